@@ -1,0 +1,33 @@
+"""A user's mistake, told in one line: the value, what was expected, the nearest valid choices."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UsageError(ValueError):
+    """Wrong use: the message is the whole story. The command line prints it and exits with 2."""
+
+
+def nearest(value: object, valid: Iterable[object], n: int = 3) -> list[str]:
+    """The up to `n` members of `valid` that are most like `value`: numbers by distance, names by spelling."""
+    choices = list(valid)
+    if isinstance(value, int) and all(isinstance(choice, int) for choice in choices):
+        return [str(c) for c in sorted(sorted(choices, key=lambda c: (abs(c - value), c))[:n])]
+    names = {str(choice).lower(): str(choice) for choice in choices}
+    matches = difflib.get_close_matches(str(value).lower(), names, n=n, cutoff=0.4)
+    return [names[match] for match in matches]
+
+
+def unknown(kind: str, value: object, valid: Iterable[object], where: str = "") -> UsageError:
+    """The error for a name or number that is not among `valid`.
+
+    >>> str(unknown("suite", "nanno", ["nano", "pico"]))
+    "unknown suite 'nanno'; nearest: nano"
+    """
+    choices = list(valid)
+    shown = nearest(value, choices) or [str(choice) for choice in choices[:8]]
+    label = "nearest" if nearest(value, choices) else "choose from"
+    place = f" {where}" if where else ""
+    return UsageError(f"unknown {kind} {value!r}{place}; {label}: {', '.join(shown)}")
