@@ -3,7 +3,7 @@
 PYTHON  ?= python3
 VENV    ?= .venv
 PROFILE ?= quick
-SUITE   ?= pico
+SUITE   ?= $(if $(filter full,$(PROFILE)),nano,pico)
 BIN     := $(VENV)/bin
 
 .DEFAULT_GOAL := help
@@ -29,7 +29,7 @@ $(VENV)/.set-up: pyproject.toml constraints.txt book/fetch_assets.py
 book: setup
 	$(BIN)/pythia train $(SUITE)
 	$(BIN)/pythia run --profile $(PROFILE)
-	$(BIN)/pythia book --profile $(PROFILE)
+	$(BIN)/pythia book --suite $(SUITE)
 
 test: setup
 	$(BIN)/python -m pytest

@@ -11,7 +11,7 @@ class UsageError(ValueError):
 
 
 def nearest(value: object, valid: Iterable[object], n: int = 3) -> list[str]:
-    """The up to `n` members of `valid` that are most like `value`: numbers by distance, names by spelling."""
+    """Up to `n` members of `valid` most like `value`: numbers by distance, names by spelling."""
     choices = list(valid)
     if isinstance(value, int) and all(isinstance(choice, int) for choice in choices):
         return [str(c) for c in sorted(sorted(choices, key=lambda c: (abs(c - value), c))[:n])]

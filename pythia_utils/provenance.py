@@ -7,8 +7,8 @@ import functools
 import hashlib
 import os
 import platform
+import secrets
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -29,15 +29,11 @@ def atomic_write(path: Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".partial-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".partial-{secrets.token_hex(6)}{path.suffix}")
+    # Not tempfile: it makes private files, and asking for the umask to undo that is not thread-safe.
+    temporary.touch(exist_ok=False)
     try:
         yield temporary
-        # mkstemp makes files private; give them what the user's umask would have given.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -71,7 +67,9 @@ def code_fingerprint(paths: Iterable[Path]) -> str:
     """SHA-256 over Python sources as parsed: comments, layout and docstrings do not count."""
     digest = hashlib.sha256()
     for path in sorted(Path(p) for p in paths):
-        digest.update(path.name.encode() + b"\0" + _normalised(path, path.stat().st_mtime_ns) + b"\0")
+        digest.update(
+            path.name.encode() + b"\0" + _normalised(path, path.stat().st_mtime_ns) + b"\0"
+        )
     return digest.hexdigest()
 
 

@@ -1,0 +1,227 @@
+"""The command `pythia`: parse, call the package, print. Results on stdout, progress on stderr.
+
+Exit codes: 0 done, 1 something failed, 2 wrong use, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from pythia_utils import experiments, records, runner, suites
+from pythia_utils.errors import UsageError
+
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class _Group(click.Group):
+    """A group that offers the nearest command for a mistyped one."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]):
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            from pythia_utils.errors import unknown
+
+            raise unknown("command", args[0], self.commands)
+        return super().resolve_command(ctx, args)
+
+
+def _examples(*lines: str) -> str:
+    """An epilog that click does not rewrap."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def main() -> None:
+    """Entry point: turn every expected exception into one line and an exit code."""
+    from pythia_utils.site import SiteError
+
+    try:
+        code = cli.main(standalone_mode=False)
+    except UsageError as mistake:
+        code = _fail(mistake, 2)
+    except click.ClickException as mistake:
+        code = _fail(mistake.format_message(), 2)
+    except SiteError as failure:
+        code = _fail(failure, 1)
+    except (KeyboardInterrupt, click.Abort):
+        code = _fail("interrupted", 130)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader, `head` say, has had enough
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: object, code: int) -> int:
+    print(f"pythia: {message}", file=sys.stderr)
+    return code
+
+
+@click.group(cls=_Group, context_settings=_CONTEXT, no_args_is_help=True)
+@click.version_option(package_name="pythia-book", prog_name="pythia")
+def cli() -> None:
+    """Measure the Pythia language models, and our small ones, across training time and scale."""
+
+
+# --- suites ---------------------------------------------------------------------------------------
+
+
+@cli.command(
+    "suites",
+    epilog=_examples("pythia suites", "pythia suites pico nano-57k", "pythia suites pythia --json"),
+)
+@click.argument("names", nargs=-1, metavar="[SUITE|MODEL]...")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a model, in a list.")
+def suites_command(names: tuple[str, ...], as_json: bool) -> None:
+    """Print the models: shape, parameters, checkpoints. All suites by default."""
+    table = suites.suite_table(names or None)
+    if as_json:
+        click.echo(json.dumps(table, indent=1))
+        return
+    for name in names:
+        if name.lower() not in suites.suite_names() and (notice := suites.renamed(name)):
+            click.echo(notice, err=True)
+    click.echo(_suites_text(table))
+
+
+def _suites_text(table: list[dict]) -> str:
+    headings = ("model", "layers", "d_model", "heads", "non-embedding", "total", "checkpoints", "was")
+    rows = [headings]
+    for row in table:
+        counts = [row[key] for key in ("n_layers", "d_model", "n_heads")]
+        counts += [row["non_embedding_params"], row["total_params"]]
+        steps = row["steps"]
+        span = f"{len(steps)}: {steps[0]} .. {steps[-1]}"
+        rows.append((row["name"], *(f"{n:,}" for n in counts), span, ", ".join(row["aliases"])))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(headings))]
+    return "\n".join(_aligned(row, widths) for row in rows)
+
+
+def _aligned(row: tuple[str, ...], widths: list[int]) -> str:
+    texts = (0, len(row) - 1, len(row) - 2)  # names to the left, numbers to the right
+    cells = [c.ljust(w) if i in texts else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
+    return "  ".join(cells).rstrip()
+
+
+# --- train ----------------------------------------------------------------------------------------
+
+
+@cli.command(
+    "train",
+    epilog=_examples(
+        "pythia train pico",
+        "pythia train nano --models 7k,14k --workers 2",
+        "pythia train nano --models 57k --seeds 1,2",
+        "pythia train nano --device cuda",
+        "pythia train pico --until 16",
+    ),
+)
+@click.argument("suite")
+@click.option("--models", help="Sizes or model names, by commas. Default: all of the suite.")
+@click.option("--seeds", help="Only models of these seeds, by commas. Default: all.")
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 or auto.")
+@click.option("--workers", type=click.IntRange(min=1), help="Models at a time. Default: one a core.")
+@click.option("--until", type=int, help="Stop after this checkpoint step; a later call goes on.")
+def train_command(
+    suite: str, models: str | None, seeds: str | None, device: str, workers: int | None, until: int | None
+) -> None:
+    """Train a suite of ours from scratch: corpus, tokenizer, every model and checkpoint.
+
+    What is there already is kept, and an interrupted training goes on where it stopped, to the same
+    weights. Results go to PYTHIA_HOME (default: the platform's cache folder).
+    """
+    from pythia_utils.nano.training_run import choose_models, train_suite
+
+    chosen = choose_models(suite, _commas(models), _commas(seeds), until)
+    train_suite(chosen, device, workers or runner.usable_cores(), until)
+
+
+def _commas(text: str | None) -> list[str] | None:
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+# --- run ------------------------------------------------------------------------------------------
+
+
+@cli.command(
+    "run",
+    epilog=_examples(
+        "pythia run --profile quick",
+        "pythia run grammar --model pico-57k --step 512",
+        "pythia run grammar --model pico-57k --step 512 -p pairs=400",
+        "pythia run --profile full --dry-run",
+        "pythia run grammar --suite pythia --model pythia-70m --step 3000",
+    ),
+)
+@click.argument("names", nargs=-1, metavar="[EXPERIMENT]...")
+@click.option("--profile", default="quick", show_default=True, help="The grid, from experiments.yml.")
+@click.option("--suite", help="Another suite than the profile's; needs --model.")
+@click.option("--model", "models", multiple=True, help="Only this model; may be repeated.")
+@click.option("--step", "steps", type=int, multiple=True, help="Only this step; may be repeated.")
+@click.option("-p", "--parameter", multiple=True, metavar="NAME=VALUE", help="For the notebooks.")
+@click.option("--workers", type=click.IntRange(min=1), help="Notebooks at a time. Default: one a core.")
+@click.option("--rerun", type=click.Choice(["all"]), help="Run cells that are up to date too.")
+@click.option("--dry-run", is_flag=True, help="List what would run, and why.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+def run_command(names, profile, suite, models, steps, parameter, workers, rerun, dry_run, quiet) -> None:
+    """Run notebooks over a model x step grid. A cell whose result would be the same is not run."""
+    config = experiments.load_config(_root())
+    cells = experiments.expand(
+        config,
+        names or None,
+        suite,
+        models or None,
+        steps or None,
+        profile,
+        experiments.parse_parameters(parameter),
+    )
+    _run(cells, config.root, workers, rerun, dry_run, quiet)
+
+
+def _run(cells, root: Path, workers=None, rerun=None, dry_run=False, quiet=False) -> None:
+    """Plan, run what must be run, and exit with 1 or 130 where that did not go well."""
+    ledger = runner.Ledger(records.runs_dir(root) / "ledger.jsonl")
+    planned = runner.plan(cells, ledger, rerun, dry_run)
+    due = [(cell, reason) for cell, reason in planned if reason]
+    if dry_run:
+        for cell, reason in due:
+            click.echo(f"{cell.id}\t{reason}")
+    if not quiet:
+        click.echo(f"{len(due)} of {len(planned)} cells to run", err=True)
+    if dry_run or not due:
+        return
+    outcomes = runner.run([cell for cell, _ in due], ledger, workers, quiet)
+    if table := runner.failure_table(outcomes):
+        click.echo(f"\nfailed:\n{table}", err=True)
+    if code := runner.exit_code(outcomes):
+        raise click.exceptions.Exit(code)
+
+
+def _root() -> Path:
+    """The project's folder: here or above."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / experiments.FILE).is_file():
+            return folder
+    raise UsageError(f"no {experiments.FILE} in {here} or above; go to a checkout of the book")
+
+
+# --- book -----------------------------------------------------------------------------------------
+
+
+@cli.command("book", epilog=_examples("pythia book", "pythia book --suite nano"))
+@click.option("--suite", default="pico", show_default=True, help="Whose runs the site shows.")
+@click.option("--workers", type=click.IntRange(min=1), help="Chapters at a time. Default: one a core.")
+def book_command(suite: str, workers: int | None) -> None:
+    """Run the chapters over the records, and build the website. Prints the path to open."""
+    from pythia_utils import site
+
+    config = experiments.load_config(_root())
+    chapters = experiments.chapters(config, suite)
+    _run([chapter for chapter in chapters if chapter.inputs], config.root, workers)
+    click.echo(site.publish(config.root, suite))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,315 @@
+"""The grid: `experiments.yml` becomes cells, one for each experiment, model and step.
+
+A profile is a grid (a suite, its models, its steps), an experiment may override it, and so may the
+command line. Whatever is wrong in any of them is found here, before anything runs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pythia_utils import suites
+from pythia_utils.cells import IDENTITY, Cell, check_parameters
+from pythia_utils.errors import UsageError, unknown
+from pythia_utils.records import record_files, runs_dir
+from pythia_utils.suites import Checkpoint, Model
+
+FILE = "experiments.yml"
+_GRID = {"models", "steps"}
+_EXPERIMENT = {"title", "notebook", "chapter", "heatmap", "parameters", "profiles"}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One entry of experiments.yml.
+
+    Attributes:
+        name: its key; part of ids, paths and addresses.
+        title: for headings.
+        notebook: the cell notebook.
+        chapter: the chapter's notebook, None if it has none yet.
+        heatmap: `metric` and `subset` of the number that the model x step heatmap shows, or None.
+        parameters: of the notebook, in every profile.
+        profiles: by profile, what differs there: `models`, `steps`, `parameters`.
+    """
+
+    name: str
+    title: str
+    notebook: Path
+    chapter: Path | None
+    heatmap: dict[str, str] | None
+    parameters: dict[str, Any]
+    profiles: dict[str, dict]
+
+
+@dataclass(frozen=True)
+class Config:
+    """experiments.yml, validated. `profiles` holds each grid's `suite`, `models` and `steps`."""
+
+    root: Path
+    profiles: dict[str, dict]
+    experiments: dict[str, Experiment]
+
+    def experiment(self, name: str) -> Experiment:
+        """The experiment of that name.
+
+        Raises:
+            UsageError: there is none.
+        """
+        if name not in self.experiments:
+            raise unknown("experiment", name, self.experiments, where=f"in {FILE}")
+        return self.experiments[name]
+
+    def profile(self, name: str) -> dict:
+        """The profile of that name.
+
+        Raises:
+            UsageError: there is none.
+        """
+        if name not in self.profiles:
+            raise unknown("profile", name, self.profiles, where=f"in {FILE}")
+        return self.profiles[name]
+
+
+def load_config(root: Path) -> Config:
+    """Read and check `experiments.yml` of a project.
+
+    Raises:
+        UsageError: no such file, or an unknown key, profile, model or step in it: one line each.
+    """
+    root = Path(root).absolute()
+    if not (root / FILE).is_file():
+        raise UsageError(f"{root} has no {FILE}; run pythia in the book's own folder")
+    source = _parse((root / FILE).read_text(encoding="utf-8"), FILE)
+    _check_keys(FILE, source, {"profiles", "experiments"}, {"profiles", "experiments"})
+    entries = _mapping(f"{FILE}: experiments", source["experiments"])
+    experiments = {name: _experiment(root, name, entry) for name, entry in entries.items()}
+    config = Config(root, _mapping(f"{FILE}: profiles", source["profiles"]), experiments)
+    _check_profiles(config)
+    return config
+
+
+def _experiment(root: Path, name: str, entry: Any) -> Experiment:
+    where = f"{FILE}: experiments.{name}"
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", str(name)):
+        raise UsageError(
+            f"{where}: a name is made of a-z, 0-9, - and _, as it is part of addresses"
+        )
+    _check_keys(where, entry, _EXPERIMENT, {"title", "notebook"})
+    for key in ("title", "notebook", "chapter"):
+        if not isinstance(entry.get(key, ""), str):
+            raise UsageError(f"{where}.{key}: expected text, not {entry[key]!r}")
+    heatmap = entry.get("heatmap")
+    if heatmap is not None:
+        _check_keys(f"{where}.heatmap", heatmap, {"metric", "subset"}, {"metric", "subset"})
+    parameters = _own_parameters(where, entry)
+    profiles = _mapping(f"{where}.profiles", entry.get("profiles") or {})
+    for profile, overrides in profiles.items():
+        _check_keys(f"{where}.profiles.{profile}", overrides, _GRID | {"parameters"})
+        _own_parameters(f"{where}.profiles.{profile}", overrides)
+    chapter = root / entry["chapter"] if entry.get("chapter") else None
+    notebook = root / entry["notebook"]
+    return Experiment(name, entry["title"], notebook, chapter, heatmap, parameters, profiles)
+
+
+def _own_parameters(where: str, entry: dict) -> dict[str, Any]:
+    parameters = _mapping(f"{where}.parameters", entry.get("parameters") or {})
+    if taken := set(parameters) & set(IDENTITY):
+        raise UsageError(f"{where}.parameters: {min(taken)!r} is filled in by the grid; remove it")
+    return parameters
+
+
+def _check_profiles(config: Config) -> None:
+    """Build every grid once, so that a wrong name is found now and not at its first use."""
+    for name, grid in config.profiles.items():
+        _check_keys(f"{FILE}: profiles.{name}", grid, {"suite"} | _GRID, {"suite"} | _GRID)
+        _check_grid(f"{FILE}: profiles.{name}", grid)
+    for experiment in config.experiments.values():
+        for name, overrides in experiment.profiles.items():
+            where = f"{FILE}: experiments.{experiment.name}.profiles"
+            if name not in config.profiles:
+                raise unknown("profile", name, config.profiles, where=f"in {where}")
+            _check_grid(f"{where}.{name}", config.profiles[name] | overrides)
+
+
+def _check_grid(where: str, grid: dict) -> None:
+    try:
+        suites.suite(grid["suite"])
+        list(_checkpoints(_models(grid["models"], grid["suite"]), grid["steps"]))
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from None
+
+
+def _parse(text: str, where: str) -> Any:
+    """YAML, where a key given twice is an error and 1e-3 is a number."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+            keys = [key.value for key, _ in node.value]
+            if twice := [key for key in keys if keys.count(key) > 1]:
+                line = node.start_mark.line + 1
+                raise UsageError(f"{where}: {twice[0]!r} is twice in the block from line {line}")
+            return super().construct_mapping(node, deep)
+
+    exponent = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$")
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", exponent, list("-+0123456789"))
+    try:
+        return yaml.load(text, Loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f" line {mark.line + 1}" if mark else ""
+        raise UsageError(f"{where}{place}: {getattr(error, 'problem', None) or error}") from None
+
+
+def _mapping(where: str, value: Any) -> dict:
+    if not isinstance(value, dict):
+        raise UsageError(f"{where}: expected `name: value` lines, not {value!r}")
+    return value
+
+
+def _check_keys(
+    where: str, entry: Any, allowed: set[str], required: set[str] = frozenset()
+) -> None:
+    for key in _mapping(where, entry):
+        if key not in allowed:
+            raise unknown("key", key, sorted(allowed), where=f"in {where}")
+    if missing := sorted(required - set(entry)):
+        raise UsageError(f"{where}: {missing[0]!r} is missing")
+
+
+def expand(
+    config: Config,
+    experiments: Iterable[str] | None = None,
+    suite: str | None = None,
+    models: Iterable[str] | None = None,
+    steps: Iterable[int] | None = None,
+    profile: str = "quick",
+    parameters: dict[str, Any] | None = None,
+    runs: Path | None = None,
+) -> list[Cell]:
+    """The cells of a grid: experiments x models x steps, in that order.
+
+    Args:
+        config: from `load_config`.
+        experiments: names; all if None or empty.
+        suite: another suite than the profile's; then `models` must be given.
+        models: instead of the profile's, if any: names, or `all`.
+        steps: instead of the profile's, if any: numbers, or `all`.
+        profile: name of a profile in experiments.yml.
+        parameters: for the notebooks; they override those of experiments.yml.
+        runs: the folder of runs; `records.runs_dir(config.root)` by default.
+
+    Raises:
+        UsageError: an unknown name, or a parameter that a notebook does not declare so.
+    """
+    runs = runs_dir(config.root) if runs is None else Path(runs).absolute()
+    own = _own_parameters("--parameter", {"parameters": parameters})
+    _check_suite(config, profile, suite, models)
+    cells = []
+    for name in config.experiments if experiments is None else dict.fromkeys(experiments):
+        experiment = config.experiment(name)
+        override = experiment.profiles.get(profile, {})
+        grid = config.profile(profile) | override
+        values = experiment.parameters | override.get("parameters", {}) | own
+        chosen = (
+            _models(grid["models"], grid["suite"]) if models is None else _models(models, suite)
+        )
+        for checkpoint in _checkpoints(chosen, grid["steps"] if steps is None else steps):
+            cells.append(_cell(config.root, runs, experiment, checkpoint, values))
+    for cell in cells:
+        check_parameters(cell)
+    return cells
+
+
+def _experiments(config: Config, names: Iterable[str] | None) -> list[Experiment]:
+    return [config.experiment(name) for name in dict.fromkeys(names or config.experiments)]
+
+
+def _check_suite(config: Config, profile: str, suite: str | None, models: Any) -> None:
+    """A profile's models are of one suite: for another they must be chosen."""
+    grid = config.profile(profile)
+    if suite is None or models or suites.suite(suite).name == grid["suite"]:
+        return
+    others = [name for name, other in config.profiles.items() if other["suite"] == suite.lower()]
+    hint = f"--profile {' or '.join(others)}, or " if others else ""
+    raise UsageError(
+        f"profile {profile!r} is a grid of suite {grid['suite']!r}; "
+        f"for suite {suite!r} give {hint}--model and --step"
+    )
+
+
+def _models(chosen: Iterable[str], suite: str | None) -> list[Model]:
+    if chosen == "all":
+        return list(suites.suite(suite).models.values())
+    return list(dict.fromkeys(suites.find_model(name, suite) for name in _names(chosen)))
+
+
+def _checkpoints(models: list[Model], steps: Iterable[int]) -> Iterator[Checkpoint]:
+    for model in models:
+        if steps == "all":
+            yield from model.checkpoints
+        else:
+            yield from (model.checkpoint(step) for step in dict.fromkeys(_names(steps)))
+
+
+def _names(value: Any) -> Iterable[Any]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise UsageError(f"expected a list or `all`, not {value!r}")
+    return value
+
+
+def _cell(root: Path, runs: Path, experiment: Experiment, at: Checkpoint, values: dict) -> Cell:
+    name = f"{at.model.suite}/{experiment.name}/{at.model.name}/step{at.step:06d}"
+    identity = {"suite": at.model.suite, "model": at.model.name, "step": at.step}
+    return Cell(name, experiment.name, experiment.notebook, identity | values, root, runs)
+
+
+def _chapter(root: Path, runs: Path, experiment: Experiment, suite: str) -> Cell:
+    name = f"{suite}/{experiment.name}/chapter"
+    inputs = tuple(record_files(runs, experiment.name, suite))
+    what = (experiment.name, experiment.chapter, {"suite": suite})
+    return Cell(name, *what, root, runs, inputs, kind="chapter")
+
+
+def chapters(
+    config: Config,
+    suite: str,
+    experiments: Iterable[str] | None = None,
+    runs: Path | None = None,
+) -> list[Cell]:
+    """The chapters of a suite, one an experiment that has any, over the records there are now.
+
+    Call it after the cells have run. A chapter without `inputs` has nothing to tell yet.
+
+    Raises:
+        UsageError: an unknown name, or a chapter that does not declare `suite`.
+    """
+    runs = runs_dir(config.root) if runs is None else Path(runs).absolute()
+    name = suites.suite(suite).name
+    found = []
+    for experiment in _experiments(config, experiments):
+        if experiment.chapter is not None:
+            found.append(_chapter(config.root, runs, experiment, name))
+    for cell in found:
+        check_parameters(cell)
+    return found
+
+
+def parse_parameters(assignments: Iterable[str]) -> dict[str, Any]:
+    """`["sequences=4", "fast=true"]` to `{"sequences": 4, "fast": True}`: values are YAML.
+
+    Raises:
+        UsageError: an item that is not `name=value`.
+    """
+    parsed = {}
+    for item in assignments:
+        name, equals, value = item.partition("=")
+        if not equals or not name.strip().isidentifier():
+            raise UsageError(f"parameter {item!r}: expected name=value, such as sequences=64")
+        parsed[name.strip()] = _parse(value, f"parameter {item!r}")
+    return parsed

@@ -1,0 +1,256 @@
+"""Figures: one style, one function a figure. Colour means model size everywhere, dark for large.
+
+Training time is shown on the axis log2(1 + step), so that step 0 and the powers of two of the
+checkpoints are evenly spaced.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import altair as alt
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from pythia_utils.statistics import PowerLaw
+from pythia_utils.suites import find_model
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+sns.set_theme(
+    context="notebook",
+    style="whitegrid",
+    rc={
+        "figure.dpi": 110,
+        "savefig.dpi": 110,
+        "figure.constrained_layout.use": True,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.titleweight": "semibold",
+        "axes.titlesize": "medium",
+        "grid.linewidth": 0.6,
+        "legend.frameon": False,
+        "font.size": 10,
+    },
+)
+ACCENT = "#2f6f9f"
+REFERENCE = "#b5533c"
+
+
+def size_palette(models: Sequence[str]) -> dict[str, tuple]:
+    """A colour for each model name, by size: the same size has the same colour in every figure."""
+    sizes = sorted({find_model(name).non_embedding_params for name in models})
+    colours = sns.color_palette("flare", len(sizes))
+    return {name: colours[sizes.index(find_model(name).non_embedding_params)] for name in models}
+
+
+def step_axis(axes: Axes, steps: Sequence[int]) -> None:
+    """Label an axis of log2(1 + step) with a readable choice of the steps themselves."""
+    steps = sorted(set(steps))
+    positions = np.log2(1 + np.array(steps, dtype=float))
+    span = max(positions[-1] - positions[0], 1e-9)
+    chosen: list[int] = []
+    for step, position in zip(steps, positions, strict=True):
+        if not chosen or (position - np.log2(1 + chosen[-1])) / span > 0.11:
+            chosen.append(step)
+    if len(chosen) > 1 and chosen[-1] != steps[-1]:
+        chosen[-1] = steps[-1]
+    axes.set_xticks(np.log2(1 + np.array(chosen)), [f"{step:,}" for step in chosen])
+    axes.set_xlabel("training step (log scale)")
+
+
+def interval_bars(
+    frame: pd.DataFrame, label: str, xlabel: str, reference: float | None = None, title: str = ""
+) -> Figure:
+    """A point with its interval for each row: columns `label`, value, low, high."""
+    figure, axes = plt.subplots(figsize=(7, 0.6 + 0.32 * len(frame)))
+    rows = np.arange(len(frame))[::-1]
+    errors = np.abs([frame["value"] - frame["low"], frame["high"] - frame["value"]])
+    axes.errorbar(frame["value"], rows, xerr=errors, fmt="o", color=ACCENT, capsize=3, ms=5)
+    axes.set_yticks(rows, frame[label])
+    axes.set(xlabel=xlabel, title=title)
+    axes.grid(axis="y", visible=False)
+    if reference is not None:
+        axes.axvline(reference, color=REFERENCE, ls="--", lw=1)
+    return figure
+
+
+def histogram(values: Sequence[float], xlabel: str, reference: float | None = None) -> Figure:
+    """How values are spread, with a reference line."""
+    figure, axes = plt.subplots(figsize=(7, 2.4))
+    sns.histplot(x=np.asarray(values), bins=40, color=ACCENT, ax=axes, edgecolor="white", lw=0.4)
+    axes.set(xlabel=xlabel, ylabel="count")
+    if reference is not None:
+        axes.axvline(reference, color=REFERENCE, ls="--", lw=1)
+    return figure
+
+
+def trajectories(
+    frame: pd.DataFrame,
+    ylabel: str,
+    panels: str | None = None,
+    reference: float | None = None,
+    columns: int = 3,
+    logy: bool = False,
+) -> Figure:
+    """Curves over training, a line a model, with intervals as bands.
+
+    Args:
+        frame: columns model, step, value, low, high, and the one named by `panels`.
+        ylabel: what the value is, with its unit.
+        panels: column whose values get a panel each, in order of appearance; None for one panel.
+        reference: a horizontal line, such as chance.
+        columns: panels in a row.
+        logy: logarithmic vertical axis.
+    """
+    groups = list(frame.groupby(panels, sort=False)) if panels else [("", frame)]
+    columns = min(columns, len(groups))
+    rows = -(-len(groups) // columns)
+    size = (3.3 * columns, 2.5 * rows + 0.5) if panels else (7.2, 4)
+    figure, grid = plt.subplots(
+        rows, columns, figsize=size, sharex=True, sharey=True, squeeze=False
+    )
+    colours = size_palette(list(dict.fromkeys(frame["model"])))
+    for axes, (name, part) in zip(grid.flat, groups, strict=False):
+        _curves(axes, part, colours)
+        axes.set_title(str(name).replace("_", " "))
+        if reference is not None:
+            axes.axhline(reference, color=REFERENCE, ls="--", lw=1, zorder=1)
+        if logy:
+            axes.set_yscale("log")
+        step_axis(axes, frame["step"])
+    for axes in grid.flat[len(groups) :]:
+        axes.set_visible(False)
+    _outer_labels(figure, grid, len(groups), ylabel)
+    _legend(figure, grid.flat[0])
+    return figure
+
+
+def _curves(axes: Axes, frame: pd.DataFrame, colours: dict) -> None:
+    for name, curve in frame.groupby("model", sort=False):
+        curve = curve.sort_values("step")
+        time = np.log2(1 + curve["step"].to_numpy(dtype=float))
+        dashed = find_model(name).variant == "deduped"
+        line = {"color": colours[name], "ls": ":" if dashed else "-", "label": name}
+        axes.plot(time, curve["value"], marker="o", ms=3, lw=1.6, **line)
+        axes.fill_between(time, curve["low"], curve["high"], color=colours[name], alpha=0.18, lw=0)
+
+
+def _outer_labels(figure: Figure, grid: np.ndarray, panels: int, ylabel: str) -> None:
+    """Axis labels only at the left and below the lowest panel of each column."""
+    columns = grid.shape[1]
+    for index, axes in enumerate(grid.flat):
+        lowest = index + columns >= panels
+        axes.tick_params(labelbottom=lowest)
+        axes.set_xlabel(axes.get_xlabel() if lowest and panels == 1 else "")
+    if panels > 1:
+        figure.supxlabel("training step (log scale)", fontsize="medium")
+        figure.supylabel(ylabel, fontsize="medium")
+    else:
+        grid[0, 0].set_ylabel(ylabel)
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    if len(labels) > 1:
+        figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 5))
+
+
+def power_law(
+    frame: pd.DataFrame, x: str, fit: PowerLaw, xlabel: str, ylabel: str, label: str | None = None
+) -> Figure:
+    """Measured points (columns `x`, value, low, high) and the fitted line, both axes logarithmic."""
+    figure, axes = plt.subplots(figsize=(6.4, 3.8))
+    errors = np.abs([frame["value"] - frame["low"], frame["high"] - frame["value"]])
+    axes.errorbar(frame[x], frame["value"], yerr=errors, fmt="o", color=ACCENT, capsize=3, zorder=3)
+    span = np.geomspace(frame[x].min() / 1.3, frame[x].max() * 1.3, 50)
+    text = f"exponent {fit.exponent:.3f} [{fit.low:.3f}, {fit.high:.3f}]"
+    axes.plot(span, fit.predict(span), color=REFERENCE, ls="--", lw=1.4, label=text)
+    if label:
+        for _, row in frame.iterrows():
+            near = (row[x], row["value"])
+            axes.annotate(row[label], near, xytext=(6, 6), textcoords="offset points", fontsize=9)
+    axes.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
+    axes.yaxis.set_major_formatter("{x:.2g}")
+    axes.yaxis.set_minor_formatter("{x:.2g}")
+    axes.legend()
+    return figure
+
+
+def onsets(frame: pd.DataFrame, last_step: int) -> Figure:
+    """Onset steps with intervals: columns subset, model, onset, low, high (inf: not within training)."""
+    figure, axes = plt.subplots(figsize=(7.4, 0.9 + 0.42 * frame["subset"].nunique()))
+    names = list(dict.fromkeys(frame["subset"]))[::-1]
+    models = list(dict.fromkeys(frame["model"]))
+    colours, end = size_palette(models), np.log2(1 + last_step)
+    for shift, model in zip(np.linspace(0.27, -0.27, len(models)), models, strict=True):
+        part = frame[frame["model"] == model]
+        rows = np.array([names.index(subset) for subset in part["subset"]]) + shift
+        ends = [np.log2(1 + part[c].clip(0, last_step).to_numpy(float)) for c in ("low", "high")]
+        some = np.isfinite(part["low"].to_numpy(float))
+        axes.hlines(rows[some], ends[0][some], ends[1][some], color=colours[model], lw=2, alpha=0.5)
+        axes.plot(np.log2(1 + part["onset"]), rows, "o", ms=5, color=colours[model], label=model)
+        never = part["onset"].isna().to_numpy()
+        axes.plot(
+            np.full(never.sum(), end * 1.04), rows[never], ">", ms=5, mfc="none", mec=colours[model]
+        )
+    axes.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
+    step_axis(axes, [0, *(2**k for k in range(1, int(end) + 1)), last_step])
+    _legend(figure, axes)
+    return figure
+
+
+def grid_heatmap(
+    frame: pd.DataFrame, title: str, scheme: str = "viridis", reverse: bool = False
+) -> None:
+    """Show a model × step heatmap whose cells lead to the executed notebooks.
+
+    Args:
+        frame: records of one metric and subset: columns suite, experiment, model, n_params, step,
+            value.
+        title: what the colour is, with its unit.
+        scheme: Vega colour scheme.
+        reverse: low values get the strong colour.
+    """
+    # In a book the chapter stands in experiments/, and its cells' pages beside that folder.
+    pages = [
+        f"../cells/{r.suite}/{r.experiment}/{r.model}/step{r.step:06d}.html"
+        for r in frame.itertuples()
+    ]
+    rows = frame[["model", "step", "value"]].assign(page=pages)
+    order = list(dict.fromkeys(frame.sort_values(["variant", "n_params", "model"])["model"]))
+    chart = (
+        alt.Chart(rows)
+        .mark_rect(stroke="white", strokeWidth=1, cursor="pointer")
+        .encode(
+            x=alt.X("step:O", title="training step", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("model:N", title=None, sort=order),
+            color=alt.Color("value:Q", title=None, scale=alt.Scale(scheme=scheme, reverse=reverse)),
+            href="page:N",
+            tooltip=[
+                alt.Tooltip("model:N"),
+                alt.Tooltip("step:O"),
+                alt.Tooltip("value:Q", title=title, format=".3f"),
+            ],
+        )
+        .properties(
+            width="container", height=alt.Step(26), title=f"{title} (click a cell for its notebook)"
+        )
+    )
+    show_chart(chart)
+
+
+def show_chart(chart: alt.TopLevelMixin) -> None:
+    """Display an Altair chart for JupyterLab and, as data for the book's own script, for the site."""
+    from IPython.display import display
+
+    spec = chart.to_dict()
+    data = json.dumps(spec).replace("</", "<\\/")
+    html = f'<div class="vega-chart"><script type="application/json">{data}</script></div>'
+    display({"application/vnd.vegalite.v6.json": spec, "text/html": html}, raw=True)

@@ -1,0 +1,376 @@
+"""Nano's corpus on disk: tokens in Megatron's format, and the ground truth of what training repeats.
+
+The `standard` variant holds the documents of every domain, extra copies of some of them
+(`duplicates`) and sequences of random words planted a known number of times at known places of
+training (`memorization`). `deduped` holds each distinct document once; it is therefore read for
+more than one epoch, as the deduplicated Pile is. Order and batches are GPT-NeoX's, from `data_order`.
+
+Files in `PYTHIA_HOME/suites/<suite>/corpus/`:
+  tokenizer.json                       byte-level BPE, trained on the corpus
+  <variant>.bin, <variant>.idx         the documents' tokens, each document ended by end-of-text
+  <variant>.documents.parquet          a row a document: domain, content, copies, placement, tokens
+  <variant>.occurrences.parquet        a row for every time training reads a document: step, whole
+  facts.parquet                        every fact, its rank and how often one epoch tells it
+  manifest.json                        recipe, counts and digests; written last
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pythia_utils.checkpoints import suite_folder
+from pythia_utils.data_order import (
+    IndexedDataset,
+    PackedDataset,
+    build_order,
+    document_readings,
+    write_indexed_dataset,
+)
+from pythia_utils.errors import UsageError
+from pythia_utils.nano import documents as texts
+from pythia_utils.provenance import atomic_write, code_fingerprint, file_digest, imported_sources
+from pythia_utils.suites import Model, Suite
+from pythia_utils.suites import suite as find_suite
+
+END_OF_TEXT = "<|endoftext|>"  # id 0; ends every document, and stands for the unknown
+PADDING = "<|padding|>"
+VARIANTS = ("standard", "deduped")
+TOKENIZER_DOCUMENTS = 1_500  # a domain
+
+# A memorization document is 32 random words: nothing but memory predicts its second half.
+MEMORIZATION_LENGTH = 32
+COPIES = (1, 2, 4, 8, 16, 32, 64)  # of the sequences placed anywhere in training
+TENTH_COPIES = 16  # of the sequences whose copies all stand in one tenth of training
+SLOTS_A_SET = sum(COPIES) + 10 * TENTH_COPIES
+
+
+@dataclass
+class _Entry:
+    """A document to be: its tokens, where it comes from, and which distinct content it is."""
+
+    tokens: np.ndarray
+    domain: str
+    content: int
+    facts: tuple[int, ...] = ()
+    placement: str = ""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A corpus on disk."""
+
+    suite: Suite
+
+    @property
+    def folder(self) -> Path:
+        return suite_folder(self.suite.name) / "corpus"
+
+    @property
+    def manifest(self) -> dict:
+        """What is there and what made it; empty if there is no whole corpus."""
+        path = self.folder / "manifest.json"
+        return json.loads(path.read_text()) if path.is_file() else {}
+
+    def is_current(self) -> bool:
+        """Whether the corpus is there, made by today's code and settings."""
+        return self.manifest.get("recipe") == recipe(self.suite)
+
+    def tokenizer_file(self) -> Path:
+        return self.folder / "tokenizer.json"
+
+    def indexed(self, variant: str) -> IndexedDataset:
+        """The documents of a variant."""
+        return IndexedDataset(self.folder / variant)
+
+    def training_data(self, variant: str) -> PackedDataset:
+        """The samples of a variant, (seq_length + 1,) tokens each, in the order of training."""
+        indexed = self.indexed(variant)
+        return PackedDataset(indexed, _order(self.suite, indexed.sizes))
+
+    def documents(self, variant: str) -> pd.DataFrame:
+        """Ground truth, a row a document in the order of the file."""
+        return pd.read_parquet(self.folder / f"{variant}.documents.parquet")
+
+    def occurrences(self, variant: str) -> pd.DataFrame:
+        """Ground truth, a row for each time that training reads a document."""
+        return pd.read_parquet(self.folder / f"{variant}.occurrences.parquet")
+
+    def facts(self) -> pd.DataFrame:
+        """Ground truth of the facts domain, a row a fact."""
+        return pd.read_parquet(self.folder / "facts.parquet")
+
+
+def open_corpus(suite_name: str) -> Corpus:
+    """The corpus of a local suite.
+
+    Raises:
+        UsageError: a suite that has none, or one whose corpus has not been made.
+    """
+    suite = find_suite(suite_name)
+    if suite.kind != "local":
+        raise UsageError(f"suite {suite.name} has no corpus of ours; expected a suite trained here")
+    corpus = Corpus(suite)
+    if not corpus.manifest:
+        raise UsageError(
+            f"{suite.name} has no corpus in {corpus.folder}; run: pythia train {suite.name}"
+        )
+    return corpus
+
+
+def recipe(suite: Suite) -> dict:
+    """What decides every byte of the corpus: settings and code. Equal recipes give equal files."""
+    code = imported_sources("import pythia_utils.nano.documents") + [
+        Path(__file__),
+        *imported_sources("import pythia_utils.data_order"),
+    ]
+    sizes = {key: suite.training[key] for key in ("total_steps", "batch_size", "seq_length")}
+    return {"corpus": suite.corpus, "training": sizes, "code": code_fingerprint(set(code))}
+
+
+def make_corpus(suite: Suite) -> Corpus:
+    """Make the corpus of a local suite, unless the one on disk was made by this very recipe."""
+    corpus = Corpus(suite)
+    if corpus.is_current():
+        return corpus
+    shutil.rmtree(corpus.folder, ignore_errors=True)
+    corpus.folder.mkdir(parents=True)
+    tokenizer = _train_tokenizer(suite, corpus.tokenizer_file())
+    entries = _fill_domains(suite, tokenizer)
+    entries += _memorization_slots(suite, first_content=len(entries))
+    entries += _duplicates(suite, entries)
+    _plant_memorization(suite, entries, tokenizer)
+    _write_facts(suite, entries, corpus.folder / "facts.parquet")
+    _write_variant(suite, corpus.folder, "standard", entries)
+    _write_variant(suite, corpus.folder, "deduped", _distinct(entries))
+    with atomic_write(corpus.folder / "manifest.json") as path:
+        path.write_text(json.dumps(_manifest(suite, corpus.folder), indent=1))
+    return corpus
+
+
+def training_tokens(suite: Suite) -> int:
+    """Tokens that a run reads, counting the one after the last."""
+    training = suite.training
+    return training["total_steps"] * training["batch_size"] * training["seq_length"] + 1
+
+
+# --- tokenizer ------------------------------------------------------------------------------------
+
+
+def _train_tokenizer(suite: Suite, path: Path):
+    """Byte-level BPE without the 256-byte alphabet (most bytes never occur); digits stand alone."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE(unk_token=END_OF_TEXT))
+    # A space before the first word, so that a word is one token wherever it stands.
+    words = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    digits = pre_tokenizers.Digits(individual_digits=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([words, digits])
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=suite.corpus["vocab_size"],
+        special_tokens=[END_OF_TEXT, PADDING],
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(_tokenizer_sample(suite.corpus["seed"]), trainer)
+    with atomic_write(path) as temporary:
+        tokenizer.save(str(temporary))
+    return tokenizer
+
+
+def _tokenizer_sample(seed: int) -> Iterator[str]:
+    for domain in texts.DOMAINS:
+        stream = texts.documents(domain, seed, "tokenizer")
+        for _ in range(TOKENIZER_DOCUMENTS):
+            yield next(stream).text
+
+
+def _encoded(
+    tokenizer, stream: Iterator[texts.Document], seen: set[str], budget: int
+) -> Iterator[tuple[texts.Document, np.ndarray]]:
+    """Documents of a stream that are not in `seen`, with their tokens, until `budget` tokens are reached."""
+    end = tokenizer.token_to_id(END_OF_TEXT)
+    while True:
+        chunk = [next(stream) for _ in range(256)]
+        encodings = tokenizer.encode_batch_fast([document.text for document in chunk])
+        for document, encoding in zip(chunk, encodings, strict=True):
+            if budget <= 0:
+                return
+            if document.text not in seen:
+                seen.add(document.text)
+                tokens = np.array([*encoding.ids, end], dtype=np.uint16)
+                budget -= len(tokens)
+                yield document, tokens
+
+
+# --- documents ------------------------------------------------------------------------------------
+
+
+def _fill_domains(suite: Suite, tokenizer) -> list[_Entry]:
+    """Distinct documents of every domain up to its share of the tokens; none that validation holds."""
+    seed = suite.corpus["seed"]
+    entries: list[_Entry] = []
+    for domain in texts.DOMAINS:
+        budget = round(suite.corpus["shares"][domain] * training_tokens(suite))
+        seen = set(texts.validation_texts(domain, seed))
+        for document, tokens in _encoded(
+            tokenizer, texts.documents(domain, seed, "train"), seen, budget
+        ):
+            entries.append(_Entry(tokens, domain, len(entries), document.facts))
+    return entries
+
+
+def _memorization_slots(suite: Suite, first_content: int) -> list[_Entry]:
+    """Empty documents of the right length: order depends on lengths alone, so content can come later."""
+    budget = suite.corpus["shares"]["memorization"] * training_tokens(suite)
+    blank = np.zeros(MEMORIZATION_LENGTH + 1, dtype=np.uint16)
+    slots = int(budget // len(blank))
+    return [_Entry(blank, "memorization", first_content + i) for i in range(slots)]
+
+
+def _duplicates(suite: Suite, entries: list[_Entry]) -> list[_Entry]:
+    """Extra copies of grammar and story documents: 1, 3, 7 or 15 more of each chosen one.
+
+    They fill what the other domains left of the run's tokens, so that training reads to the end.
+    """
+    rng = random.Random(f"duplicates {suite.corpus['seed']}")
+    originals = [entry for entry in entries if entry.domain in ("grammar", "stories")]
+    rng.shuffle(originals)
+    missing = training_tokens(suite) - sum(len(entry.tokens) for entry in entries)
+    copies: list[_Entry] = []
+    while missing > 0:
+        extra = [originals.pop()] * rng.choice((1, 3, 7, 15))
+        copies += extra
+        missing -= sum(len(entry.tokens) for entry in extra)
+    return copies
+
+
+def _plant_memorization(suite: Suite, entries: list[_Entry], tokenizer) -> None:
+    """Give every memorization slot its content, by where in training it will be read.
+
+    Most slots belong to sequences of 1 to 64 copies placed anywhere (`anywhere`), and to sequences
+    of 16 copies within one tenth of training (`tenth-0` .. `tenth-9`); the rest are read once.
+    """
+    rng = random.Random(f"memorization {suite.corpus['seed']}")
+    words = _word_ids(tokenizer)
+    positions = _positions(suite, [len(entry.tokens) for entry in entries])
+    slots = [i for i, entry in enumerate(entries) if entry.domain == "memorization"]
+    step = dict(zip(positions["document"], positions["step"], strict=True))
+    last = suite.training["total_steps"] - 1
+    free = {tenth: [] for tenth in range(10)}
+    for slot in rng.sample(slots, len(slots)):
+        # A slot behind the last batch is never read; it goes with the last tenth's leftovers.
+        free[step.get(slot, last) * 10 // (last + 1)].append(slot)
+
+    plan = [(f"tenth-{t}", TENTH_COPIES, [t]) for t in range(10)]
+    plan += [("anywhere", copies, list(range(10))) for copies in COPIES]
+    sets = max(1, len(slots) // SLOTS_A_SET)
+    for placement, copies, tenths in plan * sets:
+        pool = [(tenth, slot) for tenth in tenths for slot in free[tenth]]
+        chosen = rng.sample(pool, min(copies, len(pool)))
+        for tenth, slot in chosen:
+            free[tenth].remove(slot)
+        _fill(entries, [slot for _, slot in chosen], words, rng, placement)
+    for slot in sorted(slot for tenth in free.values() for slot in tenth):
+        _fill(entries, [slot], words, rng, "anywhere")
+
+
+def _fill(entries: list[_Entry], slots: list[int], words: list[int], rng, placement: str) -> None:
+    """Plant one new random sequence in all `slots`."""
+    sequence = np.array([*rng.choices(words, k=MEMORIZATION_LENGTH), 0], dtype=np.uint16)
+    for slot in slots:
+        entries[slot].tokens = sequence
+        entries[slot].content = entries[slots[0]].content
+        entries[slot].placement = placement
+
+
+def _word_ids(tokenizer) -> list[int]:
+    """Tokens that are a space and at least three letters: whole words, nearly all."""
+    ids = tokenizer.get_vocab().items()
+    return sorted(
+        i for token, i in ids if token.startswith("Ġ") and token[1:].isalpha() and len(token) > 3
+    )
+
+
+def _distinct(entries: list[_Entry]) -> list[_Entry]:
+    """One document of each content."""
+    return list({entry.content: entry for entry in entries}.values())
+
+
+# --- order and files ------------------------------------------------------------------------------
+
+
+def _order(suite: Suite, sizes: Iterable[int]):
+    training = suite.training
+    samples = training["total_steps"] * training["batch_size"]
+    return build_order(np.asarray(sizes), training["seq_length"], samples, training["seed"])
+
+
+def _positions(suite: Suite, sizes: Iterable[int]) -> pd.DataFrame:
+    """A row for each copy of a document that training reads, in file order.
+
+    Columns: document; step, in which most of it is read; whole, if one sample holds all of it.
+    """
+    sizes = np.asarray(sizes)
+    batch_size = suite.training["batch_size"]
+    readings = document_readings(_order(suite, sizes), sizes)
+    frame = pd.DataFrame(readings._asdict())[["document", "entry", "position", "length"]]
+    frame = frame[frame["position"] < suite.training["total_steps"] * batch_size]
+    longest = frame.sort_values(["entry", "length"]).drop_duplicates("entry", keep="last")
+    longest = longest.assign(
+        step=longest["position"] // batch_size,
+        whole=longest["length"] == sizes[longest["document"]],
+    )
+    return longest.sort_values(["document", "step"])[["document", "step", "whole"]].reset_index(
+        drop=True
+    )
+
+
+def _write_variant(suite: Suite, folder: Path, variant: str, entries: list[_Entry]) -> None:
+    copies = Counter(entry.content for entry in entries)
+    table = pd.DataFrame(
+        {
+            "document": np.arange(len(entries)),
+            "domain": [entry.domain for entry in entries],
+            "content": [entry.content for entry in entries],
+            "copies": [copies[entry.content] for entry in entries],
+            "placement": [entry.placement for entry in entries],
+            "tokens": [len(entry.tokens) for entry in entries],
+        }
+    )
+    write_indexed_dataset(folder / variant, (entry.tokens for entry in entries), np.uint16)
+    table.to_parquet(folder / f"{variant}.documents.parquet")
+    read = _positions(suite, [len(entry.tokens) for entry in entries])
+    read.to_parquet(folder / f"{variant}.occurrences.parquet")
+
+
+def _write_facts(suite: Suite, entries: list[_Entry], path: Path) -> None:
+    told = Counter(rank for entry in entries for rank in entry.facts)
+    rows = [
+        {"rank": f.rank, "person": f.person, "relation": f.relation, "answer": f.answer}
+        | {"mentions": told[f.rank]}
+        for f in texts.make_facts(suite.corpus["seed"])
+    ]
+    pd.DataFrame(rows).to_parquet(path)
+
+
+def _manifest(suite: Suite, folder: Path) -> dict:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    digests = {str(path.relative_to(folder)): file_digest(path) for path in files}
+    tokens = {variant: int(IndexedDataset(folder / variant).sizes.sum()) for variant in VARIANTS}
+    return {"recipe": recipe(suite), "tokens": tokens, "sha256": digests}
+
+
+def batches(model: Model) -> Iterator[np.ndarray]:
+    """Every batch of a model's training in order: int64 (batch_size, seq_length + 1)."""
+    data = Corpus(find_suite(model.suite)).training_data(model.variant)
+    for step in range(model.total_steps):
+        yield data.batch(step, model.batch_size).astype(np.int64)

@@ -1,0 +1,196 @@
+"""Train a whole local suite: what is there already, what is stale, and one model a process at a time.
+
+On the CPU one thread a process and a process a core is fastest at this size: matrices this small
+gain nothing from a second thread. Nothing here imports torch; the worker processes do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import multiprocessing
+import os
+import queue
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pythia_utils.checkpoints import checkpoint_path, is_available, suite_folder
+from pythia_utils.errors import UsageError
+from pythia_utils.nano.corpus import Corpus
+from pythia_utils.provenance import code_fingerprint
+from pythia_utils.suites import Model, suite
+
+_REPORT_SECONDS = 0.3
+
+
+class TrainingError(RuntimeError):
+    """A worker process ended before its models were trained."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Where one model's training is: step, loss of that step's batch (nats a token), tokens a second."""
+
+    model: str
+    step: int
+    loss: float
+    tokens_per_second: float
+
+
+def recipe(model: Model) -> str:
+    """SHA-256 of all that decides the weights but the device: shape, settings, corpus, training code."""
+    family = suite(model.suite)
+    facts = {
+        "model": repr(model),
+        "steps": model.steps,
+        "training": family.training,
+        "corpus": Corpus(family).manifest.get("sha256"),
+        "code": code_fingerprint([Path(__file__).with_name("train.py")]),
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def model_folder(model: Model) -> Path:
+    """Where a model's checkpoints and its trainer state are."""
+    return suite_folder(model.suite) / model.name
+
+
+def wanted_steps(model: Model, until: int | None) -> list[int]:
+    """The checkpoints of a run that stops at `until`."""
+    return [step for step in model.steps if until is None or step <= until]
+
+
+def is_trained(model: Model, until: int | None = None) -> bool:
+    """Whether every checkpoint up to `until` is on disk, made by today's recipe."""
+    checkpoints = [model.checkpoint(step) for step in wanted_steps(model, until)]
+    return all(map(is_available, checkpoints)) and _made_by(checkpoints[-1]) == recipe(model)
+
+
+def _made_by(checkpoint) -> str | None:
+    try:
+        return json.loads((checkpoint_path(checkpoint) / "checkpoint.json").read_text())["recipe"]
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def remove_stale(model: Model) -> bool:
+    """Remove checkpoints that another recipe trained. Returns whether there were any."""
+    current = recipe(model)
+    made = [_made_by(c) for c in model.checkpoints if is_available(c)]
+    stale = any(digest != current for digest in made)
+    if stale:
+        shutil.rmtree(model_folder(model))
+    return stale
+
+
+@contextlib.contextmanager
+def exclusive(suite_name: str) -> Iterator[None]:
+    """Hold the suite's lock, so that two trainings do not write the same files.
+
+    Raises:
+        UsageError: another process holds it.
+    """
+    folder = suite_folder(suite_name)
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(
+                f"another `pythia train {suite_name}` is at work in {folder}; wait for it, or stop it"
+            ) from None
+        yield
+
+
+def cost(model: Model) -> float:
+    """Time a step, in units of the smallest model's: a constant plus the work of the layers."""
+    return 1 + model.non_embedding_params / 60_000
+
+
+def train_models(
+    models: list[Model],
+    device: str = "cpu",
+    workers: int = 1,
+    until: int | None = None,
+    report: Callable[[Report], None] = lambda _: None,
+) -> None:
+    """Train `models`, the slowest first, `workers` at a time, each in a process of its own.
+
+    Args:
+        models: of one local suite whose corpus has been made.
+        device: `cpu`, `cuda`, ...
+        workers: processes; one thread each on the CPU.
+        until: stop after this step; a later call goes on.
+        report: called in this process, a few times a second.
+
+    Raises:
+        TrainingError: a worker died; what it had saved stays, and the next call goes on from there.
+    """
+    context = multiprocessing.get_context("spawn")
+    tasks, reports = context.Queue(), context.Queue()
+    for model in sorted(models, key=cost, reverse=True):
+        tasks.put((model.suite, model.name))
+    workers = max(1, min(workers, len(models)))
+    for _ in range(workers):
+        tasks.put(None)
+    arguments = (tasks, reports, device, until, os.getpid())
+    processes = [context.Process(target=_work, args=arguments, daemon=True) for _ in range(workers)]
+    try:
+        for process in processes:
+            process.start()
+        _follow(processes, reports, report)
+    finally:
+        for process in processes:
+            if process.is_alive():
+                process.kill()
+            if process.pid:
+                process.join()
+
+
+def _follow(processes: list, reports, report: Callable[[Report], None]) -> None:
+    """Pass reports on until every worker has ended well."""
+    while True:
+        alive = any(process.is_alive() for process in processes)
+        if failed := [p.exitcode for p in processes if p.exitcode not in (None, 0)]:
+            raise TrainingError(f"a training process ended with exit code {failed[0]}")
+        try:
+            report(reports.get(timeout=0.2))
+        except queue.Empty:
+            if not alive:
+                return
+
+
+def _work(tasks, reports, device: str, until: int | None, parent: int) -> None:
+    """A worker process: train models until there are no more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends us
+    import torch
+
+    from pythia_utils.nano.train import train_model
+    from pythia_utils.suites import find_model
+
+    torch.set_num_threads(1)
+    while (task := tasks.get()) is not None:
+        family, name = task
+        train_model(find_model(name, family), device, until, _reporter(name, reports, parent))
+
+
+def _reporter(name: str, reports, parent: int) -> Callable[[int, float, float], None]:
+    """A progress callback that sends a report now and then, and ends an orphan."""
+    last = 0.0
+
+    def progress(step: int, loss: float, rate: float, final: bool) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if final or now - last > _REPORT_SECONDS:
+            last = now
+            reports.put(Report(name, step, loss, rate))
+            if os.getppid() != parent:
+                os._exit(1)
+
+    return progress

@@ -1,0 +1,233 @@
+"""Train one model of a local suite from scratch, by Pythia's protocol in miniature.
+
+GPT-NeoX architecture from transformers, float32, AdamW, warm-up and cosine; every size reads the
+same batches in the same order. At each checkpoint step two things are written: `step<N>/`, float16
+weights with config and tokenizer in the layout of `from_pretrained`, and `trainer_state.pt`, all
+that is needed to go on to bit-identical weights after a kill at any moment.
+
+Departures from Pythia, both for a model this small: all of each head is rotated (`rotary_pct` 1.0),
+and iteration 0 has a learning rate above zero, so that step 1 differs from step 0.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import shutil
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
+
+from pythia_utils.checkpoints import WEIGHTS, checkpoint_path, is_available
+from pythia_utils.nano.corpus import END_OF_TEXT, PADDING, Corpus
+from pythia_utils.nano.jobs import model_folder, recipe
+from pythia_utils.provenance import atomic_write
+from pythia_utils.suites import Model, suite
+
+STATE = "trainer_state.pt"
+Progress = Callable[[int, float, float, bool], None]  # step, loss, tokens a second, last step?
+
+
+def train_model(
+    model: Model, device: str = "cpu", until: int | None = None, progress: Progress | None = None
+) -> None:
+    """Train `model`, going on from where an earlier run stopped.
+
+    Args:
+        model: of a local suite whose corpus has been made.
+        device: `cpu` or `cuda`. Weights are bit-identical between runs on one device of one
+            machine, not between devices.
+        until: stop after this checkpoint step; a later call goes on to the same weights.
+        progress: called after every step.
+    """
+    run = _Run(model, device)
+    last = model.steps[-1] if until is None else until
+    data = Corpus(suite(model.suite)).training_data(model.variant)
+    started, first = time.monotonic(), run.step
+    if run.step == 0:
+        run.save()
+    while run.step < last:
+        batch = data.batch(run.step, model.batch_size)
+        loss = run.advance(batch)
+        if run.step in model.steps:
+            run.save()
+        if progress:
+            rate = (run.step - first) * model.tokens_per_step / (time.monotonic() - started)
+            progress(run.step, loss, rate, run.step == last)
+
+
+def config_of(model: Model) -> GPTNeoXConfig:
+    """The architecture, as transformers writes it."""
+    return GPTNeoXConfig(
+        vocab_size=model.vocab_size,
+        hidden_size=model.d_model,
+        num_hidden_layers=model.n_layers,
+        num_attention_heads=model.n_heads,
+        intermediate_size=model.intermediate,
+        max_position_embeddings=model.seq_length,
+        rope_parameters={
+            "rope_type": "default",
+            "rope_theta": 10000.0,
+            "partial_rotary_factor": model.rotary_pct,
+        },
+        hidden_act="gelu",
+        attention_dropout=0.0,
+        hidden_dropout=0.0,
+        use_parallel_residual=True,
+        tie_word_embeddings=False,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+
+
+def initialise(model: Model) -> GPTNeoXForCausalLM:
+    """The network at step 0: GPT-NeoX's small_init and wang_init, drawn from the model's seed.
+
+    Every matrix is normal with standard deviation sqrt(2 / 5d) (Nguyen and Salazar 2019), those
+    that write to the residual stream 2 / (L sqrt(d)) (Wang and Komatsuzaki 2021); biases are 0.
+    """
+    torch.manual_seed(model.seed)
+    network = GPTNeoXForCausalLM(config_of(model))
+    small = math.sqrt(2 / (5 * model.d_model))
+    residual = 2 / (model.n_layers * math.sqrt(model.d_model))
+    for name, parameter in network.named_parameters():
+        writes = name.endswith(("attention.dense.weight", "dense_4h_to_h.weight"))
+        if parameter.ndim == 2:
+            torch.nn.init.normal_(parameter, std=residual if writes else small)
+        elif name.endswith("bias"):
+            torch.nn.init.zeros_(parameter)
+    return network
+
+
+def learning_rate(model: Model, iteration: int) -> float:
+    """Linear warm-up, then cosine to a tenth of the peak; `iteration` counts from 0."""
+    training = suite(model.suite).training
+    warmup = max(1, round(training["warmup"] * model.total_steps))
+    if iteration < warmup:
+        return model.learning_rate * (iteration + 1) / warmup
+    floor = training["min_lr"] * model.learning_rate
+    done = (iteration - warmup) / max(1, model.total_steps - warmup)
+    return floor + (model.learning_rate - floor) * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _optimiser(model: Model, network: GPTNeoXForCausalLM) -> torch.optim.AdamW:
+    training = suite(model.suite).training
+    matrices = [p for p in network.parameters() if p.ndim == 2]
+    vectors = [p for p in network.parameters() if p.ndim != 2]
+    groups = [
+        {"params": matrices, "weight_decay": training["weight_decay"]},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    betas, eps = tuple(training["betas"]), training["eps"]
+    return torch.optim.AdamW(groups, lr=model.learning_rate, betas=betas, eps=eps, foreach=True)
+
+
+def _read_state(model: Model, device: str) -> dict:
+    return torch.load(model_folder(model) / STATE, map_location=device, weights_only=True)
+
+
+class _Run:
+    """The state of one training run: network, optimiser, step, losses, digest of the data read."""
+
+    def __init__(self, model: Model, device: str):
+        self.model, self.device = model, device
+        self.clip = suite(model.suite).training["clip"]
+        self.network = initialise(model).to(device).train()
+        self.optimiser = _optimiser(model, self.network)
+        self.step, self.losses, self.data_digest = 0, [], ""
+        self.recipe = recipe(model)
+        if (model_folder(model) / STATE).is_file():
+            self._restore(_read_state(model, device))
+
+    def _restore(self, state: dict) -> None:
+        """Take up a saved state, unless another recipe made it or a checkpoint before it is gone."""
+        before = [c for c in self.model.checkpoints if c.step <= state["step"]]
+        if state["recipe"] != self.recipe or not all(map(is_available, before)):
+            return
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step, self.data_digest = state["step"], state["data_digest"]
+        self.losses = state["losses"].tolist()
+
+    def advance(self, batch: np.ndarray) -> float:
+        """One optimiser step on int (batch_size, seq_length + 1) tokens; the loss before it, in nats."""
+        digest = hashlib.sha256(self.data_digest.encode() + batch.tobytes())
+        self.data_digest = digest.hexdigest()
+        rows = torch.as_tensor(batch.astype(np.int64), device=self.device)
+        logits = self.network(input_ids=rows[:, :-1], use_cache=False).logits
+        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), rows[:, 1:].flatten())
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.clip)
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self.model, self.step)
+        self.optimiser.step()
+        self.step += 1
+        self.losses.append(loss.item())
+        return self.losses[-1]
+
+    def save(self) -> None:
+        """Write the checkpoint, then the state; a kill between the two repeats one stretch of training."""
+        self._save_checkpoint()
+        state = {
+            "recipe": self.recipe,
+            "step": self.step,
+            "data_digest": self.data_digest,
+            "losses": torch.tensor(self.losses, dtype=torch.float64),
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+        }
+        with atomic_write(model_folder(self.model) / STATE) as path:
+            torch.save(state, path)
+
+    def _save_checkpoint(self) -> None:
+        from safetensors.torch import save_file
+
+        target = checkpoint_path(self.model.checkpoint(self.step))
+        partial = target.with_name(f".partial-{target.name}")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        weights = {k: v.half().contiguous().cpu() for k, v in self.network.state_dict().items()}
+        save_file(weights, partial / WEIGHTS, metadata={"format": "pt"})
+        config = config_of(self.model)
+        config.architectures, config.dtype = ["GPTNeoXForCausalLM"], torch.float16
+        config.save_pretrained(partial)
+        _tokenizer(self.model).save_pretrained(partial)
+        (partial / "checkpoint.json").write_text(json.dumps(self._facts(), indent=1))
+        shutil.rmtree(target, ignore_errors=True)
+        partial.rename(target)
+
+    def _facts(self) -> dict:
+        checkpoint = self.model.checkpoint(self.step)
+        return {
+            "recipe": self.recipe,
+            "suite": self.model.suite,
+            "model": self.model.name,
+            "step": self.step,
+            "tokens_seen": checkpoint.tokens_seen,
+            "seed": self.model.seed,
+            "data_digest": self.data_digest,
+            "training_loss": self.losses[-1] if self.losses else None,
+            "device": self.device,
+            "torch": torch.__version__,
+        }
+
+
+def _tokenizer(model: Model) -> PreTrainedTokenizerFast:
+    return PreTrainedTokenizerFast(
+        tokenizer_file=str(Corpus(suite(model.suite)).tokenizer_file()),
+        bos_token=END_OF_TEXT,
+        eos_token=END_OF_TEXT,
+        unk_token=END_OF_TEXT,
+        pad_token=PADDING,
+        model_max_length=model.seq_length,
+    )
+
+
+def training_losses(model: Model) -> np.ndarray:
+    """The training loss of every step so far, in nats a token: float64 (steps,)."""
+    return _read_state(model, "cpu")["losses"].numpy()

@@ -1,0 +1,173 @@
+"""`pythia train`: from names to trained models, with progress that a person can follow."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable
+
+from pythia_utils.checkpoints import pick_device, suite_folder
+from pythia_utils.errors import UsageError, unknown
+from pythia_utils.nano import jobs
+from pythia_utils.nano.corpus import make_corpus
+from pythia_utils.suites import Model, find_model
+from pythia_utils.suites import suite as find_suite
+
+_PLAIN_SECONDS = 5.0  # between lines where stderr is not a terminal
+
+
+def choose_models(
+    suite: str, names: Iterable[str] | None, seeds: Iterable[str] | None, until: int | None = None
+) -> list[Model]:
+    """The models of a local suite that have one of `names` and one of `seeds`.
+
+    Args:
+        suite: name of a suite that is trained here.
+        names: model names, or what follows the suite's: `57k`, `57k-deduped`; a size alone stands
+            for its standard model and, with `seeds`, for its seeds. None for all.
+        seeds: numbers, as text. None for all.
+        until: a checkpoint step that every chosen model must have.
+
+    Raises:
+        UsageError: an unknown name, seed or step, or no model with both.
+    """
+    family = find_suite(suite)
+    if family.kind != "local":
+        raise UsageError(f"suite {family.name} is not trained here; expected nano or pico")
+    models = list(family.models.values())
+    if seeds is not None:
+        known = {str(model.seed) for model in models}
+        wanted = list(seeds)
+        for seed in wanted:
+            if seed not in known:
+                raise unknown("seed", seed, sorted(known), where=f"in suite {family.name}")
+        models = [model for model in models if str(model.seed) in wanted]
+    if names is not None:
+        chosen = {m.name for name in names for m in _named(name, family.name, seeds is not None)}
+        models = [model for model in models if model.name in chosen]
+    if not models:
+        raise UsageError(f"no model of {family.name} has both such a name and such a seed")
+    for model in models if until is not None else ():
+        model.checkpoint(until)
+    return models
+
+
+def _named(name: str, suite: str, any_seed: bool) -> list[Model]:
+    full = name if name.lower().startswith(f"{suite}-") else f"{suite}-{name}"
+    model = find_model(full, suite)
+    if not any_seed:
+        return [model]
+    alike = find_suite(suite).models.values()
+    return [m for m in alike if (m.size, m.variant) == (model.size, model.variant)]
+
+
+def train_suite(models: list[Model], device: str, workers: int, until: int | None = None) -> None:
+    """Make the corpus if needed, then train what is not trained yet, telling how far it is on stderr.
+
+    Raises:
+        UsageError: the device is not there, or another process trains this suite.
+        jobs.TrainingError: a worker process died.
+    """
+    name = models[0].suite
+    with jobs.exclusive(name):
+        corpus = make_corpus_aloud(name)
+        for model in models:
+            if jobs.remove_stale(model):
+                _say(f"{model.name} was trained by other code or settings: training it again")
+        todo = [model for model in models if not jobs.is_trained(model, until)]
+        if not todo:
+            _say(f"{name}: {len(models)} models are trained, in {corpus.folder.parent}")
+            return
+        device = _checked_device(device)
+        _say(f"{name}: training {len(todo)} of {len(models)} models, {workers} at a time, on {device}")
+        with _Progress(todo, until) as progress:
+            jobs.train_models(todo, device, workers, until, progress.report)
+        _say(f"{name}: trained in {progress.seconds:.0f} s, in {suite_folder(name)}")
+
+
+def make_corpus_aloud(suite: str):
+    """`make_corpus`, saying so if there is anything to make."""
+    from pythia_utils.nano.corpus import Corpus
+
+    family = find_suite(suite)
+    if not Corpus(family).is_current():
+        _say(f"{suite}: writing the corpus and training its tokenizer")
+    return make_corpus(family)
+
+
+def _checked_device(device: str) -> str:
+    import torch
+
+    try:
+        torch.empty(1, device=pick_device(device))
+    except (RuntimeError, AssertionError) as failure:
+        reason = str(failure).splitlines()[0]
+        raise UsageError(f"device {device!r} cannot be used here ({reason}); try --device cpu") from None
+    return pick_device(device)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+class _Progress:
+    """One bar over all models, in units of work: a step of a large model counts for more."""
+
+    def __init__(self, models: list[Model], until: int | None) -> None:
+        self.models = {model.name: model for model in models}
+        self.last = {model.name: jobs.wanted_steps(model, until)[-1] for model in models}
+        self.latest: dict[str, jobs.Report] = {}
+        self.started = self.shown = time.monotonic()
+        self.bar = None
+
+    def __enter__(self) -> _Progress:
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            layout = "{percentage:3.0f}%|{bar:20}| {elapsed}<{remaining} {postfix}"
+            total = sum(self._work(name, last) for name, last in self.last.items())
+            self.bar = tqdm(total=total, bar_format=layout, dynamic_ncols=True, file=sys.stderr)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    def _work(self, name: str, step: int) -> float:
+        return step * jobs.cost(self.models[name])
+
+    def report(self, report: jobs.Report) -> None:
+        """Take in a report and show it, if it is time."""
+        before = self.latest.get(report.model)
+        self.latest[report.model] = report
+        finished = report.step == self.last[report.model]
+        if self.bar is not None:
+            done = self._work(report.model, report.step)
+            done -= self._work(report.model, before.step) if before else 0
+            self.bar.set_postfix_str(self._line(), refresh=False)
+            self.bar.update(done)
+        elif finished or time.monotonic() - self.shown > _PLAIN_SECONDS:
+            self.shown = time.monotonic()
+            _say(f"{self._share():4.0%} {self._left()} {self._line(report if finished else None)}")
+
+    def _share(self) -> float:
+        done = sum(self._work(name, report.step) for name, report in self.latest.items())
+        return done / sum(self._work(name, last) for name, last in self.last.items())
+
+    def _left(self) -> str:
+        share = self._share()
+        return f"{self.seconds * (1 - share) / share:.0f} s left" if share > 0 else ""
+
+    def _line(self, only: jobs.Report | None = None) -> str:
+        running = [r for r in self.latest.values() if r.step < self.last[r.model]]
+        return " | ".join(self._one(r) for r in ([only] if only else running))
+
+    def _one(self, report: jobs.Report) -> str:
+        return (
+            f"{report.model} {report.step:,}/{self.last[report.model]:,} "
+            f"loss {report.loss:.2f} {report.tokens_per_second / 1000:.0f}k tokens/s"
+        )

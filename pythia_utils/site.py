@@ -1,0 +1,230 @@
+"""From executed notebooks to the website: `gate` checks, `stage` copies into the book, `build` renders.
+
+The book's sources are the hand-written pages in `book/` and the executed notebooks of one suite,
+which staging copies to `book/_executed/`: chapters to `experiments/`, each cell of the grid to
+`cells/<suite>/<experiment>/<model>/`. A file is written only if its content changes, so that Sphinx
+renders only what is new.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pythia_utils import site_pages, suites
+from pythia_utils.experiments import Experiment, load_config
+from pythia_utils.provenance import atomic_write
+from pythia_utils.records import runs_dir
+from pythia_utils.site_pages import Page, SiteError
+
+STAGED = Path("book", "_executed")
+VENDOR = Path("book", "_static", "vendor")
+SCRIPTS = ("tex-svg-full.js", "vega.min.js", "vega-lite.min.js", "vega-embed.min.js")
+# Jupyter Book has no `python -m`: this runs the one of this interpreter, wherever its scripts are.
+_JUPYTER_BOOK = "from jupyter_book.cli.main import main; main(prog_name='jupyter-book')"
+_PROBLEM = re.compile(r"\b(WARNING|ERROR|CRITICAL|SEVERE): |[a-z] error:|^\w*(Error|Exception): ")
+
+
+def publish(root: Path, suite: str) -> Path:
+    """Check, stage and render.
+
+    Args:
+        root: the project's folder, with `book/`, `_config.yml` and `experiments.yml`.
+        suite: the suite whose executed notebooks the site shows.
+
+    Returns:
+        The path of the front page.
+
+    Raises:
+        SiteError: a notebook failed, a chapter was not run, or the build has warnings.
+        UsageError: unknown suite, or a fault in experiments.yml.
+    """
+    gate(root, suite)
+    stage(root, suite)
+    return build(root)
+
+
+def gate(root: Path, suite: str) -> None:
+    """Refuse to go on if a notebook of the suite failed or holds an error.
+
+    Jupyter Book would publish such a page without a warning.
+
+    Raises:
+        SiteError: names each such notebook and the last line of its error.
+    """
+    folder = runs_dir(root) / suites.suite(suite).name
+    faults = {path: _fault(path) for path in sorted(folder.glob("**/*.ipynb"))}
+    lines = [
+        f"  {path.relative_to(folder.parent)}: {text}" for path, text in faults.items() if text
+    ]
+    if lines:
+        count = "1 notebook" if len(lines) == 1 else f"{len(lines)} notebooks"
+        raise SiteError("\n".join([f"{count} failed, so no site was built:", *lines]))
+
+
+def _fault(path: Path) -> str | None:
+    """The last line of a notebook's error, or None if it ran to its end."""
+    notebook = site_pages.read_notebook(path)
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", ()):
+            if output["output_type"] == "error":
+                message = f"{output.get('ename')}: {output.get('evalue')}"
+                return message.strip().splitlines()[-1]
+    broken = notebook["metadata"].get("papermill", {}).get("exception")
+    return "did not run to its end" if broken or path.name.endswith(".failed.ipynb") else None
+
+
+def stage(root: Path, suite: str) -> list[Page]:
+    """Make `book/_executed/` hold the suite's executed notebooks and the pages made from them.
+
+    Files that would not change are left alone; files whose source is gone are removed.
+
+    Returns:
+        The cells' pages, in the order of the grid.
+
+    Raises:
+        SiteError: an experiment's chapter has not been run for this suite.
+        UsageError: unknown suite, or a fault in experiments.yml.
+    """
+    shown = suites.suite(suite)
+    experiments = list(load_config(root).experiments.values())
+    folder = runs_dir(root) / shown.name
+    pages = list(_pages(folder, shown, experiments))
+    kept = set()
+    for name, text in _files(root, folder, shown, experiments, pages):
+        path = root / STAGED / name
+        kept.add(path)
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            with atomic_write(path) as partial:
+                partial.write_text(text, encoding="utf-8")
+    _remove_others(root / STAGED, kept)
+    return pages
+
+
+def _pages(folder: Path, suite: suites.Suite, experiments: Sequence[Experiment]) -> Iterator[Page]:
+    for experiment in experiments:
+        for model in suite.models:
+            for path in sorted((folder / experiment.name / model).glob("step*[0-9].ipynb")):
+                yield Page(experiment.name, model, int(path.stem.removeprefix("step")), path)
+
+
+def _files(
+    root: Path,
+    folder: Path,
+    suite: suites.Suite,
+    experiments: Sequence[Experiment],
+    pages: Sequence[Page],
+) -> Iterator[tuple[str, str]]:
+    """Every staged file: its path below `book/_executed/`, and its text."""
+    for experiment in experiments:
+        if experiment.chapter:
+            source = _executed_chapter(folder, suite, experiment)
+            yield f"experiments/{experiment.name}.ipynb", site_pages.chapter(source)
+    by_name = {experiment.name: experiment for experiment in experiments}
+    for page in pages:
+        yield page.path, site_pages.cell_page(page, pages, by_name[page.experiment])
+    yield "runs.md", site_pages.all_runs(suite, experiments, pages)
+    yield "chapters.md", site_pages.chapter_list(experiments)
+    yield "suite_tables.md", site_pages.suite_tables(suite)
+    template = (root / "book" / "_toc.yml").read_text(encoding="utf-8")
+    yield "_toc.yml", site_pages.table_of_contents(template, experiments)
+
+
+def _executed_chapter(folder: Path, suite: suites.Suite, experiment: Experiment) -> Path:
+    path = folder / experiment.name / "chapter.ipynb"
+    if not path.is_file():
+        missing = f"the chapter of {experiment.name!r} has not been run for suite {suite.name!r}"
+        raise SiteError(f"{missing} ({path} is not there); run: pythia run {experiment.name}")
+    return path
+
+
+def _remove_others(folder: Path, kept: set[Path]) -> None:
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_file() and path not in kept:
+            path.unlink()
+        elif path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+
+
+def build(root: Path) -> Path:
+    """Render the staged book with Jupyter Book, warnings as errors; progress goes to stderr.
+
+    Returns:
+        The path of the front page, `_build/html/index.html`.
+
+    Raises:
+        SiteError: Jupyter Book has warnings (the message holds each), or a script is not there.
+    """
+    if missing := [name for name in SCRIPTS if not (root / VENDOR / name).is_file()]:
+        raise SiteError(f"{VENDOR / missing[0]} is not there; run: python book/fetch_assets.py")
+    output = root / "_build"
+    output.mkdir(exist_ok=True)
+    unfinished = output / ".unfinished"
+    if unfinished.exists():
+        # Sphinx does not read again what it has read, and so would not warn about it a second time.
+        shutil.rmtree(output / ".doctrees", ignore_errors=True)
+    unfinished.touch()
+    started = time.monotonic()
+    if problems := _run_jupyter_book(root):
+        raise SiteError("\n".join(["Jupyter Book stopped:", *(f"  {line}" for line in problems)]))
+    _remove_stale(root / STAGED, output / "html" / STAGED.name)
+    unfinished.unlink()
+    _say(f"site built in {time.monotonic() - started:.1f} s")
+    return output / "html" / "index.html"
+
+
+def _run_jupyter_book(root: Path) -> list[str]:
+    """Run it; return its warnings and errors, or its last lines if it failed without one."""
+    toc = (root / STAGED / "_toc.yml").absolute()
+    command = [sys.executable, "-c", _JUPYTER_BOOK, "build", "book", "--config", "_config.yml"]
+    command += ["--toc", str(toc), "--path-output", ".", "-W", "-n", "--keep-going"]
+    package = str(Path(__file__).resolve().parent.parent)
+    path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
+    environment = os.environ | {"PYTHONPATH": path, "PYTHONUTF8": "1", "NO_COLOR": "1"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    lines: list[str] = []
+    with subprocess.Popen(
+        command, cwd=root, env=environment, encoding="utf-8", errors="replace", **pipes
+    ) as process:
+        for line in process.stdout:
+            lines.append(line.rstrip())
+            _progress(lines[-1])
+    if process.returncode == 0:
+        return []
+    return [line for line in lines if _PROBLEM.search(line)] or lines[-15:]
+
+
+def _progress(line: str) -> None:
+    """Show Sphinx's long phases: on a terminal as they advance, elsewhere once each."""
+    match = re.match(r"(reading sources|writing output)\.\.\. +\[ *(\d+)%\]", line)
+    if match and (match[2] == "100" or sys.stderr.isatty()):
+        _say(f"{match[1]} {match[2]:>3}%", end="\n" if match[2] == "100" else "\r")
+
+
+def _say(text: str, end: str = "\n") -> None:
+    print(text, end=end, file=sys.stderr, flush=True)
+
+
+def _remove_stale(staged: Path, html: Path) -> None:
+    """Remove pages whose source is not staged any more: Sphinx leaves them."""
+    for page in html.rglob("*.html"):
+        source = staged / page.relative_to(html)
+        if not any(source.with_suffix(suffix).is_file() for suffix in (".ipynb", ".md")):
+            page.unlink()
+
+
+def setup(app) -> dict:
+    """As a Sphinx extension: keep Jupyter Book from loading the vendored scripts on every page."""
+
+    def without_vendored(app, config) -> None:
+        own = [name for name in config.html_js_files if not str(name).startswith("vendor/")]
+        config.html_js_files = sorted(own)
+
+    app.connect("config-inited", without_vendored)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
