@@ -118,7 +118,7 @@ def check_parameters(cell: Cell) -> None:
         if not _fits(value, declared[name]):
             expected = ast.unparse(declared[name])
             got = f"{value!r} ({type(value).__name__})"
-            raise UsageError(f"parameter {name!r} of {shown} is a {expected}, not {got}")
+            raise UsageError(f"parameter {name!r} of {shown} must be {expected}, not {got}")
 
 
 def _fits(value: Any, annotation: ast.expr) -> bool:

@@ -113,7 +113,9 @@ def load(
         source, revision, local = checkpoint.model.repo_id, checkpoint.revision, False
 
     from transformers import GPTNeoXForCausalLM, PreTrainedTokenizerFast
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # a bar for a file that is read in milliseconds
     device = pick_device(device)
     where = {"revision": revision, "local_files_only": local}
     network = GPTNeoXForCausalLM.from_pretrained(

@@ -27,7 +27,11 @@ def unknown(kind: str, value: object, valid: Iterable[object], where: str = "") 
     "unknown suite 'nanno'; nearest: nano"
     """
     choices = list(valid)
-    shown = nearest(value, choices) or [str(choice) for choice in choices[:8]]
-    label = "nearest" if nearest(value, choices) else "choose from"
     place = f" {where}" if where else ""
-    return UsageError(f"unknown {kind} {value!r}{place}; {label}: {', '.join(shown)}")
+    if similar := nearest(value, choices):
+        hint = f"nearest: {', '.join(similar)}"
+    elif choices:
+        hint = f"choose from: {', '.join(str(choice) for choice in choices[:8])}"
+    else:
+        hint = "there is none"
+    return UsageError(f"unknown {kind} {value!r}{place}; {hint}")

@@ -96,9 +96,7 @@ def load_config(root: Path) -> Config:
 def _experiment(root: Path, name: str, entry: Any) -> Experiment:
     where = f"{FILE}: experiments.{name}"
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", str(name)):
-        raise UsageError(
-            f"{where}: a name is made of a-z, 0-9, - and _, as it is part of addresses"
-        )
+        raise UsageError(f"{where}: a name, part of addresses, is made of a-z, 0-9, - and _")
     _check_keys(where, entry, _EXPERIMENT, {"title", "notebook"})
     for key in ("title", "notebook", "chapter"):
         if not isinstance(entry.get(key, ""), str):
@@ -211,15 +209,14 @@ def expand(
     own = _own_parameters("--parameter", {"parameters": parameters})
     _check_suite(config, profile, suite, models)
     cells = []
-    for name in config.experiments if experiments is None else dict.fromkeys(experiments):
-        experiment = config.experiment(name)
+    for experiment in _experiments(config, experiments):
         override = experiment.profiles.get(profile, {})
         grid = config.profile(profile) | override
         values = experiment.parameters | override.get("parameters", {}) | own
-        chosen = (
-            _models(grid["models"], grid["suite"]) if models is None else _models(models, suite)
-        )
-        for checkpoint in _checkpoints(chosen, grid["steps"] if steps is None else steps):
+        # A model's name tells its suite; the profile's matters only where names do not.
+        scope = suite or (grid["suite"] if not models or models == "all" else None)
+        chosen = _models(models or grid["models"], scope)
+        for checkpoint in _checkpoints(chosen, steps or grid["steps"]):
             cells.append(_cell(config.root, runs, experiment, checkpoint, values))
     for cell in cells:
         check_parameters(cell)

@@ -17,17 +17,17 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pythia_utils import site_pages, suites
+from pythia_utils import site_pages, site_tables, suites
 from pythia_utils.experiments import Experiment, load_config
 from pythia_utils.provenance import atomic_write
 from pythia_utils.records import runs_dir
-from pythia_utils.site_pages import Page, SiteError
+from pythia_utils.site_pages import STAGED, Book, Page, SiteError
 
-STAGED = Path("book", "_executed")
 VENDOR = Path("book", "_static", "vendor")
 SCRIPTS = ("tex-svg-full.js", "vega.min.js", "vega-lite.min.js", "vega-embed.min.js")
 # Jupyter Book has no `python -m`: this runs the one of this interpreter, wherever its scripts are.
 _JUPYTER_BOOK = "from jupyter_book.cli.main import main; main(prog_name='jupyter-book')"
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _PROBLEM = re.compile(r"\b(WARNING|ERROR|CRITICAL|SEVERE): |[a-z] error:|^\w*(Error|Exception): ")
 
 
@@ -92,48 +92,44 @@ def stage(root: Path, suite: str) -> list[Page]:
         SiteError: an experiment's chapter has not been run for this suite.
         UsageError: unknown suite, or a fault in experiments.yml.
     """
-    shown = suites.suite(suite)
-    experiments = list(load_config(root).experiments.values())
+    shown, config = suites.suite(suite), load_config(root)
+    book = Book(config.root, config.experiments)
     folder = runs_dir(root) / shown.name
-    pages = list(_pages(folder, shown, experiments))
+    pages = list(_pages(folder, shown, book))
     kept = set()
-    for name, text in _files(root, folder, shown, experiments, pages):
-        path = root / STAGED / name
+    for name, text in _files(folder, shown, book, pages):
+        path = book.staged / name
         kept.add(path)
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             with atomic_write(path) as partial:
                 partial.write_text(text, encoding="utf-8")
-    _remove_others(root / STAGED, kept)
+    _remove_others(book.staged, kept)
     return pages
 
 
-def _pages(folder: Path, suite: suites.Suite, experiments: Sequence[Experiment]) -> Iterator[Page]:
-    for experiment in experiments:
+def _pages(folder: Path, suite: suites.Suite, book: Book) -> Iterator[Page]:
+    for experiment in book.experiments:
         for model in suite.models:
-            for path in sorted((folder / experiment.name / model).glob("step*[0-9].ipynb")):
-                yield Page(experiment.name, model, int(path.stem.removeprefix("step")), path)
+            for path in sorted((folder / experiment / model).glob("step*[0-9].ipynb")):
+                yield Page(experiment, model, int(path.stem.removeprefix("step")), path)
 
 
 def _files(
-    root: Path,
-    folder: Path,
-    suite: suites.Suite,
-    experiments: Sequence[Experiment],
-    pages: Sequence[Page],
+    folder: Path, suite: suites.Suite, book: Book, pages: Sequence[Page]
 ) -> Iterator[tuple[str, str]]:
     """Every staged file: its path below `book/_executed/`, and its text."""
+    experiments = list(book.experiments.values())
     for experiment in experiments:
         if experiment.chapter:
             source = _executed_chapter(folder, suite, experiment)
-            yield f"experiments/{experiment.name}.ipynb", site_pages.chapter(source)
-    by_name = {experiment.name: experiment for experiment in experiments}
+            yield site_pages.chapter_path(experiment), site_pages.chapter(source, experiment, book)
     for page in pages:
-        yield page.path, site_pages.cell_page(page, pages, by_name[page.experiment])
-    yield "runs.md", site_pages.all_runs(suite, experiments, pages)
-    yield "chapters.md", site_pages.chapter_list(experiments)
-    yield "suite_tables.md", site_pages.suite_tables(suite)
-    template = (root / "book" / "_toc.yml").read_text(encoding="utf-8")
-    yield "_toc.yml", site_pages.table_of_contents(template, experiments)
+        yield page.path, site_pages.cell_page(page, pages, book)
+    yield "runs.md", site_tables.all_runs(suite, experiments, pages)
+    yield "chapters.md", site_tables.chapter_list(experiments)
+    yield "suite_tables.md", site_tables.suite_tables(suite)
+    template = (book.root / "book" / "_toc.yml").read_text(encoding="utf-8")
+    yield "_toc.yml", site_tables.table_of_contents(template, experiments)
 
 
 def _executed_chapter(folder: Path, suite: suites.Suite, experiment: Experiment) -> Path:
@@ -186,14 +182,14 @@ def _run_jupyter_book(root: Path) -> list[str]:
     command += ["--toc", str(toc), "--path-output", ".", "-W", "-n", "--keep-going"]
     package = str(Path(__file__).resolve().parent.parent)
     path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
-    environment = os.environ | {"PYTHONPATH": path, "PYTHONUTF8": "1", "NO_COLOR": "1"}
+    environment = os.environ | {"PYTHONPATH": path, "PYTHONUTF8": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     lines: list[str] = []
     with subprocess.Popen(
         command, cwd=root, env=environment, encoding="utf-8", errors="replace", **pipes
     ) as process:
         for line in process.stdout:
-            lines.append(line.rstrip())
+            lines.append(_COLOUR.sub("", line).rstrip())
             _progress(lines[-1])
     if process.returncode == 0:
         return []

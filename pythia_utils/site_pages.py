@@ -1,11 +1,12 @@
-"""The text of every page that staging makes: executed notebooks made ready, and generated Markdown.
+"""Executed notebooks made ready for the book: title, links to nearby runs, tags, and links that hold.
 
-Nothing here touches a file but to read notebooks; `pythia_utils.site` writes what it returns.
+Nothing here writes a file: `pythia_utils.site` does, with the text that these functions return.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +15,58 @@ from pathlib import Path
 from pythia_utils import suites
 from pythia_utils.experiments import Experiment
 
+STAGED = Path("book", "_executed")
+REPOSITORY = "https://github.com/pythia-book/pythia-book"
+# A Markdown link to a file: no scheme, no bare anchor.
+_LINK = re.compile(r"(?<=\]\()(?P<target>[^\s()#:]+)(?=[)#])")
+
 
 class SiteError(Exception):
     """The site cannot be built; the message says what is wrong, where, and what to do."""
+
+
+@dataclass(frozen=True)
+class Book:
+    """Where things are: the project's folder and its experiments.
+
+    Attributes:
+        root: the project's folder, absolute.
+        experiments: by name, in the order of experiments.yml.
+    """
+
+    root: Path
+    experiments: dict[str, Experiment]
+
+    @property
+    def staged(self) -> Path:
+        """The folder of staged files."""
+        return self.root / STAGED
+
+    def link(self, target: str, original: Path, staged: Path) -> str:
+        """Where a link of a notebook's source must lead on the site.
+
+        Args:
+            target: the link in the source, relative to it.
+            original: path of the notebook's source.
+            staged: path of the staged notebook.
+
+        Raises:
+            SiteError: the link leads to no file of the project.
+        """
+        path = Path(os.path.normpath(original.parent / target))
+        if not path.exists() and not path.is_relative_to(self.staged):
+            raise SiteError(f"{original} links to {target}, which is not there")
+        for experiment in self.experiments.values():
+            if path == experiment.chapter:
+                path = self.staged / chapter_path(experiment)
+        if path.is_relative_to(self.root / "book"):
+            return Path(os.path.relpath(path, staged.parent)).as_posix()
+        return f"{REPOSITORY}/blob/main/{path.relative_to(self.root).as_posix()}"
+
+
+def chapter_path(experiment: Experiment) -> str:
+    """The place of an experiment's chapter among the staged files."""
+    return f"experiments/{experiment.name}.ipynb"
 
 
 @dataclass(frozen=True)
@@ -55,14 +105,18 @@ def read_notebook(path: Path) -> dict:
     return notebook
 
 
-def chapter(source: Path) -> str:
-    """The staged text of a chapter."""
-    return _dump(_tidy(read_notebook(source)))
+def chapter(source: Path, experiment: Experiment, book: Book) -> str:
+    """The staged text of a chapter that has been executed as `source`."""
+    notebook = _tidy(read_notebook(source))
+    _relink(notebook, book, experiment.chapter, book.staged / chapter_path(experiment))
+    return _dump(notebook)
 
 
-def cell_page(page: Page, pages: Sequence[Page], experiment: Experiment) -> str:
+def cell_page(page: Page, pages: Sequence[Page], book: Book) -> str:
     """The staged text of a cell: model and step in its title, links to its neighbours below."""
+    experiment = book.experiments[page.experiment]
     notebook = _tidy(read_notebook(page.source))
+    _relink(notebook, book, experiment.notebook, book.staged / page.path)
     # Orphans stay out of the sidebar; hundreds of like pages would bury the chapters in the search.
     notebook["metadata"] |= {"orphan": True, "nosearch": True}
     title, rest = _split_title(notebook["cells"], experiment.title)
@@ -82,6 +136,14 @@ def _tidy(notebook: dict) -> dict:
         elif cell["cell_type"] == "code" and re.search(r"^[\w.]*watermark\(", source, re.MULTILINE):
             cell["metadata"]["tags"] = list(dict.fromkeys([*tags, "watermark", "remove-input"]))
     return notebook
+
+
+def _relink(notebook: dict, book: Book, original: Path, staged: Path) -> None:
+    """Let links, which are right beside the notebook's source, be right beside the staged copy."""
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            text = "".join(cell["source"])
+            cell["source"] = _LINK.sub(lambda m: book.link(m["target"], original, staged), text)
 
 
 def _split_title(cells: list[dict], default: str) -> tuple[str, list[dict]]:
@@ -109,9 +171,9 @@ def _navigation(page: Page, pages: Sequence[Page], experiment: Experiment) -> st
     """Links to the chapter, to this model's steps before and after, and to other sizes at this step."""
     alike = [other for other in pages if other.experiment == page.experiment]
     up = "../../../.."
-    book = [f"Chapter: [{experiment.title}]({up}/experiments/{experiment.name}.ipynb)"]
-    book = book if experiment.chapter else []
-    lines = [" · ".join([*book, f"[All runs]({up}/runs.md)"]), _step_links(page, alike)]
+    back = [f"Chapter: [{experiment.title}]({up}/{chapter_path(experiment)})"]
+    back = back if experiment.chapter else []
+    lines = [" · ".join([*back, f"[All runs]({up}/runs.md)"]), _step_links(page, alike)]
     sizes = [other for other in alike if other.step == page.step and _same_run(other, page)]
     if len(sizes) > 1:
         lines.append(" · ".join(_size_link(other, page) for other in sizes))
@@ -142,112 +204,3 @@ def _size_link(other: Page, page: Page) -> str:
     if other.model == page.model:
         return f"**{other.model}**"
     return f"[{other.model}](../{other.model}/step{other.step:06d}.ipynb)"
-
-
-def table_of_contents(template: str, experiments: Sequence[Experiment]) -> str:
-    """`book/_toc.yml` with the chapters, for which it has a pattern, in the order of experiments.yml."""
-    pattern = re.compile(r"^( *)- glob: _executed/experiments/\*$", re.MULTILINE)
-    files = [f"- file: _executed/experiments/{e.name}" for e in experiments if e.chapter]
-    return pattern.sub(lambda match: "\n".join(match[1] + file for file in files), template)
-
-
-def chapter_list(experiments: Sequence[Experiment]) -> str:
-    """A Markdown list of the chapters, for inclusion."""
-    return "".join(f"- {_chapter_link(e)}\n" for e in experiments if e.chapter)
-
-
-def _chapter_link(experiment: Experiment) -> str:
-    return f"{{doc}}`{experiment.title} </_executed/experiments/{experiment.name}>`"
-
-
-def all_runs(suite: suites.Suite, experiments: Sequence[Experiment], pages: Sequence[Page]) -> str:
-    """The page of all cells: a table for each experiment, models down and steps across."""
-    parts = [
-        "# All runs",
-        f"Each number below is a training step. It leads to a page: one notebook, executed for one "
-        f"model of the suite *{suite.title}* as it was after that step. {len(pages)} pages in all.",
-    ]
-    for experiment in experiments:
-        own = {(p.model, p.step): p.path for p in pages if p.experiment == experiment.name}
-        parts.append(f"## {experiment.title}")
-        if experiment.chapter:
-            parts.append(f"Chapter: {_chapter_link(experiment)}.")
-        parts.append(_runs_table(own) if own else "Not run for this suite.")
-    return "\n\n".join(parts) + "\n"
-
-
-def _runs_table(paths: dict[tuple[str, int], str]) -> str:
-    models = list(dict.fromkeys(model for model, _ in paths))
-    steps = sorted({step for _, step in paths})
-    rows = [[model, *(_step_link(paths, model, step) for step in steps)] for model in models]
-    return _table(["model", "step", *[""] * (len(steps) - 1)], rows, "runs")
-
-
-def _step_link(paths: dict, model: str, step: int) -> str:
-    path = paths.get((model, step))
-    return f"[{step}]({path})" if path else ""
-
-
-def _table(header: list[str], rows: list[list[str]], kind: str) -> str:
-    lines = ["| " + " | ".join(row) + " |" for row in [header, ["---"] * len(header), *rows]]
-    return "\n".join([f":::{{table}}\n:class: {kind}\n", *lines, ":::"])
-
-
-def suite_tables(shown: suites.Suite) -> str:
-    """For inclusion: the sizes of every suite, those trained here first, and Pythia's errata."""
-    known = [suites.suite(name) for name in suites.suite_names()]
-    parts = [f"The runs on this site are of the suite *{shown.title}*."]
-    for suite in sorted(known, key=lambda suite: (suite.kind == "hub", len(suite.models))):
-        origin = "published by EleutherAI" if suite.kind == "hub" else "trained by this project"
-        parts += [f"### {suite.title}, {origin}", _protocol(suite), _sizes_table(suite)]
-        if suite.errata:
-            parts += [f"### {suite.title}: checkpoints with a known fault", _errata_table(suite)]
-    return "\n\n".join(parts) + "\n"
-
-
-def _protocol(suite: suites.Suite) -> str:
-    training, model = suite.training, next(iter(suite.models.values()))
-    tokens = training["batch_size"] * training["seq_length"]
-    steps = ", ".join(str(step) for step in model.steps[:4])
-    return (
-        f"{len(suite.models)} models; {training['total_steps']:,} training steps of {tokens:,} tokens "
-        f"({training['batch_size']:,} sequences of {training['seq_length']:,}). "
-        f"{len(model.steps)} checkpoints each: steps {steps}, … {model.steps[-1]:,}."
-    )
-
-
-def _sizes_table(suite: suites.Suite) -> str:
-    header = ["size", "layers", "width", "heads", "parameters without embeddings", "all parameters"]
-    header += ["peak learning rate", "models"]
-    rows = []
-    for size in dict.fromkeys(model.size for model in suite.models.values()):
-        group = [model for model in suite.models.values() if model.size == size]
-        m = group[0]
-        shape = (m.n_layers, m.d_model, m.n_heads, m.non_embedding_params, m.total_params)
-        rows.append([size, *(f"{number:,}" for number in shape), _rate(m), _kinds(group)])
-    return _table(header, rows, "suite")
-
-
-def _rate(model: suites.Model) -> str:
-    """`2.5e-4`."""
-    digits, exponent = f"{model.learning_rate:.1e}".split("e")
-    return f"{digits.removesuffix('.0')}e{int(exponent)}"
-
-
-def _kinds(models: list[suites.Model]) -> str:
-    """What there is of one size: `standard, deduped, 9 more seeds, v0`."""
-    current = [model for model in models if not model.version]
-    kinds = list(dict.fromkeys(model.variant for model in current))
-    if more := len({model.seed for model in current}) - 1:
-        kinds.append(f"{more} more seeds")
-    return ", ".join(kinds + sorted({model.version for model in models} - {""}))
-
-
-def _errata_table(suite: suites.Suite) -> str:
-    rows = []
-    for erratum in suite.errata:
-        models = "all but v0" if len(erratum.models) > 3 else ", ".join(erratum.models)
-        shown = ", ".join(str(step) for step in erratum.steps[:4])
-        steps = shown if len(erratum.steps) <= 4 else f"{shown}, … ({len(erratum.steps)} steps)"
-        rows.append([models, steps, erratum.text, erratum.source])
-    return _table(["models", "steps", "what is odd", "source"], rows, "errata")

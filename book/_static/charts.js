@@ -54,22 +54,24 @@
     const single = "mark" in spec || "layer" in spec;
     const facetted = ["row", "column", "facet"].some((channel) => spec.encoding?.[channel]);
     if (!single || facetted) return spec;
-    return { ...spec, width: "container", autosize: { type: "fit-x", contains: "padding", resize: true } };
+    return { ...spec, width: "container" };
   }
 
+  const look = (holder) => `${isDark() ? "dark" : "light"} ${holder.element.clientWidth < NARROW ? "narrow" : "wide"}`;
+
   async function draw(holder) {
-    const width = holder.element.clientWidth;
-    holder.narrow = width < NARROW;
+    if (holder.look === look(holder)) return;
+    holder.look = look(holder);
     holder.result?.finalize();
     try {
       holder.result = await vegaEmbed(holder.target, responsive(holder.spec), {
         actions: { export: { svg: true, png: true }, source: false, compiled: false, editor: false },
-        config: config(width),
+        config: config(holder.element.clientWidth),
         downloadFileName: document.title.split(" — ")[0].trim(),
         loader: { target: "_self" }, // a link leads on in this tab
         renderer: "svg",
       });
-      holder.element.dataset.drawn = isDark() ? "dark" : "light";
+      holder.element.dataset.drawn = holder.look;
     } catch (error) {
       holder.target.textContent = `This chart could not be drawn: ${error.message}`;
       console.error(error);
@@ -94,15 +96,11 @@
       return;
     }
     let queue = Promise.resolve();
-    const redraw = (some) => (queue = queue.then(() => Promise.all(some.map(draw))));
-    redraw(holders);
-    new MutationObserver(() => redraw(holders)).observe(document.documentElement, {
-      attributes: true,
-      attributeFilter: ["data-theme"],
-    });
-    window.addEventListener("resize", () => {
-      redraw(holders.filter((holder) => holder.narrow !== holder.element.clientWidth < NARROW));
-    });
+    const redraw = () => (queue = queue.then(() => Promise.all(holders.map(draw))));
+    redraw();
+    const theme = { attributes: true, attributeFilter: ["data-theme"] };
+    new MutationObserver(redraw).observe(document.documentElement, theme);
+    window.addEventListener("resize", redraw);
   }
 
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);

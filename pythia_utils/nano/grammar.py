@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import inspect
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -22,15 +23,19 @@ from pythia_utils.nano.lexicon import (
     ADJECTIVES,
     ALL_VERBS,
     ANIMATE,
+    BY_KIND,
     COMMON,
+    GENDERED,
     HELD_OUT,
     LOCATIONS,
     NAMES,
     OBJECTS,
+    STORY_ONLY,
     TRAINING,
     Noun,
     Verb,
     Words,
+    held_out,
     pick,
 )
 
@@ -104,7 +109,10 @@ def _phenomenon(title: str, field: str, example: str, share: int) -> Callable:
 
 REFLEXIVE = {"f": "herself", "m": "himself", "n": "itself"}
 POSSESSIVE = {"f": "her", "m": "his", "n": "its"}
-DETERMINERS = (["the", "the", "the", "a", "a", "a", "every"], ["the", "the", "the", "some", "some", "many", "two", "three"])
+DETERMINERS = (
+    ["the", "the", "the", "a", "a", "a", "every"],
+    ["the", "the", "the", "some", "some", "many", "two", "three"],
+)
 NEXT_TO = ("near", "behind", "beside")
 TIMES = (" again", " today", " at night", " in the morning")
 
@@ -161,10 +169,14 @@ def _noun_phrase(rng: Rng, noun: Noun, number: int) -> str:
     return f"{determiner} {phrase}"
 
 
+def _at(rng: Rng, noun: Noun, plainly: float = 0.5) -> str:
+    """A place: with its own preposition ("in the garden") by the chance `plainly`."""
+    preposition = noun.preposition if rng.random() < plainly else pick(rng, NEXT_TO)
+    return f"{preposition} the {_adjective(rng, noun)}{noun.lemma}"
+
+
 def _place(rng: Rng) -> str:
-    noun = pick(rng, LOCATIONS)
-    preposition = noun.preposition if rng.random() < 0.5 else pick(rng, NEXT_TO)
-    return f" {preposition} the {_adjective(rng, noun)}{noun.forms[rng.random() < 0.1]}"
+    return " " + _at(rng, pick(rng, LOCATIONS))
 
 
 def _tail(rng: Rng) -> str:
@@ -405,7 +417,9 @@ def binding_domain(rng: Rng, words: Words) -> Twins:
     texts = []
     for number, form in enumerate(noun.forms):
         said = say.past if past else say.present[1 - number]
-        texts.append(f"The {speaker.forms[1 - number]} {said} that the {form} {verb_phrase} %s{tail}.")
+        texts.append(
+            f"The {speaker.forms[1 - number]} {said} that the {form} {verb_phrase} %s{tail}."
+        )
     return _twins(_lemmas(noun, verb), (REFLEXIVE[noun.gender], "themselves"), *texts)
 
 
@@ -497,7 +511,7 @@ def auxiliary_form(rng: Rng, words: Words) -> Twins:
 
 @_phenomenon("Polarity items", "semantics", "No/*The boy has ever laughed.", 6)
 def npi_licensing(rng: Rng, words: Words) -> Twins:
-    """"Ever" needs a negative expression above it (Ladusaw, 1979), "already" shuns one.
+    """ "Ever" needs a negative expression above it (Ladusaw, 1979), "already" shuns one.
 
     Marvin and Linzen (2018), "simple NPI"; BLiMP's NPI licensing (Warstadt et al., 2020). The twin
     with "already", a positive polarity item (Szabolcsi, 2004), balances "no" against "the".
@@ -637,7 +651,9 @@ def minimal_pairs(phenomenon: str, n: int, seed: int = 0) -> list[MinimalPair]:
         if len(fresh) < 2 or fresh.keys() & pairs.keys():
             fruitless += 1
             if fruitless == _FRUITLESS_DRAWS:
-                raise UsageError(f"n is {n}; {phenomenon} has only about {len(pairs)} minimal pairs")
+                raise UsageError(
+                    f"n is {n}; {phenomenon} has only about {len(pairs)} minimal pairs"
+                )
             continue
         fruitless = 0
         for good, frame in fresh.items():
@@ -647,88 +663,229 @@ def minimal_pairs(phenomenon: str, n: int, seed: int = 0) -> list[MinimalPair]:
 
 # ---- Stories
 #
-# A plot is a cast and steps; a step is a choice of lines, a line a template with these slots:
+# A plot is a cast and its steps, one a line; a step has one or more wordings, parted by " | ":
 #   {hero} {pal} {thing}          who and what the story is about: a name, "the dog"; "kite"
-#   {a_hero} {a_pal} {a_thing}    at first mention: "a small boy named Tom", "a dog", "a red kite"
+#   {a_thing}                     "a red kite" (the first mention of {pal} becomes "a big dog" too)
 #   {hero.he} .him .his .himself  pronouns, of the pal likewise
 #   {hero:find} {hero.he!find}    a subject and its verb: "Anna finds", "she does not find"
 #   {hero~find} {hero>find}       the verb alone: the same form, the bare verb ("wants to find")
 #   {hero=sad}                    "Anna is sad"
-#   {they:play} {they~play}       hero and pal
-#   {once} {here} {there}         "Once there was"; two places
-# A line is told only of a cast that it suits: no held-out combination, no writing rabbits.
+#   {they:eat} {they~eat}         hero and pal
+#   {home} {here} {there}         three places
+# A wording is used only of a cast that it suits: no held-out combination, no writing rabbits.
 
-OPENING = ["{once} {a_hero}.", "{a_hero:live} {there}.", "{once} {a_hero} and {a_pal}."]
-LOST = {"thing": "thing clothes"}, [
-    ["{hero.he:have} {a_thing}.", "{hero.he:buy} {a_thing} and {hero~love} it."],
-    ["One day {hero.he:lose} it.", "One day {hero.he:drop} it {here}.", "One day {pal:hide} it."],
-    ["{hero.he:look} {here}, but {hero.he!find} it.", "{hero.he:cry}.", "{hero=sad}."],
-    ["Then {pal:come} and {pal~help} {hero.him}.", "{hero:want} to {hero>find} {hero.his} {thing}."],
-    ["At last {pal:find} the {thing} {there}.", "At last {hero.he:find} the {thing} {there}."],
-]  # fmt: skip
-HUNGRY = {"hero": "person", "pal": "animal", "thing": "food"}, [
-    ["One morning {hero:see} {a_pal} {here}.", "{a_pal:sit} {here}.", "{a_pal:wait} {here}."],
-    ["{pal=hungry}.", "{pal.he=hungry} and {pal~shiver}.", "{pal.he=tired} and {pal~want} food."],
-    ["{hero:have} {a_thing}.", "{hero:find} {a_thing} {there}.", "{hero:want} to {hero>help} it."],
-    ["{hero:give} {pal} the {thing}.", "{hero:drop} the {thing} {here}.", "{hero:feed} {pal}."],
-    ["{pal:eat} it.", "{pal:eat} the {thing} and {pal~sleep}.", "{pal.he:come} and {pal~eat} it."],
-    ["Now {pal:follow} {hero}.", "Now {pal:trust} {hero}.", "Now {pal:love} {hero.him}."],
-]  # fmt: skip
-VISIT = {"hero": "person", "pal": "person", "thing": "food"}, [
-    ["One day {hero:want} to {hero>visit} {pal}.", "One morning {hero:want} to {hero>see} {pal}."],
-    ["{hero.he:take} {a_thing}.", "{hero.he:make} {a_thing}.", "{hero.he:buy} {a_thing}."],
-    ["{hero.he:walk} {here} and {hero~sing}.", "{hero.he:run} {here}.", "{hero.he:go} {here}."],
-    ["{pal:wait} {there}.", "{pal:see} {hero.him} and {pal~smile}.", "{pal=busy}, but {pal~come}."],
-    ["{pal:greet} {hero}.", "{pal:hug} {hero.him}.", "{hero:give} {pal} the {thing}."],
-    ["{they:eat} the {thing}.", "{they:sit} {there} and {they~eat} the {thing}."],
-]  # fmt: skip
-FALL = {}, [
-    ["One day {hero:run} {here} and {hero~fall}.", "One morning {hero:fall} {here}."],
-    ["{hero.he:hurt} {hero.himself}.", "{hero.he=sad}.", "{hero.he:cry}.", "{hero.he:shiver}."],
-    ["{pal:see} {hero.him} and {pal~come}.", "{pal:find} {hero} {here}.", "{pal:run} to {hero}."],
-    ["{pal:help} {hero.him}.", "{pal:give} {hero.him} {a_thing}.", "{pal:touch} {hero.him}."],
-    ["Then {hero:blame} {hero.himself}.", "Then {hero:smile} again.", "They {they~go} home."],
-]  # fmt: skip
-LETTER = {"hero": "person", "pal": "person", "thing": "text"}, [
-    ["One day {hero:write} {a_thing}.", "At night {hero:write} {a_thing} {here}."],
-    ["{hero.he:give} it to {pal}.", "{hero.he:hide} it {there}, but {pal:find} it."],
-    ["{pal:read} it in the morning.", "{pal:read} it {there}.", "{pal:read} it and {pal~laugh}."],
-    ["{pal:smile} and {pal~thank} {hero}.", "{pal:love} the {thing}.", "{pal:cry}."],
-    ["{hero=proud}.", "{hero:praise} {hero.himself}.", "Now {pal:write} to {hero}."],
-]  # fmt: skip
-SEEK = {}, [
-    ["One day {they:play} {here}.", "{hero:want} to {hero>play} with {pal}."],
-    ["{hero:hide} {hero.himself} {there}.", "{hero:run} and {hero~hide} {there}."],
-    ["{pal:look} {here}, but {pal.he!find} {hero.him}.", "{pal:wait} and {pal~look} {here}."],
-    ["Then {hero:sneeze}.", "Then {hero:cough}.", "Then {hero:laugh}.", "Then {hero:yawn}."],
-    ["So {pal:find} {hero.him}.", "So {pal:catch} {hero.him}.", "So {pal:see} {hero} {there}."],
-]  # fmt: skip
-THIEF = {"thing": "thing food clothes"}, [
-    ["{hero:have} {a_thing}.", "{hero:love} {hero.his} {thing}.", "{hero:find} {a_thing} {here}."],
-    ["At night {pal:steal} the {thing}.", "One day {pal:take} {hero.his} {thing}."],
-    ["{hero=angry} and {hero~chase} {pal} {here}.", "{hero:follow} {pal} {here}."],
-    ["{pal:hide} {pal.himself} {there}.", "{pal:fall} {there}.", "{pal:drop} the {thing} {there}."],
-    ["{hero:find} {pal} and {hero~take} the {thing}.", "So {pal:give} the {thing} to {hero}."],
-]  # fmt: skip
-PICTURE = {"hero": "person"}, [
-    ["One day {hero:paint} {pal} {here}.", "{hero:want} to {hero>draw} {pal} {here}."],
-    ["{pal:sit} {there} and {pal~wait}.", "{pal:yawn}, but {pal~wait}.", "{pal:watch} {hero.him}."],
-    ["Then {hero:paint} {hero.himself}.", "Then {hero:draw} {hero.himself} and {a_thing}."],
-    ["{pal:laugh}.", "{pal:see} it and {pal~come}.", "{pal:smile}.", "{pal:dance} {here}."],
-    ["{hero=proud}.", "{hero=happy}.", "{hero:admire} {hero.himself}."],
-]  # fmt: skip
-PLOTS = (LOST, HUNGRY, VISIT, FALL, LETTER, SEEK, THIEF, PICTURE)
-ENDING = [
-    "{they:be} happy.", "At night {hero:sleep}.", "Then {they:play} {here}.", "Now {they:be} friends.",
-    "{hero:thank} {pal}.", "{hero:hug} {pal}.", "In the evening {hero:go} home.", "{hero=happy}.",
-    "{they:laugh}.", "In the evening {they:sit} {there}.", "{hero=tired} and {hero~go} home.",
-]  # fmt: skip
+OPENING = "{once} {a_hero}. | {a_hero:live} {home}. | {once} {a_hero} and {pal}."
+PLOTS = """
+lost; thing: thing clothes
+{hero.he:have} {a_thing}. | {hero.he:buy} {a_thing} and {hero~love} it.
+One day {hero.he:lose} it. | One day {hero.he:drop} it {here}. | One day {pal:hide} it.
+{hero.he:look} {here}, but {hero.he!find} it. | {hero.he:cry}. | {hero=sad}. | {hero=angry}.
+Then {pal:come} and {pal~help} {hero.him}. | {hero:want} to {hero>find} {hero.his} {thing}.
+At last {pal:find} the {thing} {there}. | At last {hero.he:find} the {thing} {there}.
 
-_KINDS = {"hero": "person animal", "pal": "person animal", "thing": "thing food clothes"}
+hungry; hero: person; pal: animal; thing: food
+One morning {hero:see} {pal} {here}. | One day {pal:sit} {here}. | {pal:wait} {here}.
+{pal=hungry}. | {pal.he=hungry} and {pal~shiver}. | {pal.he=tired} and {pal~wait}.
+{hero:have} {a_thing}. | {hero:find} {a_thing} {there}. | {hero:want} to {hero>help} {pal}.
+{hero:give} {pal} the {thing}. | {hero:drop} the {thing} {here}. | {hero:feed} {pal} the {thing}.
+{pal:eat} it. | {pal:eat} the {thing} and {pal~sleep}. | {pal:come} and {pal~eat} it.
+Now {pal:follow} {hero}. | Now {pal:trust} {hero}. | Now {pal:love} {hero.him}.
+
+visit; hero: person; pal: person; thing: food
+One day {hero:want} to {hero>visit} {pal}. | One morning {hero:want} to {hero>see} {pal}.
+{hero.he:take} {a_thing}. | {hero.he:make} {a_thing}. | {hero.he:buy} {a_thing}.
+{hero.he:walk} {here} and {hero~sing}. | {hero.he:run} {here}. | {hero.he:wait} {here}.
+{pal:come} and {pal~smile}. | {pal:see} {hero.him} and {pal~laugh}. | {pal=busy}, but {pal~come}.
+{pal:greet} {hero}. | {pal:hug} {hero.him}. | {hero:give} {pal} the {thing}.
+{they:eat} the {thing}. | {they:sit} {there} and {they~eat} the {thing}.
+
+fall; thing: thing food
+One day {hero:run} {here} and {hero~fall}. | One morning {hero:fall} {here}.
+{hero.he:hurt} {hero.himself}. | {hero=sad}. | {hero.he:cry}. | {hero.he:shiver}.
+{pal:see} {hero.him} and {pal~come}. | {pal:find} {hero} {here}. | {pal:run} to {hero}.
+{pal:help} {hero.him}. | {pal:give} {hero.him} {a_thing}. | {pal:touch} {hero.him}.
+Then {hero:blame} {hero.himself}. | Then {hero:smile} again. | Then {they:go} home.
+
+letter; hero: person; pal: person; thing: text
+One day {hero:write} {a_thing}. | One night {hero:write} {a_thing} {here}.
+{hero.he:give} it to {pal}. | {hero.he:hide} it {there}, but {pal:find} it.
+{pal:read} it in the morning. | {pal:read} it {there}. | {pal:read} it and {pal~laugh}.
+{pal:smile} and {pal~thank} {hero}. | {pal:love} the {thing}. | {pal:cry}.
+{hero=proud}. | {hero:praise} {hero.himself}. | Now {pal:write} to {hero}.
+
+seek
+One day {hero} and {pal} {they~play} {here}. | {hero:want} to {hero>play} with {pal}.
+{hero:hide} {hero.himself} {there}. | {hero:run} and {hero~hide} {there}.
+{pal:look} {here}, but {pal.he!find} {hero.him}. | {pal:wait} and {pal~look} {here}.
+Then {hero:sneeze}. | Then {hero:cough}. | Then {hero:laugh}. | Then {hero:yawn}.
+So {pal:find} {hero.him}. | So {pal:catch} {hero.him}. | So {pal:see} {hero} {there}.
+
+thief; thing: thing food clothes
+{hero:have} {a_thing}. | {hero:love} {hero.his} {thing}. | {hero:find} {a_thing} {here}.
+One night {pal:steal} the {thing}. | One day {pal:take} {hero.his} {thing}.
+{hero=angry} and {hero~chase} {pal.him} {here}. | {hero:follow} {pal.him} {here}.
+{pal:hide} {pal.himself} {there}. | {pal:fall} {there}. | {pal:drop} the {thing} {there}.
+{hero:find} {pal} and {hero~take} the {thing}. | So {pal:give} the {thing} to {hero}.
+
+picture; hero: person; thing: thing
+One day {hero:paint} {pal} {here}. | {hero:want} to {hero>draw} {pal} {here}.
+{pal:sit} {there} and {pal~wait}. | {pal:yawn}, but {pal~wait}. | {pal:watch} {hero.him}.
+Then {hero:paint} {hero.himself}. | Then {hero:draw} {hero.himself} and {a_thing}.
+{pal:laugh}. | {pal:come} and {pal~look}. | {pal:smile}. | {pal:dance} {here}.
+{hero=proud}. | {hero=happy}. | {hero:admire} {hero.himself}.
+"""
+ENDING = (
+    "{they:be} happy. | Then {they:play} {here}. | Now {they:be} friends. | {they:laugh}. "
+    "| In the evening {they:sit} {there}. | In the evening {hero:go} home. | {hero=happy}. "
+    "| At night {hero:sleep} {home}. | {hero=tired} and {hero~go} home."
+)
+
+_CAST = {"hero": "person animal", "pal": "person animal", "thing": "thing"}
+_FAMILY = ("mother", "father", "sister", "brother", "aunt", "uncle")
 _PRONOUNS = {
     "f": {"he": "she", "him": "her", "his": "her", "himself": "herself"},
     "m": {"he": "he", "him": "him", "his": "his", "himself": "himself"},
     "n": {"he": "it", "him": "it", "his": "its", "himself": "itself"},
 }
-_TITLES = {g: [n for n in BY_KIND["person"] if n.lemma in words] for g, words in
-           {"f": ("girl", "woman"), "m": ("boy", "man")}.items()}
+_GENDERED = {
+    kind: tuple(noun for noun in (*BY_KIND[kind], *NAMES) if noun.kind == kind and noun.gender)
+    for kind in ("person", "animal")
+}
+_HEROES = {kind: [n for n in nouns if n.lemma not in _FAMILY] for kind, nouns in _GENDERED.items()}
+_GIRL_OR_BOY = {noun.gender: noun for noun in GENDERED if noun.lemma in ("girl", "boy")}
+_HOMES = [noun for noun in LOCATIONS if noun.preposition == "in"]
+_BY_LEMMA = {verb.lemma: verb for verb in (*ALL_VERBS, *STORY_ONLY)}
+_SLOT = re.compile(r"\{(\w+)(\.\w+)?(?:([:!~>=])(\w+))?\}")
+
+
+class _Wording(NamedTuple):
+    """A template as a %-format, and what it says of whom: (role, operator, word or role)."""
+
+    text: str
+    claims: tuple[tuple[str, str, str], ...]
+
+    def suits(self, cast: dict[str, Noun]) -> bool:
+        """Whether no claim is a held-out combination or beyond its subject ("the cow writes")."""
+        return all(_is_possible(cast, *claim) for claim in self.claims)
+
+
+def _is_possible(cast: dict[str, Noun], role: str, operator: str, word: str) -> bool:
+    noun = cast[role]
+    if operator == "'s":
+        return not held_out(noun.lemma, cast[word].lemma)
+    if operator == "=":
+        possible = word in ADJECTIVES[noun.kind].split()
+    else:
+        possible = noun.kind in _BY_LEMMA[word].subjects
+    return possible and not held_out(noun.lemma, word)
+
+
+def _compile(template: str) -> _Wording:
+    claims = [("hero", "'s", "thing")] if "{hero.his} {thing}" in template else []
+
+    def slot(match: re.Match[str]) -> str:
+        role, pronoun, operator, word = match.groups(default="")
+        if word and word not in ("be", "have"):
+            roles = ("hero", "pal") if role == "they" else (role.removeprefix("a_"),)
+            claims.extend((each, operator, word) for each in roles)
+        subject = "" if operator in ("~", ">") else f"%({role}{pronoun})s "
+        if operator == "=":
+            return f"{subject}%(:be)s {word}"
+        number = "they" if role == "they" else ""
+        return f"{subject}%({number}{operator.replace('~', ':')}{word})s" if word else subject[:-1]
+
+    return _Wording(_SLOT.sub(slot, template.strip()), tuple(claims))
+
+
+def _compile_step(step: str) -> tuple[_Wording, ...]:
+    return tuple(map(_compile, step.split(" | ")))
+
+
+def _compile_plot(plot: str) -> tuple[dict[str, list[str]], list[tuple[_Wording, ...]]]:
+    """The kinds of noun for each role, and the steps from the opening to the ending."""
+    title, *steps = plot.splitlines()
+    cast = dict(role.split(": ") for role in title.split("; ")[1:])
+    kinds = {role: kinds.split() for role, kinds in (_CAST | cast).items()}
+    return kinds, [_compile_step(step) for step in (OPENING, *steps, ENDING)]
+
+
+def _story_forms(past: bool) -> dict[str, str]:
+    """Every verb slot of one tense: ":find", "they:find", "!find" and ">find"."""
+    do = "did not" if past else "does not"
+    forms = {"they": "they", "once": "once there was" if past else "here is"}
+    for lemma, verb in _BY_LEMMA.items():
+        forms[f":{lemma}"] = verb.past if past else verb.present[SINGULAR]
+        forms[f"they:{lemma}"] = verb.past if past else verb.lemma
+        forms |= {f"!{lemma}": f"{do} {lemma}", f">{lemma}": lemma}
+    be, are, have = ("was", "were", "had") if past else ("is", "are", "has")
+    return forms | {":be": be, "they:be": are, ":have": have}
+
+
+_PLOTS = [_compile_plot(plot) for plot in PLOTS.strip().split("\n\n")]
+_STORY_FORMS = {past: _story_forms(past) for past in (False, True)}
+
+
+def _indefinite(rng: Rng, noun: Noun) -> str:
+    phrase = _adjective(rng, noun, 0.7) + noun.lemma
+    return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
+
+
+def _draw_cast(rng: Rng, kinds: dict[str, list[str]]) -> dict[str, Noun]:
+    """Hero and pal of different gender, so that each pronoun is clear, and a thing."""
+    hero = pick(rng, _HEROES[pick(rng, kinds["hero"])])
+    pal = pick(rng, _GENDERED[pick(rng, kinds["pal"])])
+    while pal.gender == hero.gender:
+        pal = pick(rng, _GENDERED[pick(rng, kinds["pal"])])
+    return {"hero": hero, "pal": pal, "thing": pick(rng, BY_KIND[pick(rng, kinds["thing"])])}
+
+
+def _slots(rng: Rng, cast: dict[str, Noun]) -> dict[str, str]:
+    hero, pal, thing = cast["hero"], cast["pal"], cast["thing"]
+    slots = {
+        "thing": thing.lemma,
+        "a_thing": _indefinite(rng, thing),
+        "a_hero": _indefinite(rng, hero),
+    }
+    if hero.is_name:
+        slots["a_hero"] = f"{_indefinite(rng, _GIRL_OR_BOY[hero.gender])} named {hero.lemma}"
+    his = _PRONOUNS[hero.gender]["his"]
+    if pal.is_name:
+        slots["a_pal"] = f"{his} friend {pal.lemma}"
+    else:
+        slots["a_pal"] = f"{his} {pal.lemma}" if pal.lemma in _FAMILY else _indefinite(rng, pal)
+    for role, noun in (("hero", hero), ("pal", pal)):
+        slots[role] = noun.lemma if noun.is_name else f"the {noun.lemma}"
+        slots |= {f"{role}.{case}": form for case, form in _PRONOUNS[noun.gender].items()}
+    here, there = rng.sample(LOCATIONS, 2)
+    slots |= {
+        "here": _at(rng, here),
+        "there": _at(rng, there),
+        "home": _at(rng, pick(rng, _HOMES), 1),
+    }
+    return slots
+
+
+def _introduce(text: str) -> str:
+    """Let the first mention of pal and thing be an indefinite one."""
+    text = text.replace("%(pal)s", "%(a_pal)s", 1)
+    first = text.find("thing)s")
+    if text[:first].endswith("the %("):
+        text = text.replace("the %(thing)s", "%(a_thing)s", 1)
+    return text
+
+
+def story(rng: Rng) -> str:
+    """A story of 6 to 8 sentences in one tense about a hero, a pal and perhaps a thing.
+
+    Pronouns, possessives and reflexives agree with their antecedents throughout; no held-out
+    combination occurs, not even with a pronoun in the subject's place.
+    """
+    while True:
+        kinds, steps = pick(rng, _PLOTS)
+        cast = _draw_cast(rng, kinds)
+        told = steps if rng.random() < 0.7 else steps[:-1]
+        wordings = [[each for each in step if each.suits(cast)] for step in told]
+        if all(wordings):
+            text = _introduce("\n".join(pick(rng, step).text for step in wordings))
+            slots = _STORY_FORMS[rng.random() < 0.6] | _slots(rng, cast)
+            return " ".join(map(_capital, (text % slots).splitlines()))

@@ -1,4 +1,4 @@
-"""Nano's words: what they look like, what goes with what, and which combinations are kept from training.
+"""Nano's words: their forms, what goes with what, and which combinations are never trained on.
 
 Tables of words come first, one line for each verb. A verb selects the kinds of its subject and
 object, so that sentences read as sensible English. Words meet in four relations: a subject and its

@@ -11,6 +11,7 @@ and iteration 0 has a learning rate above zero, so that step 1 differs from step
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import math
@@ -20,15 +21,17 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+import transformers
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
 
-from pythia_utils.checkpoints import WEIGHTS, checkpoint_path, is_available
+from pythia_utils.checkpoints import checkpoint_path, is_available
 from pythia_utils.nano.corpus import END_OF_TEXT, PADDING, Corpus
 from pythia_utils.nano.jobs import model_folder, recipe
 from pythia_utils.provenance import atomic_write
 from pythia_utils.suites import Model, suite
 
 STATE = "trainer_state.pt"
+transformers.utils.logging.disable_progress_bar()  # else a bar for every file of every checkpoint
 Progress = Callable[[int, float, float, bool], None]  # step, loss, tokens a second, last step?
 
 
@@ -185,17 +188,11 @@ class _Run:
             torch.save(state, path)
 
     def _save_checkpoint(self) -> None:
-        from safetensors.torch import save_file
-
         target = checkpoint_path(self.model.checkpoint(self.step))
         partial = target.with_name(f".partial-{target.name}")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        weights = {k: v.half().contiguous().cpu() for k, v in self.network.state_dict().items()}
-        save_file(weights, partial / WEIGHTS, metadata={"format": "pt"})
-        config = config_of(self.model)
-        config.architectures, config.dtype = ["GPTNeoXForCausalLM"], torch.float16
-        config.save_pretrained(partial)
+        copy.deepcopy(self.network).half().save_pretrained(partial)
         _tokenizer(self.model).save_pretrained(partial)
         (partial / "checkpoint.json").write_text(json.dumps(self._facts(), indent=1))
         shutil.rmtree(target, ignore_errors=True)

@@ -79,7 +79,9 @@ def train_suite(models: list[Model], device: str, workers: int, until: int | Non
             _say(f"{name}: {len(models)} models are trained, in {corpus.folder.parent}")
             return
         device = _checked_device(device)
-        _say(f"{name}: training {len(todo)} of {len(models)} models, {workers} at a time, on {device}")
+        _say(
+            f"{name}: training {len(todo)} of {len(models)} models, {workers} at a time, on {device}"
+        )
         with _Progress(todo, until) as progress:
             jobs.train_models(todo, device, workers, until, progress.report)
         _say(f"{name}: trained in {progress.seconds:.0f} s, in {suite_folder(name)}")
@@ -102,7 +104,9 @@ def _checked_device(device: str) -> str:
         torch.empty(1, device=pick_device(device))
     except (RuntimeError, AssertionError) as failure:
         reason = str(failure).splitlines()[0]
-        raise UsageError(f"device {device!r} cannot be used here ({reason}); try --device cpu") from None
+        raise UsageError(
+            f"device {device!r} cannot be used here ({reason}); try --device cpu"
+        ) from None
     return pick_device(device)
 
 

@@ -1,0 +1,71 @@
+"""Shared ground: a throw-away home with a briefly trained `pico`, and a site built from it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT_FILES = ("book", "notebooks", "experiments.yml", "_config.yml")
+
+
+def pythia(*arguments: str, cwd: Path = ROOT, home: Path | None = None) -> subprocess.CompletedProcess:
+    """Run the command line as a user would; a failure is returned, not raised."""
+    env = os.environ | ({"PYTHIA_HOME": str(home)} if home else {})
+    env.pop("PYTHIA_RUNS", None)
+    command = [sys.executable, "-m", "pythia_utils.cli", *arguments]
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+
+
+def run_or_fail(*arguments: str, cwd: Path, home: Path) -> subprocess.CompletedProcess:
+    done = pythia(*arguments, cwd=cwd, home=home)
+    assert done.returncode == 0, f"pythia {' '.join(arguments)}:\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+@pytest.fixture(scope="session")
+def trained_home(tmp_path_factory) -> Path:
+    """A PYTHIA_HOME in which the two smallest models of `pico` are trained to step 16."""
+    home = tmp_path_factory.mktemp("home")
+    run_or_fail("train", "pico", "--models", "7k,14k,7k-deduped", "--until", "16", cwd=home, home=home)
+    return home
+
+
+@pytest.fixture
+def home(trained_home, monkeypatch) -> Path:
+    """The trained home, made the one that this process uses."""
+    monkeypatch.setenv("PYTHIA_HOME", str(trained_home))
+    return trained_home
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory) -> Path:
+    """A copy of the book's sources, so that runs and pages do not land in the checkout."""
+    folder = tmp_path_factory.mktemp("project")
+    ignore = shutil.ignore_patterns("_executed", "__pycache__")
+    for name in PROJECT_FILES:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=ignore)
+        else:
+            shutil.copy(source, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_run(project, trained_home) -> Path:
+    """The project after `pythia run --profile tiny`."""
+    run_or_fail("run", "--profile", "tiny", cwd=project, home=trained_home)
+    return project
+
+
+@pytest.fixture(scope="session")
+def built_site(tiny_run, trained_home) -> Path:
+    """The website's folder, built from the tiny profile's runs."""
+    run_or_fail("book", "--suite", "pico", cwd=tiny_run, home=trained_home)
+    return tiny_run / "_build" / "html"
