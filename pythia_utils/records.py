@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+# No page shows this type, and MyST-NB warns of types that it does not know. A site built from these
+# notebooks drops it from its copies, or sets `suppress_warnings: [mystnb.unknown_mime_type]`.
 MIME = "application/vnd.pythia.records+json"
 _TYPES = {
     "suite": "string",

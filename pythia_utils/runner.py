@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import queue
+import shutil
 import signal
 import sys
 import threading
@@ -260,7 +261,10 @@ class _Progress:
         if not self.quiet and sys.stderr.isatty():
             from tqdm import tqdm
 
-            self.bar = tqdm(total=self.total, unit="cell", dynamic_ncols=True, file=sys.stderr)
+            # Measured here: where a terminal does not tell its size, tqdm would show nothing.
+            size = shutil.get_terminal_size()
+            shape = {"ncols": size.columns, "nrows": size.lines}
+            self.bar = tqdm(total=self.total, unit="cell", file=sys.stderr, **shape)
         return self
 
     def __exit__(self, *_: object) -> None:

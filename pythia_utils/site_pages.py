@@ -43,10 +43,13 @@ class Book:
         return self.root / STAGED
 
     def link(self, target: str, original: Path, staged: Path) -> str:
-        """Where a link of a notebook's source must lead on the site.
+        """Where a link of a notebook must lead on the site.
+
+        A link may be right beside the notebook's source, so that it works in JupyterLab, or beside
+        the staged copy, so that it can name generated pages. The former becomes the latter.
 
         Args:
-            target: the link in the source, relative to it.
+            target: the link as written.
             original: path of the notebook's source.
             staged: path of the staged notebook.
 
@@ -54,14 +57,21 @@ class Book:
             SiteError: the link leads to no file of the project.
         """
         path = Path(os.path.normpath(original.parent / target))
-        if not path.exists() and not path.is_relative_to(self.staged):
-            raise SiteError(f"{original} links to {target}, which is not there")
         for experiment in self.experiments.values():
             if path == experiment.chapter:
                 path = self.staged / chapter_path(experiment)
-        if path.is_relative_to(self.root / "book"):
+        if path.is_relative_to(self.root / "book") and _exists(path, self.staged):
             return Path(os.path.relpath(path, staged.parent)).as_posix()
-        return f"{REPOSITORY}/blob/main/{path.relative_to(self.root).as_posix()}"
+        if path.is_relative_to(self.root) and path.exists():
+            return f"{REPOSITORY}/blob/main/{path.relative_to(self.root).as_posix()}"
+        if _exists(Path(os.path.normpath(staged.parent / target)), self.staged):
+            return target
+        raise SiteError(f"{original} links to {target}, which is not there")
+
+
+def _exists(path: Path, staged: Path) -> bool:
+    """Staged files count as there: some are not written yet, and Sphinx checks these links itself."""
+    return path.exists() or path.is_relative_to(staged)
 
 
 def chapter_path(experiment: Experiment) -> str:

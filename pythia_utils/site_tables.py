@@ -95,7 +95,7 @@ def _sizes_table(suite: suites.Suite) -> str:
         kinds = ["deduped" in {model.variant for model in group}]
         released = [version in {model.version for model in group} for version in versions]
         row = [size, *(f"{number:,}" for number in shape), _rate(m), *map(_yes, kinds), str(seeds)]
-        rows.append(row + [*map(_yes, released)])
+        rows.append([*row, *map(_yes, released)])
     return _table(header + versions, rows, "suite")
 
 

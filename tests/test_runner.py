@@ -336,7 +336,7 @@ def test_forced(finished):
 
 
 def test_a_checkpoint_that_is_not_trained(finished):
-    root, cells, _ = finished
+    _, cells, _ = finished
     (checkpoint_path(cells[0].checkpoint) / "model.safetensors").unlink()
     assert reasons(finished, dry_run=True) == ["checkpoint missing", None]
     with pytest.raises(UsageError) as caught:

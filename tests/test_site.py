@@ -104,8 +104,8 @@ def chapter_notebook(experiment: str) -> list[dict]:
         markdown(
             f"# {EXPERIMENTS[experiment]}",
             "",
-            "See {doc}`/suites` and [how to read it](../reading.md), {cite:p}`biderman2023`, and",
-            f"[the notebook](../../notebooks/{experiment}.ipynb). $$L = -\\log p$$",
+            "See {doc}`/suites` and [how to read it](../reading.md), {cite:p}`biderman2023pythia`, and",
+            f"[the notebook](../../notebooks/{experiment}.ipynb), [all](../runs.md). $L = -\\log p$",
         ),
         code("figures.grid_heatmap(grid)", [heatmap(experiment)]),
         code("provenance.watermark()", [shown(**{"text/markdown": "**Watermark:** python `3`"})]),
@@ -255,12 +255,13 @@ def test_a_link_of_the_source_is_made_right_for_the_place_of_the_page(book):
     assert "[chapter](../../../../experiments/loss.ipynb)" in texts(staged(book, CELL))
     chapter = texts(staged(book, "experiments/loss.ipynb"))
     assert "(../../reading.md)" in chapter
+    assert "[all](../runs.md)" in chapter  # right already: it names a generated page
     assert f"({site_pages.REPOSITORY}/blob/main/notebooks/loss.ipynb)" in chapter
 
 
 def test_a_link_to_nothing_is_named(book):
-    write_notebook(book / "runs/pico/loss/chapter.ipynb", [markdown("# L", "[x](../gone.md)")])
-    with pytest.raises(SiteError, match=r"loss\.ipynb links to \.\./gone\.md"):
+    write_notebook(book / "runs/pico/loss/chapter.ipynb", [markdown("# L", "[x](../../gone.md)")])
+    with pytest.raises(SiteError, match=r"loss\.ipynb links to \.\./\.\./gone\.md"):
         site.stage(book, "pico")
 
 

@@ -69,6 +69,7 @@
         config: config(holder.element.clientWidth),
         downloadFileName: document.title.split(" — ")[0].trim(),
         loader: { target: "_self" }, // a link leads on in this tab
+        logLevel: vega.Error, // Vega-Lite warns of every chart whose rows have a fixed height
         renderer: "svg",
       });
       holder.element.dataset.drawn = holder.look;

@@ -128,12 +128,11 @@ def open_corpus(suite_name: str) -> Corpus:
 
 def recipe(suite: Suite) -> dict:
     """What decides every byte of the corpus: settings and code. Equal recipes give equal files."""
-    code = imported_sources("import pythia_utils.nano.documents") + [
-        Path(__file__),
-        *imported_sources("import pythia_utils.data_order"),
-    ]
+    code = imported_sources(
+        "import pythia_utils.nano.documents\nimport pythia_utils.data_order"
+    )
     sizes = {key: suite.training[key] for key in ("total_steps", "batch_size", "seq_length")}
-    return {"corpus": suite.corpus, "training": sizes, "code": code_fingerprint(set(code))}
+    return {"corpus": suite.corpus, "training": sizes, "code": code_fingerprint([*code, Path(__file__)])}
 
 
 def make_corpus(suite: Suite) -> Corpus:
@@ -151,8 +150,9 @@ def make_corpus(suite: Suite) -> Corpus:
     _write_facts(suite, entries, corpus.folder / "facts.parquet")
     _write_variant(suite, corpus.folder, "standard", entries)
     _write_variant(suite, corpus.folder, "deduped", _distinct(entries))
+    manifest = json.dumps(_manifest(suite, corpus.folder), indent=1)
     with atomic_write(corpus.folder / "manifest.json") as path:
-        path.write_text(json.dumps(_manifest(suite, corpus.folder), indent=1))
+        path.write_text(manifest)
     return corpus
 
 

@@ -17,7 +17,7 @@ import string
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pythia_utils.nano import grammar
+from pythia_utils.nano import grammar, stories
 
 DOMAINS = ("grammar", "stories", "echo", "facts", "arithmetic")
 SYMBOLS = string.ascii_letters + "#@%&"  # 56 echo symbols, each a token of its own
@@ -86,7 +86,7 @@ def documents(domain: str, seed: int, stream: str) -> Iterator[Document]:
             yield _facts_document(facts, cumulative, rng)
     make = {
         "grammar": _grammar_document,
-        "stories": grammar.story,
+        "stories": stories.story,
         "echo": _echo_document,
         "arithmetic": _arithmetic_document,
     }[domain]

@@ -3,9 +3,8 @@
 A phenomenon is a function that draws words and returns two `Frame`s, a sentence with one open slot
 each: "The dog %s near the lake." takes "sleeps" and not "sleep", its twin "The dogs %s near the
 lake." the reverse. So every bad sentence differs in one word, and a model that only prefers the
-commoner word scores exactly 50%. Training sentences are the good halves (`sentence`), drawn from the
-training combinations of words; `minimal_pairs` draws from the held-out ones (see lexicon.py).
-`story` tells a small story of the same words.
+commoner word scores exactly 50%. Training sentences are the good halves (`sentence`), drawn from
+the training combinations of words; `minimal_pairs` draws from the held-out ones (see lexicon.py).
 """
 
 from __future__ import annotations
@@ -13,51 +12,52 @@ from __future__ import annotations
 import functools
 import inspect
 import random
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from pythia_utils.errors import UsageError, unknown
 from pythia_utils.nano.lexicon import (
-    ADJECTIVES,
-    ALL_VERBS,
     ANIMATE,
-    BY_KIND,
-    COMMON,
-    GENDERED,
     HELD_OUT,
-    LOCATIONS,
-    NAMES,
     OBJECTS,
-    STORY_ONLY,
     TRAINING,
     Noun,
     Verb,
     Words,
-    held_out,
     pick,
 )
-
-Rng = random.Random
-SINGULAR, PLURAL = 0, 1
-
-
-class Frame(NamedTuple):
-    """A sentence with one slot (%s), the word that fits, the word that does not, and the held pair."""
-
-    text: str
-    good: str
-    bad: str
-    combination: tuple[str, str]
-
-
-Twins = tuple[Frame, Frame]
+from pythia_utils.nano.phrases import (
+    DONE_TO,
+    DONE_TO_COMMON,
+    NEIGHBOURS,
+    NEXT_TO,
+    POSSESSIVE,
+    REFLEXIVE,
+    SINGULAR,
+    SPEAKERS,
+    Frame,
+    Rng,
+    Twins,
+    adjective_before,
+    capitalised,
+    draw_noun_phrase,
+    draw_number,
+    draw_object,
+    draw_predicate,
+    finite_form,
+    lemmas_of,
+    make_twins,
+    numberless_form,
+    place_phrase,
+    rest_of,
+    tail_phrase,
+    the_noun,
+)
 
 
 @dataclass(frozen=True)
 class MinimalPair:
-    """Two sentences that differ in one word; `combination` is the pair of lemmas never trained on."""
+    """Two sentences that differ in one word; `combination`: the pair of lemmas never trained on."""
 
     phenomenon: str
     good: str
@@ -105,145 +105,6 @@ def _phenomenon(title: str, field: str, example: str, share: int) -> Callable:
     return register
 
 
-# ---- Phrases. All combinations here come from training; only a phenomenon's own is held out.
-
-REFLEXIVE = {"f": "herself", "m": "himself", "n": "itself"}
-POSSESSIVE = {"f": "her", "m": "his", "n": "its"}
-DETERMINERS = (
-    ["the", "the", "the", "a", "a", "a", "every"],
-    ["the", "the", "the", "some", "some", "many", "two", "three"],
-)
-NEXT_TO = ("near", "behind", "beside")
-TIMES = (" again", " today", " at night", " in the morning")
-
-
-def _determiners(noun: Noun) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The determiners of a singular and of a plural, without held-out demonstratives."""
-    allowed = TRAINING.demonstrative.before.get(noun, ())
-    return tuple((*plain, *(d[n] for d in allowed)) for n, plain in enumerate(DETERMINERS))
-
-
-_DETERMINERS = {noun: _determiners(noun) for noun in COMMON}
-_OBJECTS = {
-    verb: tuple(n for n in (*COMMON, *NAMES) if n.kind in verb.objects) for verb in ALL_VERBS
-}
-# Who does what to a noun of this kind: (subject, verb), with and without names.
-_DONE_TO = {
-    kind: tuple(pair for pair in TRAINING.transitive.pairs if kind in pair[1].objects)
-    for kind in ADJECTIVES
-}
-_DONE_TO_COMMON = {
-    kind: tuple(pair for pair in TRAINING.transitive.common if kind in pair[1].objects)
-    for kind in ADJECTIVES
-}
-_SPEAKERS = {
-    gender: tuple(pair for pair in TRAINING.that.common if pair[0].gender == gender)
-    for gender in "fm"
-}
-_NEIGHBOURS = dict.fromkeys(ANIMATE, ANIMATE + LOCATIONS)
-_NEIGHBOURS |= dict.fromkeys(OBJECTS, OBJECTS + LOCATIONS)
-_NEIGHBOURS |= dict.fromkeys(LOCATIONS, LOCATIONS)
-
-
-def _number(rng: Rng) -> int:
-    return int(rng.random() * 2)
-
-
-def _adjective(rng: Rng, noun: Noun, chance: float = 0.25) -> str:
-    """An adjective and a space, or nothing."""
-    return pick(rng, TRAINING.adjective.after[noun]) + " " if rng.random() < chance else ""
-
-
-def _the(rng: Rng, noun: Noun, number: int) -> str:
-    return f"the {_adjective(rng, noun)}{noun.forms[number]}" if noun.forms[1] else noun.forms[0]
-
-
-def _noun_phrase(rng: Rng, noun: Noun, number: int) -> str:
-    """Any determiner that agrees, perhaps an adjective, and the noun; names stand alone."""
-    if not noun.forms[1]:
-        return noun.forms[0]
-    determiner = pick(rng, _DETERMINERS[noun][number])
-    phrase = _adjective(rng, noun) + noun.forms[number]
-    if determiner == "a" and phrase[0] in "aeiou":
-        determiner = "an"
-    return f"{determiner} {phrase}"
-
-
-def _at(rng: Rng, noun: Noun, plainly: float = 0.5) -> str:
-    """A place: with its own preposition ("in the garden") by the chance `plainly`."""
-    preposition = noun.preposition if rng.random() < plainly else pick(rng, NEXT_TO)
-    return f"{preposition} the {_adjective(rng, noun)}{noun.lemma}"
-
-
-def _place(rng: Rng) -> str:
-    return " " + _at(rng, pick(rng, LOCATIONS))
-
-
-def _tail(rng: Rng) -> str:
-    """A place, a time or nothing."""
-    chance = rng.random()
-    return _place(rng) if chance < 0.5 else pick(rng, TIMES) if chance < 0.75 else ""
-
-
-def _object(rng: Rng, verb: Verb, subject: Noun) -> Noun:
-    noun = pick(rng, _OBJECTS[verb])
-    while noun is subject:
-        noun = pick(rng, _OBJECTS[verb])
-    return noun
-
-
-def _rest(rng: Rng, verb: Verb, subject: Noun) -> str:
-    """What follows the verb: its object, if it takes one, and a tail."""
-    if not verb.objects:
-        return _tail(rng)
-    phrase = _noun_phrase(rng, _object(rng, verb, subject), _number(rng))
-    return f" {phrase}{_tail(rng) if rng.random() < 0.3 else ''}"
-
-
-def _finite(rng: Rng, verb: Verb, number: int) -> str:
-    return verb.past if rng.random() < 0.5 else verb.present[number]
-
-
-def _numberless(rng: Rng, verb: Verb) -> str:
-    """A verb form that says nothing about its subject's number: past, or after a modal."""
-    chance = rng.random()
-    return verb.past if chance < 0.6 else f"{'will' if chance < 0.8 else 'can'} {verb.lemma}"
-
-
-def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]
-
-
-def _lemmas(subject: Noun, verb: Verb) -> tuple[str, str]:
-    return subject.lemma, verb.lemma
-
-
-def _twins(combination: tuple[str, str], words: tuple[str, str], first: str, second: str) -> Twins:
-    """Two frames of one combination: the first takes words[0], the second words[1]."""
-    one, other = words
-    return Frame(first, one, other, combination), Frame(second, other, one, combination)
-
-
-class _Predicate(NamedTuple):
-    """A predicate in the present (or was/were): `forms[number]` agrees with the subject."""
-
-    subject: Noun
-    forms: tuple[str, str]
-    rest: str
-    combination: tuple[str, str]
-
-
-def _predicate(rng: Rng, words: Words) -> _Predicate:
-    chance = rng.random()
-    if chance < 0.3:
-        noun, adjective = pick(rng, words.adjective.common)
-        be = ("is", "are") if rng.random() < 0.6 else ("was", "were")
-        return _Predicate(noun, be, " " + adjective, (noun.lemma, adjective))
-    relation = words.intransitive if chance < 0.7 else words.transitive
-    noun, verb = pick(rng, relation.common)
-    return _Predicate(noun, verb.present, _rest(rng, verb, noun), _lemmas(noun, verb))
-
-
 # ---- Phenomena
 
 
@@ -272,25 +133,27 @@ def determiner_noun_agreement_adjective(rng: Rng, words: Words) -> Twins:
 
 def _demonstrative(rng: Rng, words: Words, with_adjective: bool) -> Twins:
     demonstrative, noun = pick(rng, words.demonstrative.pairs)
-    subject, verb = pick(rng, _DONE_TO[noun.kind])
-    number = 0 if not subject.forms[1] else _number(rng)
-    start = _capital(f"{_the(rng, subject, number)} {_finite(rng, verb, number)}")
-    adjective = _adjective(rng, noun, chance=1.0 if with_adjective else 0.0)
-    singular, plural = (f"{start} {form} {adjective}%s{_tail(rng)}." for form in demonstrative)
-    return _twins((demonstrative[0], noun.lemma), noun.forms, singular, plural)
+    subject, verb = pick(rng, DONE_TO[noun.kind])
+    number = 0 if not subject.forms[1] else draw_number(rng)
+    start = capitalised(f"{the_noun(rng, subject, number)} {finite_form(rng, verb, number)}")
+    adjective = adjective_before(rng, noun, chance=1.0 if with_adjective else 0.0)
+    singular, plural = (
+        f"{start} {form} {adjective}%s{tail_phrase(rng)}." for form in demonstrative
+    )
+    return make_twins((demonstrative[0], noun.lemma), noun.forms, singular, plural)
 
 
 @_phenomenon("Subject-verb agreement", "morphology", "The dog sleeps/*sleep.", 5)
 def subject_verb_agreement(rng: Rng, words: Words) -> Twins:
     """A verb agrees in number with the subject right before it.
 
-    "Simple agreement" of Marvin and Linzen (2018); BLiMP, regular_plural_subject_verb_agreement
+    "Simple" agreement in Marvin and Linzen (2018); BLiMP, regular_plural_subject_verb_agreement_1
     (Warstadt et al., 2020).
     """
-    noun, forms, rest, combination = _predicate(rng, words)
-    adjective = _adjective(rng, noun)
+    noun, forms, rest, combination = draw_predicate(rng, words)
+    adjective = adjective_before(rng, noun)
     singular, plural = (f"The {adjective}{form} %s{rest}." for form in noun.forms)
-    return _twins(combination, forms, singular, plural)
+    return make_twins(combination, forms, singular, plural)
 
 
 @_phenomenon(
@@ -306,14 +169,14 @@ def subject_verb_agreement_attractor(rng: Rng, words: Words) -> Twins:
     Dupoux and Goldberg (2016), Gulordava et al. (2018), and "across a prepositional phrase" in
     Marvin and Linzen (2018). In half of the training sentences the two nouns have the same number.
     """
-    noun, forms, rest, combination = _predicate(rng, words)
+    noun, forms, rest, combination = draw_predicate(rng, words)
     near = pick(rng, NEXT_TO)
-    neighbour = pick(rng, _NEIGHBOURS[noun])
+    neighbour = pick(rng, NEIGHBOURS[noun])
     singular, plural = (
         f"The {form} {near} the {neighbour.forms[words.attractor_number(rng, number)]} %s{rest}."
         for number, form in enumerate(noun.forms)
     )
-    return _twins(combination, forms, singular, plural)
+    return make_twins(combination, forms, singular, plural)
 
 
 @_phenomenon(
@@ -326,16 +189,18 @@ def subject_verb_agreement_relative(rng: Rng, words: Words) -> Twins:
     """A verb agrees with its subject across an object relative clause with a subject of its own.
 
     "Across an object relative clause" in Marvin and Linzen (2018); BLiMP,
-    distractor_agreement_relative_clause (Warstadt et al., 2020); circuits of agreement in Hu et
-    al. (2020). The embedded noun has the other number in tests, either in training.
+    distractor_agreement_relative_clause (Warstadt et al., 2020); also among the agreement suites of
+    Hu et al. (2020). The embedded noun has the other number in tests, either in training.
     """
-    noun, forms, rest, combination = _predicate(rng, words)
-    agent, verb = pick(rng, _DONE_TO_COMMON[noun.kind])
+    noun, forms, rest, combination = draw_predicate(rng, words)
+    agent, verb = pick(rng, DONE_TO_COMMON[noun.kind])
+    while agent is noun or verb.present == forms:
+        agent, verb = pick(rng, DONE_TO_COMMON[noun.kind])
     texts = []
     for number, form in enumerate(noun.forms):
         inner = words.attractor_number(rng, number)
         texts.append(f"The {form} that the {agent.forms[inner]} {verb.present[inner]} %s{rest}.")
-    return _twins(combination, forms, *texts)
+    return make_twins(combination, forms, *texts)
 
 
 @_phenomenon(
@@ -347,35 +212,39 @@ def subject_verb_agreement_relative(rng: Rng, words: Words) -> Twins:
 def subject_verb_agreement_coordination(rng: Rng, words: Words) -> Twins:
     """Both of two coordinated verbs agree with the one subject.
 
-    "In a short VP coordination", Marvin and Linzen (2018).
+    "Short VP coordination" in Marvin and Linzen (2018).
     """
-    noun, verb = pick(rng, (words.intransitive, words.transitive)[_number(rng)].common)
+    noun, verb = pick(rng, (words.intransitive, words.transitive)[draw_number(rng)].common)
     first = pick(rng, TRAINING.intransitive.after[noun])
     while first is verb:
         first = pick(rng, TRAINING.intransitive.after[noun])
-    place = _place(rng) if rng.random() < 0.3 else ""
-    rest = _rest(rng, verb, noun)
+    place = place_phrase(rng) if rng.random() < 0.3 else ""
+    rest = rest_of(rng, verb, noun)
     singular, plural = (
         f"The {form} {first.present[number]}{place} and %s{rest}."
         for number, form in enumerate(noun.forms)
     )
-    return _twins(_lemmas(noun, verb), verb.present, singular, plural)
+    return make_twins(lemmas_of(noun, verb), verb.present, singular, plural)
 
 
 @_phenomenon("Reflexive number", "morphology", "The girls hurt themselves/*herself.", 5)
 def reflexive_number(rng: Rng, words: Words) -> Twins:
     """A reflexive pronoun agrees in number with its antecedent; the verb does not show it.
 
-    BLiMP, anaphor_number_agreement (Warstadt et al., 2020); "simple reflexives" of Marvin and
+    BLiMP, anaphor_number_agreement (Warstadt et al., 2020); "simple" reflexives in Marvin and
     Linzen (2018).
     """
     noun, verb = pick(rng, words.reflexive.common)
     while not noun.gender:  # "the baker hurt ..." has no one singular reflexive
         noun, verb = pick(rng, words.reflexive.common)
     forms = (REFLEXIVE[noun.gender], "themselves")
-    adjective, verb_phrase, tail = _adjective(rng, noun), _numberless(rng, verb), _tail(rng)
+    adjective, verb_phrase, tail = (
+        adjective_before(rng, noun),
+        numberless_form(rng, verb),
+        tail_phrase(rng),
+    )
     singular, plural = (f"The {adjective}{form} {verb_phrase} %s{tail}." for form in noun.forms)
-    return _twins(_lemmas(noun, verb), forms, singular, plural)
+    return make_twins(lemmas_of(noun, verb), forms, singular, plural)
 
 
 @_phenomenon("Reflexive gender", "morphology", "The queen hurt herself/*himself.", 4)
@@ -384,14 +253,16 @@ def reflexive_gender(rng: Rng, words: Words) -> Twins:
 
     BLiMP, anaphor_gender_agreement (Warstadt et al., 2020).
     """
-    tail = _tail(rng)
+    tail = tail_phrase(rng)
     frames = []
     for gender, other in ("fm", "mf"):
         noun, verb = pick(rng, words.reflexive.pairs)
         while noun.gender != gender:
             noun, verb = pick(rng, words.reflexive.pairs)
-        text = _capital(f"{_the(rng, noun, SINGULAR)} {_numberless(rng, verb)} %s{tail}.")
-        frames.append(Frame(text, REFLEXIVE[gender], REFLEXIVE[other], _lemmas(noun, verb)))
+        text = capitalised(
+            f"{the_noun(rng, noun, SINGULAR)} {numberless_form(rng, verb)} %s{tail}."
+        )
+        frames.append(Frame(text, REFLEXIVE[gender], REFLEXIVE[other], lemmas_of(noun, verb)))
     return frames[0], frames[1]
 
 
@@ -404,23 +275,25 @@ def reflexive_gender(rng: Rng, words: Words) -> Twins:
 def binding_domain(rng: Rng, words: Words) -> Twins:
     """A reflexive takes its antecedent within its own clause: Principle A of Chomsky (1981).
 
-    BLiMP, principle_A_domain (Warstadt et al., 2020); "reflexives in a sentential complement" of
-    Marvin and Linzen (2018). The subject of the main clause has the gender and number that the
+    BLiMP, principle_A_domain_1 (Warstadt et al., 2020); reflexives "in a sentential complement"
+    in Marvin and Linzen (2018). The subject of the main clause has the gender and number that the
     wrong pronoun would need.
     """
     noun, verb = pick(rng, words.reflexive.common)
-    while noun.gender not in _SPEAKERS:
+    while noun.gender not in SPEAKERS:
         noun, verb = pick(rng, words.reflexive.common)
-    speaker, say = pick(rng, _SPEAKERS[noun.gender])
-    verb_phrase = _numberless(rng, verb)
-    past, tail = rng.random() < 0.5, _tail(rng)
+    speaker, say = pick(rng, SPEAKERS[noun.gender])
+    while speaker is noun:
+        speaker, say = pick(rng, SPEAKERS[noun.gender])
+    verb_phrase = numberless_form(rng, verb)
+    past, tail = rng.random() < 0.5, tail_phrase(rng)
     texts = []
     for number, form in enumerate(noun.forms):
         said = say.past if past else say.present[1 - number]
         texts.append(
             f"The {speaker.forms[1 - number]} {said} that the {form} {verb_phrase} %s{tail}."
         )
-    return _twins(_lemmas(noun, verb), (REFLEXIVE[noun.gender], "themselves"), *texts)
+    return make_twins(lemmas_of(noun, verb), (REFLEXIVE[noun.gender], "themselves"), *texts)
 
 
 @_phenomenon("Possessive gender", "morphology", "Anna lost her/*his own hat.", 4)
@@ -437,8 +310,8 @@ def possessive_gender(rng: Rng, words: Words) -> Twins:
             owner, thing = pick(rng, words.possession.pairs)
         verb = pick(rng, _verbs_between(owner, thing.kind))
         own = " own" if words.held or rng.random() < 0.5 else ""
-        start = _capital(f"{_the(rng, owner, SINGULAR)} {_finite(rng, verb, SINGULAR)}")
-        text = f"{start} %s{own} {_adjective(rng, thing)}{thing.lemma}{_tail(rng)}."
+        start = capitalised(f"{the_noun(rng, owner, SINGULAR)} {finite_form(rng, verb, SINGULAR)}")
+        text = f"{start} %s{own} {adjective_before(rng, thing)}{thing.lemma}{tail_phrase(rng)}."
         combination = (owner.lemma, thing.lemma)
         frames.append(Frame(text, POSSESSIVE[gender], POSSESSIVE[other], combination))
     return frames[0], frames[1]
@@ -460,15 +333,17 @@ def argument_structure(rng: Rng, words: Words) -> Twins:
     while noun not in words.strictly_intransitive.after:
         noun, transitive = pick(rng, words.strictly_transitive.pairs)
     intransitive = pick(rng, words.strictly_intransitive.after[noun])
-    number = _number(rng) if noun.forms[1] else SINGULAR
-    subject = _capital(_the(rng, noun, number))
+    number = draw_number(rng) if noun.forms[1] else SINGULAR
+    subject = capitalised(the_noun(rng, noun, number))
     if rng.random() < 0.5:
         verbs = transitive.past, intransitive.past
     else:
         verbs = transitive.present[number], intransitive.present[number]
     return (
-        Frame(f"{subject} %s{_rest(rng, transitive, noun)}.", *verbs, _lemmas(noun, transitive)),
-        Frame(f"{subject} %s{_tail(rng)}.", *verbs[::-1], _lemmas(noun, intransitive)),
+        Frame(
+            f"{subject} %s{rest_of(rng, transitive, noun)}.", *verbs, lemmas_of(noun, transitive)
+        ),
+        Frame(f"{subject} %s{tail_phrase(rng)}.", *verbs[::-1], lemmas_of(noun, intransitive)),
     )
 
 
@@ -479,11 +354,11 @@ def irregular_participle(rng: Rng, words: Words) -> Twins:
     BLiMP, irregular_past_participle_verbs (Warstadt et al., 2020).
     """
     noun, verb = pick(rng, words.irregular.pairs)
-    number = _number(rng) if noun.forms[1] else SINGULAR
-    subject, rest = _capital(_the(rng, noun, number)), _rest(rng, verb, noun)
+    number = draw_number(rng) if noun.forms[1] else SINGULAR
+    subject, rest = capitalised(the_noun(rng, noun, number)), rest_of(rng, verb, noun)
     perfect = f"{subject} {('has', 'have')[number]} %s{rest}."
-    return _twins(
-        _lemmas(noun, verb), (verb.participle, verb.past), perfect, f"{subject} %s{rest}."
+    return make_twins(
+        lemmas_of(noun, verb), (verb.participle, verb.past), perfect, f"{subject} %s{rest}."
     )
 
 
@@ -493,16 +368,16 @@ def auxiliary_form(rng: Rng, words: Words) -> Twins:
 
     Affix hopping and do-support in Chomsky (1957).
     """
-    relation = (words.intransitive, words.transitive)[_number(rng)].pairs
+    relation = (words.intransitive, words.transitive)[draw_number(rng)].pairs
     noun, verb = pick(rng, relation)
     while verb.lemma == verb.participle:
         noun, verb = pick(rng, relation)
-    number = _number(rng) if noun.forms[1] else SINGULAR
-    subject, rest = _capital(_the(rng, noun, number)), _rest(rng, verb, noun)
+    number = draw_number(rng) if noun.forms[1] else SINGULAR
+    subject, rest = capitalised(the_noun(rng, noun, number)), rest_of(rng, verb, noun)
     do = pick(rng, (("does not", "do not")[number], "did not", "will", "can", "will not"))
     have = ("has", "have")[number] + pick(rng, ("", " not", " often"))
-    return _twins(
-        _lemmas(noun, verb),
+    return make_twins(
+        lemmas_of(noun, verb),
         (verb.lemma, verb.participle),
         f"{subject} {do} %s{rest}.",
         f"{subject} {have} %s{rest}.",
@@ -511,18 +386,18 @@ def auxiliary_form(rng: Rng, words: Words) -> Twins:
 
 @_phenomenon("Polarity items", "semantics", "No/*The boy has ever laughed.", 6)
 def npi_licensing(rng: Rng, words: Words) -> Twins:
-    """ "Ever" needs a negative expression above it (Ladusaw, 1979), "already" shuns one.
+    """The polarity item "ever" needs a negative expression above it (Ladusaw, 1979).
 
-    Marvin and Linzen (2018), "simple NPI"; BLiMP's NPI licensing (Warstadt et al., 2020). The twin
-    with "already", a positive polarity item (Szabolcsi, 2004), balances "no" against "the".
+    "Simple" NPIs in Marvin and Linzen (2018); BLiMP's NPI licensing (Warstadt et al., 2020). The
+    twin with "already", which shuns negation (Szabolcsi, 2004), balances "no" against "the".
     """
-    noun, verb = pick(rng, (words.intransitive, words.transitive)[_number(rng)].common)
-    number = _number(rng)
+    noun, verb = pick(rng, (words.intransitive, words.transitive)[draw_number(rng)].common)
+    number = draw_number(rng)
     determiner = "Some" if number and rng.random() < 0.4 else "The"
-    phrase = f"{_adjective(rng, noun)}{noun.forms[number]} {('has', 'have')[number]}"
-    rest = f"{verb.participle}{_rest(rng, verb, noun)}"
-    return _twins(
-        _lemmas(noun, verb),
+    phrase = f"{adjective_before(rng, noun)}{noun.forms[number]} {('has', 'have')[number]}"
+    rest = f"{verb.participle}{rest_of(rng, verb, noun)}"
+    return make_twins(
+        lemmas_of(noun, verb),
         ("No", determiner),
         f"%s {phrase} ever {rest}.",
         f"%s {phrase} already {rest}.",
@@ -537,64 +412,67 @@ def filler_gap(rng: Rng, words: Words) -> Twins:
     """
     noun, verb = pick(rng, words.strictly_transitive.pairs)
     knower, know = pick(rng, TRAINING.wh.pairs)
-    thing = _object(rng, verb, noun)
-    number = _number(rng) if knower.forms[1] else SINGULAR
-    main = _capital(f"{_the(rng, knower, number)} {_finite(rng, know, number)}")
-    number = _number(rng) if noun.forms[1] else SINGULAR
-    clause = f"{_the(rng, noun, number)} {_finite(rng, verb, number)}"
-    return _twins(
-        _lemmas(noun, verb),
+    thing = draw_object(rng, verb, noun)
+    number = draw_number(rng) if knower.forms[1] else SINGULAR
+    main = capitalised(f"{the_noun(rng, knower, number)} {finite_form(rng, know, number)}")
+    number = draw_number(rng) if noun.forms[1] else SINGULAR
+    clause = f"{the_noun(rng, noun, number)} {finite_form(rng, verb, number)}"
+    return make_twins(
+        lemmas_of(noun, verb),
         ("who" if thing.kind == "person" else "what", "that"),
-        f"{main} %s {clause}{_tail(rng)}.",
-        f"{main} %s {clause} {_noun_phrase(rng, thing, _number(rng))}{_tail(rng)}.",
+        f"{main} %s {clause}{tail_phrase(rng)}.",
+        f"{main} %s {clause} {draw_noun_phrase(rng, thing, draw_number(rng))}{tail_phrase(rng)}.",
     )
 
 
 # ---- Training sentences
 
 
-def _clause(rng: Rng) -> str:
-    """A plain clause without its capital: any subject, verb and tense."""
-    relation = (TRAINING.intransitive, TRAINING.transitive)[_number(rng)]
+def _clause(rng: Rng, past: float = 0.5) -> str:
+    """A plain clause without its capital: any subject and verb."""
+    relation = (TRAINING.intransitive, TRAINING.transitive)[draw_number(rng)]
     noun, verb = pick(rng, relation.pairs)
-    number = _number(rng) if noun.forms[1] else SINGULAR
+    number = draw_number(rng) if noun.forms[1] else SINGULAR
     often = pick(rng, (" often", " never", " always")) if rng.random() < 0.1 else ""
-    form = _finite(rng, verb, number)
-    return f"{_noun_phrase(rng, noun, number)}{often} {form}{_rest(rng, verb, noun)}"
+    form = finite_form(rng, verb, number, past)
+    return f"{draw_noun_phrase(rng, noun, number)}{often} {form}{rest_of(rng, verb, noun)}"
 
 
 def _plain(rng: Rng) -> str:
-    return _capital(_clause(rng)) + "."
+    return capitalised(_clause(rng)) + "."
 
 
 def _joined(rng: Rng) -> str:
     joint = pick(rng, (", and", ", but", " because", " when"))
-    return f"{_capital(_clause(rng))}{joint} {_clause(rng)}."
+    past = draw_number(rng)  # one tense for both clauses
+    return f"{capitalised(_clause(rng, past))}{joint} {_clause(rng, past)}."
 
 
 def _reported(rng: Rng) -> str:
     noun, verb = pick(rng, TRAINING.that.pairs)
-    number = _number(rng) if noun.forms[1] else SINGULAR
-    main = f"{_the(rng, noun, number)} {_finite(rng, verb, number)}"
-    return f"{_capital(main)} that {_clause(rng)}."
+    number = draw_number(rng) if noun.forms[1] else SINGULAR
+    form = finite_form(rng, verb, number)
+    if rng.random() < 0.2:
+        form = f"{('has', 'have')[number]} {verb.participle}"
+    return f"{capitalised(the_noun(rng, noun, number))} {form} that {_clause(rng)}."
 
 
 def _existential(rng: Rng) -> str:
-    noun, number = pick(rng, ANIMATE + OBJECTS), _number(rng)
-    be = (("is", "are"), ("was", "were"))[_number(rng)][number]
+    noun, number = pick(rng, ANIMATE + OBJECTS), draw_number(rng)
+    be = (("is", "are"), ("was", "were"))[draw_number(rng)][number]
     determiner = pick(rng, ("a", "no") if number == SINGULAR else ("two", "three", "some", "many"))
-    phrase = _adjective(rng, noun, 0.4) + noun.forms[number]
+    phrase = adjective_before(rng, noun, 0.4) + noun.forms[number]
     n = "n" if determiner == "a" and phrase[0] in "aeiou" else ""
-    return f"There {be} {determiner}{n} {phrase}{_place(rng)}."
+    return f"There {be} {determiner}{n} {phrase}{place_phrase(rng)}."
 
 
 def _subject_relative(rng: Rng) -> str:
-    noun, forms, rest, _ = _predicate(rng, TRAINING)
+    noun, forms, rest, _ = draw_predicate(rng, TRAINING)
     while noun not in TRAINING.transitive.after:
-        noun, forms, rest, _ = _predicate(rng, TRAINING)
+        noun, forms, rest, _ = draw_predicate(rng, TRAINING)
     verb = pick(rng, TRAINING.transitive.after[noun])
-    patient = _the(rng, _object(rng, verb, noun), _number(rng))
-    number = _number(rng)
+    patient = the_noun(rng, draw_object(rng, verb, noun), draw_number(rng))
+    number = draw_number(rng)
     return f"The {noun.forms[number]} that {verb.present[number]} {patient} {forms[number]}{rest}."
 
 
@@ -604,7 +482,7 @@ PLAIN_SENTENCES = {_plain: 10, _joined: 4, _reported: 3, _existential: 2, _subje
 
 def _good_half(phenomenon: Phenomenon) -> Callable[[Rng], str]:
     def sentence_of(rng: Rng) -> str:
-        frame = phenomenon.twins(rng, TRAINING)[_number(rng)]
+        frame = phenomenon.twins(rng, TRAINING)[draw_number(rng)]
         return frame.text % frame.good
 
     return sentence_of
@@ -643,249 +521,22 @@ def minimal_pairs(phenomenon: str, n: int, seed: int = 0) -> list[MinimalPair]:
     if n < 1:
         raise UsageError(f"n is {n}; expected at least 1 minimal pair")
     rng = random.Random(f"{phenomenon} {seed}")
-    pairs: dict[str, MinimalPair] = {}
+    pairs: list[MinimalPair] = []
+    seen: set[str] = set()
     fruitless = 0
     while len(pairs) < n:
-        twins = PHENOMENA[phenomenon].twins(rng, HELD_OUT)
-        fresh = {frame.text % frame.good: frame for frame in twins}
-        if len(fresh) < 2 or fresh.keys() & pairs.keys():
+        frames = PHENOMENA[phenomenon].twins(rng, HELD_OUT)
+        texts = [(frame.text % frame.good, frame.text % frame.bad) for frame in frames]
+        new = {text for pair in texts for text in pair}
+        if len(new) == 4 and not new & seen:
+            seen |= new
+            fruitless = 0
+            for (good, bad), frame in zip(texts, frames, strict=True):
+                pairs.append(MinimalPair(phenomenon, good, bad, frame.combination))
+        else:
             fruitless += 1
             if fruitless == _FRUITLESS_DRAWS:
                 raise UsageError(
                     f"n is {n}; {phenomenon} has only about {len(pairs)} minimal pairs"
                 )
-            continue
-        fruitless = 0
-        for good, frame in fresh.items():
-            pairs[good] = MinimalPair(phenomenon, good, frame.text % frame.bad, frame.combination)
-    return list(pairs.values())[:n]
-
-
-# ---- Stories
-#
-# A plot is a cast and its steps, one a line; a step has one or more wordings, parted by " | ":
-#   {hero} {pal} {thing}          who and what the story is about: a name, "the dog"; "kite"
-#   {a_thing}                     "a red kite" (the first mention of {pal} becomes "a big dog" too)
-#   {hero.he} .him .his .himself  pronouns, of the pal likewise
-#   {hero:find} {hero.he!find}    a subject and its verb: "Anna finds", "she does not find"
-#   {hero~find} {hero>find}       the verb alone: the same form, the bare verb ("wants to find")
-#   {hero=sad}                    "Anna is sad"
-#   {they:eat} {they~eat}         hero and pal
-#   {home} {here} {there}         three places
-# A wording is used only of a cast that it suits: no held-out combination, no writing rabbits.
-
-OPENING = "{once} {a_hero}. | {a_hero:live} {home}. | {once} {a_hero} and {pal}."
-PLOTS = """
-lost; thing: thing clothes
-{hero.he:have} {a_thing}. | {hero.he:buy} {a_thing} and {hero~love} it.
-One day {hero.he:lose} it. | One day {hero.he:drop} it {here}. | One day {pal:hide} it.
-{hero.he:look} {here}, but {hero.he!find} it. | {hero.he:cry}. | {hero=sad}. | {hero=angry}.
-Then {pal:come} and {pal~help} {hero.him}. | {hero:want} to {hero>find} {hero.his} {thing}.
-At last {pal:find} the {thing} {there}. | At last {hero.he:find} the {thing} {there}.
-
-hungry; hero: person; pal: animal; thing: food
-One morning {hero:see} {pal} {here}. | One day {pal:sit} {here}. | {pal:wait} {here}.
-{pal=hungry}. | {pal.he=hungry} and {pal~shiver}. | {pal.he=tired} and {pal~wait}.
-{hero:have} {a_thing}. | {hero:find} {a_thing} {there}. | {hero:want} to {hero>help} {pal}.
-{hero:give} {pal} the {thing}. | {hero:drop} the {thing} {here}. | {hero:feed} {pal} the {thing}.
-{pal:eat} it. | {pal:eat} the {thing} and {pal~sleep}. | {pal:come} and {pal~eat} it.
-Now {pal:follow} {hero}. | Now {pal:trust} {hero}. | Now {pal:love} {hero.him}.
-
-visit; hero: person; pal: person; thing: food
-One day {hero:want} to {hero>visit} {pal}. | One morning {hero:want} to {hero>see} {pal}.
-{hero.he:take} {a_thing}. | {hero.he:make} {a_thing}. | {hero.he:buy} {a_thing}.
-{hero.he:walk} {here} and {hero~sing}. | {hero.he:run} {here}. | {hero.he:wait} {here}.
-{pal:come} and {pal~smile}. | {pal:see} {hero.him} and {pal~laugh}. | {pal=busy}, but {pal~come}.
-{pal:greet} {hero}. | {pal:hug} {hero.him}. | {hero:give} {pal} the {thing}.
-{they:eat} the {thing}. | {they:sit} {there} and {they~eat} the {thing}.
-
-fall; thing: thing food
-One day {hero:run} {here} and {hero~fall}. | One morning {hero:fall} {here}.
-{hero.he:hurt} {hero.himself}. | {hero=sad}. | {hero.he:cry}. | {hero.he:shiver}.
-{pal:see} {hero.him} and {pal~come}. | {pal:find} {hero} {here}. | {pal:run} to {hero}.
-{pal:help} {hero.him}. | {pal:give} {hero.him} {a_thing}. | {pal:touch} {hero.him}.
-Then {hero:blame} {hero.himself}. | Then {hero:smile} again. | Then {they:go} home.
-
-letter; hero: person; pal: person; thing: text
-One day {hero:write} {a_thing}. | One night {hero:write} {a_thing} {here}.
-{hero.he:give} it to {pal}. | {hero.he:hide} it {there}, but {pal:find} it.
-{pal:read} it in the morning. | {pal:read} it {there}. | {pal:read} it and {pal~laugh}.
-{pal:smile} and {pal~thank} {hero}. | {pal:love} the {thing}. | {pal:cry}.
-{hero=proud}. | {hero:praise} {hero.himself}. | Now {pal:write} to {hero}.
-
-seek
-One day {hero} and {pal} {they~play} {here}. | {hero:want} to {hero>play} with {pal}.
-{hero:hide} {hero.himself} {there}. | {hero:run} and {hero~hide} {there}.
-{pal:look} {here}, but {pal.he!find} {hero.him}. | {pal:wait} and {pal~look} {here}.
-Then {hero:sneeze}. | Then {hero:cough}. | Then {hero:laugh}. | Then {hero:yawn}.
-So {pal:find} {hero.him}. | So {pal:catch} {hero.him}. | So {pal:see} {hero} {there}.
-
-thief; thing: thing food clothes
-{hero:have} {a_thing}. | {hero:love} {hero.his} {thing}. | {hero:find} {a_thing} {here}.
-One night {pal:steal} the {thing}. | One day {pal:take} {hero.his} {thing}.
-{hero=angry} and {hero~chase} {pal.him} {here}. | {hero:follow} {pal.him} {here}.
-{pal:hide} {pal.himself} {there}. | {pal:fall} {there}. | {pal:drop} the {thing} {there}.
-{hero:find} {pal} and {hero~take} the {thing}. | So {pal:give} the {thing} to {hero}.
-
-picture; hero: person; thing: thing
-One day {hero:paint} {pal} {here}. | {hero:want} to {hero>draw} {pal} {here}.
-{pal:sit} {there} and {pal~wait}. | {pal:yawn}, but {pal~wait}. | {pal:watch} {hero.him}.
-Then {hero:paint} {hero.himself}. | Then {hero:draw} {hero.himself} and {a_thing}.
-{pal:laugh}. | {pal:come} and {pal~look}. | {pal:smile}. | {pal:dance} {here}.
-{hero=proud}. | {hero=happy}. | {hero:admire} {hero.himself}.
-"""
-ENDING = (
-    "{they:be} happy. | Then {they:play} {here}. | Now {they:be} friends. | {they:laugh}. "
-    "| In the evening {they:sit} {there}. | In the evening {hero:go} home. | {hero=happy}. "
-    "| At night {hero:sleep} {home}. | {hero=tired} and {hero~go} home."
-)
-
-_CAST = {"hero": "person animal", "pal": "person animal", "thing": "thing"}
-_FAMILY = ("mother", "father", "sister", "brother", "aunt", "uncle")
-_PRONOUNS = {
-    "f": {"he": "she", "him": "her", "his": "her", "himself": "herself"},
-    "m": {"he": "he", "him": "him", "his": "his", "himself": "himself"},
-    "n": {"he": "it", "him": "it", "his": "its", "himself": "itself"},
-}
-_GENDERED = {
-    kind: tuple(noun for noun in (*BY_KIND[kind], *NAMES) if noun.kind == kind and noun.gender)
-    for kind in ("person", "animal")
-}
-_HEROES = {kind: [n for n in nouns if n.lemma not in _FAMILY] for kind, nouns in _GENDERED.items()}
-_GIRL_OR_BOY = {noun.gender: noun for noun in GENDERED if noun.lemma in ("girl", "boy")}
-_HOMES = [noun for noun in LOCATIONS if noun.preposition == "in"]
-_BY_LEMMA = {verb.lemma: verb for verb in (*ALL_VERBS, *STORY_ONLY)}
-_SLOT = re.compile(r"\{(\w+)(\.\w+)?(?:([:!~>=])(\w+))?\}")
-
-
-class _Wording(NamedTuple):
-    """A template as a %-format, and what it says of whom: (role, operator, word or role)."""
-
-    text: str
-    claims: tuple[tuple[str, str, str], ...]
-
-    def suits(self, cast: dict[str, Noun]) -> bool:
-        """Whether no claim is a held-out combination or beyond its subject ("the cow writes")."""
-        return all(_is_possible(cast, *claim) for claim in self.claims)
-
-
-def _is_possible(cast: dict[str, Noun], role: str, operator: str, word: str) -> bool:
-    noun = cast[role]
-    if operator == "'s":
-        return not held_out(noun.lemma, cast[word].lemma)
-    if operator == "=":
-        possible = word in ADJECTIVES[noun.kind].split()
-    else:
-        possible = noun.kind in _BY_LEMMA[word].subjects
-    return possible and not held_out(noun.lemma, word)
-
-
-def _compile(template: str) -> _Wording:
-    claims = [("hero", "'s", "thing")] if "{hero.his} {thing}" in template else []
-
-    def slot(match: re.Match[str]) -> str:
-        role, pronoun, operator, word = match.groups(default="")
-        if word and word not in ("be", "have"):
-            roles = ("hero", "pal") if role == "they" else (role.removeprefix("a_"),)
-            claims.extend((each, operator, word) for each in roles)
-        subject = "" if operator in ("~", ">") else f"%({role}{pronoun})s "
-        if operator == "=":
-            return f"{subject}%(:be)s {word}"
-        number = "they" if role == "they" else ""
-        return f"{subject}%({number}{operator.replace('~', ':')}{word})s" if word else subject[:-1]
-
-    return _Wording(_SLOT.sub(slot, template.strip()), tuple(claims))
-
-
-def _compile_step(step: str) -> tuple[_Wording, ...]:
-    return tuple(map(_compile, step.split(" | ")))
-
-
-def _compile_plot(plot: str) -> tuple[dict[str, list[str]], list[tuple[_Wording, ...]]]:
-    """The kinds of noun for each role, and the steps from the opening to the ending."""
-    title, *steps = plot.splitlines()
-    cast = dict(role.split(": ") for role in title.split("; ")[1:])
-    kinds = {role: kinds.split() for role, kinds in (_CAST | cast).items()}
-    return kinds, [_compile_step(step) for step in (OPENING, *steps, ENDING)]
-
-
-def _story_forms(past: bool) -> dict[str, str]:
-    """Every verb slot of one tense: ":find", "they:find", "!find" and ">find"."""
-    do = "did not" if past else "does not"
-    forms = {"they": "they", "once": "once there was" if past else "here is"}
-    for lemma, verb in _BY_LEMMA.items():
-        forms[f":{lemma}"] = verb.past if past else verb.present[SINGULAR]
-        forms[f"they:{lemma}"] = verb.past if past else verb.lemma
-        forms |= {f"!{lemma}": f"{do} {lemma}", f">{lemma}": lemma}
-    be, are, have = ("was", "were", "had") if past else ("is", "are", "has")
-    return forms | {":be": be, "they:be": are, ":have": have}
-
-
-_PLOTS = [_compile_plot(plot) for plot in PLOTS.strip().split("\n\n")]
-_STORY_FORMS = {past: _story_forms(past) for past in (False, True)}
-
-
-def _indefinite(rng: Rng, noun: Noun) -> str:
-    phrase = _adjective(rng, noun, 0.7) + noun.lemma
-    return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
-
-
-def _draw_cast(rng: Rng, kinds: dict[str, list[str]]) -> dict[str, Noun]:
-    """Hero and pal of different gender, so that each pronoun is clear, and a thing."""
-    hero = pick(rng, _HEROES[pick(rng, kinds["hero"])])
-    pal = pick(rng, _GENDERED[pick(rng, kinds["pal"])])
-    while pal.gender == hero.gender:
-        pal = pick(rng, _GENDERED[pick(rng, kinds["pal"])])
-    return {"hero": hero, "pal": pal, "thing": pick(rng, BY_KIND[pick(rng, kinds["thing"])])}
-
-
-def _slots(rng: Rng, cast: dict[str, Noun]) -> dict[str, str]:
-    hero, pal, thing = cast["hero"], cast["pal"], cast["thing"]
-    slots = {
-        "thing": thing.lemma,
-        "a_thing": _indefinite(rng, thing),
-        "a_hero": _indefinite(rng, hero),
-    }
-    if hero.is_name:
-        slots["a_hero"] = f"{_indefinite(rng, _GIRL_OR_BOY[hero.gender])} named {hero.lemma}"
-    his = _PRONOUNS[hero.gender]["his"]
-    if pal.is_name:
-        slots["a_pal"] = f"{his} friend {pal.lemma}"
-    else:
-        slots["a_pal"] = f"{his} {pal.lemma}" if pal.lemma in _FAMILY else _indefinite(rng, pal)
-    for role, noun in (("hero", hero), ("pal", pal)):
-        slots[role] = noun.lemma if noun.is_name else f"the {noun.lemma}"
-        slots |= {f"{role}.{case}": form for case, form in _PRONOUNS[noun.gender].items()}
-    here, there = rng.sample(LOCATIONS, 2)
-    slots |= {
-        "here": _at(rng, here),
-        "there": _at(rng, there),
-        "home": _at(rng, pick(rng, _HOMES), 1),
-    }
-    return slots
-
-
-def _introduce(text: str) -> str:
-    """Let the first mention of pal and thing be an indefinite one."""
-    text = text.replace("%(pal)s", "%(a_pal)s", 1)
-    first = text.find("thing)s")
-    if text[:first].endswith("the %("):
-        text = text.replace("the %(thing)s", "%(a_thing)s", 1)
-    return text
-
-
-def story(rng: Rng) -> str:
-    """A story of 6 to 8 sentences in one tense about a hero, a pal and perhaps a thing.
-
-    Pronouns, possessives and reflexives agree with their antecedents throughout; no held-out
-    combination occurs, not even with a pronoun in the subject's place.
-    """
-    while True:
-        kinds, steps = pick(rng, _PLOTS)
-        cast = _draw_cast(rng, kinds)
-        told = steps if rng.random() < 0.7 else steps[:-1]
-        wordings = [[each for each in step if each.suits(cast)] for step in told]
-        if all(wordings):
-            text = _introduce("\n".join(pick(rng, step).text for step in wordings))
-            slots = _STORY_FORMS[rng.random() < 0.6] | _slots(rng, cast)
-            return " ".join(map(_capital, (text % slots).splitlines()))
+    return pairs[:n]

@@ -43,69 +43,69 @@ MALE_NAMES = "Tom Ben Jack Max Peter Paul David Oscar Leo Hugo"
 # `strict`: cannot be without (with) an object. `reflexive`: one can do it to oneself.
 # `that`, `wh`: takes a clause or an indirect question.
 VERBS = """
-sleep slept          | person animal            |                                  | strict
-laugh                | person                   |                                  | strict
-smile                | person                   |                                  | strict
-sneeze               | person animal            |                                  | strict
-wait                 | person animal            |                                  | strict
-arrive               | person animal            |                                  | strict
-shiver               | person animal            |                                  | strict
-vanish               | person animal            |                                  | strict
-yawn                 | person animal            |                                  | strict
-cough                | person                   |                                  | strict
-dance                | person                   |                                  |
-cry                  | person                   |                                  |
-sit sat              | person animal            |                                  |
-fall fell fallen     | person animal            |                                  | strict
-sing sang sung       | person                   |                                  |
-speak spoke spoken   | person                   |                                  |
-chase                | person animal            | person animal                    | strict
-find found           | person animal            | animal thing food clothes text   | strict
-carry                | person                   | thing food clothes text          | strict
-hold held            | person                   | thing food clothes text          | strict
-take took taken      | person                   | thing food clothes text          | strict
-throw threw thrown   | person                   | thing food                       | strict
-wear wore worn       | person                   | clothes                          | strict
-buy bought           | person                   | thing food clothes text animal   | strict
-visit                | person                   | person place                     | strict
-praise               | person                   | person animal                    | strict reflexive
-blame                | person                   | person animal                    | strict reflexive
-admire               | person                   | person animal place clothes      | strict reflexive
-trust                | person animal            | person animal                    | strict reflexive
-love                 | person animal            | person animal food place         | strict reflexive
-greet                | person animal            | person animal                    | strict
-touch                | person animal            | person animal thing clothes      | strict
-feed fed             | person                   | animal                           | strict reflexive
-catch caught         | person animal            | animal                           | strict
-hug hugged           | person                   | person animal                    | strict
-thank                | person                   | person                           | strict
-see saw seen         | person animal            | person animal thing food place   | reflexive wh
-hide hid hidden      | person animal            | thing food clothes text          | reflexive
-wash                 | person                   | clothes animal person            | reflexive
-help                 | person animal            | person animal                    | reflexive
-hurt hurt            | person animal            | person animal                    | reflexive
-draw drew drawn      | person                   | person animal place thing        | reflexive
-paint                | person                   | person animal place thing        | reflexive
-eat ate eaten        | person animal            | food                             |
-break broke broken   | person animal            | thing                            |
-bite bit bitten      | animal                   | person animal food               |
-steal stole stolen   | person animal            | thing food clothes text          |
-choose chose chosen  | person                   | thing food clothes text animal   |
-write wrote written  | person                   | text                             |
-shake shook shaken   | person animal            | thing                            |
-wake woke woken      | person animal            | person animal                    |
-forget forgot forgotten | person                | thing clothes text               | wh
-read read            | person                   | text                             |
-lose lost            | person                   | thing clothes text               |
-drop dropped         | person animal            | thing food                       |
-follow               | person animal            | person animal                    |
-watch                | person animal            | person animal place              |
-say said             | person                   | clause                           | that
-think thought        | person                   | clause                           | that
-hope                 | person                   | clause                           | that
-know knew known      | person                   | clause                           | that wh
-remember             | person                   | clause                           | that wh
-learn                | person                   | clause                           | wh
+sleep slept          | person animal            |                                | strict
+laugh                | person                   |                                | strict
+smile                | person                   |                                | strict
+sneeze               | person animal            |                                | strict
+wait                 | person animal            |                                | strict
+arrive               | person animal            |                                | strict
+shiver               | person animal            |                                | strict
+vanish               | person animal            |                                | strict
+yawn                 | person animal            |                                | strict
+cough                | person                   |                                | strict
+dance                | person                   |                                |
+cry                  | person                   |                                |
+sit sat              | person animal            |                                |
+fall fell fallen     | person animal            |                                | strict
+sing sang sung       | person                   |                                |
+speak spoke spoken   | person                   |                                |
+chase                | person animal            | person animal                  | strict
+find found           | person animal            | animal thing food clothes text | strict
+carry                | person                   | thing food clothes text        | strict
+hold held            | person                   | thing food clothes text        | strict
+take took taken      | person                   | thing food clothes text        | strict
+throw threw thrown   | person                   | thing food                     | strict
+wear wore worn       | person                   | clothes                        | strict
+buy bought           | person                   | thing food clothes text animal | strict
+visit                | person                   | person place                   | strict
+praise               | person                   | person animal                  | strict reflexive
+blame                | person                   | person animal                  | strict reflexive
+admire               | person                   | person animal place clothes    | strict reflexive
+trust                | person animal            | person animal                  | strict reflexive
+love                 | person animal            | person animal food place       | strict reflexive
+greet                | person animal            | person animal                  | strict
+touch                | person animal            | person animal thing clothes    | strict
+feed fed             | person                   | animal                         | strict reflexive
+catch caught         | person animal            | animal                         | strict
+hug hugged           | person                   | person animal                  | strict
+thank                | person                   | person                         | strict
+see saw seen         | person animal            | person animal thing food place | reflexive wh
+hide hid hidden      | person animal            | thing food clothes text        | reflexive
+wash                 | person                   | clothes animal person          | reflexive
+help                 | person animal            | person animal                  | reflexive
+hurt hurt            | person animal            | person animal                  | reflexive
+draw drew drawn      | person                   | person animal place thing      | reflexive
+paint                | person                   | person animal place thing      | reflexive
+eat ate eaten        | person animal            | food                           |
+break broke broken   | person animal            | thing                          |
+bite bit bitten      | animal                   | person animal food             |
+steal stole stolen   | person animal            | thing food clothes text        |
+choose chose chosen  | person                   | thing food clothes text animal |
+write wrote written  | person                   | text                           |
+shake shook shaken   | person animal            | thing                          |
+wake woke woken      | person animal            | person animal                  |
+forget forgot forgotten | person                | thing clothes text             | wh
+read read            | person                   | text                           |
+lose lost            | person                   | thing clothes text             |
+drop dropped         | person animal            | thing food                     |
+follow               | person animal            | person animal                  |
+watch                | person animal            | person animal place            |
+say said             | person                   | clause                         | that
+think thought        | person                   | clause                         | that
+hope                 | person                   | clause                         | that
+know knew known      | person                   | clause                         | that wh
+remember             | person                   | clause                         | that wh
+learn                | person                   | clause                         | wh
 """
 # Verbs that only stories use.
 STORY_VERBS = """
