@@ -29,7 +29,7 @@ from pythia_utils.nano.lexicon import (
     held_out,
     pick,
 )
-from pythia_utils.nano.phrases import SINGULAR, Rng, adjective_before, at_place
+from pythia_utils.nano.phrases import SINGULAR, Rng, adjective_before, at_place, capitalised
 
 OPENING = "{once} {a_hero}. | {a_hero:live} {home}. | {once} {a_hero} and {pal}."
 PLOTS = """
