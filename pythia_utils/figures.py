@@ -10,41 +10,40 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import altair as alt
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 
 from pythia_utils.statistics import PowerLaw
 from pythia_utils.suites import find_model
 
 if TYPE_CHECKING:
+    import altair as alt
     from matplotlib.axes import Axes
 
-sns.set_theme(
-    context="notebook",
-    style="whitegrid",
-    rc={
-        "figure.dpi": 110,
-        "savefig.dpi": 110,
-        "figure.constrained_layout.use": True,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.titleweight": "semibold",
-        "axes.titlesize": "medium",
-        "grid.linewidth": 0.6,
-        "legend.frameon": False,
-        "font.size": 10,
-    },
-)
+plt.style.use("seaborn-v0_8-whitegrid")
+plt.rcParams |= {
+    "figure.dpi": 110,
+    "savefig.dpi": 110,
+    "figure.constrained_layout.use": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titleweight": "semibold",
+    "axes.titlesize": "medium",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+}
 ACCENT = "#2f6f9f"
 REFERENCE = "#b5533c"
 
 
 def size_palette(models: Sequence[str]) -> dict[str, tuple]:
     """A colour for each model name, by size: the same size has the same colour in every figure."""
+    import seaborn as sns  # half a second that the pages of single checkpoints do without
+
     sizes = sorted({find_model(name).non_embedding_params for name in models})
     colours = sns.color_palette("flare", len(sizes))
     return {name: colours[sizes.index(find_model(name).non_embedding_params)] for name in models}
@@ -84,7 +83,7 @@ def interval_bars(
 def histogram(values: Sequence[float], xlabel: str, reference: float | None = None) -> Figure:
     """How values are spread, with a reference line."""
     figure, axes = plt.subplots(figsize=(7, 2.4))
-    sns.histplot(x=np.asarray(values), bins=40, color=ACCENT, ax=axes, edgecolor="white", lw=0.4)
+    axes.hist(np.asarray(values), bins=40, color=ACCENT, edgecolor="white", lw=0.4)
     axes.set(xlabel=xlabel, ylabel="count")
     if reference is not None:
         axes.axvline(reference, color=REFERENCE, ls="--", lw=1)
@@ -218,6 +217,8 @@ def grid_heatmap(
         scheme: Vega colour scheme.
         reverse: low values get the strong colour.
     """
+    import altair as alt  # only chapters draw one
+
     # In a book the chapter stands in experiments/, and its cells' pages beside that folder.
     pages = [
         f"../cells/{r.suite}/{r.experiment}/{r.model}/step{r.step:06d}.html"

@@ -1,4 +1,4 @@
-"""From executed notebooks to the website: `gate` checks, `stage` copies into the book, `build` renders.
+"""From executed notebooks to the website: `gate` checks, `stage` copies them, `build` renders.
 
 The book's sources are the hand-written pages in `book/` and the executed notebooks of one suite,
 which staging copies to `book/_executed/`: chapters to `experiments/`, each cell of the grid to
@@ -27,6 +27,8 @@ VENDOR = Path("book", "_static", "vendor")
 SCRIPTS = ("tex-svg-full.js", "vega.min.js", "vega-lite.min.js", "vega-embed.min.js")
 # Jupyter Book has no `python -m`: this runs the one of this interpreter, wherever its scripts are.
 _JUPYTER_BOOK = "from jupyter_book.cli.main import main; main(prog_name='jupyter-book')"
+_SHOWN = {"text/html", "text/markdown", "text/latex", "text/plain"}
+_SHOWN |= {"image/svg+xml", "image/png", "image/jpeg"}
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _PROBLEM = re.compile(r"\b(WARNING|ERROR|CRITICAL|SEVERE): |[a-z] error:|^\w*(Error|Exception): ")
 
@@ -69,13 +71,14 @@ def gate(root: Path, suite: str) -> None:
 
 
 def _fault(path: Path) -> str | None:
-    """The last line of a notebook's error, or None if it ran to its end."""
+    """What is wrong with a notebook: the last line of its error, say. None if it can be shown."""
     notebook = site_pages.read_notebook(path)
-    for cell in notebook["cells"]:
-        for output in cell.get("outputs", ()):
-            if output["output_type"] == "error":
-                message = f"{output.get('ename')}: {output.get('evalue')}"
-                return message.strip().splitlines()[-1]
+    for output in (o for cell in notebook["cells"] for o in cell.get("outputs", ())):
+        if output["output_type"] == "error":
+            message = f"{output.get('ename')}: {output.get('evalue')}"
+            return message.strip().splitlines()[-1]
+        if "data" in output and not _SHOWN & set(output["data"]):
+            return f"an output holds only {', '.join(output['data'])}, which no page can show"
     broken = notebook["metadata"].get("papermill", {}).get("exception")
     return "did not run to its end" if broken or path.name.endswith(".failed.ipynb") else None
 
@@ -169,7 +172,7 @@ def build(root: Path) -> Path:
     started = time.monotonic()
     if problems := _run_jupyter_book(root):
         raise SiteError("\n".join(["Jupyter Book stopped:", *(f"  {line}" for line in problems)]))
-    _remove_stale(root / STAGED, output / "html" / STAGED.name)
+    _remove_stale(root / STAGED, output / "html")
     unfinished.unlink()
     _say(f"site built in {time.monotonic() - started:.1f} s")
     return output / "html" / "index.html"
@@ -184,23 +187,31 @@ def _run_jupyter_book(root: Path) -> list[str]:
     path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
     environment = os.environ | {"PYTHONPATH": path, "PYTHONUTF8": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    lines: list[str] = []
+    lines, shown = [], ""
     with subprocess.Popen(
         command, cwd=root, env=environment, encoding="utf-8", errors="replace", **pipes
     ) as process:
         for line in process.stdout:
             lines.append(_COLOUR.sub("", line).rstrip())
-            _progress(lines[-1])
+            shown = _progress(lines[-1], shown)
     if process.returncode == 0:
         return []
     return [line for line in lines if _PROBLEM.search(line)] or lines[-15:]
 
 
-def _progress(line: str) -> None:
-    """Show Sphinx's long phases: on a terminal as they advance, elsewhere once each."""
+def _progress(line: str, shown: str) -> str:
+    """Show Sphinx's long phases: on a terminal as they advance, elsewhere once each.
+
+    Returns:
+        What has been shown last.
+    """
     match = re.match(r"(reading sources|writing output)\.\.\. +\[ *(\d+)%\]", line)
-    if match and (match[2] == "100" or sys.stderr.isatty()):
-        _say(f"{match[1]} {match[2]:>3}%", end="\n" if match[2] == "100" else "\r")
+    if not match or (match[2] != "100" and not sys.stderr.isatty()):
+        return shown
+    text = f"{match[1]} {match[2]:>3}%"
+    if text != shown:
+        _say(text, end="\n" if match[2] == "100" else "\r")
+    return text
 
 
 def _say(text: str, end: str = "\n") -> None:
@@ -208,11 +219,11 @@ def _say(text: str, end: str = "\n") -> None:
 
 
 def _remove_stale(staged: Path, html: Path) -> None:
-    """Remove pages whose source is not staged any more: Sphinx leaves them."""
-    for page in html.rglob("*.html"):
-        source = staged / page.relative_to(html)
-        if not any(source.with_suffix(suffix).is_file() for suffix in (".ipynb", ".md")):
-            page.unlink()
+    """Remove pages and downloads whose source is not staged any more: Sphinx leaves them."""
+    kept = {path.relative_to(staged).with_suffix("") for path in staged.rglob("*.*")}
+    for folder in (html / staged.name, html / "_sources" / staged.name):
+        files = (path for path in folder.rglob("*.*") if path.is_file())
+        _remove_others(folder, {p for p in files if p.relative_to(folder).with_suffix("") in kept})
 
 
 def setup(app) -> dict:

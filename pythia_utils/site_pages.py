@@ -1,4 +1,4 @@
-"""Executed notebooks made ready for the book: title, links to nearby runs, tags, and links that hold.
+"""Executed notebooks made ready for the book: title, links to nearby runs, links that hold.
 
 Nothing here writes a file: `pythia_utils.site` does, with the text that these functions return.
 """
@@ -70,7 +70,7 @@ class Book:
 
 
 def _exists(path: Path, staged: Path) -> bool:
-    """Staged files count as there: some are not written yet, and Sphinx checks these links itself."""
+    """Staged files count as there: some are not written yet, and Sphinx checks their links."""
     return path.exists() or path.is_relative_to(staged)
 
 
@@ -130,14 +130,14 @@ def cell_page(page: Page, pages: Sequence[Page], book: Book) -> str:
     # Orphans stay out of the sidebar; hundreds of like pages would bury the chapters in the search.
     notebook["metadata"] |= {"orphan": True, "nosearch": True}
     title, rest = _split_title(notebook["cells"], experiment.title)
-    heading = _markdown("page-title", f"# {title}: {page.model}, step {page.step}")
+    heading = _markdown("page-title", f"# {title}: `{page.model}`, step {page.step}")
     links = _markdown("page-navigation", _navigation(page, pages, experiment))
     notebook["cells"] = [heading, links, *rest]
     return _dump(notebook)
 
 
 def _tidy(notebook: dict) -> dict:
-    """Drop papermill's heading comment, as the page has a title for it; tag the watermark's cell."""
+    """Drop papermill's comment, as the page has a title for it; tag the watermark's cell."""
     for cell in notebook["cells"]:
         tags = cell.setdefault("metadata", {}).setdefault("tags", [])
         source = "".join(cell["source"])
@@ -178,7 +178,7 @@ def _dump(notebook: dict) -> str:
 
 
 def _navigation(page: Page, pages: Sequence[Page], experiment: Experiment) -> str:
-    """Links to the chapter, to this model's steps before and after, and to other sizes at this step."""
+    """Links to the chapter, to this model's nearby steps, and to other sizes at this step."""
     alike = [other for other in pages if other.experiment == page.experiment]
     up = "../../../.."
     back = [f"Chapter: [{experiment.title}]({up}/{chapter_path(experiment)})"]

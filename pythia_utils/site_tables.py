@@ -1,4 +1,4 @@
-"""The pages and parts of pages that staging generates as text: lists, tables, the table of contents."""
+"""Pages and parts of pages that staging generates: lists, tables, the table of contents."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pythia_utils.site_pages import Page
 
 
 def table_of_contents(template: str, experiments: Sequence[Experiment]) -> str:
-    """`book/_toc.yml` with the chapters, for which it has a pattern, in the order of experiments.yml."""
+    """`book/_toc.yml`, its pattern replaced by the chapters in the order of experiments.yml."""
     pattern = re.compile(r"^( *)- glob: _executed/experiments/\*$", re.MULTILINE)
     files = [f"- file: _executed/experiments/{e.name}" for e in experiments if e.chapter]
     return pattern.sub(lambda match: "\n".join(match[1] + file for file in files), template)
@@ -75,10 +75,12 @@ def _protocol(suite: suites.Suite) -> str:
     training, model = suite.training, next(iter(suite.models.values()))
     tokens = training["batch_size"] * training["seq_length"]
     steps = ", ".join(str(step) for step in model.steps[:4])
+    others = {m.version: len(m.steps) for m in suite.models.values() if m.version}
+    others = "".join(f"; {version} has {count}" for version, count in others.items())
     return (
-        f"{len(suite.models)} models; {training['total_steps']:,} training steps of {tokens:,} tokens "
-        f"({training['batch_size']:,} sequences of {training['seq_length']:,}). "
-        f"{len(model.steps)} checkpoints each: steps {steps}, … {model.steps[-1]:,}."
+        f"{len(suite.models)} models; {training['total_steps']:,} training steps of "
+        f"{tokens:,} tokens ({training['batch_size']:,} sequences of {training['seq_length']:,}). "
+        f"{len(model.steps)} checkpoints each: steps {steps}, … {model.steps[-1]:,}{others}."
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import ndtri
 
 from pythia_utils.errors import UsageError
 
@@ -34,7 +34,7 @@ def wilson_interval(
     if np.any(n < 1):
         raise UsageError("a proportion needs at least one trial; n is 0")
     p = np.asarray(successes, dtype=float) / n
-    z = stats.norm.ppf(0.5 + confidence / 2)
+    z = ndtri(0.5 + confidence / 2)
     scale = 1 + z**2 / n
     centre = (p + z**2 / (2 * n)) / scale
     half = z / scale * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
@@ -76,6 +76,8 @@ def below_chance(
     Returns:
         bool array of the shape of `successes`.
     """
+    from scipy import stats  # slow to import, and not needed at every checkpoint
+
     tests = zip(successes, n, strict=True)
     p_values = [stats.binomtest(int(k), int(m), chance, "less").pvalue for k, m in tests]
     if not p_values:
@@ -138,7 +140,7 @@ def weighted_mean(
 
 def with_normal_interval(frame: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
     """A copy with columns low and high: value ± z · stderr, the large-sample interval of a mean."""
-    half = stats.norm.ppf(0.5 + confidence / 2) * frame["stderr"]
+    half = ndtri(0.5 + confidence / 2) * frame["stderr"]
     return frame.assign(low=frame["value"] - half, high=frame["value"] + half)
 
 
@@ -179,6 +181,8 @@ def fit_power_law(x: Sequence[float], y: Sequence[float], confidence: float = 0.
         raise UsageError(f"a power law with an interval needs 3 points; got {len(x)}")
     if np.any(x <= 0) or np.any(y <= 0):
         raise UsageError("a power law needs positive values on both axes")
+    from scipy import stats
+
     line = stats.linregress(np.log(x), np.log(y))
     half = stats.t.ppf(0.5 + confidence / 2, len(x) - 2) * line.stderr
     return PowerLaw(

@@ -352,8 +352,10 @@ def suite_table(names: Iterable[str] | None = None) -> list[dict]:
     for name in suite_names() if names is None else names:
         if _plain(name) in suite_names():
             models += suite(_plain(name)).models.values()
-        else:
+        elif _plain(name) in _index(None):
             models.append(find_model(name))
+        else:
+            raise unknown("suite or model", name, [*suite_names(), *_index(None)])
     columns = ("name", "suite", "variant", "n_layers", "d_model", "n_heads")
     columns += ("non_embedding_params", "total_params")
     return [

@@ -1,4 +1,4 @@
-"""The built site as a reader meets it: in Chromium, from a server and from the disk, with no other host."""
+"""The built site as a reader meets it: in Chromium, from a server and from the disk."""
 
 from __future__ import annotations
 

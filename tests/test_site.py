@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pythia_utils import site, site_pages, site_tables, suites
+from pythia_utils import experiments, site, site_pages, site_tables, suites
 from pythia_utils.errors import UsageError
 from pythia_utils.site import SiteError
 
@@ -39,7 +39,8 @@ def code(source: str, outputs: list[dict] | None = None, tags: tuple[str, ...] =
 
 
 def shown(**data: object) -> dict:
-    return {"output_type": "display_data", "metadata": {}, "data": data}
+    beside = {"application/vnd.pythia.records+json": {"version": 1}}
+    return {"output_type": "display_data", "metadata": {}, "data": beside | data}
 
 
 def write_notebook(path: Path, cells: list[dict], **metadata: object) -> Path:
@@ -104,8 +105,9 @@ def chapter_notebook(experiment: str) -> list[dict]:
         markdown(
             f"# {EXPERIMENTS[experiment]}",
             "",
-            "See {doc}`/suites` and [how to read it](../reading.md), {cite:p}`biderman2023pythia`, and",
-            f"[the notebook](../../notebooks/{experiment}.ipynb), [all](../runs.md). $L = -\\log p$",
+            "See {doc}`/suites`, [how to read it](../reading.md), {cite:p}`biderman2023pythia`,",
+            f"[the notebook](../../notebooks/{experiment}.ipynb), [all](../runs.md).",
+            "$L = -\\log p$",
         ),
         code("figures.grid_heatmap(grid)", [heatmap(experiment)]),
         code("provenance.watermark()", [shown(**{"text/markdown": "**Watermark:** python `3`"})]),
@@ -185,6 +187,12 @@ def test_gate_stops_at_what_papermill_marked_or_the_runner_kept(book):
     assert "step000016.failed.ipynb: did not run to its end" in str(caught.value)
 
 
+def test_gate_stops_at_an_output_that_no_page_can_show(book):
+    write_notebook(book / "runs/pico/loss/pico-7k/step000000.ipynb", [code("1", [shown()])])
+    with pytest.raises(SiteError, match=r"holds only application/vnd\.pythia\.records\+json"):
+        site.gate(book, "pico")
+
+
 def test_gate_looks_only_at_the_suite_that_is_shown(book):
     write_notebook(book / "runs/nano/loss/nano-7k/step000000.failed.ipynb", [])
     site.gate(book, "pico")
@@ -210,13 +218,13 @@ def test_nothing_is_built_when_the_gate_is_shut(book):
 def test_a_cell_page_says_its_model_and_step_in_its_title(book):
     site.stage(book, "pico")
     first = staged(book, CELL)["cells"][0]["source"]
-    assert first == "# Measured at one checkpoint: pico-14k, step 16"
+    assert first == "# Measured at one checkpoint: `pico-14k`, step 16"
 
 
 def test_a_notebook_without_a_heading_gets_its_experiments_title(book):
     write_notebook(book / "runs/pico/loss/pico-14k/step000016.ipynb", [code("1")])
     site.stage(book, "pico")
-    assert staged(book, CELL)["cells"][0]["source"] == "# Validation loss: pico-14k, step 16"
+    assert staged(book, CELL)["cells"][0]["source"] == "# Validation loss: `pico-14k`, step 16"
 
 
 def test_cell_pages_are_orphans_and_chapters_are_not(book):
@@ -414,7 +422,21 @@ def test_building_again_renders_only_what_changed(small_site, capsys, monkeypatc
     site.publish(small_site, "pico")
     assert page.stat().st_mtime_ns != before[0]
     assert other.stat().st_mtime_ns == before[1]
-    assert "Measured anew at one checkpoint: pico-14k, step 16" in page.read_text()
+    assert "<title>Measured anew at one checkpoint: pico-14k, step 16" in page.read_text()
+
+
+def test_a_page_whose_run_is_gone_leaves_the_site(small_site, monkeypatch):
+    monkeypatch.delenv("PYTHIA_RUNS", raising=False)
+    gone = small_site / "runs/pico/grammar/pico-7k-deduped"
+    pages = [
+        small_site / "_build/html/_executed/cells/pico/grammar/pico-7k-deduped",
+        small_site / "_build/html/_sources/_executed/cells/pico/grammar/pico-7k-deduped",
+    ]
+    assert all(page.is_dir() for page in pages)
+    shutil.rmtree(gone)
+    site.publish(small_site, "pico")
+    assert not any(page.exists() for page in pages)
+    assert (pages[0].parent / "pico-7k").is_dir()
 
 
 def test_a_warning_stops_the_build_each_time_and_is_shown(small_site, monkeypatch):
@@ -429,3 +451,68 @@ def test_a_warning_stops_the_build_each_time_and_is_shown(small_site, monkeypatc
     source.write_text(good)
     os.utime(source)
     site.publish(small_site, "pico")
+
+
+# --- the walk-through of add-experiment.md: what it tells a reader to write does run
+
+
+def walk_through(language: str, section: str) -> list[str]:
+    """The blocks of a language in one section of the page."""
+    text = (ROOT / "book/add-experiment.md").read_text()
+    (part,) = re.findall(rf"^## {section}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    return re.findall(rf"^```{language}\n(.*?)^```", part, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def walked(tmp_path, monkeypatch) -> Path:
+    """A project with the page's notebook, chapter and entry, made by copy and paste."""
+    monkeypatch.delenv("PYTHIA_RUNS", raising=False)
+    sections = {
+        "notebooks/word_order.ipynb": "1. The notebook",
+        "book/experiments/word_order.ipynb": "2. The chapter",
+    }
+    for name, section in sections.items():
+        parameters, *cells = walk_through("python", re.escape(section))
+        first = code(parameters, tags=("parameters", "remove-cell"))
+        write_notebook(tmp_path / name, [first, *map(code, cells)])
+    (entry,) = walk_through("yaml", r"3\. The entry")
+    tiny = {"suite": "pico", "models": ["pico-7k", "pico-14k"], "steps": [0, 16]}
+    config = {"profiles": {"tiny": tiny}, "experiments": yaml.safe_load(entry)}
+    (tmp_path / "experiments.yml").write_text(yaml.safe_dump(config))
+    return tmp_path
+
+
+def test_the_walk_through_is_a_valid_experiment(walked):
+    config = experiments.load_config(walked)
+    cells = experiments.expand(config, profile="tiny")  # checks the parameters against the notebook
+    assert [cell.parameters["documents"] for cell in cells] == [4] * 4
+    (chapter,) = experiments.chapters(config, "pico")
+    assert chapter.notebook.is_file()
+
+
+def test_the_walk_throughs_code_runs(walked, home, monkeypatch):
+    pytest.importorskip("matplotlib").use("agg")
+    monkeypatch.chdir(walked)
+    cells = experiments.expand(experiments.load_config(walked), profile="tiny")
+    for cell in cells:
+        kept = executed(cell.notebook, cell.parameters)
+        frame = kept["records"].record(
+            kept["rows"],
+            experiment="word_order",
+            **{k: kept[k] for k in ("suite", "model", "step")},
+        )
+        kept["records"].write(cell.records, frame)
+    chapter = executed(walked / "book/experiments/word_order.ipynb", {"suite": "pico"})
+    assert set(chapter["curves"]["step"]) == {0, 16}
+    assert chapter["curves"]["value"].between(0, 1).all()
+
+
+def executed(notebook: Path, parameters: dict) -> dict:
+    """Run a notebook's cells as plain Python, with these parameters in place of its defaults."""
+    first, *rest = [cell["source"] for cell in json.loads(notebook.read_text())["cells"]]
+    names: dict = {}
+    exec(first, names)
+    names |= parameters
+    for source in rest:
+        exec(source, names)
+    return names

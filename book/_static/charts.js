@@ -57,6 +57,13 @@
     return { ...spec, width: "container" };
   }
 
+  /* A long title breaks into lines where there is little room. */
+  function withTitleInLines(spec, narrow) {
+    const title = typeof spec.title === "string" ? { text: spec.title } : spec.title;
+    if (!narrow || typeof title?.text !== "string") return spec;
+    return { ...spec, title: { ...title, text: title.text.match(/.{1,38}(?:\s|$)/g) ?? title.text } };
+  }
+
   const look = (holder) => `${isDark() ? "dark" : "light"} ${holder.element.clientWidth < NARROW ? "narrow" : "wide"}`;
 
   async function draw(holder) {
@@ -64,7 +71,9 @@
     holder.look = look(holder);
     holder.result?.finalize();
     try {
-      holder.result = await vegaEmbed(holder.target, responsive(holder.spec), {
+      const narrow = holder.element.clientWidth < NARROW;
+      const spec = withTitleInLines(responsive(holder.spec), narrow);
+      holder.result = await vegaEmbed(holder.target, spec, {
         actions: { export: { svg: true, png: true }, source: false, compiled: false, editor: false },
         config: config(holder.element.clientWidth),
         downloadFileName: document.title.split(" — ")[0].trim(),

@@ -126,7 +126,7 @@ def _optimiser(model: Model, network: GPTNeoXForCausalLM) -> torch.optim.AdamW:
         {"params": vectors, "weight_decay": 0.0},
     ]
     betas, eps = tuple(training["betas"]), training["eps"]
-    return torch.optim.AdamW(groups, lr=model.learning_rate, betas=betas, eps=eps, foreach=True)
+    return torch.optim.AdamW(groups, lr=model.learning_rate, betas=betas, eps=eps, fused=True)
 
 
 def _read_state(model: Model, device: str) -> dict:
