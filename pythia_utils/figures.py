@@ -29,7 +29,7 @@ plt.rcParams |= {
     "figure.constrained_layout.use": True,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.titleweight": "semibold",
+    "axes.titleweight": "bold",
     "axes.titlesize": "medium",
     "grid.linewidth": 0.6,
     "legend.frameon": False,
@@ -45,18 +45,23 @@ def size_palette(models: Sequence[str]) -> dict[str, tuple]:
     import seaborn as sns  # half a second that the pages of single checkpoints do without
 
     sizes = sorted({find_model(name).non_embedding_params for name in models})
-    colours = sns.color_palette("flare", len(sizes))
+    colours = sns.color_palette("viridis_r", len(sizes) + 1)[1:]  # without the palest
     return {name: colours[sizes.index(find_model(name).non_embedding_params)] for name in models}
 
 
-def step_axis(axes: Axes, steps: Sequence[int]) -> None:
-    """Label an axis of log2(1 + step) with a readable choice of the steps themselves."""
+def readable(name: str) -> str:
+    """A name of the code as words for a figure: `filler_gap` is `filler gap`."""
+    return str(name).replace("_", " ").replace("subject verb", "subject-verb")
+
+
+def step_axis(axes: Axes, steps: Sequence[int], wide: bool = True) -> None:
+    """Label an axis of log2(1 + step) with as many of the steps as fit a wide or a narrow panel."""
     steps = sorted(set(steps))
     positions = np.log2(1 + np.array(steps, dtype=float))
     span = max(positions[-1] - positions[0], 1e-9)
     chosen: list[int] = []
     for step, position in zip(steps, positions, strict=True):
-        if not chosen or (position - np.log2(1 + chosen[-1])) / span > 0.11:
+        if not chosen or (position - np.log2(1 + chosen[-1])) / span > (0.11 if wide else 0.2):
             chosen.append(step)
     if len(chosen) > 1 and chosen[-1] != steps[-1]:
         chosen[-1] = steps[-1]
@@ -72,7 +77,7 @@ def interval_bars(
     rows = np.arange(len(frame))[::-1]
     errors = np.abs([frame["value"] - frame["low"], frame["high"] - frame["value"]])
     axes.errorbar(frame["value"], rows, xerr=errors, fmt="o", color=ACCENT, capsize=3, ms=5)
-    axes.set_yticks(rows, frame[label])
+    axes.set_yticks(rows, [readable(name) for name in frame[label]])
     axes.set(xlabel=xlabel, title=title)
     axes.grid(axis="y", visible=False)
     if reference is not None:
@@ -87,6 +92,17 @@ def histogram(values: Sequence[float], xlabel: str, reference: float | None = No
     axes.set(xlabel=xlabel, ylabel="count")
     if reference is not None:
         axes.axvline(reference, color=REFERENCE, ls="--", lw=1)
+    return figure
+
+
+def bars(frame: pd.DataFrame, label: str, value: str, xlabel: str) -> Figure:
+    """A horizontal bar for each row, the first on top: columns `label` and `value`."""
+    figure, axes = plt.subplots(figsize=(7, 0.6 + 0.24 * len(frame)))
+    rows = np.arange(len(frame))[::-1]
+    axes.barh(rows, frame[value], color=ACCENT, height=0.7)
+    axes.set_yticks(rows, frame[label])
+    axes.set(xlabel=xlabel, ylim=(-0.6, len(frame) - 0.4))
+    axes.grid(axis="y", visible=False)
     return figure
 
 
@@ -111,23 +127,107 @@ def trajectories(
     groups = list(frame.groupby(panels, sort=False)) if panels else [("", frame)]
     columns = min(columns, len(groups))
     rows = -(-len(groups) // columns)
-    size = (3.3 * columns, 2.5 * rows + 0.5) if panels else (7.2, 4)
+    size = (2.7 * columns, 2.0 * rows + 0.5) if panels else (7.2, 4)
     figure, grid = plt.subplots(
         rows, columns, figsize=size, sharex=True, sharey=True, squeeze=False
     )
     colours = size_palette(list(dict.fromkeys(frame["model"])))
     for axes, (name, part) in zip(grid.flat, groups, strict=False):
         _curves(axes, part, colours)
-        axes.set_title(str(name).replace("_", " "))
+        if panels:
+            axes.set_title(readable(name), fontsize=8.5, fontweight="normal")
         if reference is not None:
             axes.axhline(reference, color=REFERENCE, ls="--", lw=1, zorder=1)
         if logy:
             axes.set_yscale("log")
-        step_axis(axes, frame["step"])
+        step_axis(axes, frame["step"], wide=panels is None)
     for axes in grid.flat[len(groups) :]:
         axes.set_visible(False)
     _outer_labels(figure, grid, len(groups), ylabel)
     _legend(figure, grid.flat[0])
+    return figure
+
+
+def category_palette(names: Sequence[str]) -> dict[str, str]:
+    """A colour for each of up to eight kinds of thing that are no models (Okabe and Ito's palette)."""
+    colours = [
+        "#0072b2",
+        "#e69f00",
+        "#009e73",
+        "#cc79a7",
+        "#d55e00",
+        "#56b4e9",
+        "#8a8d00",
+        "#5b5b5b",
+    ]
+    return dict(zip(names, colours, strict=False))
+
+
+def over_training(
+    frame: pd.DataFrame, series: str, ylabel: str, dashed: Sequence[str] = (), xlabel: str = ""
+) -> Figure:
+    """Curves over training time, which is linear here, a line a series.
+
+    Args:
+        frame: columns step, value, the one named by `series`, and low and high where there is an
+            interval to draw.
+        series: the column that names the lines, in order of appearance.
+        ylabel: what the value is, with its unit.
+        dashed: lines that were not measured: an expectation, another's assumption.
+        xlabel: `training step` if empty.
+    """
+    figure, axes = plt.subplots(figsize=(7.2, 3.6))
+    names = list(dict.fromkeys(frame[series]))
+    colours = category_palette([name for name in names if name not in dashed])
+    for name in names:
+        line = frame[frame[series] == name].sort_values("step")
+        colour = colours.get(name, REFERENCE)
+        style = {"ls": "--", "lw": 1.3} if name in dashed else {"lw": 1.8}
+        axes.plot(line["step"], line["value"], color=colour, label=name, **style)
+        if "low" in line and name not in dashed:
+            axes.fill_between(
+                line["step"], line["low"], line["high"], color=colour, alpha=0.18, lw=0
+            )
+    axes.set(xlabel=xlabel or "training step", ylabel=ylabel)
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    _legend(figure, axes)
+    return figure
+
+
+def packing(
+    lengths: Sequence[int], kinds: Sequence[str], seq_length: int, read_at: Sequence[str]
+) -> Figure:
+    """How documents become sequences: laid end to end above, cut below.
+
+    Args:
+        lengths: tokens of the first documents of the stream, in its order.
+        kinds: of each document, for its colour.
+        seq_length: tokens from one cut to the next.
+        read_at: a label for each sequence; so many are drawn.
+    """
+    figure, axes = plt.subplots(figsize=(8, 2.6))
+    end = seq_length * len(read_at) + 1
+    colours = category_palette(list(dict.fromkeys(kinds)))
+    starts = np.cumsum([0, *lengths])
+    for start, length, kind in zip(starts, lengths, kinds, strict=False):
+        if start < end:
+            span = [(start, min(length, end - start))]
+            axes.broken_barh(span, (2.2, 0.8), color=colours[kind], ec="white", lw=1.2)
+    for number, text in enumerate(read_at):
+        # A sequence is one token longer than the step between cuts: two rows show the overlap.
+        low = 0.95 if number % 2 == 0 else 0.1
+        span = [(number * seq_length, seq_length + 1)]
+        axes.broken_barh(span, (low, 0.7), color=ACCENT, alpha=0.3, ec=ACCENT)
+        axes.text(
+            (number + 0.5) * seq_length, low + 0.35, text, ha="center", va="center", fontsize=8
+        )
+        axes.axvline(number * seq_length, color=REFERENCE, ls="--", lw=1)
+    axes.axvline(end - 1, color=REFERENCE, ls="--", lw=1)
+    handles = [plt.Rectangle((0, 0), 1, 1, color=colour) for colour in colours.values()]
+    figure.legend(handles, colours, loc="outside upper center", ncols=len(colours), fontsize=9)
+    axes.set_yticks([2.6, 0.875], ["documents,\nend to end", "sequences"])
+    axes.set(xlabel="tokens of the shuffled stream", xlim=(-2, end + 2), ylim=(0, 3.2))
+    axes.grid(visible=False)
     return figure
 
 
@@ -199,8 +299,9 @@ def onsets(frame: pd.DataFrame, last_step: int) -> Figure:
         axes.plot(
             np.full(never.sum(), end * 1.04), rows[never], ">", ms=5, mfc="none", mec=colours[model]
         )
-    axes.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
+    axes.set_yticks(range(len(names)), [readable(name) for name in names])
     step_axis(axes, [0, *(2**k for k in range(1, int(end) + 1)), last_step])
+    axes.set_xlim(left=np.log2(1 + frame["low"].clip(0, last_step).min()) - 0.5)
     _legend(figure, axes)
     return figure
 
@@ -253,5 +354,6 @@ def show_chart(chart: alt.TopLevelMixin) -> None:
 
     spec = chart.to_dict()
     data = json.dumps(spec).replace("</", "<\\/")
+    # Lab knows Vega-Lite up to version 5; our charts use nothing newer.
     html = f'<div class="vega-chart"><script type="application/json">{data}</script></div>'
-    display({"application/vnd.vegalite.v6.json": spec, "text/html": html}, raw=True)
+    display({"application/vnd.vegalite.v5+json": spec, "text/html": html}, raw=True)

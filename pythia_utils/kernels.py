@@ -198,5 +198,6 @@ def _close_event_loop() -> None:
 
 
 def first_line(text: str) -> str:
-    """The first line of an error message: the rest is in the notebook."""
-    return text.strip().splitlines()[0]
+    """The first line of an error message, shortened: the rest is in the notebook."""
+    line = text.strip().splitlines()[0]
+    return line if len(line) <= 300 else line[:299] + "…"

@@ -8,6 +8,7 @@ renders only what is new.
 
 from __future__ import annotations
 
+import filecmp
 import os
 import re
 import shutil
@@ -173,6 +174,7 @@ def build(root: Path) -> Path:
     if problems := _run_jupyter_book(root):
         raise SiteError("\n".join(["Jupyter Book stopped:", *(f"  {line}" for line in problems)]))
     _remove_stale(root / STAGED, output / "html")
+    _copy_changed(root / "book" / "_static", output / "html" / "_static")
     unfinished.unlink()
     _say(f"site built in {time.monotonic() - started:.1f} s")
     return output / "html" / "index.html"
@@ -224,6 +226,15 @@ def _remove_stale(staged: Path, html: Path) -> None:
     for folder in (html / staged.name, html / "_sources" / staged.name):
         files = (path for path in folder.rglob("*.*") if path.is_file())
         _remove_others(folder, {p for p in files if p.relative_to(folder).with_suffix("") in kept})
+
+
+def _copy_changed(source: Path, target: Path) -> None:
+    """Copy style sheets and scripts that differ: Sphinx does not when no page has changed."""
+    for path in source.rglob("*.*"):
+        copy = target / path.relative_to(source)
+        if path.is_file() and not (copy.is_file() and filecmp.cmp(path, copy, shallow=False)):
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
 
 
 def setup(app) -> dict:

@@ -14,7 +14,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT_FILES = ("book", "notebooks", "experiments.yml", "_config.yml")
 
 
-def pythia(*arguments: str, cwd: Path = ROOT, home: Path | None = None) -> subprocess.CompletedProcess:
+def pythia(
+    *arguments: str, cwd: Path = ROOT, home: Path | None = None
+) -> subprocess.CompletedProcess:
     """Run the command line as a user would; a failure is returned, not raised."""
     env = os.environ | ({"PYTHIA_HOME": str(home)} if home else {})
     env.pop("PYTHIA_RUNS", None)
@@ -32,7 +34,9 @@ def run_or_fail(*arguments: str, cwd: Path, home: Path) -> subprocess.CompletedP
 def trained_home(tmp_path_factory) -> Path:
     """A PYTHIA_HOME in which the two smallest models of `pico` are trained to step 16."""
     home = tmp_path_factory.mktemp("home")
-    run_or_fail("train", "pico", "--models", "7k,14k,7k-deduped", "--until", "16", cwd=home, home=home)
+    run_or_fail(
+        "train", "pico", "--models", "7k,14k,7k-deduped", "--until", "16", cwd=home, home=home
+    )
     return home
 
 

@@ -96,7 +96,9 @@ def test_facts_are_told_as_often_as_the_table_says_and_by_zipfs_law(pico, home):
 
     tokenizer = Tokenizer.from_file(str(pico.tokenizer_file()))
     table, data, facts = pico.documents("deduped"), pico.indexed("deduped"), pico.facts()
-    texts = [tokenizer.decode(data[i][:-1].tolist()) for i in table.index[table["domain"] == "facts"]]
+    texts = [
+        tokenizer.decode(data[i][:-1].tolist()) for i in table.index[table["domain"] == "facts"]
+    ]
     made = {fact.rank: fact for fact in documents.make_facts(pico.suite.corpus["seed"])}
     for rank in (1, 2, 30, 150):
         prompts = [f"{prompt} {made[rank].answer}." for prompt in made[rank].prompts()]
@@ -113,7 +115,9 @@ def test_training_holds_no_validation_document(pico):
     held = set(contents(pico.indexed("deduped"), range(len(pico.indexed("deduped")))))
     for domain in documents.DOMAINS:
         texts = documents.validation_texts(domain, pico.suite.corpus["seed"])
-        encoded = [np.array([*e.ids, 0], np.uint16).tobytes() for e in tokenizer.encode_batch(texts)]
+        encoded = [
+            np.array([*e.ids, 0], np.uint16).tobytes() for e in tokenizer.encode_batch(texts)
+        ]
         assert not held & set(encoded)
 
 
@@ -157,7 +161,9 @@ def test_sizes_and_seeds_of_a_variant_read_the_same_batches(home):
     assert (small != other).any()
 
 
-@pytest.mark.parametrize(("name", "message"), [("pythia", "no corpus of ours"), ("nano", "pythia train nano")])
+@pytest.mark.parametrize(
+    ("name", "message"), [("pythia", "no corpus of ours"), ("nano", "pythia train nano")]
+)
 def test_a_suite_without_a_corpus_is_refused(home, name, message):
     with pytest.raises(UsageError, match=message):
         corpus.open_corpus(name)

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-
 from conftest import ROOT, pythia
+
 from pythia_utils import records
 from pythia_utils.nano.documents import DOMAINS
 from pythia_utils.nano.grammar import PHENOMENA
@@ -61,9 +61,13 @@ def test_cells_run_and_show_parameters_records_and_watermark(tiny_run, experimen
     (injected,) = tagged(notebook, "injected-parameters")
     assert "pico" in "".join(injected["source"])
     outputs = [out for c in code_cells(notebook) for out in c["outputs"]]
-    assert not [out for out in outputs if out["output_type"] in ("error", "stream") and out.get("name") == "stderr"]
+    assert not [
+        out for out in outputs if out["output_type"] == "error" or out.get("name") == "stderr"
+    ]
     assert any("image/png" in out.get("data", {}) for out in outputs)
-    assert any("Watermark" in "".join(out.get("data", {}).get("text/markdown", "")) for out in outputs)
+    assert any(
+        "Watermark" in "".join(out.get("data", {}).get("text/markdown", "")) for out in outputs
+    )
     shown = records.from_notebook(notebook)
     stored = pd.read_parquet(path.with_suffix(".parquet"))
     pd.testing.assert_frame_equal(shown, stored, check_dtype=False)
@@ -98,7 +102,15 @@ def test_a_second_run_has_nothing_to_do(tiny_run, trained_home):
 
 def test_another_parameter_makes_cells_stale_and_says_which(tiny_run, trained_home):
     done = pythia(
-        "run", "loss", "--profile", "tiny", "-p", "documents=5", "--dry-run", cwd=tiny_run, home=trained_home
+        "run",
+        "loss",
+        "--profile",
+        "tiny",
+        "-p",
+        "documents=5",
+        "--dry-run",
+        cwd=tiny_run,
+        home=trained_home,
     )
     assert done.stdout.count("parameters changed (documents)") == 4
 

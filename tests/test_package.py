@@ -12,10 +12,9 @@ import zipfile
 
 import pytest
 import yaml
+from conftest import ROOT
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-
-from conftest import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +36,8 @@ def test_the_wheel_carries_the_suites(distributions):
 
 
 def test_the_sdist_carries_sources_and_nothing_generated(distributions):
-    names = {name.split("/", 1)[1] for name in tarfile.open(distributions[1]).getnames() if "/" in name}
+    with tarfile.open(distributions[1]) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"LICENSE", "Makefile", "data/suites/pico.yml", "notebooks/loss.ipynb"} <= names
     assert not [n for n in names if n.startswith(("runs/", "_build/", "book/_executed/", ".venv/"))]
 
@@ -52,12 +52,21 @@ def test_the_installed_wheel_works_away_from_the_checkout(distributions, tmp_pat
         "print(json.dumps([pythia_utils.__file__, str(data_dir())]))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert all(path.startswith(str(site)) for path in json.loads(done.stdout))
     listed = subprocess.run(
         [sys.executable, "-m", "pythia_utils.cli", "suites", "pico"],
-        cwd=tmp_path, env=env, capture_output=True, text=True, check=True,
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert "pico-234k" in listed.stdout
 

@@ -21,14 +21,20 @@ SEQUENCES = [[1, 2, 3], [4, 5], [6, 7, 8, 9, 10, 11, 12], [1, 2, 3, 4], [9, 8]]
 def model():
     torch.manual_seed(0)
     config = GPTNeoXConfig(
-        vocab_size=VOCAB, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32
+        vocab_size=VOCAB,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
     )
     return GPTNeoXForCausalLM(config).eval()
 
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    words = {"<eos>": 0, "<unk>": 1} | {word: i + 2 for i, word in enumerate("the dog cat dogs sleeps sleep".split())}
+    words = {"<eos>": 0, "<unk>": 1} | {
+        word: i + 2 for i, word in enumerate(["the", "dog", "cat", "dogs", "sleeps", "sleep"])
+    }
     core = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
     core.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     return PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<eos>", unk_token="<unk>")

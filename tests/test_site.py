@@ -425,6 +425,13 @@ def test_building_again_renders_only_what_changed(small_site, capsys, monkeypatc
     assert "<title>Measured anew at one checkpoint: pico-14k, step 16" in page.read_text()
 
 
+def test_a_changed_style_sheet_reaches_the_site_though_no_page_has_changed(small_site):
+    style = small_site / "book/_static/book.css"
+    style.write_text(style.read_text() + "\n/* new */\n")
+    site.build(small_site)
+    assert (small_site / "_build/html/_static/book.css").read_bytes() == style.read_bytes()
+
+
 def test_a_page_whose_run_is_gone_leaves_the_site(small_site, monkeypatch):
     monkeypatch.delenv("PYTHIA_RUNS", raising=False)
     gone = small_site / "runs/pico/grammar/pico-7k-deduped"

@@ -38,7 +38,9 @@ def test_difference_interval_is_newcombes_published_example():
 
 def test_difference_interval_changes_sign_with_the_order():
     value, low, high = statistics.difference_interval((10, 30), (50, 60))
-    assert statistics.difference_interval((30, 10), (60, 50)) == pytest.approx((-value, -high, -low))
+    assert statistics.difference_interval((30, 10), (60, 50)) == pytest.approx(
+        (-value, -high, -low)
+    )
 
 
 def test_below_chance_keeps_false_finds_rare():
@@ -94,7 +96,10 @@ def test_power_law_is_recovered_exactly_from_exact_points():
 def test_power_law_interval_covers_as_often_as_it_says():
     rng = np.random.default_rng(3)
     x = np.geomspace(1e3, 1e6, 5)
-    fits = [statistics.fit_power_law(x, 5 * x**-0.05 * np.exp(rng.normal(0, 0.02, 5))) for _ in range(2000)]
+    fits = [
+        statistics.fit_power_law(x, 5 * x**-0.05 * np.exp(rng.normal(0, 0.02, 5)))
+        for _ in range(2000)
+    ]
     assert np.mean([f.low <= 0.05 <= f.high for f in fits]) == pytest.approx(0.95, abs=0.02)
 
 
@@ -131,7 +136,9 @@ def test_onset_interval_covers_the_crossing_of_the_true_curve():
     exact = statistics.onset(steps, truth * 1e9, [10**9] * 8, resamples=2).step
     hits = 0
     for trial in range(300):
-        found = statistics.onset(steps, rng.binomial(200, truth), [200] * 8, resamples=300, seed=trial)
+        found = statistics.onset(
+            steps, rng.binomial(200, truth), [200] * 8, resamples=300, seed=trial
+        )
         hits += found.low <= exact <= found.high
     assert hits / 300 >= 0.9
 

@@ -102,7 +102,17 @@ def test_a_crash_at_any_write_is_made_good(trained_home, empty_home, monkeypatch
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_killed_command_goes_on_to_the_same_weights(trained_home, empty_home, seed):
     """SIGKILL at a random moment after the first checkpoint, and no orphan goes on training."""
-    command = [sys.executable, "-m", "pythia_utils.cli", "train", "pico", "--models", "7k", "--until", "64"]
+    command = [
+        sys.executable,
+        "-m",
+        "pythia_utils.cli",
+        "train",
+        "pico",
+        "--models",
+        "7k",
+        "--until",
+        "64",
+    ]
     first = empty_home / "suites/pico/pico-7k/step0/model.safetensors"
     started = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
     while not first.exists():
@@ -179,7 +189,7 @@ def test_learning_rate_warms_up_and_falls_to_a_tenth():
     assert rates[0] == pytest.approx(model.learning_rate / 10)  # 10 warm-up steps
     assert max(rates) == rates[9] == rates[10] == model.learning_rate
     assert rates[-1] == pytest.approx(model.learning_rate / 10, rel=1e-3)
-    assert all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False))
+    assert sorted(rates[10:], reverse=True) == rates[10:]
 
 
 def test_the_first_loss_is_near_that_of_a_uniform_guess_and_falls(home):
@@ -209,13 +219,17 @@ def test_a_loaded_model_is_in_evaluation_mode_and_float32_on_the_cpu(home):
 
 
 def test_an_untrained_checkpoint_is_refused_in_one_line(home):
-    with pytest.raises(UsageError, match=r"pico-7k step 1000 is not trained yet .* pythia train pico"):
+    with pytest.raises(
+        UsageError, match=r"pico-7k step 1000 is not trained yet .* pythia train pico"
+    ):
         checkpoints.load("pico-7k", 1000)
 
 
 def test_two_trainings_of_one_suite_exclude_each_other(empty_home):
-    with jobs.exclusive("pico"), pytest.raises(UsageError, match="another `pythia train pico`"), jobs.exclusive("pico"):
-        pass
+    with jobs.exclusive("pico"):
+        second = jobs.exclusive("pico")
+        with pytest.raises(UsageError, match="another `pythia train pico`"):
+            second.__enter__()
 
 
 def test_a_dead_worker_is_an_error_not_a_hang(empty_home, monkeypatch):
@@ -233,7 +247,10 @@ def names(models):
 
 
 def test_models_are_chosen_by_size_name_and_seed():
-    assert names(choose_models("pico", ["7k", "pico-57k-deduped"], None)) == ["pico-7k", "pico-57k-deduped"]
+    assert names(choose_models("pico", ["7k", "pico-57k-deduped"], None)) == [
+        "pico-7k",
+        "pico-57k-deduped",
+    ]
     assert names(choose_models("nano", ["57k"], ["1", "2"])) == ["nano-57k-seed1", "nano-57k-seed2"]
     assert len(choose_models("pico", None, None)) == 8
 

@@ -28,14 +28,9 @@ import numpy as np
 import pandas as pd
 
 from pythia_utils.checkpoints import suite_folder
-from pythia_utils.data_order import (
-    IndexedDataset,
-    PackedDataset,
-    build_order,
-    document_readings,
-    write_indexed_dataset,
-)
+from pythia_utils.data_order import PackedDataset, build_order, document_readings
 from pythia_utils.errors import UsageError
+from pythia_utils.indexed_dataset import IndexedDataset, write_indexed_dataset
 from pythia_utils.nano import documents as texts
 from pythia_utils.provenance import atomic_write, code_fingerprint, file_digest, imported_sources
 from pythia_utils.suites import Model, Suite
