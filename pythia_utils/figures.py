@@ -61,7 +61,7 @@ def step_axis(axes: Axes, steps: Sequence[int], wide: bool = True) -> None:
     span = max(positions[-1] - positions[0], 1e-9)
     chosen: list[int] = []
     for step, position in zip(steps, positions, strict=True):
-        if not chosen or (position - np.log2(1 + chosen[-1])) / span > (0.11 if wide else 0.2):
+        if not chosen or (position - np.log2(1 + chosen[-1])) / span > (0.11 if wide else 0.18):
             chosen.append(step)
     if len(chosen) > 1 and chosen[-1] != steps[-1]:
         chosen[-1] = steps[-1]
@@ -164,7 +164,11 @@ def category_palette(names: Sequence[str]) -> dict[str, str]:
 
 
 def over_training(
-    frame: pd.DataFrame, series: str, ylabel: str, dashed: Sequence[str] = (), xlabel: str = ""
+    frame: pd.DataFrame,
+    series: str,
+    ylabel: str,
+    dashed: Sequence[str] = (),
+    colours: dict[str, str] | None = None,
 ) -> Figure:
     """Curves over training time, which is linear here, a line a series.
 
@@ -174,11 +178,11 @@ def over_training(
         series: the column that names the lines, in order of appearance.
         ylabel: what the value is, with its unit.
         dashed: lines that were not measured: an expectation, another's assumption.
-        xlabel: `training step` if empty.
+        colours: of the other lines; by default those of `category_palette`.
     """
     figure, axes = plt.subplots(figsize=(7.2, 3.6))
     names = list(dict.fromkeys(frame[series]))
-    colours = category_palette([name for name in names if name not in dashed])
+    colours = colours or category_palette([name for name in names if name not in dashed])
     for name in names:
         line = frame[frame[series] == name].sort_values("step")
         colour = colours.get(name, REFERENCE)
@@ -188,14 +192,18 @@ def over_training(
             axes.fill_between(
                 line["step"], line["low"], line["high"], color=colour, alpha=0.18, lw=0
             )
-    axes.set(xlabel=xlabel or "training step", ylabel=ylabel)
+    axes.set(xlabel="training step", ylabel=ylabel)
     axes.xaxis.set_major_formatter("{x:,.0f}")
     _legend(figure, axes)
     return figure
 
 
 def packing(
-    lengths: Sequence[int], kinds: Sequence[str], seq_length: int, read_at: Sequence[str]
+    lengths: Sequence[int],
+    kinds: Sequence[str],
+    seq_length: int,
+    read_at: Sequence[str],
+    colours: dict[str, str],
 ) -> Figure:
     """How documents become sequences: laid end to end above, cut below.
 
@@ -204,15 +212,17 @@ def packing(
         kinds: of each document, for its colour.
         seq_length: tokens from one cut to the next.
         read_at: a label for each sequence; so many are drawn.
+        colours: of each kind.
     """
     figure, axes = plt.subplots(figsize=(8, 2.6))
     end = seq_length * len(read_at) + 1
-    colours = category_palette(list(dict.fromkeys(kinds)))
     starts = np.cumsum([0, *lengths])
+    drawn = {}
     for start, length, kind in zip(starts, lengths, kinds, strict=False):
         if start < end:
             span = [(start, min(length, end - start))]
-            axes.broken_barh(span, (2.2, 0.8), color=colours[kind], ec="white", lw=1.2)
+            bar = axes.broken_barh(span, (2.2, 0.8), color=colours[kind], ec="white", lw=1.2)
+            drawn.setdefault(kind, bar)
     for number, text in enumerate(read_at):
         # A sequence is one token longer than the step between cuts: two rows show the overlap.
         low = 0.95 if number % 2 == 0 else 0.1
@@ -223,8 +233,7 @@ def packing(
         )
         axes.axvline(number * seq_length, color=REFERENCE, ls="--", lw=1)
     axes.axvline(end - 1, color=REFERENCE, ls="--", lw=1)
-    handles = [plt.Rectangle((0, 0), 1, 1, color=colour) for colour in colours.values()]
-    figure.legend(handles, colours, loc="outside upper center", ncols=len(colours), fontsize=9)
+    figure.legend(drawn.values(), drawn, loc="outside upper center", ncols=len(drawn), fontsize=9)
     axes.set_yticks([2.6, 0.875], ["documents,\nend to end", "sequences"])
     axes.set(xlabel="tokens of the shuffled stream", xlim=(-2, end + 2), ylim=(0, 3.2))
     axes.grid(visible=False)

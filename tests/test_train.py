@@ -128,6 +128,22 @@ def test_a_killed_command_goes_on_to_the_same_weights(trained_home, empty_home, 
     assert not leftovers
 
 
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)])
+def test_an_interrupted_command_leaves_no_worker_behind(empty_home, sent, code):
+    command = [sys.executable, "-m", "pythia_utils.cli", "train", "pico", "--models", "7k"]
+    pipes = {"stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+    started = subprocess.Popen(command, **pipes)
+    while not (empty_home / "suites/pico/pico-7k/step1").exists():
+        assert started.poll() is None
+        time.sleep(0.02)
+    started.send_signal(sent)
+    # Workers hold the pipe too: it ends when the last of them has.
+    _, said = started.communicate(timeout=10)
+    assert started.returncode == code
+    assert "Traceback" not in said
+    assert sent != signal.SIGINT or said.splitlines()[-1] == "pythia: interrupted"
+
+
 def test_a_lost_checkpoint_is_trained_again(trained_home, empty_home):
     model = find_model("pico-7k")
     train.train_model(model, until=LAST)

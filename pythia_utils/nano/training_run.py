@@ -164,7 +164,8 @@ class _Progress:
 
     def _left(self) -> str:
         share = self._share()
-        return f"{self.seconds * (1 - share) / share:.0f} s left" if share > 0 else ""
+        # The first steps wait for imports: no forecast from them.
+        return f"{self.seconds * (1 - share) / share:.0f} s left" if share > 0.02 else ""
 
     def _line(self, only: jobs.Report | None = None) -> str:
         running = [r for r in self.latest.values() if r.step < self.last[r.model]]
