@@ -11,14 +11,16 @@ Whatever has `sequences(start, stop)` can be read from in this order: `Source`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from pythia_utils.errors import UsageError
-from pythia_utils.indexed_dataset import BLOCK, IndexedDataset, OutOfRangeError, checked_index
+from pythia_utils.indexed_dataset import IndexedDataset, OutOfRangeError, checked_index
+
+_BLOCK = 1 << 16  # entries or samples cut at once: their arrays stay in the processor's cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +67,8 @@ def build_order(sizes: np.ndarray, seq_length: int, num_samples: int, seed: int)
     are shuffled together, so a repeat may come at once. The order covers the whole stream, usually
     some samples more than asked for.
 
-    Memory: with D = epochs * documents and S samples, the arrays returned take 4 D + 12 S bytes and
-    the peak is at most 16 D + 12 S bytes and a constant, besides `sizes`.
+    Memory: with D = epochs * documents and S samples, the arrays returned take 4 D + 12 S bytes.
+    The peak is that or 8 D bytes, whichever is more, and a few MB, besides `sizes`.
 
     Args:
         sizes: int32 (documents,), tokens of each.
@@ -88,8 +90,10 @@ def build_order(sizes: np.ndarray, seq_length: int, num_samples: int, seed: int)
     rng = np.random.RandomState(seed)  # the generator that GPT-NeoX draws from
     doc_idx = np.tile(np.arange(len(sizes), dtype=np.int32), epochs)
     rng.shuffle(doc_idx)
-    sample_idx = _cut_samples(_boundaries(doc_idx, sizes), seq_length)
-    samples = len(sample_idx) - 1
+    samples = (epochs * tokens_per_epoch - 1) // seq_length
+    sample_idx = np.empty((samples + 1, 2), _row_dtype(len(doc_idx)))
+    for first, rows in _cuts(doc_idx, sizes, seq_length):
+        sample_idx[first : first + len(rows)] = rows
     shuffle_idx = np.arange(samples, dtype=np.uint32 if samples < 2**32 - 2 else np.int64)
     rng.shuffle(shuffle_idx)
     return Order(doc_idx, sample_idx, shuffle_idx, epochs, seq_length)
@@ -103,20 +107,40 @@ def _boundaries(doc_idx: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     return boundaries
 
 
-def _cut_samples(boundaries: np.ndarray, seq_length: int) -> np.ndarray:
-    """Entry and offset of every `seq_length`-th token of the stream, as `sample_idx`."""
-    samples = (int(boundaries[-1]) - 1) // seq_length
-    # Offsets always fit 32 bits, as documents' sizes do.
-    rows = np.empty((samples + 1, 2), np.int32 if len(boundaries) < 2**31 else np.int64)
-    for first in range(0, samples + 1, BLOCK):
-        last = min(first + BLOCK, samples + 1)
-        positions = np.arange(first, last, dtype=np.int64) * seq_length
-        # Of entries that begin at one place, all but the last are empty: take the last.
-        entries = np.searchsorted(boundaries, positions, side="right") - 1
-        rows[first:last, 0] = entries
-        rows[first:last, 1] = positions - boundaries[entries]
-    rows[0] = 0  # GPT-NeoX starts at the first entry even if that is empty
-    return rows
+def _row_dtype(entries: int) -> type:
+    """Of `sample_idx`. Offsets always fit 32 bits, as documents' sizes do."""
+    return np.int32 if entries + 1 < 2**31 else np.int64
+
+
+def _cuts(
+    doc_idx: np.ndarray, sizes: np.ndarray, seq_length: int
+) -> Iterator[tuple[int, np.ndarray]]:
+    """`sample_idx` in pieces, each with the number of its first row: entry and offset of every cut.
+
+    Entry e begins at token b[e] of the stream, so the cuts from ceil(b[e] / seq_length) up to that
+    of its successor lie in it. None does in an empty entry.
+    """
+    sizes = np.require(sizes, requirements="A")  # a mapped index is not aligned
+    tokens = max(int(sizes.sum(dtype=np.int64)), 1)
+    block = max(1, min(_BLOCK, _BLOCK * seq_length * len(sizes) // tokens))
+    end = 0
+    for entry in range(0, len(doc_idx), block):
+        documents = doc_idx[entry : entry + block]
+        begins = np.empty(len(documents) + 1, np.int64)
+        begins[0] = end
+        # Clipping does nothing to ids in range, and spares a check of each.
+        np.cumsum(sizes.take(documents, mode="clip"), out=begins[1:])
+        begins[1:] += end
+        end = int(begins[-1])
+        cuts = (begins + (seq_length - 1)) // seq_length
+        held = np.diff(cuts)
+        first, last = int(cuts[0]), int(cuts[-1])
+        rows = np.empty((last - first, 2), _row_dtype(len(doc_idx)))
+        rows[:, 0] = np.repeat(np.arange(entry, entry + len(documents)), held)
+        rows[:, 1] = np.arange(first, last) * seq_length - np.repeat(begins[:-1], held)
+        if first == 0:
+            rows[:1] = 0  # GPT-NeoX starts at the first entry even if that is empty
+        yield first, rows
 
 
 class Span(NamedTuple):
@@ -140,8 +164,8 @@ class PackedDataset:
     """Training sequences: a data set read in an order.
 
     `packed[i]` is the i-th sequence of training, `seq_length + 1` tokens of the data set's dtype.
-    Opening checks every document and every cut; with D entries and S samples that takes, for a
-    while, 12 D + 8 S bytes. Reading takes no more than what it returns.
+    Opening checks every document and every cut; that takes, for a while, 4 bytes a document and a
+    few MB. Reading takes no more than what it returns.
 
     Raises:
         UsageError: the order was built for other data.
@@ -156,33 +180,53 @@ class PackedDataset:
             held = f"{indexed.index_path} holds {len(indexed)}"
             raise UsageError(f"the order is of {documents} documents, {held}")
         # With the cuts where they belong, every sequence is `seq_length + 1` tokens.
-        cuts = _cut_samples(_boundaries(order.doc_idx, indexed.sizes), order.seq_length)
-        if not np.array_equal(cuts, order.sample_idx):
+        if not self._is_cut_so():
             held = f"{indexed.index_path} has {len(indexed.tokens)} tokens in {documents}"
             raise UsageError(f"the order is not of these documents: {held}, of other sizes")
+
+    def _is_cut_so(self) -> bool:
+        """Whether the order is what these documents give."""
+        doc_idx, sample_idx = self.order.doc_idx, self.order.sample_idx
+        if len(doc_idx) and not 0 <= doc_idx.min() <= doc_idx.max() < len(self.indexed):
+            return False
+        row = 0
+        for first, rows in _cuts(doc_idx, self.indexed.sizes, self.order.seq_length):
+            row = first + len(rows)
+            if not np.array_equal(rows, sample_idx[first:row]):
+                return False
+        return row == len(sample_idx)
 
     def __len__(self) -> int:
         return len(self.order)
 
     def __getitem__(self, index: int) -> np.ndarray:
         head, begin, tail, end = self._cut(index)
-        documents = self.order.doc_idx[head : tail + 1]
-        starts = self.indexed.starts[documents].tolist()
-        sizes = self.indexed.sizes[documents].tolist()
+        # `item` asks for one number at a fraction of the price of an index, and pieces are few.
+        document, starts, sizes = (
+            self.order.doc_idx.item,
+            self.indexed.starts.item,
+            self.indexed.sizes.item,
+        )
         tokens, width = self.indexed.tokens, self.indexed.dtype.itemsize
-        pieces = [
-            tokens[start // width : start // width + size]
-            for start, size in zip(starts, sizes, strict=True)
-        ]
-        pieces[-1] = pieces[-1][:end]  # before the first: they may be the same piece
-        pieces[0] = pieces[0][begin:]
+        if head == tail:
+            start = starts(document(head)) // width
+            return tokens[start + begin : start + end].copy()
+        pieces = []
+        for entry in range(head, tail):
+            at = document(entry)
+            start = starts(at) // width
+            pieces.append(tokens[start + begin : start + sizes(at)])
+            begin = 0
+        start = starts(document(tail)) // width
+        pieces.append(tokens[start : start + end])
         return np.concatenate(pieces)
 
     def _cut(self, index: int) -> tuple[int, int, int, int]:
         """First entry of a sequence and offset in it, last entry and the offset where it stops."""
-        sample = int(self.order.shuffle_idx[checked_index(index, len(self), "sequence")])
-        (head, begin), (tail, last) = self.order.sample_idx[sample : sample + 2].tolist()
-        return head, begin, tail, last + 1  # the next sample's first token is this one's last
+        sample = self.order.shuffle_idx.item(checked_index(index, len(self), "sequence"))
+        cut = self.order.sample_idx.item
+        # The next sample's first token is this one's last.
+        return cut(sample, 0), cut(sample, 1), cut(sample + 1, 0), cut(sample + 1, 1) + 1
 
     def sequences(self, start: int, stop: int) -> np.ndarray:
         """int64 (stop - start, seq_length + 1): training positions start..stop.

@@ -10,6 +10,10 @@ class UsageError(ValueError):
     """Wrong use: the message is the whole story. The command line prints it and exits with 2."""
 
 
+class TrainingError(RuntimeError):
+    """A training process ended before its models were trained. The command exits with 1."""
+
+
 def nearest(value: object, valid: Iterable[object], n: int = 3) -> list[str]:
     """Up to `n` members of `valid` most like `value`: numbers by distance, names by spelling."""
     choices = list(valid)

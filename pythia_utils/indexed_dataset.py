@@ -31,7 +31,7 @@ DTYPES = {
     7: np.dtype("<f8"),
     8: np.dtype("<u2"),
 }
-BLOCK = 1 << 20  # rows handled at once where temporary arrays would otherwise grow with the data
+_BLOCK = 1 << 20  # rows handled at once where temporary arrays would otherwise grow with the data
 
 
 class FileFormatError(UsageError):
@@ -133,14 +133,14 @@ class IndexedDataset:
             FileFormatError: at the first document that does not begin where its predecessor ended.
         """
         expected = 0
-        for first in range(0, len(self), BLOCK):
-            lengths = self.sizes[first : first + BLOCK].astype(np.int64)
+        for first in range(0, len(self), _BLOCK):
+            lengths = self.sizes[first : first + _BLOCK].astype(np.int64)
             if lengths.min() < 0:
                 bad = first + int(np.argmax(lengths < 0))
                 raise FileFormatError(self.index_path, 34 + 4 * bad, "a size", self.sizes[bad])
             ends = np.cumsum(lengths) * self.dtype.itemsize + expected
             begins = ends - lengths * self.dtype.itemsize
-            differ = begins != self.starts[first : first + BLOCK]
+            differ = begins != self.starts[first : first + _BLOCK]
             if differ.any():
                 bad = int(np.argmax(differ))
                 byte = 34 + 4 * len(self) + 8 * (first + bad)

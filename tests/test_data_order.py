@@ -6,6 +6,7 @@ import json
 import os
 import tracemalloc
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -128,10 +129,13 @@ def test_order_equals_the_plain_loop(corpus):
     assert len(order) >= corpus["num_samples"]
 
 
-def test_cuts_do_not_depend_on_the_block(monkeypatch):
-    sizes = np.random.default_rng(0).integers(0, 9, 200)
+@pytest.mark.parametrize("block", [1, 2, 8, 100])
+@pytest.mark.parametrize("longest", [2, 9, 300])
+def test_cuts_do_not_depend_on_the_block(monkeypatch, block, longest):
+    sizes = np.random.default_rng(0).integers(0, longest, 200)
+    sizes[:12] = sizes[-12:] = 0
     whole = build_order(sizes, 7, 100, seed=3)
-    monkeypatch.setattr("pythia_utils.data_order.BLOCK", 8)
+    monkeypatch.setattr("pythia_utils.data_order._BLOCK", block)
     np.testing.assert_array_equal(build_order(sizes, 7, 100, seed=3).sample_idx, whole.sample_idx)
 
 
@@ -171,7 +175,7 @@ def test_memory_is_as_stated():
     entries, samples = len(order.doc_idx), len(order)
     kept = order.doc_idx.nbytes + order.sample_idx.nbytes + order.shuffle_idx.nbytes
     assert kept == 4 * entries + 12 * samples + 8
-    assert peak <= 16 * entries + 12 * samples + 48 * 2**20
+    assert peak <= max(8 * entries, 4 * entries + 12 * samples) + 8 * 2**20
 
 
 # --- packing -------------------------------------------------------------------------------------
@@ -271,3 +275,7 @@ def test_order_of_other_data(tmp_path):
     moved = packed(tmp_path / "moved", [3, 9, 30, 0])
     with pytest.raises(UsageError, match="not of these documents"):
         PackedDataset(moved.indexed, data.order)
+    # Ids that the data set does not have must not be taken for others.
+    ids = replace(data.order, doc_idx=data.order.doc_idx + 1)
+    with pytest.raises(UsageError, match="not of these documents"):
+        PackedDataset(data.indexed, ids)

@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pythia_utils import checkpoints
-from pythia_utils.errors import UsageError
+from pythia_utils.errors import TrainingError, UsageError
 from pythia_utils.nano import jobs, train
 from pythia_utils.nano.training_run import choose_models
 from pythia_utils.provenance import file_digest
@@ -250,7 +250,7 @@ def test_two_trainings_of_one_suite_exclude_each_other(empty_home):
 
 def test_a_dead_worker_is_an_error_not_a_hang(empty_home, monkeypatch):
     monkeypatch.setattr(jobs, "_work", _die)
-    with pytest.raises(jobs.TrainingError, match="exit code 3"):
+    with pytest.raises(TrainingError, match="exit code 3"):
         jobs.train_models([find_model("pico-7k")])
 
 

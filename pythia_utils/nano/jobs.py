@@ -21,16 +21,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pythia_utils.checkpoints import checkpoint_path, is_available, suite_folder
-from pythia_utils.errors import UsageError
+from pythia_utils.errors import TrainingError, UsageError
 from pythia_utils.nano.corpus import Corpus
 from pythia_utils.provenance import code_fingerprint
 from pythia_utils.suites import Model, suite
 
 _REPORT_SECONDS = 0.3
-
-
-class TrainingError(RuntimeError):
-    """A worker process ended before its models were trained."""
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def train_suite(models: list[Model], device: str, workers: int, until: int | Non
 
     Raises:
         UsageError: the device is not there, or another process trains this suite.
-        jobs.TrainingError: a worker process died.
+        TrainingError: a worker process died.
     """
     name = models[0].suite
     with jobs.exclusive(name):
