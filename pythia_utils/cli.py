@@ -12,7 +12,8 @@ from pathlib import Path
 import click
 
 from pythia_utils import experiments, records, runner, suites
-from pythia_utils.errors import UsageError
+from pythia_utils.cli_data import batch_command, config_command, examples
+from pythia_utils.errors import TrainingError, UsageError
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -28,11 +29,6 @@ class _Group(click.Group):
         return super().resolve_command(ctx, args)
 
 
-def _examples(*lines: str) -> str:
-    """An epilog that click does not rewrap."""
-    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
-
-
 def main() -> None:
     """Entry point: turn every expected exception into one line and an exit code."""
     from pythia_utils.site import SiteError
@@ -43,13 +39,15 @@ def main() -> None:
         code = _fail(mistake, 2)
     except click.ClickException as mistake:
         code = _fail(mistake.format_message(), 2)
-    except SiteError as failure:
+    except (SiteError, TrainingError) as failure:
         code = _fail(failure, 1)
     except (KeyboardInterrupt, click.Abort):
         code = _fail("interrupted", 130)
     except BrokenPipeError:
         sys.stderr.close()  # the reader, `head` say, has had enough
         code = 0
+    except OSError as failure:  # a full disk, a folder that may not be written, the network
+        code = _fail(failure, 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -69,7 +67,7 @@ def cli() -> None:
 
 @cli.command(
     "suites",
-    epilog=_examples("pythia suites", "pythia suites pico nano-57k", "pythia suites pythia --json"),
+    epilog=examples("pythia suites", "pythia suites pico nano-57k", "pythia suites pythia --json"),
 )
 @click.argument("names", nargs=-1, metavar="[SUITE|MODEL]...")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a model, in a list.")
@@ -86,7 +84,16 @@ def suites_command(names: tuple[str, ...], as_json: bool) -> None:
 
 
 def _suites_text(table: list[dict]) -> str:
-    headings = ("model", "layers", "d_model", "heads", "non-embedding", "total", "checkpoints", "was")
+    headings = (
+        "model",
+        "layers",
+        "d_model",
+        "heads",
+        "non-embedding",
+        "total",
+        "checkpoints",
+        "was",
+    )
     rows = [headings]
     for row in table:
         counts = [row[key] for key in ("n_layers", "d_model", "n_heads")]
@@ -100,7 +107,10 @@ def _suites_text(table: list[dict]) -> str:
 
 def _aligned(row: tuple[str, ...], widths: list[int]) -> str:
     texts = (0, len(row) - 1, len(row) - 2)  # names to the left, numbers to the right
-    cells = [c.ljust(w) if i in texts else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
+    cells = [
+        c.ljust(w) if i in texts else c.rjust(w)
+        for i, (c, w) in enumerate(zip(row, widths, strict=True))
+    ]
     return "  ".join(cells).rstrip()
 
 
@@ -109,7 +119,7 @@ def _aligned(row: tuple[str, ...], widths: list[int]) -> str:
 
 @cli.command(
     "train",
-    epilog=_examples(
+    epilog=examples(
         "pythia train pico",
         "pythia train nano --models 7k,14k --workers 2",
         "pythia train nano --models 57k --seeds 1,2",
@@ -121,10 +131,17 @@ def _aligned(row: tuple[str, ...], widths: list[int]) -> str:
 @click.option("--models", help="Sizes or model names, by commas. Default: all of the suite.")
 @click.option("--seeds", help="Only models of these seeds, by commas. Default: all.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 or auto.")
-@click.option("--workers", type=click.IntRange(min=1), help="Models at a time. Default: one a core.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="Models at a time. Default: one a core."
+)
 @click.option("--until", type=int, help="Stop after this checkpoint step; a later call goes on.")
 def train_command(
-    suite: str, models: str | None, seeds: str | None, device: str, workers: int | None, until: int | None
+    suite: str,
+    models: str | None,
+    seeds: str | None,
+    device: str,
+    workers: int | None,
+    until: int | None,
 ) -> None:
     """Train a suite of ours from scratch: corpus, tokenizer, every model and checkpoint.
 
@@ -146,7 +163,7 @@ def _commas(text: str | None) -> list[str] | None:
 
 @cli.command(
     "run",
-    epilog=_examples(
+    epilog=examples(
         "pythia run --profile quick",
         "pythia run grammar --model pico-57k --step 512",
         "pythia run grammar --model pico-57k --step 512 -p pairs=400",
@@ -155,16 +172,22 @@ def _commas(text: str | None) -> list[str] | None:
     ),
 )
 @click.argument("names", nargs=-1, metavar="[EXPERIMENT]...")
-@click.option("--profile", default="quick", show_default=True, help="The grid, from experiments.yml.")
+@click.option(
+    "--profile", default="quick", show_default=True, help="The grid, from experiments.yml."
+)
 @click.option("--suite", help="Another suite than the profile's; needs --model.")
 @click.option("--model", "models", multiple=True, help="Only this model; may be repeated.")
 @click.option("--step", "steps", type=int, multiple=True, help="Only this step; may be repeated.")
 @click.option("-p", "--parameter", multiple=True, metavar="NAME=VALUE", help="For the notebooks.")
-@click.option("--workers", type=click.IntRange(min=1), help="Notebooks at a time. Default: one a core.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="Notebooks at a time. Default: one a core."
+)
 @click.option("--rerun", type=click.Choice(["all"]), help="Run cells that are up to date too.")
 @click.option("--dry-run", is_flag=True, help="List what would run, and why.")
 @click.option("--quiet", is_flag=True, help="No progress.")
-def run_command(names, profile, suite, models, steps, parameter, workers, rerun, dry_run, quiet) -> None:
+def run_command(
+    names, profile, suite, models, steps, parameter, workers, rerun, dry_run, quiet
+) -> None:
     """Run notebooks over a model x step grid. A cell whose result would be the same is not run."""
     config = experiments.load_config(_root())
     cells = experiments.expand(
@@ -210,9 +233,11 @@ def _root() -> Path:
 # --- book -----------------------------------------------------------------------------------------
 
 
-@cli.command("book", epilog=_examples("pythia book", "pythia book --suite nano"))
+@cli.command("book", epilog=examples("pythia book", "pythia book --suite nano"))
 @click.option("--suite", default="pico", show_default=True, help="Whose runs the site shows.")
-@click.option("--workers", type=click.IntRange(min=1), help="Chapters at a time. Default: one a core.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="Chapters at a time. Default: one a core."
+)
 def book_command(suite: str, workers: int | None) -> None:
     """Run the chapters over the records, and build the website. Prints the path to open."""
     from pythia_utils import site
@@ -221,6 +246,10 @@ def book_command(suite: str, workers: int | None) -> None:
     chapters = experiments.chapters(config, suite)
     _run([chapter for chapter in chapters if chapter.inputs], config.root, workers)
     click.echo(site.publish(config.root, suite))
+
+
+cli.add_command(batch_command)
+cli.add_command(config_command)
 
 
 if __name__ == "__main__":

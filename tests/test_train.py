@@ -128,7 +128,9 @@ def test_a_killed_command_goes_on_to_the_same_weights(trained_home, empty_home, 
     assert not leftovers
 
 
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)])
+@pytest.mark.parametrize(
+    ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)]
+)
 def test_an_interrupted_command_leaves_no_worker_behind(empty_home, sent, code):
     command = [sys.executable, "-m", "pythia_utils.cli", "train", "pico", "--models", "7k"]
     pipes = {"stderr": subprocess.PIPE, "text": True, "start_new_session": True}

@@ -123,11 +123,13 @@ def open_corpus(suite_name: str) -> Corpus:
 
 def recipe(suite: Suite) -> dict:
     """What decides every byte of the corpus: settings and code. Equal recipes give equal files."""
-    code = imported_sources(
-        "import pythia_utils.nano.documents\nimport pythia_utils.data_order"
-    )
+    code = imported_sources("import pythia_utils.nano.documents\nimport pythia_utils.data_order")
     sizes = {key: suite.training[key] for key in ("total_steps", "batch_size", "seq_length")}
-    return {"corpus": suite.corpus, "training": sizes, "code": code_fingerprint([*code, Path(__file__)])}
+    return {
+        "corpus": suite.corpus,
+        "training": sizes,
+        "code": code_fingerprint([*code, Path(__file__)]),
+    }
 
 
 def make_corpus(suite: Suite) -> Corpus:

@@ -1,0 +1,162 @@
+"""What a local suite's training reads, piece by piece, with the ground truth of what is a repeat.
+
+A *piece* is the part of one copy of a document that stands in one sequence. A document that stands on a
+cut is read in several pieces, at different steps; these are no repeats of one another. A repeat is another
+copy of the same text: a duplicate in the corpus, or the same document in another epoch.
+
+A copy counts as read when the sequence that holds its first token is. Counting it from whichever piece
+comes first would put long documents, which are cut more often, too early in training.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from pythia_utils import statistics
+from pythia_utils.errors import UsageError
+from pythia_utils.nano import documents
+from pythia_utils.nano.corpus import open_corpus
+from pythia_utils.seen import document_steps
+from pythia_utils.training_data import TrainingData
+
+DOMAINS = (*documents.DOMAINS, "memorization")
+
+
+def readings(data: TrainingData) -> pd.DataFrame:
+    """Every piece that training reads, in training order, a row each.
+
+    Args:
+        data: what a model of a local suite reads, by `open_source(model)`.
+
+    Returns:
+        Columns, all counted from 0:
+          step, row: the batch, and the sequence in it
+          at, length: where the piece stands in the sequence, in tokens
+          document, entry: the document, and which copy of it (its place in the shuffled documents)
+          offset: the piece's first token, in the document
+          begins: whether this is where the copy is read (True once a copy, at most)
+          domain, content: where the text comes from, and which distinct text it is
+          earlier: other copies of this text that were read before this piece
+          others: other copies of this text that training reads in all
+
+    Raises:
+        UsageError: the model's suite is not trained here.
+    """
+    truth = open_corpus(data.model.suite).documents(data.model.variant).set_index("document")
+    pieces = pd.DataFrame(document_steps(data)._asdict())
+    pieces = pieces.join(truth[["domain", "content"]], on="document")
+    # A sequence's last token is only a label there; it comes again as the first of another.
+    pieces["begins"] = (pieces["offset"] == 0) & (pieces["at"] < data.seq_length)
+    return pieces.assign(**_other_copies(pieces))
+
+
+def _other_copies(pieces: pd.DataFrame) -> dict[str, np.ndarray]:
+    """The columns `earlier` and `others`."""
+    n, now = len(pieces), np.arange(len(pieces))
+    content, entry = pieces["content"].to_numpy(np.int64), pieces["entry"].to_numpy()
+    begun = np.flatnonzero(pieces["begins"])
+    own = np.full(entry.max() + 1, n)  # when this very copy is read; n is never
+    own[entry[begun]] = begun
+    # Copies as numbers that sort by text, then by time.
+    copies = np.sort(content[begun] * n + begun)
+    first, last = np.searchsorted(copies, [content * n, (content + 1) * n])
+    before = np.searchsorted(copies, content * n + now) - first
+    return {
+        "earlier": before - (own[entry] < now),
+        "others": last - first - (own[entry] < n),
+    }
+
+
+def tokens_by_domain(pieces: pd.DataFrame) -> pd.DataFrame:
+    """Tokens of each of `DOMAINS` (columns) in each sequence (rows: step, row)."""
+    table = pieces.pivot_table("length", ["step", "row"], "domain", "sum", fill_value=0)
+    return table.reindex(columns=pd.Index(DOMAINS), fill_value=0)
+
+
+# --- over the whole training ----------------------------------------------------------------------
+
+
+def domain_counts(pieces: pd.DataFrame, total_steps: int, parts: int = 10) -> pd.DataFrame:
+    """Documents of each of `DOMAINS` (columns) that each part of training reads (rows, from 0)."""
+    begun = pieces[pieces["begins"]]
+    part = (begun["step"] * parts // total_steps).rename("part")
+    return pd.crosstab(part, begun["domain"]).reindex(columns=pd.Index(DOMAINS), fill_value=0)
+
+
+def domain_shares(counts: pd.DataFrame, total_steps: int) -> pd.DataFrame:
+    """`domain_counts` as shares of each part's documents, for `figures.over_training`.
+
+    Returns:
+        Columns step (the middle of the part), domain, value, low and high (Wilson's 95% interval).
+    """
+    n = counts.sum(axis=1).to_numpy()
+    middle = (counts.index.to_numpy() + 0.5) * total_steps / len(counts)
+    lines = []
+    for domain in counts:
+        k = counts[domain].to_numpy()
+        low, high = statistics.wilson_interval(k, n)
+        line = {"step": middle, "domain": domain, "value": k / n, "low": low, "high": high}
+        lines.append(pd.DataFrame(line))
+    return pd.concat(lines, ignore_index=True)
+
+
+@dataclass(frozen=True)
+class Homogeneity:
+    """Whether the rows of a table of counts share one mix of columns: Pearson's chi-squared test.
+
+    Attributes:
+        chi_squared, dof, p_value: the test. Under one mix chi_squared is about dof.
+        cramer_v: effect size, sqrt(chi_squared / (n (min(rows, columns) - 1))), from 0 to 1.
+        by_chance: what it is where chi_squared equals dof.
+        gap: largest distance of a share in a row from that of the whole.
+        gap_row, gap_column: where that is.
+    """
+
+    chi_squared: float
+    dof: int
+    p_value: float
+    cramer_v: float
+    by_chance: float
+    gap: float
+    gap_row: int
+    gap_column: str
+
+
+def homogeneity(counts: pd.DataFrame) -> Homogeneity:
+    """Test a table of counts of independent things, rows by columns, for one mix in all rows.
+
+    Raises:
+        UsageError: fewer than two rows or columns that hold anything.
+    """
+    counts = counts.loc[counts.sum(axis=1) > 0, counts.sum() > 0]
+    if min(counts.shape) < 2:
+        raise UsageError(f"one mix needs two rows and columns to compare; got {counts.shape}")
+    from scipy import stats
+
+    test = stats.chi2_contingency(counts, correction=False)
+    scale = counts.to_numpy().sum() * (min(counts.shape) - 1)
+    shares = counts.div(counts.sum(axis=1), axis=0)
+    gaps = (shares - counts.sum() / counts.to_numpy().sum()).abs()
+    column = gaps.max().idxmax()
+    v, by_chance = np.sqrt([test.statistic / scale, test.dof / scale]).tolist()
+    where = (float(gaps[column].max()), gaps[column].idxmax(), column)
+    return Homogeneity(test.statistic, test.dof, test.pvalue, v, by_chance, *where)
+
+
+def read_before(pieces: pd.DataFrame, total_steps: int, parts: int = 50) -> pd.DataFrame:
+    """The share of documents read in each part of training whose text was read before.
+
+    Returns:
+        Columns step (the middle of the part), value, low and high (Wilson's 95% interval).
+    """
+    begun = pieces[pieces["begins"]]
+    part = begun["step"] * parts // total_steps
+    again = (begun["earlier"] > 0).groupby(part).agg(["sum", "size", "mean"])
+    low, high = statistics.wilson_interval(again["sum"], again["size"])
+    middle = (again.index.to_numpy() + 0.5) * total_steps / parts
+    return pd.DataFrame(
+        {"step": middle, "value": again["mean"].to_numpy(), "low": low, "high": high}
+    )
