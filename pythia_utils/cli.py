@@ -123,14 +123,19 @@ def _aligned(row: tuple[str, ...], widths: list[int]) -> str:
         "pythia train pico",
         "pythia train nano --models 7k,14k --workers 2",
         "pythia train nano --models 57k --seeds 1,2",
-        "pythia train nano --device cuda",
+        "pythia train nano --device cpu",
         "pythia train pico --until 16",
     ),
 )
 @click.argument("suite")
 @click.option("--models", help="Sizes or model names, by commas. Default: all of the suite.")
 @click.option("--seeds", help="Only models of these seeds, by commas. Default: all.")
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 or auto.")
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    help="cpu, cuda, cuda:1; auto: a GPU if there is one.",
+)
 @click.option(
     "--workers", type=click.IntRange(min=1), help="Models at a time. Default: one a core."
 )

@@ -165,12 +165,16 @@ def _follow(processes: list, reports, report: Callable[[Report], None]) -> None:
 def _work(tasks, reports, device: str, until: int | None, parent: int) -> None:
     """A worker process: train models until there are no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends us
+    if device.startswith("cuda"):
+        os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # read when CUDA starts
     import torch
 
     from pythia_utils.nano.train import train_model
     from pythia_utils.suites import find_model
 
     torch.set_num_threads(1)
+    # On a GPU sums would else be taken in any order, and the same seed give other weights.
+    torch.use_deterministic_algorithms(device.startswith("cuda"))
     while (task := tasks.get()) is not None:
         family, name = task
         train_model(find_model(name, family), device, until, _reporter(name, reports, parent))
