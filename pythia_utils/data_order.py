@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
@@ -150,14 +150,6 @@ class Span(NamedTuple):
     entry: int
     offset: int
     length: int
-
-
-class Source(Protocol):
-    """Anything that yields training sequences by their training positions."""
-
-    def sequences(self, start: int, stop: int) -> np.ndarray:
-        """int64 (stop - start, seq_length + 1): what training reads at these positions."""
-        ...
 
 
 class PackedDataset:

@@ -16,7 +16,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pythia_utils.statistics import PowerLaw
-from pythia_utils.suites import find_model
+from pythia_utils.suites import find_model, suite
 
 if TYPE_CHECKING:
     import altair as alt
@@ -244,10 +244,17 @@ def _curves(axes: Axes, frame: pd.DataFrame, colours: dict) -> None:
     for name, curve in frame.groupby("model", sort=False):
         curve = curve.sort_values("step")
         time = np.log2(1 + curve["step"].to_numpy(dtype=float))
-        dashed = find_model(name).variant == "deduped"
-        line = {"color": colours[name], "ls": ":" if dashed else "-", "label": name}
+        line = {"color": colours[name], "ls": _line_style(name), "label": name}
         axes.plot(time, curve["value"], marker="o", ms=3, lw=1.6, **line)
         axes.fill_between(time, curve["low"], curve["high"], color=colours[name], alpha=0.18, lw=0)
+
+
+def _line_style(name: str) -> str:
+    """Dotted for deduplicated data, dashed for another seed than the suite's own."""
+    model = find_model(name)
+    if model.variant == "deduped":
+        return ":"
+    return "-" if model.seed == suite(model.suite).training["seed"] else "--"
 
 
 def _outer_labels(figure: Figure, grid: np.ndarray, panels: int, ylabel: str) -> None:

@@ -140,7 +140,9 @@ def _executed_chapter(folder: Path, suite: suites.Suite, experiment: Experiment)
     path = folder / experiment.name / "chapter.ipynb"
     if not path.is_file():
         missing = f"the chapter of {experiment.name!r} has not been run for suite {suite.name!r}"
-        raise SiteError(f"{missing} ({path} is not there); run: pythia run {experiment.name}")
+        raise SiteError(
+            f"{missing} ({path} is not there); run its cells first: pythia run {experiment.name}"
+        )
     return path
 
 

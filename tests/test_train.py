@@ -290,10 +290,10 @@ def test_wrong_choices_are_refused(arguments, message):
 
 def test_batches_are_shifted_by_one_between_inputs_and_labels(home):
     """The loss that training reports is the mean negative log-likelihood of tokens 1.. of the batch."""
-    from pythia_utils.nano.corpus import batches
     from pythia_utils.scoring import token_logprobs
+    from pythia_utils.training_data import read_batch
 
     network = train.initialise(find_model("pico-7k")).eval()
-    batch = next(batches(find_model("pico-7k")))
+    batch = read_batch("pico-7k", 0)
     expected = -np.concatenate(token_logprobs(network, batch)).mean()
     assert train.training_losses(find_model("pico-7k"))[0] == pytest.approx(expected, abs=1e-4)

@@ -33,7 +33,7 @@ from pythia_utils.errors import UsageError
 from pythia_utils.indexed_dataset import IndexedDataset, write_indexed_dataset
 from pythia_utils.nano import documents as texts
 from pythia_utils.provenance import atomic_write, code_fingerprint, file_digest, imported_sources
-from pythia_utils.suites import Model, Suite
+from pythia_utils.suites import Suite
 from pythia_utils.suites import suite as find_suite
 
 END_OF_TEXT = "<|endoftext|>"  # id 0; ends every document, and stands for the unknown
@@ -364,10 +364,3 @@ def _manifest(suite: Suite, folder: Path) -> dict:
     digests = {str(path.relative_to(folder)): file_digest(path) for path in files}
     tokens = {variant: int(IndexedDataset(folder / variant).sizes.sum()) for variant in VARIANTS}
     return {"recipe": recipe(suite), "tokens": tokens, "sha256": digests}
-
-
-def batches(model: Model) -> Iterator[np.ndarray]:
-    """Every batch of a model's training in order: int64 (batch_size, seq_length + 1)."""
-    data = Corpus(find_suite(model.suite)).training_data(model.variant)
-    for step in range(model.total_steps):
-        yield data.batch(step, model.batch_size).astype(np.int64)
