@@ -108,10 +108,10 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
+        self.state.sent += len(body)  # before the client can have it, and look
         self.send_header("Content-Length", str(len(body) if length is None else length))
         self.end_headers()
         self.wfile.write(body)
-        self.state.sent += len(body)
         if length is not None:
             self.close_connection = True
 
