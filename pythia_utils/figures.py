@@ -292,8 +292,8 @@ def power_law(
             near = (row[x], row["value"])
             axes.annotate(row[label], near, xytext=(6, 6), textcoords="offset points", fontsize=9)
     axes.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
-    axes.yaxis.set_major_formatter("{x:.2g}")
-    axes.yaxis.set_minor_formatter("{x:.2g}")
+    axes.yaxis.set_major_formatter("{x:.3g}")
+    axes.yaxis.set_minor_formatter("{x:.3g}")
     axes.legend()
     return figure
 
