@@ -16,9 +16,19 @@ import pandas as pd
 import torch
 
 from pythia_utils.errors import UsageError
+from pythia_utils.memorization import memorized
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+__all__ = [
+    "document_losses",
+    "memorized",
+    "perplexity",
+    "score_minimal_pairs",
+    "sentence_logprobs",
+    "token_logprobs",
+]
 
 LN2 = math.log(2)  # nats in a bit
 BATCH_TOKENS = 8192  # padded tokens in one forward pass
