@@ -15,10 +15,12 @@ from pythia_utils.figures import (
     ACCENT,
     REFERENCE,
     category_palette,
+    interval_bars,
     line_style,
     size_palette,
     step_axis,
 )
+from pythia_utils.statistics import wilson_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,31 +64,42 @@ def by_copies(frames: dict[str, pd.DataFrame]) -> Figure:
     return figure
 
 
-def by_tenth(frame: pd.DataFrame, ylabel: str, control: float | None = None) -> Figure:
-    """A measure of the documents of each tenth of training, a line a model.
+def by_class(counts: pd.DataFrame) -> Figure:
+    """The memorized share of training sequences by how often their text is read.
 
     Args:
-        frame: columns model, number (of the tenth, from 0), value, low, high.
-        ylabel: the measure, with its unit.
-        control: a dashed line: what it is for sequences that were never read.
+        counts: columns number (the least of the class), memorized, tested.
+    """
+    low, high = wilson_interval(counts["memorized"], counts["tested"])
+    ends = [f"–{end - 1}" for end in counts["number"].iloc[1:]] + [" or more"]
+    names = [f"{least}{end}" for least, end in zip(counts["number"], ends, strict=True)]
+    copies = [name.replace("1–1", "1") for name in names]
+    share = counts["memorized"] / counts["tested"]
+    frame = pd.DataFrame({"copies": copies, "value": share, "low": low, "high": high})
+    return interval_bars(frame, "copies", "share memorized, by copies of the text")
+
+
+def by_tenth(frame: pd.DataFrame) -> Figure:
+    """The gain of the documents of each tenth of training, a line a model.
+
+    Args:
+        frame: of `memorization_tables.gains`, one step a model.
     """
     figure, axes = plt.subplots(figsize=(7.2, 3.8))
     _model_lines(axes, frame, frame["number"] + 1)
-    if control is not None:
-        axes.axhline(control, color=REFERENCE, ls="--", lw=1.2, label="never read")
+    axes.axhline(0, color=REFERENCE, ls="--", lw=1.2)
     axes.set_xticks(range(1, 11))
-    axes.set(xlabel="tenth of training that holds all 16 copies", ylabel=ylabel)
+    axes.set(xlabel="tenth of training that holds all 16 copies", ylabel="gain (nats a token)")
     _legend(figure, axes)
     return figure
 
 
-def forgetting(frame: pd.DataFrame, total_steps: int, control: float) -> Figure:
-    """The loss of the documents of some tenths at each checkpoint of one model: learnt, then lost.
+def forgetting(frame: pd.DataFrame, total_steps: int) -> Figure:
+    """The gain of the documents of some tenths at each checkpoint of one model: learnt, then lost.
 
     Args:
-        frame: columns step, number (of the tenth, from 0), value, low, high.
+        frame: of `memorization_tables.gains`, for one model.
         total_steps: of training.
-        control: the loss of sequences that were never read.
     """
     figure, axes = plt.subplots(figsize=(7.2, 3.8))
     numbers = sorted(set(frame["number"]))
@@ -96,13 +109,11 @@ def forgetting(frame: pd.DataFrame, total_steps: int, control: float) -> Figure:
         colour, label = colours[str(number)], f"tenth {number + 1}"
         axes.plot(line["step"], line["value"], "o-", ms=3, lw=1.6, color=colour, label=label)
         axes.fill_between(line["step"], line["low"], line["high"], color=colour, alpha=0.15, lw=0)
-        span = (number * total_steps / 10, total_steps / 10)
-        axes.broken_barh(
-            [span], (0, 0.035), color=colour, transform=axes.get_xaxis_transform(), lw=0
-        )
-    axes.axhline(control, color=REFERENCE, ls="--", lw=1.2, label="never read")
-    axes.set(xlabel="training step (bars: when the copies are read)")
-    axes.set_ylabel("loss (nats a token)")
+        span = [(number * total_steps / 10, total_steps / 10)]
+        bar = {"color": colour, "lw": 0, "transform": axes.get_xaxis_transform()}
+        axes.broken_barh(span, (0, 0.03), **bar)
+    axes.axhline(0, color=REFERENCE, ls="--", lw=1.2)
+    axes.set(xlabel="training step (bars: when the copies are read)", ylabel="gain (nats a token)")
     axes.xaxis.set_major_formatter("{x:,.0f}")
     _legend(figure, axes)
     return figure

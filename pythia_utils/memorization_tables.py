@@ -14,7 +14,7 @@ from pythia_utils.suites import data_dir, find_model
 def with_intervals(records: pd.DataFrame) -> pd.DataFrame:
     """Records with columns low and high, 95%: Wilson's for shares memorized, else Student's t of the mean.
 
-    The interval of a matched share is cut to [0, 1]. It has no width where all documents are alike.
+    The interval of a matched share is cut to [0, 1]; it has no width where all documents are alike.
     """
     n = records["n"].to_numpy(float)
     half = stats.t.ppf(0.975, np.maximum(n - 1, 1)) * records["stderr"]
@@ -56,23 +56,67 @@ def counts(records: pd.DataFrame, kind: str) -> pd.DataFrame:
     return both.astype({"memorized": float}).round().astype(int)
 
 
-def loss_trends(records: pd.DataFrame, bound: float) -> pd.DataFrame:
-    """How the loss of tenths' documents depends on their tenth, at each model's last step.
+def against(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """Shares memorized of two sets of records, and their difference, by model and step.
+
+    Args:
+        first: records of metric `memorized`, one a model and step.
+        second: what to compare with, likewise.
+
+    Returns:
+        Columns model, step, first, second (`3 of 1,000`), value (second minus first), low, high (Newcombe,
+        95%); of the models and steps that both have.
+    """
+    both = first.merge(second, on=["model", "step"])
+    rows = []
+    for row in both.itertuples():
+        n = (row.n_x, row.n_y)
+        k = (round(row.value_x * row.n_x), round(row.value_y * row.n_y))
+        shown = [f"{count} of {tested:,}" for count, tested in zip(k, n, strict=True)]
+        rows.append((row.model, row.step, *shown, *statistics.difference_interval(k, n)))
+    columns = ["model", "step", "first", "second", "value", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def gains(records: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """How much a planted document's continuation gains from having been read, by `numbered` subsets.
+
+    The loss of the control, sequences of the same words that were never planted, minus that of the
+    documents, at the same checkpoint: an estimate of counterfactual memorization (Lesci et al. 2024,
+    section 3) with a randomized control. Errors of the two means are independent.
+
+    Returns:
+        Columns model, variant, n_params, step, number, value (nats a token), stderr, n, low, high (95%).
+    """
+    key = ["model", "step"]
+    control = numbered(records, "never", "loss").set_index(key)[["value", "stderr"]]
+    loss = numbered(records, kind, "loss").join(control, on=key, rsuffix="_control")
+    loss["value"] = loss["value_control"] - loss["value"]
+    loss["stderr"] = np.hypot(loss["stderr"], loss["stderr_control"])
+    columns = ["model", "variant", "n_params", "step", "metric", "number", "value", "stderr", "n"]
+    return with_intervals(loss[columns])
+
+
+def gain_trends(records: pd.DataFrame, bound: float) -> pd.DataFrame:
+    """How the gain of the tenths' documents depends on their tenth, at each model's last step.
+
+    The slope of the gain is that of the loss, turned round: all documents have one control.
 
     Args:
         records: of the experiment.
         bound: for the test of equivalence, nats a token from the start of training to its end.
 
     Returns:
-        A row a model: model, slope with low and high (95%), p_value (of no slope), p_equivalent (of one
-        beyond the bound), equivalent.
+        A row a model: model, variant, slope with low and high (95%), p_value (of no slope),
+        p_equivalent (of one beyond the bound), equivalent.
     """
     rows = []
     for row in final(records[records["metric"] == "position_trend"]).itertuples():
-        trend = trend_of(row.value, row.stderr, row.n - 2)
+        trend = trend_of(-row.value, row.stderr, row.n - 2)
         test = equivalence(trend, bound)
         rows.append(
-            {"model": row.model, "slope": trend.slope, "low": trend.low, "high": trend.high}
+            {"model": row.model, "variant": row.variant}
+            | {"slope": trend.slope, "low": trend.low, "high": trend.high}
             | {"p_value": trend.p_value, "p_equivalent": test.p_value}
             | {"equivalent": test.equivalent}
         )
