@@ -78,7 +78,7 @@ def interval_bars(
     errors = np.abs([frame["value"] - frame["low"], frame["high"] - frame["value"]])
     axes.errorbar(frame["value"], rows, xerr=errors, fmt="o", color=ACCENT, capsize=3, ms=5)
     axes.set_yticks(rows, [readable(name) for name in frame[label]])
-    axes.set(xlabel=xlabel, title=title)
+    axes.set(xlabel=xlabel, title=title, ylim=(-0.6, len(frame) - 0.4))
     axes.grid(axis="y", visible=False)
     if reference is not None:
         axes.axvline(reference, color=REFERENCE, ls="--", lw=1)

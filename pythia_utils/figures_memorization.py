@@ -18,7 +18,6 @@ from pythia_utils.figures import (
     interval_bars,
     line_style,
     size_palette,
-    step_axis,
 )
 from pythia_utils.statistics import wilson_interval
 
@@ -119,6 +118,16 @@ def forgetting(frame: pd.DataFrame, total_steps: int) -> Figure:
     return figure
 
 
+def by_step(frame: pd.DataFrame, ylabel: str) -> Figure:
+    """A measure over training, a line a model: columns model, step, value, low, high."""
+    figure, axes = plt.subplots(figsize=(7.2, 3.8))
+    _model_lines(axes, frame, frame["step"].astype(float))
+    axes.set(xlabel="training step", ylabel=ylabel)
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    _legend(figure, axes)
+    return figure
+
+
 def poisson_process(counts: pd.DataFrame, quantiles: pd.DataFrame) -> Figure:
     """Counts per stretch of training, and their Q-Q plot against a Poisson distribution.
 
@@ -128,11 +137,10 @@ def poisson_process(counts: pd.DataFrame, quantiles: pd.DataFrame) -> Figure:
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.2), width_ratios=(1.7, 1))
     left.bar(counts["number"] + 1, counts["memorized"], color=ACCENT, width=0.85)
-    left.axhline(counts["memorized"].mean(), color=REFERENCE, ls="--", lw=1.2, label="mean")
+    left.axhline(counts["memorized"].mean(), color=REFERENCE, ls="--", lw=1.2)
     left.set(xlabel="stretch of training", ylabel="memorized sequences")
     left.yaxis.set_major_locator(MaxNLocator(integer=True))
     left.grid(axis="x", visible=False)
-    left.legend(loc="upper right")
     ends = quantiles.groupby("expected")[["low", "high"]].agg({"low": "min", "high": "max"})
     right.fill_between(ends.index, ends["low"], ends["high"], color=REFERENCE, alpha=0.15, lw=0)
     top = max(quantiles["expected"].max(), quantiles["observed"].max()) + 0.5
@@ -151,7 +159,7 @@ def slopes(frame: pd.DataFrame, bound: float, xlabel: str) -> Figure:
     """A slope with its interval for each model; shaded are slopes that count as none.
 
     Args:
-        frame: columns model, slope, low, high.
+        frame: columns model, variant (deduplicated ones get a hollow point), slope, low, high.
         bound: of equivalence.
         xlabel: the slope, with its unit.
     """
@@ -161,7 +169,8 @@ def slopes(frame: pd.DataFrame, bound: float, xlabel: str) -> Figure:
     axes.axvline(0, color=REFERENCE, ls="--", lw=1)
     for row, model in zip(rows, frame.itertuples(), strict=True):
         axes.plot([model.low, model.high], [row, row], color=colours[model.model], lw=2)
-        axes.plot(model.slope, row, "o", ms=5, color=colours[model.model])
+        fill = "white" if model.variant == "deduped" else colours[model.model]
+        axes.plot(model.slope, row, "o", ms=6, color=colours[model.model], mfc=fill)
     axes.set_yticks(rows, list(frame["model"]))
     axes.set(xlabel=xlabel, ylim=(-0.6, len(frame) - 0.4))
     axes.grid(axis="y", visible=False)
@@ -180,9 +189,9 @@ def predictions(frame: pd.DataFrame) -> Figure:
     )
     for axes, metric in zip(grid[0], metrics, strict=True):
         part = frame[frame["metric"] == metric]
-        _model_lines(axes, part, np.log2(1 + part["step"].astype(float)))
-        step_axis(axes, frame["step"], wide=False)
-        axes.set(title=metric, ylim=(-0.03, 1.03))
+        _model_lines(axes, part, part["step"].astype(float))
+        axes.set(title=metric, ylim=(-0.03, 1.03), xlabel="training step")
+        axes.xaxis.set_major_formatter("{x:,.0f}")
     _legend(figure, max(grid[0], key=lambda axes: len(axes.get_lines())))
     return figure
 
@@ -215,19 +224,29 @@ def published_growth(frame: pd.DataFrame, fits: dict) -> Figure:
 
 
 def _model_lines(axes: Axes, frame: pd.DataFrame, x: pd.Series) -> None:
-    """A line with a band for each model."""
-    colours = size_palette(list(dict.fromkeys(frame["model"])))
-    for name, part in frame.groupby("model", sort=False):
-        at = x[part.index].sort_values()
-        part = part.loc[at.index]
-        style = {"color": colours[name], "ls": line_style(name), "label": name}
-        axes.plot(at, part["value"], marker="o", ms=3.5, lw=1.6, **style)
-        axes.fill_between(at, part["low"], part["high"], color=colours[name], alpha=0.15, lw=0)
+    """A line with bars for each model, side by side so that bars do not hide one another."""
+    models = list(dict.fromkeys(frame["model"]))
+    colours, places = size_palette(models), np.sort(x.unique())
+    width = 0.35 * np.diff(places).min() if len(places) > 1 else 0
+    shifts = np.linspace(-width / 2, width / 2, len(models)) if len(models) > 1 else [0]
+    for name, shift in zip(models, shifts, strict=True):
+        part = frame[frame["model"] == name]
+        part = part.loc[x[part.index].sort_values().index]
+        style = {
+            "color": colours[name],
+            "ls": line_style(name),
+            "marker": "o",
+            "ms": 3.5,
+            "lw": 1.6,
+        }
+        bars = {"yerr": _errors(part), "elinewidth": 1}
+        axes.errorbar(x[part.index] + shift, part["value"], label=name, **bars, **style)
 
 
 def _legend(figure: Figure, axes: Axes) -> None:
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 5))
+    columns = min(len(labels), 5 if max(map(len, labels)) < 13 else 4)
+    figure.legend(handles, labels, loc="outside upper center", ncols=columns)
 
 
 def _errors(frame: pd.DataFrame) -> Sequence:

@@ -56,16 +56,17 @@ def counts(records: pd.DataFrame, kind: str) -> pd.DataFrame:
     return both.astype({"memorized": float}).round().astype(int)
 
 
-def against(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+def against(first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, str]) -> pd.DataFrame:
     """Shares memorized of two sets of records, and their difference, by model and step.
 
     Args:
         first: records of metric `memorized`, one a model and step.
         second: what to compare with, likewise.
+        names: what the two are.
 
     Returns:
-        Columns model, step, first, second (`3 of 1,000`), value (second minus first), low, high (Newcombe,
-        95%); of the models and steps that both have.
+        Columns model, step, one of each name (`3 of 1,000`), difference (second minus first), low, high
+        (Newcombe, 95%); of the models and steps that both have.
     """
     both = first.merge(second, on=["model", "step"])
     rows = []
@@ -74,7 +75,7 @@ def against(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
         k = (round(row.value_x * row.n_x), round(row.value_y * row.n_y))
         shown = [f"{count} of {tested:,}" for count, tested in zip(k, n, strict=True)]
         rows.append((row.model, row.step, *shown, *statistics.difference_interval(k, n)))
-    columns = ["model", "step", "first", "second", "value", "low", "high"]
+    columns = ["model", "step", *names, "difference", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
 
 

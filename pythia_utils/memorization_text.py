@@ -49,12 +49,13 @@ def position(counts: pd.DataFrame, model: str, bound: float) -> str:
     shown = "is shown to be equal" if same.equivalent else "is **not** shown to be equal"
     return (
         f"{model} has memorized {k.sum():,} of {n.sum():,} tested sequences.\n\n"
-        f"- **Dispersion.** The index is {spread.index:.2f} (p = {spread.p_value:.2g}). The standard deviation of "
-        f"the stretches' rates is {spread.spread:.0%} of their mean [{spread.low:.0%}, {spread.high:.0%}].\n"
+        f"- **Dispersion.** The index is {spread.index:.2f} ({_p(spread.p_value)}). The standard "
+        f"deviation of the stretches' rates is {spread.spread:.0%} of their mean "
+        f"[{spread.low:.0%}, {spread.high:.0%}].\n"
         f"- **Trend.** From the start to the end of training the odds change by a factor of {ratio:.2f} "
-        f"[{low:.2f}, {high:.2f}] (p = {trend.p_value:.2g}).\n"
-        f"- **Equivalence.** The rate {shown} within a ratio of {bound} (p = {same.p_value:.2g}). If it is equal, "
-        f"about {events:,} memorized sequences show so four times in five."
+        f"[{low:.2f}, {high:.2f}] ({_p(trend.p_value)}).\n"
+        f"- **Equivalence.** The rate {shown} within a ratio of {bound} ({_p(same.p_value)}). If it "
+        f"is equal, about {events:,} memorized sequences show so four times in five."
     )
 
 
@@ -70,8 +71,8 @@ def texts(classes: pd.DataFrame, model: str, least: int = 32) -> str:
         return NO_TRUTH
     often = classes[classes["number"] >= least].sum()
     return (
-        f"Of the {classes['memorized'].sum()} memorized training sequences of {model}, {often['memorized']} hold "
-        f"a text that training reads {least} times or more. Such sequences are "
+        f"Of the {classes['memorized'].sum()} memorized training sequences of {model}, {often['memorized']} "
+        f"hold a text that training reads {least} times or more. Such sequences are "
         f"{often['tested'] / classes['tested'].sum():.1%} of all that were tested."
     )
 
@@ -93,16 +94,26 @@ def experiment(trends: pd.DataFrame, counts: pd.DataFrame, model: str) -> str:
     kept = [f"{r.memorized} of {r.tested}" for r in counts.iloc[[0, -1]].itertuples()]
     lines = [
         f"From the start of training to its end the gain of {model} changes by {_range(own, 'slope')} nats a "
-        f"token (p = {own['p_value']:.1g}). It recites {' and '.join(kept)} documents of the first and the last "
-        f"tenth (trend over all ten: p = {share.p_value:.2g})."
+        f"token ({_p(own['p_value'])}). It recites {' and '.join(kept)} documents of the first and the "
+        f"last tenth (trend over all ten: {_p(share.p_value)}). {_verdict(own)}"
     ]
     for row in trends[trends["variant"] == "deduped"].itertuples():
         within = "within" if row.equivalent else "not shown to be within"
         lines.append(
             f"Placebo {row.model}: {row.slope:+.2f} [{row.low:.2f}, {row.high:.2f}], {within} the bound "
-            f"(p = {row.p_equivalent:.2g})."
+            f"({_p(row.p_equivalent)})."
         )
     return "\n\n".join(lines)
+
+
+def _verdict(trend: pd.Series) -> str:
+    if trend["low"] > 0:
+        return "**Here the place in training matters**: what is read late is remembered better."
+    if trend["high"] < 0:
+        return "**Here the place in training matters**: what is read early is remembered better."
+    if trend["equivalent"]:
+        return "Here the place in training does not matter by more than the bound."
+    return "Here neither an effect of the place nor its absence is shown."
 
 
 def forgetting(course: pd.DataFrame) -> str:
@@ -147,6 +158,10 @@ def published(frame: pd.DataFrame, fits: dict[str, PowerLaw]) -> str:
         f"about the line. At the same size deduplicated models have memorized {fewer.min():.0%} to "
         f"{fewer.max():.0%} fewer."
     )
+
+
+def _p(p_value: float) -> str:
+    return f"p = {p_value:.2g}" if p_value >= 0.001 else "p < 0.001"
 
 
 def _range(row: pd.Series, value: str = "value") -> str:
