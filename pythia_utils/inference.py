@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 CPU_TOKENS = 2048  # a batch on the CPU: larger ones leave its caches, and are slower
 GPU_TOKENS = 65_536  # a batch on a GPU at most: larger ones gain nothing
-LOGIT_BYTES = 64 << 20  # float32 logits held at once
+CPU_BLOCK = (
+    256,
+    4096,
+)  # positions by words projected at once: 4 MB of logits, near the caches' size
+GPU_LOGITS = 1 << 28  # logits at once on a GPU, with all words: 1 GB
 _SHARE_OF_FREE = 0.5  # of a GPU's free memory, for a batch
 
 
@@ -51,15 +55,69 @@ def hidden_states(
     return model.gpt_neox(input_ids=ids, **caching, **inputs).last_hidden_state
 
 
-def logits_in_chunks(
-    model: GPTNeoXForCausalLM, hidden: torch.Tensor
-) -> Iterator[tuple[slice, torch.Tensor]]:
-    """Logits of hidden states (n, d_model), few rows at a time: their slice, float32 (rows, vocabulary)."""
+def target_logits(
+    model: GPTNeoXForCausalLM, hidden: torch.Tensor, targets: torch.Tensor
+) -> torch.Tensor:
+    """The logit of one token at each position: float32 (n,), summed in float32.
+
+    Args:
+        model: the network.
+        hidden: hidden states (n, d_model).
+        targets: token ids (n,).
+    """
+    words = model.get_output_embeddings().weight[targets]
+    return (hidden.float() * words.float()).sum(dim=1)
+
+
+def log_normalizers(model: GPTNeoXForCausalLM, hidden: torch.Tensor) -> torch.Tensor:
+    """log of the sum of exp of all logits at each position: float32 (n,).
+
+    A token's log-probability is its logit less this (the log-softmax). Logits are made block by block
+    and never held together.
+    """
+    top = torch.full((len(hidden),), -torch.inf, device=hidden.device)
+    total = torch.zeros_like(top)
+    for part, _, logits in _blocks(model, hidden):
+        higher = torch.maximum(top[part], logits.amax(dim=1))
+        total[part] *= (top[part] - higher).exp()
+        total[part] += logits.sub_(higher[:, None]).exp_().sum(dim=1)
+        top[part] = higher
+    return top + total.log()
+
+
+def leads(model: GPTNeoXForCausalLM, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """How far a token's logit is above the best of all others at each position: float32 (n,)."""
+    own = torch.empty(len(hidden), device=hidden.device)
+    best = torch.full_like(own, -torch.inf)
+    for part, words, logits in _blocks(model, hidden):
+        place = targets[part] - words.start
+        row = ((place >= 0) & (place < logits.shape[1])).nonzero().flatten()
+        own[part.start + row] = logits[row, place[row]]
+        logits[row, place[row]] = -torch.inf
+        best[part] = torch.maximum(best[part], logits.amax(dim=1))
+    return own - best
+
+
+def likeliest(model: GPTNeoXForCausalLM, hidden: torch.Tensor) -> torch.Tensor:
+    """The token of the highest logit at each position, the lowest id of equals: int64 (n,)."""
     head = model.get_output_embeddings()
-    rows = max(1, LOGIT_BYTES // (4 * head.out_features))
+    parts = hidden.split(max(1, GPU_LOGITS // head.out_features))
+    return torch.cat([head(part).float().argmax(dim=1) for part in parts])
+
+
+def _blocks(
+    model: GPTNeoXForCausalLM, hidden: torch.Tensor
+) -> Iterator[tuple[slice, slice, torch.Tensor]]:
+    """Some positions, some words, and their logits in float32, which the caller may overwrite."""
+    weight = model.get_output_embeddings().weight
+    rows, words = CPU_BLOCK
+    if hidden.device.type != "cpu":
+        rows, words = max(1, GPU_LOGITS // len(weight)), len(weight)
     for start in range(0, len(hidden), rows):
-        part = slice(start, start + rows)
-        yield part, head(hidden[part]).float()
+        part = slice(start, min(start + rows, len(hidden)))
+        for first in range(0, len(weight), words):
+            block = slice(first, min(first + words, len(weight)))
+            yield part, block, torch.nn.functional.linear(hidden[part], weight[block]).float()
 
 
 def tokens_that_fit(model: GPTNeoXForCausalLM) -> int:

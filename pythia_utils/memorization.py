@@ -25,7 +25,8 @@ import torch
 from pythia_utils.errors import UsageError
 from pythia_utils.inference import (
     hidden_states,
-    logits_in_chunks,
+    leads,
+    likeliest,
     require_gpt_neox,
     run_in_batches,
     tokens_that_fit,
@@ -114,9 +115,10 @@ def _decide(
     known = prompt  # tokens that are settled
     while True:
         ahead = known + hidden.shape[1]
-        leads = _leads(model, hidden, rows[alive, known:ahead])
-        kept = (leads > -CLOSE[model.dtype]).all(dim=1)
-        close[alive] |= (leads < CLOSE[model.dtype]).any(dim=1)
+        targets = rows[alive, known:ahead]
+        lead = leads(model, hidden.flatten(0, 1), targets.flatten()).view(targets.shape)
+        kept = (lead > -CLOSE[model.dtype]).all(dim=1)
+        close[alive] |= (lead < CLOSE[model.dtype]).any(dim=1)
         alive, known = alive[kept], ahead
         if known == width or not len(alive):
             break
@@ -132,17 +134,6 @@ def _keep(cache: Cache, kept: torch.Tensor) -> None:
     """Drop the keys and values of the other rows."""
     if not kept.all():
         cache.batch_select_indices(kept.nonzero().flatten())
-
-
-def _leads(model: GPTNeoXForCausalLM, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """How far each target's logit is above the best of all others: float32, shape of the targets."""
-    flat = targets.flatten()[:, None]
-    leads = torch.empty(len(flat), device=hidden.device)
-    for part, logits in logits_in_chunks(model, hidden.flatten(0, 1)):
-        own = logits.gather(1, flat[part])
-        others = logits.scatter_(1, flat[part], -torch.inf).amax(dim=1)
-        leads[part] = own.squeeze(1) - others
-    return leads.view(targets.shape)
 
 
 def _matched(model: GPTNeoXForCausalLM, rows: torch.Tensor, prompt: int, budget: int) -> np.ndarray:
@@ -165,6 +156,5 @@ def _greedy(model: GPTNeoXForCausalLM, prompts: torch.Tensor, count: int) -> tor
     given = [prompts.to(model.device)]
     for _ in range(count):
         hidden = hidden_states(model, given[-1], cache)[:, -1]
-        best = [logits.argmax(dim=1) for _, logits in logits_in_chunks(model, hidden)]
-        given.append(torch.cat(best)[:, None])
+        given.append(likeliest(model, hidden)[:, None])
     return torch.cat(given[1:], dim=1).cpu()

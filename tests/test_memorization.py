@@ -47,12 +47,10 @@ def learnt(sequences):
 
 
 def generated(model, rows, prompt=PROMPT, continuation=CONTINUATION):
-    """Where transformers' own greedy decoding, one sequence at a time, agrees: (n, continuation)."""
-    same = []
-    for row in torch.as_tensor(rows):
-        out = model.generate(row[None, :prompt], max_new_tokens=continuation, do_sample=False)
-        same.append((out[0, prompt:] == row[prompt : prompt + continuation]).numpy())
-    return np.array(same)
+    """Where transformers' own greedy decoding agrees: bool (n, continuation)."""
+    rows = torch.as_tensor(rows)[:, : prompt + continuation]
+    out = model.generate(rows[:, :prompt], max_new_tokens=continuation, do_sample=False)
+    return (out == rows)[:, prompt:].numpy()
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +100,7 @@ def test_batch_size_and_order_change_no_verdict(learnt, sequences, spoilt, batch
     assert back.tolist() == verdicts(learnt, rows).tolist()
 
 
-@pytest.mark.parametrize(("prompt", "continuation"), [(1, 1), (1, 14), (10, 2), (14, 1)])
+@pytest.mark.parametrize(("prompt", "continuation"), [(1, 1), (1, 14), (14, 1)])
 def test_any_prompt_and_continuation(learnt, sequences, prompt, continuation):
     expected = generated(learnt, sequences, prompt, continuation).all(axis=1)
     assert verdicts(learnt, sequences, prompt, continuation).tolist() == expected.tolist()
