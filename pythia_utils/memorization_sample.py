@@ -6,7 +6,6 @@ has not yet read as a control; and, in suites trained here, the documents plante
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -111,11 +110,8 @@ def shares_by_position(table: pd.DataFrame, parts: int) -> pd.DataFrame:
 
 def continuation_losses(model: PreTrainedModel, tokens: np.ndarray, prompt: int) -> np.ndarray:
     """Mean negative log-likelihood of each row's tokens behind the prompt: float64 (rows,), nats a token."""
-    return np.array([-logprobs[prompt - 1 :].mean() for logprobs in _logprobs(model, tokens)])
-
-
-def _logprobs(model: PreTrainedModel, tokens: np.ndarray) -> Iterator[np.ndarray]:
-    return (row.astype(np.float64) for row in scoring.token_logprobs(model, tokens))
+    logprobs = scoring.token_logprobs(model, tokens)
+    return np.array([-row[prompt - 1 :].mean(dtype=np.float64) for row in logprobs])
 
 
 def examples(
