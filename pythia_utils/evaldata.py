@@ -142,23 +142,28 @@ def _blimp() -> list[MinimalPair]:
 
 
 def _blimp_folder() -> Path:
-    """The folder of BLiMP's files in the Hub's cache, downloaded if they are not there."""
-    import httpx
+    """The folder of BLiMP's files in the Hub's cache, downloaded if they are not all there."""
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HTTPError, LocalEntryNotFoundError
 
     from pythia_utils.http_ranges import FetchError
 
+    snapshot = functools.partial(
+        snapshot_download,
+        BLIMP_REPOSITORY,
+        repo_type="dataset",
+        revision=BLIMP_REVISION,
+        allow_patterns="*.parquet",
+    )
+    try:  # first without asking the Hub: the revision is a commit, so it cannot have changed
+        folder = Path(snapshot(local_files_only=True))
+        if all(any(folder.glob(f"{name}/*.parquet")) for name in blimp_paradigms()):
+            return folder
+    except LocalEntryNotFoundError:
+        pass
     try:
-        return Path(
-            snapshot_download(
-                BLIMP_REPOSITORY,
-                repo_type="dataset",
-                revision=BLIMP_REVISION,
-                allow_patterns="*.parquet",
-            )
-        )
-    except (LocalEntryNotFoundError, HfHubHTTPError, httpx.HTTPError, OSError) as error:
+        return Path(snapshot())
+    except (HTTPError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise FetchError(
             f"BLiMP could not be had from the Hub ({BLIMP_REPOSITORY}): {reason}; without it, name "
