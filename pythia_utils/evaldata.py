@@ -116,8 +116,8 @@ def _drawn(pairs: Sequence[MinimalPair], n: int | None, seed: int) -> list[Minim
 def blimp_paradigms() -> Mapping[str, tuple[str, str]]:
     """BLiMP's 67 paradigms: the phenomenon (of 12) and the field (of 4) of each, as its files say.
 
-    Two paradigms of negative polarity items are of the field `syntax-semantics` in the files; the
-    paper's table 4 counts the whole phenomenon as semantics.
+    One phenomenon lies in two fields: of the seven paradigms of negative polarity items the files
+    count two as `syntax-semantics`, the others as `semantics`.
     """
     with open(data_dir() / "blimp.csv", encoding="utf-8", newline="") as file:
         return {row["paradigm"]: (row["phenomenon"], row["field"]) for row in csv.DictReader(file)}
