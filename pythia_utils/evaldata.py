@@ -119,8 +119,9 @@ def blimp_paradigms() -> Mapping[str, tuple[str, str]]:
     One phenomenon lies in two fields: of the seven paradigms of negative polarity items the files
     count two as `syntax-semantics`, the others as `semantics`.
     """
-    with open(data_dir() / "blimp.csv", encoding="utf-8", newline="") as file:
-        return {row["paradigm"]: (row["phenomenon"], row["field"]) for row in csv.DictReader(file)}
+    lines = (data_dir() / "blimp.csv").read_text(encoding="utf-8").splitlines()
+    rows = csv.DictReader(line for line in lines if not line.startswith("#"))
+    return {row["paradigm"]: (row["phenomenon"], row["field"]) for row in rows}
 
 
 def _blimp() -> list[MinimalPair]:

@@ -112,7 +112,7 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
         with tarfile.open(path) as archive:
             # In the order of the archive: going back would unpack it from its start again.
             files = [
-                (f"{path}: {member.name}", archive.extractfile(member).read())
+                (f"{path}/{member.name}", archive.extractfile(member).read())
                 for member in archive
                 if member.isfile() and Path(member.name).suffix in FORMATS
             ]

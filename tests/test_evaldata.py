@@ -68,6 +68,13 @@ def test_a_phenomenon_that_is_not_named_is_the_paradigm_or_else_the_file(tmp_pat
     assert [(p.phenomenon, p.paradigm) for p in load_pairs(path)] == [("p", "p"), ("mine", "mine")]
 
 
+def test_a_file_in_an_archive_gives_its_name_too(tmp_path):
+    write_pairs(tmp_path / "mine.jsonl", {"good": GOOD, "bad": BAD})
+    with tarfile.open(tmp_path / "all.tar", "w") as archive:
+        archive.add(tmp_path / "mine.jsonl", "mine.jsonl")
+    assert [pair.phenomenon for pair in load_pairs(tmp_path / "all.tar")] == ["mine"]
+
+
 def test_csv_with_quotes_and_a_byte_order_mark_reads_like_jsonl(tmp_path):
     rows = [{"good": 'He said "yes", Anna.', "bad": "He said,\nyes.", "field": "syntax"}]
     text = io.StringIO()
