@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pythia_utils.errors import UsageError
 from pythia_utils.published_files import (
     Evaluation,
     contents_digest,
@@ -73,6 +74,8 @@ def read(source: str | Path | None = None) -> Published:
     """
     files = result_files(source)
     evaluations, skipped = read_evaluations(files)
+    if not evaluations:
+        raise UsageError(f"none of {len(files)} files in {source} evaluates a model of the suite")
     kept, repeated = _without_repeats(evaluations)
     same = _equal_results(kept)
     oddities = [*_skipped(skipped), *_misnamed(evaluations), *_renumbered(evaluations)]
