@@ -297,7 +297,7 @@ def test_a_place_without_results_is_told(tmp_path):
     with pytest.raises(UsageError, match="there is no file or folder"):
         read(tmp_path / "nowhere")
     folder_of(tmp_path, {"pythia-v0/winobias/19M/eval_results_1.json": {}})
-    with pytest.raises(UsageError, match="none of 1 files in .* evaluates a model of the suite"):
+    with pytest.raises(UsageError, match=r"none of 1 files in .* evaluates a model of the suite"):
         read(tmp_path)
 
 
