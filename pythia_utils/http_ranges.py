@@ -2,18 +2,19 @@
 
 Every reply is checked before its bytes count: status 206, the very range asked for, its whole
 length, no compression. What may pass is tried again with growing waits (status 429 or 5xx, time-outs,
-broken connections, short bodies); what will not is an error at once. No file is written. Small files
-whose size nobody told can be read as a whole.
+broken connections, short bodies); what will not is an error at once. No file is written.
 """
 
 from __future__ import annotations
 
 import email.utils
 import logging
+import math
 import random
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin, urlsplit
@@ -23,7 +24,7 @@ from pythia_utils.errors import UsageError
 if TYPE_CHECKING:
     import requests
 
-_PASSING = {408, 425, 429, 500, 502, 503, 504}  # statuses after which the same request may succeed
+PASSING = {408, 425, 429, 500, 502, 503, 504}  # statuses after which the same request may succeed
 _REDIRECTS = {301, 302, 303, 307, 308}
 _MAX_REDIRECTS = 5
 _log = logging.getLogger(__name__)
@@ -35,15 +36,7 @@ class FetchError(OSError):
 
 
 class MissingFileError(UsageError):
-    """The server answers, and has no such file.
-
-    Attributes:
-        code: the Hub's `X-Error-Code`, such as `RevisionNotFound`; empty from another server.
-    """
-
-    def __init__(self, message: str, code: str = "") -> None:
-        super().__init__(message)
-        self.code = code
+    """The server answers, and has no such file."""
 
 
 @dataclass(frozen=True)
@@ -108,12 +101,6 @@ class _Again(Exception):
         self.after = after
 
 
-def origin(url: str) -> str:
-    """Scheme, host and port of an address: who may see a token that is meant for it."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}".lower()
-
-
 def checked_url(url: str) -> str:
     """`url`, if it is one of http or https that names a host.
 
@@ -133,13 +120,12 @@ class RangeReader:
     Attributes:
         retry: patience.
         traffic: the sum over all reads.
-        tokens: by origin (see `origin`), the bearer token to send there, and nowhere else: a
-            redirect to another host goes without.
+        token: for servers that want one. Sent to the host asked, and to no other it redirects to.
     """
 
     retry: Retry = field(default_factory=Retry)
     traffic: Traffic = field(default_factory=Traffic)
-    tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
+    token: str | None = field(default=None, repr=False)
     _session: requests.Session | None = field(default=None, repr=False)
 
     def read(self, url: str, start: int, length: int) -> Reply:
@@ -151,27 +137,43 @@ class RangeReader:
                 trying again is no use.
             UsageError: `url` is not http or https.
         """
-        return self._persist(url, lambda ends: self._range(url, start, length, ends))
-
-    def read_whole(self, url: str, limit: int) -> Reply:
-        """The whole of a small file, at most `limit` bytes.
-
-        Raises:
-            MissingFileError, FetchError, UsageError: as `read`; also if the file is larger.
-        """
-        return self._persist(url, lambda ends: self._whole(url, limit, ends))
-
-    def _persist(self, url: str, attempt: Callable[[float], Reply]) -> Reply:
-        """Try until it works or patience ends; `attempt` is told when its own time is over."""
         checked_url(url)
         for failures in range(1, self.retry.attempts + 1):
             try:
-                return self._try(url, attempt)
+                return self._try(url, start, length)
             except _Again as failure:
                 last = failure
             if failures < self.retry.attempts:
                 self._wait(url, failures, last)
         raise FetchError(f"{url}: {last}; gave up after {self.retry.attempts} tries")
+
+    def stream(self, url: str, start: int, size: int) -> Iterator[bytes]:
+        """Bytes `[start, size)` of a file of `size` bytes, piece by piece as they come.
+
+        A connection that breaks off goes on where it stopped; tries are counted anew whenever some
+        bytes came. Memory stays at a piece, 256 kB.
+
+        Raises:
+            FetchError: as `read`; also if the file is not of that size.
+            MissingFileError: there is no such file.
+        """
+        at, failures = start, 0
+        while at < size:
+            try:
+                for piece in self._pieces(url, at, size - at, size):
+                    yield piece
+                    at, failures = at + len(piece), 0
+            except _Again as failure:
+                failures += 1
+                if failures >= self.retry.attempts:
+                    raise FetchError(f"{url}: {failure}; gave up after {failures} tries") from None
+                self._wait(url, failures, failure)
+
+    def _pieces(self, url: str, start: int, length: int, size: int) -> Iterator[bytes]:
+        with self._opened(url, start, length) as (response, _, total):
+            if total not in (None, size):
+                raise FetchError(f"{url} has {total} bytes, expected {size}")
+            yield from self._body(response, length, ends=math.inf)
 
     def _wait(self, url: str, failures: int, failure: _Again) -> None:
         seconds = self.retry.pause(failures, failure.after)
@@ -181,37 +183,26 @@ class RangeReader:
         self.traffic.retries += 1
         self.retry.sleep(seconds)
 
-    def _try(self, url: str, attempt: Callable[[float], Reply]) -> Reply:
+    def _try(self, url: str, start: int, length: int) -> Reply:
+        ends = time.monotonic() + self.retry.deadline
+        with self._opened(url, start, length) as (response, commit, total):
+            data = b"".join(self._body(response, length, ends))
+            return Reply(data, total, commit, response.headers.get("ETag"))
+
+    @contextmanager
+    def _opened(self, url: str, start: int, length: int) -> Iterator[tuple]:
+        """A reply with a checked head, the commit and the file's size; what goes wrong is sorted."""
         import requests
         import urllib3
 
         try:
-            return attempt(time.monotonic() + self.retry.deadline)
+            response, commit = self._open(url, {"Range": f"bytes={start}-{start + length - 1}"})
+            with response:
+                yield response, commit, _checked_head(url, response, start, length)
         except (requests.exceptions.InvalidURL, requests.exceptions.SSLError) as failure:
             raise FetchError(f"{url}: {_short(failure)}") from None
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as failure:
             raise _Again(_short(failure)) from None
-
-    def _range(self, url: str, start: int, length: int, ends: float) -> Reply:
-        response, commit = self._open(url, {"Range": f"bytes={start}-{start + length - 1}"})
-        with response:
-            total = _checked_head(url, response, start, length)
-            data = self._body(response, length, ends)
-            if len(data) != length:
-                raise _Again(f"{len(data)} of {length} bytes came")
-            return Reply(data, total, commit, response.headers.get("ETag"))
-
-    def _whole(self, url: str, limit: int, ends: float) -> Reply:
-        response, commit = self._open(url, {})
-        with response:
-            _check_status(url, response, 200)
-            told = response.headers.get("Content-Length", "")
-            if told.isdigit() and int(told) > limit:
-                raise FetchError(f"{url}: {told} bytes, expected at most {limit}")
-            data = self._body(response, limit, ends)
-            if told.isdigit() and len(data) != int(told):
-                raise _Again(f"{len(data)} of {told} bytes came")
-            return Reply(data, len(data), commit, response.headers.get("ETag"))
 
     def _open(self, url: str, headers: dict) -> tuple[requests.Response, str | None]:
         """The reply at the end of the redirects, body unread, and the commit seen on the way.
@@ -227,14 +218,10 @@ class RangeReader:
         commit, at = None, url
         self.traffic.requests += 1
         for _ in range(_MAX_REDIRECTS + 1):
-            response = self._session.get(
-                at,
-                headers=headers,
-                timeout=timeout,
-                stream=True,
-                allow_redirects=False,
-                auth=_bearer(self.tokens.get(origin(at))),
-            )
+            own = urlsplit(at).netloc == urlsplit(url).netloc
+            options = {"auth": _bearer(self.token)} if self.token and own else {}
+            options |= {"timeout": timeout, "stream": True, "allow_redirects": False}
+            response = self._session.get(at, headers=headers, **options)
             commit = commit or response.headers.get("X-Repo-Commit")
             if response.status_code not in _REDIRECTS:
                 return response, commit
@@ -243,28 +230,30 @@ class RangeReader:
             self.traffic.redirects += 1
         raise FetchError(f"{url}: more than {_MAX_REDIRECTS} redirects")
 
-    def _body(self, response: requests.Response, most: int, ends: float) -> bytes:
-        """The body, which must not be longer than `most` bytes."""
-        body = bytearray()
+    def _body(self, response: requests.Response, length: int, ends: float) -> Iterator[bytes]:
+        """The body, which must be `length` bytes long, as it comes."""
+        came = 0
         # `read1` returns what there is: a trickle cannot hide from the deadline.
-        while chunk := response.raw.read1(1 << 18):
-            self.traffic.bytes += len(chunk)
-            body += chunk
-            if len(body) > most:
-                raise _Again(f"more than the {most} bytes expected came")
+        while piece := response.raw.read1(1 << 18):
+            self.traffic.bytes += len(piece)
+            came += len(piece)
+            if came > length:
+                raise _Again(f"more than the {length} bytes asked for came")
             if time.monotonic() > ends:
-                raise _Again(f"{len(body)} of {most} bytes after {self.retry.deadline:.0f} s")
-        return bytes(body)
+                raise _Again(f"{came} of {length} bytes after {self.retry.deadline:.0f} s")
+            yield piece
+        if came != length:
+            raise _Again(f"{came} of {length} bytes came")
 
 
-def _bearer(token: str | None) -> Callable | None:
+def _bearer(token: str) -> Callable:
     """The token as `requests` wants it: a mere header would lose against a `.netrc` file."""
 
     def authorize(request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = f"Bearer {token}"
         return request
 
-    return authorize if token else None
+    return authorize
 
 
 def _redirect(url: str, at: str, location: str | None) -> str:
@@ -277,38 +266,32 @@ def _redirect(url: str, at: str, location: str | None) -> str:
     return target
 
 
-def _check_status(url: str, response: requests.Response, expected: int) -> None:
-    """Raise what a status other than `expected` means."""
-    status, headers = response.status_code, response.headers
-    code = headers.get("X-Error-Code", "")
-    shown = f"status {status}, {code}" if code else f"status {status}"
-    if status in _PASSING:
-        raise _Again(shown, _retry_after(headers.get("Retry-After")))
-    if status in (404, 410):
-        raise MissingFileError(f"{url} is missing on the server ({shown})", code)
-    if status == 200 and expected == 206:
-        raise FetchError(f"{url}: the server ignores byte ranges (status 200 instead of 206)")
-    if status != expected:
-        raise FetchError(f"{url}: {shown}, expected {expected}")
-    if headers.get("Content-Encoding", "identity") != "identity":
-        raise FetchError(f"{url}: the reply is compressed ({headers['Content-Encoding']})")
-
-
 def _checked_head(url: str, response: requests.Response, start: int, length: int) -> int | None:
     """Total size of the file, if the reply's head promises exactly the range asked for."""
-    if response.status_code == 416:
+    status, headers = response.status_code, response.headers
+    if status in PASSING:
+        raise _Again(f"status {status}", retry_after(headers.get("Retry-After")))
+    if status in (404, 410):
+        raise MissingFileError(f"{url} is missing on the server (status {status})")
+    if status == 416:
         raise FetchError(f"{url}: the file ends before byte {start + length} (status 416)")
-    _check_status(url, response, 206)
-    headers = response.headers
+    if status == 200 and start == 0 and headers.get("Content-Length") == str(length):
+        return length  # the range is the whole file, and here it is
+    if status == 200:
+        raise FetchError(f"{url}: the server ignores byte ranges (status 200 instead of 206)")
+    if status != 206:
+        raise FetchError(f"{url}: status {status}, expected 206")
     said = headers.get("Content-Range", "none")
     match = _CONTENT_RANGE.match(said)
     if not match or (int(match[1]), int(match[2])) != (start, start + length - 1):
         asked = f"bytes {start}-{start + length - 1}"
         raise FetchError(f"{url}: Content-Range is {said!r}, asked for {asked}")
+    if headers.get("Content-Encoding", "identity") != "identity":
+        raise FetchError(f"{url}: the range is compressed ({headers['Content-Encoding']})")
     return None if match[3] == "*" else int(match[3])
 
 
-def _retry_after(value: str | None) -> float | None:
+def retry_after(value: str | None) -> float | None:
     """Seconds of a `Retry-After` header: a number, or a date."""
     if value is None:
         return None

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pythia_utils.checkpoints import home
 from pythia_utils.errors import UsageError
 from pythia_utils.http_ranges import RangeReader, checked_url
-from pythia_utils.hub_address import file_url, refuse_offline
 from pythia_utils.provenance import atomic_write
 from pythia_utils.shards import HUB_LAST_SHARD, HUB_LAYOUT, SHARD_NAME, Layout, shard_name
 
@@ -139,7 +139,7 @@ class HubShards:
 
     def _ask_for_commit(self) -> str:
         url = self._base(self.revision) + self.layout.name(0)
-        refuse_offline(url)
+        _refuse_offline(url)
         commit = self.reader.read(url, 0, 1).commit or ""
         if not _COMMIT.match(commit):
             raise UsageError(
@@ -149,7 +149,8 @@ class HubShards:
         return commit
 
     def _base(self, revision: str) -> str:
-        return file_url(f"datasets/{self.repo_id}", revision)
+        endpoint = checked_url(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
+        return f"{endpoint.rstrip('/')}/datasets/{self.repo_id}/resolve/{quote(revision, safe='')}/"
 
     @property
     def identity(self) -> str:
@@ -157,11 +158,16 @@ class HubShards:
 
     def read(self, shard: int, start: int, length: int) -> bytes:
         base = self._base(self.commit)
-        refuse_offline(base + self.layout.name(shard))
+        _refuse_offline(base + self.layout.name(shard))
         return _read_checked(self.reader, base, self.layout, shard, start, length)
 
     def provenance(self) -> dict[str, str]:
         return {"source": self.repo_id, "revision": self.commit}
+
+
+def _refuse_offline(url: str) -> None:
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+        raise UsageError(f"{url} is needed and not in the cache, but HF_HUB_OFFLINE is set")
 
 
 def _read_pins(folder: Path) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Single tensors of a checkpoint, without downloading the rest of it.
 
-    reader = hub_reader()
+    reader = hub.reader()
     for step in (0, 1000, 143000):
         name = "gpt_neox.embed_in.weight"
         found = read_tensors("pythia-12b", step, [name], rows=slice(0, 100), reader=reader)
@@ -19,10 +19,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pythia_utils import checkpoints
+from pythia_utils import checkpoints, hub
 from pythia_utils.errors import UsageError, unknown
 from pythia_utils.http_ranges import RangeReader
-from pythia_utils.hub_address import hub_reader, is_offline
 from pythia_utils.remote_tensors import INDEX, SINGLE, HubTensors, MissingWeightsError
 from pythia_utils.safetensors_header import CorruptFileError, chosen_rows, parse_index
 from pythia_utils.suites import find_model
@@ -81,7 +80,9 @@ class LocalTensors:
 def open_tensors(
     model: str, step: int, suite: str | None = None, reader: RangeReader | None = None
 ) -> HubTensors | LocalTensors:
-    """A checkpoint of any suite, of which nothing has been read yet.
+    """A checkpoint of any suite, of which no tensor has been read yet.
+
+    On the Hub one request to its API tells the files and the commit; the reader does not count it.
 
     Args:
         model: a name such as `pico-57k` or `pythia-70m-deduped`; old names are understood.
@@ -92,6 +93,7 @@ def open_tensors(
     Raises:
         UsageError: unknown model, suite or step; one of ours that is not trained; one of the Hub's
             that is not in its cache, if `HF_HUB_OFFLINE` is set.
+        FetchError: the Hub has no such repository or revision, or does not answer.
     """
     checkpoint = find_model(model, suite).checkpoint(step)
     repo_id = checkpoint.model.repo_id
@@ -100,9 +102,10 @@ def open_tensors(
             folder = checkpoints.checkpoint_path(checkpoint)
             raise UsageError(f"{model} step {step} is not trained yet ({folder} has no weights)")
         return LocalTensors(checkpoints.checkpoint_path(checkpoint))
-    if is_offline():
+    if hub.is_offline():
         return LocalTensors(_cached(repo_id, checkpoint.revision))
-    return HubTensors(repo_id, checkpoint.revision, reader or hub_reader())
+    revision = hub.describe(repo_id, checkpoint.revision)
+    return HubTensors(revision, reader or hub.reader())
 
 
 def _cached(repo_id: str, revision: str) -> Path:
@@ -145,9 +148,9 @@ def read_tensors(
         The tensors by name, in the order asked for.
 
     Raises:
-        UsageError: an unknown name; see also `open_tensors`. Its kinds `MissingFileError` and
-            `MissingWeightsError`: the Hub has no such revision, or no safetensors in it.
-        FetchError: the server does not deliver.
+        UsageError: an unknown name; see also `open_tensors`. Its kind `MissingWeightsError`: there
+            is no safetensors file.
+        FetchError: the Hub does not deliver.
         CorruptFileError: a file that is not what its format demands.
     """
     source = open_tensors(model, step, suite, reader)
