@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from pythia_utils import experiments, records, runner, suites
+from pythia_utils.cli_audit import audit_command
 from pythia_utils.cli_data import batch_command, config_command, examples
 from pythia_utils.errors import TrainingError, UsageError
 
@@ -253,6 +254,7 @@ def book_command(suite: str, workers: int | None) -> None:
     click.echo(site.publish(config.root, suite))
 
 
+cli.add_command(audit_command)
 cli.add_command(batch_command)
 cli.add_command(config_command)
 
