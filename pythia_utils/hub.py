@@ -143,8 +143,9 @@ def describe(repo_id: str, revision: str, retry: Retry | None = None) -> Revisio
     from huggingface_hub import HfApi
 
     api = HfApi(endpoint=endpoint())
+    options = {"files_metadata": True, "timeout": (retry or RETRY).read_timeout}
     info = ask(
-        lambda: api.model_info(repo_id, revision=revision, files_metadata=True, timeout=30),
+        lambda: api.model_info(repo_id, revision=revision, **options),
         f"{repo_id}@{revision}",
         retry,
     )

@@ -149,6 +149,7 @@ class HubCache:
             entry = Entry(revision.repo_id, revision.name, revision.commit, not folder.exists())
         with _disk_errors(self.folder):
             folder.mkdir(parents=True, exist_ok=True)
+            entry.wanted = [file.etag for file in needed]
             self.journal.write(entry)  # now: what is cut off counts as ours too
             missing = [file for file in needed if not self._place(folder, file, entry.files)]
             self._make_room(missing, folder, revision.commit)
@@ -183,11 +184,10 @@ class HubCache:
 
     def _make_room(self, missing: list[RemoteFile], folder: Path, keep: str) -> None:
         """Within the budget, and on the disk."""
-        partly = [_partial(folder, file) for file in missing]
-        need = sum(file.size for file in missing)
+        partly = [path for file in missing if (path := _partial(folder, file)).exists()]
+        need = sum(file.size for file in missing) - sum(path.stat().st_size for path in partly)
         if self.budget is not None:
             self.journal.make_room(need, self.budget, keep)
-        need -= sum(path.stat().st_size for path in partly if path.exists())
         free = shutil.disk_usage(folder).free
         if need > free:
             raise FetchError(

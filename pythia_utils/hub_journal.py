@@ -30,6 +30,7 @@ class Entry:
         commit: that it pointed to.
         fetched: whether this program made the cache's folder of that commit, and may drop it.
         files: by name, the verified ones: `hash` (SHA-256, or git's), `size`, `mtime_ns`.
+        wanted: hashes of all files that it needs; of some there may be only the beginning.
     """
 
     repo_id: str
@@ -37,6 +38,7 @@ class Entry:
     commit: str
     fetched: bool
     files: dict[str, dict] = field(default_factory=dict)
+    wanted: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -119,8 +121,14 @@ class Journal:
     def _blobs(self, entry: Entry) -> dict[Path, int]:
         """Sizes of a revision's files, by where they truly are: revisions share them."""
         folder = snapshot(self.cache, entry.repo_id, entry.commit)
-        files = [path for path in folder.rglob("*") if path.is_file()]
+        files = [path for path in folder.rglob("*") if path.is_file()] + self._partial(entry)
         return {path.resolve(): path.stat().st_size for path in files}
+
+    def _partial(self, entry: Entry) -> list[Path]:
+        """Files of a revision of which only the beginning is there."""
+        blobs = self.cache / repo_folder(entry.repo_id) / "blobs"
+        paths = [blobs / f"{hash_}.incomplete" for hash_ in entry.wanted]
+        return [path for path in paths if path.is_file()]
 
     def drop(self, entries: list[Entry]) -> None:
         """Take revisions out of the cache, with the files that no other revision has."""
@@ -128,6 +136,9 @@ class Journal:
 
         if not entries:
             return
+        for entry in entries:
+            for path in self._partial(entry):
+                path.unlink(missing_ok=True)
         commits = [entry.commit for entry in entries]
         scan_cache_dir(self.cache).delete_revisions(*commits).execute()
         for entry in entries:
