@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -14,7 +16,7 @@ import click
 from pythia_utils import experiments, records, runner, suites
 from pythia_utils.cli_audit import audit_command
 from pythia_utils.cli_data import batch_command, config_command, examples
-from pythia_utils.errors import TrainingError, UsageError
+from pythia_utils.errors import CheckpointWarning, TrainingError, UsageError
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -34,6 +36,7 @@ def main() -> None:
     """Entry point: turn every expected exception into one line and an exit code."""
     from pythia_utils.site import SiteError
 
+    warnings.showwarning = _one_line(warnings.showwarning)
     try:
         code = cli.main(standalone_mode=False)
     except UsageError as mistake:
@@ -50,6 +53,18 @@ def main() -> None:
     except OSError as failure:  # a full disk, a folder that may not be written, the network
         code = _fail(failure, 1)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _one_line(usual: Callable) -> Callable:
+    """How to show warnings: those about checkpoints, which are meant for users, without the code's line."""
+
+    def show(message, category, *where, **more) -> None:
+        if issubclass(category, CheckpointWarning):
+            print(f"pythia: {message}", file=sys.stderr)
+        else:
+            usual(message, category, *where, **more)
+
+    return show
 
 
 def _fail(message: object, code: int) -> int:
@@ -188,11 +203,12 @@ def _commas(text: str | None) -> list[str] | None:
 @click.option(
     "--workers", type=click.IntRange(min=1), help="Notebooks at a time. Default: one a core."
 )
+@click.option("--strict", is_flag=True, help="Refuse a --step that is known to be faulty.")
 @click.option("--rerun", type=click.Choice(["all"]), help="Run cells that are up to date too.")
 @click.option("--dry-run", is_flag=True, help="List what would run, and why.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def run_command(
-    names, profile, suite, models, steps, parameter, workers, rerun, dry_run, quiet
+    names, profile, suite, models, steps, parameter, workers, strict, rerun, dry_run, quiet
 ) -> None:
     """Run notebooks over a model x step grid. A cell whose result would be the same is not run."""
     config = experiments.load_config(_root())
@@ -204,6 +220,7 @@ def run_command(
         steps or None,
         profile,
         experiments.parse_parameters(parameter),
+        strict=strict,
     )
     _run(cells, config.root, workers, rerun, dry_run, quiet)
 

@@ -15,6 +15,7 @@ from typing import Any
 from pythia_utils import suites
 from pythia_utils.cells import IDENTITY, Cell, check_parameters
 from pythia_utils.errors import UsageError, unknown
+from pythia_utils.faults import as_named, without_faults
 from pythia_utils.records import record_files, runs_dir
 from pythia_utils.suites import Checkpoint, Model
 
@@ -189,8 +190,11 @@ def expand(
     profile: str = "quick",
     parameters: dict[str, Any] | None = None,
     runs: Path | None = None,
+    strict: bool = False,
 ) -> list[Cell]:
     """The cells of a grid: experiments x models x steps, in that order.
+
+    Checkpoints with a known fault are left out, unless `steps` names them; then they give a warning.
 
     Args:
         config: from `load_config`.
@@ -201,14 +205,16 @@ def expand(
         profile: name of a profile in experiments.yml.
         parameters: for the notebooks; they override those of experiments.yml.
         runs: the folder of runs; `records.runs_dir(config.root)` by default.
+        strict: refuse named checkpoints with a known fault.
 
     Raises:
-        UsageError: an unknown name, or a parameter that a notebook does not declare so.
+        UsageError: an unknown name, or a parameter that a notebook does not declare so; a faulty
+            checkpoint with `strict`, or one without weights.
     """
     runs = runs_dir(config.root) if runs is None else Path(runs).absolute()
     own = _own_parameters("--parameter", {"parameters": parameters})
     _check_suite(config, profile, suite, models)
-    cells = []
+    places = []
     for experiment in _experiments(config, experiments):
         override = experiment.profiles.get(profile, {})
         grid = config.profile(profile) | override
@@ -216,11 +222,22 @@ def expand(
         # A model's name tells its suite; the profile's matters only where names do not.
         scope = suite or (grid["suite"] if not models or models == "all" else None)
         chosen = _models(models or grid["models"], scope)
-        for checkpoint in _checkpoints(chosen, steps or grid["steps"]):
-            cells.append(_cell(config.root, runs, experiment, checkpoint, values))
+        wanted = _checkpoints(chosen, steps or grid["steps"])
+        places += [(experiment, values, checkpoint) for checkpoint in wanted]
+    sound = _sound([at for _, _, at in places], bool(steps) and steps != "all", strict)
+    cells = [
+        _cell(config.root, runs, experiment, at, values)
+        for experiment, values, at in places
+        if at in sound
+    ]
     for cell in cells:
         check_parameters(cell)
     return cells
+
+
+def _sound(checkpoints: list[Checkpoint], named: bool, strict: bool) -> set[Checkpoint]:
+    """The checkpoints to run: those a user named, or else those without a known fault."""
+    return set(as_named(checkpoints, strict) if named else without_faults(checkpoints))
 
 
 def _experiments(config: Config, names: Iterable[str] | None) -> list[Experiment]:
