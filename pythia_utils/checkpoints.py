@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pythia_utils.errors import CheckpointWarning, UsageError, nearest, unknown
+from pythia_utils.errors import UsageError, nearest, unknown
 from pythia_utils.provenance import file_digest
 from pythia_utils.suites import Checkpoint, Erratum, Model, find_model
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 WEIGHTS = "model.safetensors"
 DTYPES = ("float32", "bfloat16", "float16")
+
+
+class CheckpointWarning(UserWarning):
+    """A published checkpoint that is not what its name says. Loaded nevertheless."""
 
 
 def home() -> Path:
@@ -162,21 +166,26 @@ def has_weights(checkpoint: Checkpoint) -> bool:
     return all(erratum.kind != "missing" for erratum in checkpoint.errata)
 
 
-def heed_errata(checkpoints: Sequence[Checkpoint], strict: bool, stacklevel: int = 3) -> None:
-    """Warn of checkpoints that are known to be wrong.
-
-    Raises:
-        UsageError: with `strict`, instead of the warning; and always if weights are missing.
-    """
+def require_weights(checkpoints: Iterable[Checkpoint]) -> None:
+    """Raise UsageError for the first checkpoint whose weights are known to be missing."""
     for checkpoint in checkpoints:
         if not has_weights(checkpoint):
             others = [c.step for c in checkpoint.model.checkpoints if has_weights(c)]
             choices = ", ".join(nearest(checkpoint.step, others))
             raise UsageError(f"{known_bad([checkpoint])[0]}; nearest: {choices}")
+
+
+def heed_errata(checkpoints: Sequence[Checkpoint], strict: bool) -> None:
+    """Warn of checkpoints that are known to be wrong.
+
+    Raises:
+        UsageError: with `strict`, instead of the warning; and always if weights are missing.
+    """
+    require_weights(checkpoints)
     for line in known_bad(checkpoints):
         if strict:
             raise UsageError(f"{line}; refused, as asked (strict)")
-        warnings.warn(line, CheckpointWarning, stacklevel=stacklevel)
+        warnings.warn(line, CheckpointWarning, stacklevel=3)  # whoever loads
 
 
 # --- load -----------------------------------------------------------------------------------------

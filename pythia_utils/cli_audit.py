@@ -69,8 +69,8 @@ def _checked_target(file: str | None) -> Path | None:
 
 
 def _steps(model: Model, text: str | None) -> list[int] | None:
-    """`0,512,1000-3000` to the model's checkpoints."""
-    if text is None:
+    """`0,512,1000-3000` as the model's checkpoints; None for all."""
+    if text is None or text.strip() == "all":
         return None
     chosen: list[int] = []
     for part in filter(None, (part.strip() for part in text.split(","))):

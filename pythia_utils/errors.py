@@ -10,10 +10,6 @@ class UsageError(ValueError):
     """Wrong use: the message is the whole story. The command line prints it and exits with 2."""
 
 
-class CheckpointWarning(UserWarning):
-    """A published checkpoint that is not what its name says. Loaded nevertheless."""
-
-
 class TrainingError(RuntimeError):
     """A training process ended before its models were trained. The command exits with 1."""
 

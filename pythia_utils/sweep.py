@@ -14,7 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from pythia_utils import checkpoints as opening
-from pythia_utils.errors import CheckpointWarning, UsageError
+from pythia_utils.checkpoints import CheckpointWarning
+from pythia_utils.errors import UsageError
 from pythia_utils.suites import Checkpoint, Model, find_model
 
 if TYPE_CHECKING:

@@ -88,7 +88,7 @@ def test_the_command_says_it_in_one_line_of_stderr(root):
     done = pythia("run", "plain", "--profile", "few", "--dry-run", cwd=root)
     assert done.returncode == 0
     assert done.stderr.splitlines() == [
-        "pythia: 2 checkpoints with a known fault left out (pythia-12b: 2); "
+        "pythia: warning: 2 checkpoints with a known fault left out (pythia-12b: 2); "
         "--step runs one nevertheless",
         "2 of 2 cells to run",
     ]
@@ -96,7 +96,7 @@ def test_the_command_says_it_in_one_line_of_stderr(root):
     done = pythia(*named, cwd=root)
     assert done.returncode == 0
     assert done.stdout.startswith("pythia/plain/pythia-12b/step050000")
-    assert "pythia: pythia-12b step 50000: serves" in done.stderr
+    assert "pythia: warning: pythia-12b step 50000: serves" in done.stderr
     done = pythia(*named, "--strict", cwd=root)
     assert (done.returncode, done.stdout) == (2, "")
 

@@ -25,7 +25,8 @@ from transformers import GPTNeoXForCausalLM
 
 import pythia_utils
 from pythia_utils import checkpoints, hub, hub_cache
-from pythia_utils.errors import CheckpointWarning, UsageError
+from pythia_utils.checkpoints import CheckpointWarning
+from pythia_utils.errors import UsageError
 from pythia_utils.http_ranges import FetchError, RangeReader, Retry
 from pythia_utils.suites import find_model
 from pythia_utils.weights import WeightsError

@@ -11,7 +11,8 @@ from transformers import GPTNeoXForCausalLM
 
 import pythia_utils
 from pythia_utils import checkpoints, hub, weights
-from pythia_utils.errors import CheckpointWarning, UsageError
+from pythia_utils.checkpoints import CheckpointWarning
+from pythia_utils.errors import UsageError
 from pythia_utils.http_ranges import FetchError, Retry
 from pythia_utils.hub_journal import parse_size, show_size
 from pythia_utils.suites import find_model
