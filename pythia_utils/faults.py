@@ -10,8 +10,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from pythia_utils.checkpoints import heed_errata
-from pythia_utils.errors import CheckpointWarning
+from pythia_utils.checkpoints import CheckpointWarning, heed_errata
 from pythia_utils.suites import Checkpoint, Model
 
 
