@@ -13,11 +13,18 @@ from pythia_utils.site_pages import Page
 _CROSS = "✗"
 
 
-def table_of_contents(template: str, experiments: Sequence[Experiment]) -> str:
-    """`book/_toc.yml`, its pattern replaced by the chapters in the order of experiments.yml."""
-    pattern = re.compile(r"^( *)- glob: _executed/experiments/\*$", re.MULTILINE)
-    files = [f"- file: _executed/experiments/{e.name}" for e in experiments if e.chapter]
-    return pattern.sub(lambda match: "\n".join(match[1] + file for file in files), template)
+def table_of_contents(
+    template: str, experiments: Sequence[Experiment], pages: Sequence[str]
+) -> str:
+    """`book/_toc.yml`, its patterns replaced by the chapters and pages in experiments.yml's order."""
+    chapters = [experiment.name for experiment in experiments if experiment.chapter]
+    for folder, names in (("experiments", chapters), ("pages", pages)):
+        pattern = re.compile(rf"^( *)- glob: _executed/{folder}/\*\n", re.MULTILINE)
+        files = [f"- file: _executed/{folder}/{name}" for name in names]
+        template = pattern.sub(
+            lambda match, files=files: "".join(f"{match[1]}{file}\n" for file in files), template
+        )
+    return template
 
 
 def chapter_list(experiments: Sequence[Experiment]) -> str:
