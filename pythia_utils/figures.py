@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from pythia_utils.faults import faults_to_mark
 from pythia_utils.statistics import PowerLaw
 from pythia_utils.suites import find_model, suite
 
@@ -327,6 +328,8 @@ def grid_heatmap(
 ) -> None:
     """Show a model × step heatmap whose cells lead to the executed notebooks.
 
+    A cross marks checkpoints with a known fault, measured or left out; its tooltip says what it is.
+
     Args:
         frame: records of one metric and subset: columns suite, experiment, model, n_params, step,
             value.
@@ -343,25 +346,51 @@ def grid_heatmap(
     ]
     rows = frame[["model", "step", "value"]].assign(page=pages)
     order = list(dict.fromkeys(frame.sort_values(["variant", "n_params", "model"])["model"]))
+    place = {
+        "x": alt.X("step:O", title="training step", axis=alt.Axis(labelAngle=0)),
+        "y": alt.Y("model:N", title=None, sort=order),
+    }
+    where = [alt.Tooltip("model:N"), alt.Tooltip("step:O")]
     chart = (
         alt.Chart(rows)
         .mark_rect(stroke="white", strokeWidth=1, cursor="pointer")
         .encode(
-            x=alt.X("step:O", title="training step", axis=alt.Axis(labelAngle=0)),
-            y=alt.Y("model:N", title=None, sort=order),
+            **place,
             color=alt.Color("value:Q", title=None, scale=alt.Scale(scheme=scheme, reverse=reverse)),
             href="page:N",
-            tooltip=[
-                alt.Tooltip("model:N"),
-                alt.Tooltip("step:O"),
-                alt.Tooltip("value:Q", title=title, format=".3f"),
-            ],
-        )
-        .properties(
-            width="container", height=alt.Step(26), title=f"{title} (click a cell for its notebook)"
+            tooltip=[*where, alt.Tooltip("value:Q", title=title, format=".3f")],
         )
     )
-    show_chart(chart)
+    faults = _faults(frame).merge(rows[["model", "step", "page"]], how="left")
+    if len(faults):
+        chart = alt.layer(chart, _crosses(faults, place, where))
+    text = f"{title} (click a cell for its notebook)"
+    show_chart(chart.properties(width="container", height=alt.Step(26), title=text))
+
+
+def _faults(frame: pd.DataFrame) -> pd.DataFrame:
+    """The places of a grid whose checkpoints have a known fault: columns model, step, fault, kind."""
+    measured = {find_model(name): part["step"] for name, part in frame.groupby("model")}
+    rows = [(*place, text, "known fault") for place, text in faults_to_mark(measured).items()]
+    return pd.DataFrame(rows, columns=["model", "step", "fault", "kind"])
+
+
+def _crosses(faults: pd.DataFrame, place: dict, where: list) -> alt.Chart:
+    """A layer with a cross on each fault, which leads to the cell's page if there is one, and a legend."""
+    import altair as alt
+
+    legend = alt.Legend(title=None, orient="top", symbolStrokeColor=REFERENCE, symbolStrokeWidth=2)
+    cross = alt.Scale(domain=["known fault"], range=["M-1,-1L1,1M-1,1L1,-1"])
+    return (
+        alt.Chart(faults)
+        .mark_point(size=120, stroke=REFERENCE, strokeWidth=2, opacity=1)
+        .encode(
+            **place,
+            href="page:N",
+            shape=alt.Shape("kind:N", scale=cross, legend=legend),
+            tooltip=[*where, alt.Tooltip("fault:N")],
+        )
+    )
 
 
 def show_chart(chart: alt.TopLevelMixin) -> None:
