@@ -54,5 +54,5 @@ def test_a_page_of_neither_is_told():
 
 def test_a_page_of_data_that_was_not_run_stops_staging(tmp_path):
     page = BookPage("p", ROOT / ENTRY["notebook"], data=(tmp_path,))
-    with pytest.raises(SiteError, match="page 'p' has not been run .* run: pythia book"):
+    with pytest.raises(SiteError, match=r"page 'p' has not been run .* run: pythia book"):
         site._executed_page(tmp_path, suites.suite("pico"), page)
