@@ -93,36 +93,31 @@ def _size_legend(figure: Figure, frame: pd.DataFrame, colours: Mapping) -> None:
     )  # fmt: skip
 
 
-def final_by_size(
-    frame: pd.DataFrame,
-    titles: Mapping[str, str],
-    chance: Mapping[str, float],
-    columns: int = 4,
-) -> Figure:
-    """Accuracy against size, a panel a measure, the two variants side by side.
+def final_by_size(frame: pd.DataFrame, chance: Mapping[str, float], columns: int = 4) -> Figure:
+    """Accuracy against size, a panel a task, the two variants side by side.
 
     Args:
-        frame: columns subset, variant, size, n_params, value, low, high; one row a model and measure.
-        titles: of the panels by subset, in their order.
-        chance: a dashed line for the subsets that have one.
+        frame: columns task, variant, size, n_params, value, low, high; one row a model and task.
+        chance: a dashed line for the tasks that have one.
         columns: panels in a row.
     """
-    rows = -(-len(titles) // columns)
+    tasks = list(dict.fromkeys(frame["task"]))
+    rows = -(-len(tasks) // columns)
     figure, grid = plt.subplots(
         rows, columns, figsize=(2.6 * columns, 2.1 * rows + 0.4), sharex=True, squeeze=False
     )
     sizes = frame.drop_duplicates("size").sort_values("n_params")
-    for axes, (subset, title) in zip(grid.flat, titles.items(), strict=False):
-        _by_size(axes, frame[frame["subset"] == subset])
-        if subset in chance:
-            axes.axhline(chance[subset], color=REFERENCE, ls="--", lw=1, zorder=1)
-        axes.set_title(title, fontsize=8.5, fontweight="normal")
+    for axes, task in zip(grid.flat, tasks, strict=False):
+        _by_size(axes, frame[frame["task"] == task])
+        if task in chance:
+            axes.axhline(chance[task], color=REFERENCE, ls="--", lw=1, zorder=1)
+        axes.set_title(task, fontsize=8.5, fontweight="normal")
         axes.set_xscale("log")
         axes.set_xticks(sizes["n_params"], sizes["size"], rotation=60, fontsize=8)
         axes.xaxis.set_minor_locator(NullLocator())
     for index, axes in enumerate(grid.flat):
-        axes.set_visible(index < len(titles))
-        axes.tick_params(labelbottom=index + columns >= len(titles))
+        axes.set_visible(index < len(tasks))
+        axes.tick_params(labelbottom=index + columns >= len(tasks))
     figure.supxlabel("size (non-embedding parameters, log scale)", fontsize="medium")
     figure.supylabel("accuracy", fontsize="medium")
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)

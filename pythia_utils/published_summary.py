@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pythia_utils.errors import unknown
 from pythia_utils.evaldata import blimp_paradigms
 from pythia_utils.published_files import COMMIT, LICENCE, REPOSITORY
-from pythia_utils.statistics import weighted_mean, with_normal_interval
+from pythia_utils.statistics import with_normal_interval
 from pythia_utils.suites import data_dir, find_model
 
 if TYPE_CHECKING:
@@ -166,65 +166,3 @@ def blimp(level: str) -> pd.DataFrame:
     bare = frame["subset"].str.removeprefix("blimp/")
     chosen = frame["subset"].str.startswith("blimp/") & bare.isin(names)
     return frame.assign(subset=bare)[chosen].reset_index(drop=True)
-
-
-def variant_effect(frame: pd.DataFrame) -> pd.DataFrame:
-    """The deduped minus the standard variant, as a mean over sizes, with its 95% interval.
-
-    The sizes are fixed; the interval is that of drawing other test items, as if each model had its
-    own. As all have the same, it is somewhat too wide.
-
-    Args:
-        frame: accuracies of both variants at one step, as `summary` gives them.
-
-    Returns:
-        Columns subset, value, stderr, sizes (how many have both variants), low, high.
-    """
-    import pandas as pd
-
-    variants = [frame[frame["variant"] == name] for name in ("deduped", "standard")]
-    pairs = variants[0].merge(variants[1], on=["size", "subset"], suffixes=("", "_standard"))
-    rows = []
-    for subset, own in pairs.groupby("subset", sort=False):
-        errors = (own["stderr"] ** 2 + own["stderr_standard"] ** 2) ** 0.5
-        value, stderr = weighted_mean(own["value"] - own["value_standard"], errors)
-        rows.append({"subset": subset, "value": value, "stderr": stderr, "sizes": len(own)})
-    return with_normal_interval(pd.DataFrame(rows))
-
-
-def distances(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
-    """How far apart two models of each size are, at each step that both were tested at.
-
-    The root mean square, over tasks, of (a - b) / sqrt(se_a² + se_b²). It is 0 for one and the same
-    model, and about 1 for two that are equally good and err on different items (`distance_range`).
-    Models that differ in skill lie further apart, models that err on the same items nearer.
-
-    Args:
-        one, other: accuracies, as `summary` gives them, of one model a size, such as the two
-            variants, or v0 and v1.
-
-    Returns:
-        Columns size, n_params, model (of `one`), step, distance and tasks (how many), by size and step.
-    """
-    keys = ["size", "n_params", "step", "subset"]
-    both = one.merge(other[[*keys, "value", "stderr"]], on=keys, suffixes=("", "_other"))
-    variance = both["stderr"] ** 2 + both["stderr_other"] ** 2
-    # A task that both get all wrong has no error, and no difference.
-    square = (both["value"] - both["value_other"]) ** 2 / variance.where(variance > 0, 1)
-    groups = square.groupby([both[key] for key in ("size", "n_params", "model", "step")])
-    table = groups.agg(["mean", "size"]).set_axis(["distance", "tasks"], axis="columns")
-    table["distance"] **= 0.5
-    return table.reset_index().sort_values(["n_params", "step"], ignore_index=True)
-
-
-def distance_range(tasks: int, confidence: float = 0.95) -> tuple[float, float]:
-    """The central range of `distances` for two equally good models that err on different items.
-
-    Then `tasks` times the squared distance is a chi-squared variable of `tasks` degrees of freedom
-    (the differences of accuracies being normal, with known errors).
-    """
-    from scipy.stats import chi2
-
-    tail = (1 - confidence) / 2
-    low, high = (chi2.ppf([tail, 1 - tail], tasks) / tasks) ** 0.5
-    return float(low), float(high)
