@@ -83,7 +83,7 @@ class Report:
         for finding in self.findings:
             counts[finding.status] += 1
         told = [f"{counts[status]} {status}" for status in _ORDER[:3] if counts[status]]
-        return f"{looked}: {', '.join(told) or 'nothing found'}"
+        return f"{looked}: {', '.join(told) or 'no fault found'}"
 
 
 def audit(

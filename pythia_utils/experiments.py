@@ -92,11 +92,8 @@ def load_config(root: Path) -> Config:
     check_keys(FILE, source, required | {"pages"}, required)
     entries = mapping(f"{FILE}: experiments", source["experiments"])
     experiments = {name: _experiment(root, name, entry) for name, entry in entries.items()}
-    others = mapping(f"{FILE}: pages", source.get("pages") or {})
-    pages = {
-        name: read_page(f"{FILE}: pages.{name}", root, name, entry, experiments)
-        for name, entry in others.items()
-    }
+    others = mapping(f"{FILE}: pages", source.get("pages") or {}).items()
+    pages = {name: read_page(FILE, root, name, entry, experiments) for name, entry in others}
     config = Config(root, mapping(f"{FILE}: profiles", source["profiles"]), experiments, pages)
     _check_profiles(config)
     return config

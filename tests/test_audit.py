@@ -342,7 +342,7 @@ def test_the_command_prints_a_table_and_exits_with_1_if_something_is_new(trained
     (trained / "step1" / SINGLE).unlink()
     done = run("pico-7k", "--steps", "0, 2-16", "--json", str(tmp_path / "report.json"))
     assert done.exit_code == 0
-    assert done.output == "5 revisions of pico-7k: nothing found\n"
+    assert done.output == "5 revisions of pico-7k: no fault found\n"
     assert json.loads((tmp_path / "report.json").read_text())["new"] == 0
     done = run("pico-7k", "--steps", "0-16")
     assert done.exit_code == 1
