@@ -1,4 +1,4 @@
-"""Intervals, power laws and onsets: how sure a figure is.
+"""Intervals and power laws: how sure a figure is.
 
 Every function states its formula and source. Confidence is a two-sided probability, .95 by default.
 """
@@ -78,9 +78,8 @@ def below_chance(
     """
     from scipy import stats  # slow to import, and not needed at every checkpoint
 
-    tests = zip(successes, n, strict=True)
-    p_values = [stats.binomtest(int(k), int(m), chance, "less").pvalue for k, m in tests]
-    if not p_values:
+    p_values = stats.binom.cdf(np.asarray(successes), np.asarray(n), chance)
+    if not len(p_values):
         return np.zeros(0, dtype=bool)
     return stats.false_discovery_control(p_values) <= false_discovery
 
@@ -192,82 +191,4 @@ def fit_power_law(x: Sequence[float], y: Sequence[float], confidence: float = 0.
         scale=float(np.exp(line.intercept)),
         r_squared=line.rvalue**2,
         n=len(x),
-    )
-
-
-@dataclass(frozen=True)
-class Onset:
-    """When a curve comes to stay above a threshold: the step, its interval, or never (nan).
-
-    Attributes:
-        step: interpolated between measured steps; nan if the curve does not end above.
-        low, high: percentile interval over resampled curves; `high` is inf where more than the
-            upper tail of them never stays above.
-        reached: share of the resampled curves that stay above.
-    """
-
-    step: float
-    low: float
-    high: float
-    reached: float
-
-
-def _crossings(steps: np.ndarray, curves: np.ndarray, threshold: float) -> np.ndarray:
-    """For each curve (rows) the step from which it stays at or above the threshold, inf if none.
-
-    Between two measured steps the curve is a straight line in log2(1 + step).
-    """
-    time = np.log2(1 + steps)
-    below = curves < threshold
-    never = below[:, -1]
-    # Index of the last step below; -1 where the curve is above from the first step on.
-    last = np.where(below.any(1), below.shape[1] - 1 - below[:, ::-1].argmax(1), -1)
-    before = np.clip(last, 0, len(steps) - 2)
-    rows = np.arange(len(curves))
-    left, right = curves[rows, before], curves[rows, before + 1]
-    rise = np.where(right > left, right - left, 1.0)
-    when = time[before] + (threshold - left) / rise * (time[before + 1] - time[before])
-    crossed = np.where(last < 0, steps[0], 2**when - 1)
-    return np.where(never, np.inf, crossed)
-
-
-def onset(
-    steps: Sequence[int],
-    successes: Sequence[int],
-    n: Sequence[int],
-    threshold: float = 0.75,
-    confidence: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
-) -> Onset:
-    """The step from which an accuracy stays at or above `threshold`.
-
-    A parametric bootstrap gives the interval (Efron and Tibshirani 1993, chapter 6): each resampled
-    curve draws every count from a binomial with that step's accuracy. It covers the sampling of test
-    items, not of training runs.
-
-    Args:
-        steps: measured steps, increasing, at least two.
-        successes: correct answers at each step.
-        n: answers at each step.
-        threshold: halfway between chance and perfect by default, for two choices.
-        confidence: two-sided.
-        resamples: bootstrap curves.
-        seed: of the bootstrap.
-    """
-    steps, n = np.asarray(steps, dtype=float), np.asarray(n)
-    if len(steps) < 2 or np.any(np.diff(steps) <= 0):
-        raise UsageError("an onset needs at least two steps, in increasing order")
-    accuracy = np.asarray(successes) / n
-    drawn = np.random.default_rng(seed).binomial(n, accuracy, (resamples, len(steps))) / n
-    spread = _crossings(steps, drawn, threshold)
-    tail = (1 - confidence) / 2
-    # 'nearest': an interpolation between a step and infinity would be infinite either way.
-    low, high = np.quantile(spread, [tail, 1 - tail], method="nearest")
-    point = _crossings(steps, accuracy[None], threshold)[0]
-    return Onset(
-        step=float(point) if np.isfinite(point) else float("nan"),
-        low=float(low),
-        high=float(high),
-        reached=float(np.isfinite(spread).mean()),
     )
