@@ -198,7 +198,7 @@ def below_chance_phases(
             depth = {"deepest": deepest["step"], "value": deepest["value"]}
             depth |= {"low": float(low), "high": float(high), "overcome": bool(final > chance)}
             rows.append({"model": model, "subset": subset} | ends | depth)
-    columns = "model subset first last deepest value low high overcome".split()
+    columns = ["model", "subset", "first", "last", "deepest", "value", "low", "high", "overcome"]
     return pd.DataFrame(rows, columns=columns).sort_values("value", ignore_index=True)
 
 

@@ -227,7 +227,9 @@ def test_permutation_test_has_its_size_and_power():
     assert np.mean(related) > 0.95
 
 
-@pytest.mark.parametrize(("items", "orders", "correlation"), [(15, 4, 0.8), (15, 2, 0.5), (12, 8, 0.9)])
+@pytest.mark.parametrize(
+    ("items", "orders", "correlation"), [(15, 4, 0.8), (15, 2, 0.5), (12, 8, 0.9)]
+)
 def test_agreement_interval_covers_the_correlation_of_the_population(items, orders, correlation):
     """Normal ratings of correlation r have Spearman's correlation 6/pi asin(r/2)."""
     rng, hits = np.random.default_rng(10), 0
