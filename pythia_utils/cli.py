@@ -13,6 +13,7 @@ import click
 
 from pythia_utils import experiments, records, runner, suites
 from pythia_utils.cli_data import batch_command, config_command, examples
+from pythia_utils.cli_published import published_command
 from pythia_utils.errors import TrainingError, UsageError
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -255,6 +256,7 @@ def book_command(suite: str, workers: int | None) -> None:
 
 cli.add_command(batch_command)
 cli.add_command(config_command)
+cli.add_command(published_command)
 
 
 if __name__ == "__main__":
