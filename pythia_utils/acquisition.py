@@ -12,7 +12,7 @@ import pandas as pd
 from pythia_utils.evaldata import blimp_paradigms
 from pythia_utils.nano.distractors import WRONG_RULES
 from pythia_utils.nano.grammar import PHENOMENA
-from pythia_utils.statistics import mean_and_stderr, wilson_interval
+from pythia_utils.statistics import difference_interval, mean_and_stderr, wilson_interval
 from pythia_utils.suites import find_model, suite
 from pythia_utils.trajectories import mean_over_training, order_agreement
 
@@ -64,9 +64,21 @@ def fields(phenomena: list[str]) -> dict[str, str]:
 
 def heights(curves: pd.DataFrame) -> pd.DataFrame:
     """Mean accuracy over training (`trajectories.mean_over_training`), a row a model, a column a subset."""
-    groups = curves.sort_values("step").groupby(["model", "subset"], sort=False)
-    height = groups.apply(lambda curve: mean_over_training(curve["step"], curve["value"]))
-    return height.unstack()[list(dict.fromkeys(curves["subset"]))]
+    rows = []
+    for (model, subset), curve in curves.groupby(["model", "subset"], sort=False):
+        curve = curve.sort_values("step")
+        if len(curve) < 2:
+            continue  # measured once: no curve
+        height = mean_over_training(curve["step"], curve["value"])
+        rows.append({"model": model, "subset": subset, "height": height})
+    return by_subset(pd.DataFrame(rows), "height").T
+
+
+def by_subset(frame: pd.DataFrame, column: str) -> pd.DataFrame:
+    """One column as a table, a row a subset, a column a model, both in order of appearance."""
+    models = frame.groupby("model", sort=False)
+    table = pd.DataFrame({name: part.set_index("subset")[column] for name, part in models})
+    return table.loc[list(dict.fromkeys(frame["subset"]))]
 
 
 def ranks(milestones: pd.DataFrame, models: list[str]) -> pd.DataFrame:
@@ -74,8 +86,7 @@ def ranks(milestones: pd.DataFrame, models: list[str]) -> pd.DataFrame:
 
     1 is the first; ties share their mean, and those without an onset are tied at the end.
     """
-    table = milestones.pivot(index="subset", columns="model", values="onset")[models]
-    return table.fillna(np.inf).rank().rename_axis(index=None, columns=None)
+    return by_subset(milestones, "onset")[models].fillna(np.inf).rank()
 
 
 def agreements(values: pd.DataFrame) -> pd.DataFrame:
@@ -112,6 +123,28 @@ def _comparisons(names: list[str]) -> list[tuple[str, list[str]]]:
     for size, part in models[models["main"]].groupby("size", sort=False):
         found.append((f"standard and deduped data, {size}", list(part["model"])))
     return [(compared, members) for compared, members in found if len(members) > 1]
+
+
+def size_gain(curves: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Final accuracy of the largest model minus that of the smallest, Newcombe's 95% interval.
+
+    Returns:
+        Columns subset, value, low, high, the largest gain first; and a title that names the models.
+    """
+    final = curves[curves["step"] == curves["step"].max()]
+    small, large = (
+        final[final["n_params"] == end]
+        for end in (final["n_params"].min(), final["n_params"].max())
+    )
+    rows = []
+    for row in small.merge(large, on="subset", suffixes=("_small", "_large")).itertuples():
+        counts = (row.correct_small, row.correct_large), (row.n_small, row.n_large)
+        value, low, high = difference_interval(*counts)
+        rows.append({"subset": row.subset, "value": value, "low": low, "high": high})
+    title = (
+        f"{large['model'].iloc[0]} minus {small['model'].iloc[0]} at step {final['step'].max():,}"
+    )
+    return pd.DataFrame(rows).sort_values("value", ascending=False), title
 
 
 def variant_gains(heights: pd.DataFrame) -> pd.DataFrame:

@@ -122,7 +122,7 @@ def orders(ranks: pd.DataFrame, fields: dict[str, str], xlabel: str) -> Figure:
         xlabel: what the columns are.
     """
     figure, axes = plt.subplots(figsize=(7.2, 1.2 + 0.3 * len(ranks)))
-    colours = category_palette(sorted(set(fields[name] for name in ranks.index)))
+    colours = category_palette(sorted({fields[name] for name in ranks.index}))
     columns = np.arange(ranks.shape[1])
     ranks = ranks.iloc[np.argsort(ranks.iloc[:, -1].to_numpy(), kind="stable")]
     for name, row in ranks.iterrows():

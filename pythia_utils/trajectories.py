@@ -122,8 +122,7 @@ def _entries(
     left, right = curves[rows, before], curves[rows, before + 1]
     edge = np.where(left < low, low, high)
     change = np.where(right != left, right - left, 1.0)
-    with np.errstate(invalid="ignore"):  # inf - inf, where a row is replaced below
-        part = (edge - left) / change
+    part = np.clip((edge - left) / change, 0, 1)  # beyond only in rows that are replaced below
     time = np.log2(1 + steps)
     when = 2 ** (time[before] + part * (time[before + 1] - time[before])) - 1
     return np.where(outside[:, -1], np.inf, np.where(last < 0, steps[0], when))
@@ -139,21 +138,24 @@ def _milestone(entered: np.ndarray, confidence: float, level: float) -> Mileston
     return Milestone(step, float(low), float(high), float(np.isfinite(spread).mean()), float(level))
 
 
-def milestones(curves: pd.DataFrame) -> pd.DataFrame:
+def milestones(curves: pd.DataFrame, tolerance: float = 0.1) -> pd.DataFrame:
     """Onset and plateau of every curve of a grid.
 
     Args:
         curves: columns model, subset, step, correct, n.
+        tolerance: of the plateau.
 
     Returns:
-        A row a model and subset, in order of appearance: model, subset; onset, low, high;
-        plateau, plateau_low, plateau_high, level.
+        A row a model and subset measured twice or more, in order of appearance: model, subset;
+        onset, low, high; plateau, plateau_low, plateau_high, level.
     """
     rows = []
     for (model, subset), curve in curves.groupby(["model", "subset"], sort=False):
         curve = curve.sort_values("step")
+        if len(curve) < 2:
+            continue  # measured once: no curve
         data = (curve["step"], curve["correct"].astype(int), curve["n"].astype(int))
-        start, end = onset(*data), plateau(*data)
+        start, end = onset(*data), plateau(*data, tolerance=tolerance)
         row = {"model": model, "subset": subset}
         row |= {"onset": start.step, "low": start.low, "high": start.high}
         row |= {"plateau": end.step, "plateau_low": end.low, "plateau_high": end.high}
@@ -247,8 +249,9 @@ def order_agreement(
     for ties (Kendall and Gibbons 1990, chapter 6), is 12 Σ (R_j - R̄)² / (m²(k³ - k) - m Σ (t³ - t))
     for m orders of k items with rank sums R_j and ties of lengths t. The test permutes each row on
     its own: p = (1 + #{rho* >= rho}) / (1 + permutations), one-sided for agreement. The interval is
-    a jackknife over items on Fisher's scale: atanh(rho) ± t · se with k - 1 degrees of freedom
-    (Miller 1974). It covers which phenomena were chosen; noise in `values` lowers rho.
+    tanh(atanh(rho) ± t · se / (1 - rho²)), with the jackknife's error over items (Miller 1974) and
+    k - 1 degrees of freedom. It covers which phenomena were chosen; noise in `values` lowers rho.
+    Equal orders have an interval of no width, whatever their number.
 
     Args:
         values: (orders, items) float, such as onsets; inf comes last, equal values are ties.
@@ -304,8 +307,8 @@ def _jackknife(values: np.ndarray, rho: float, confidence: float) -> tuple[float
     from scipy.stats import t
 
     k = values.shape[1]
-    fisher = lambda r: np.arctanh(np.clip(r, -0.9999, 0.9999))  # noqa: E731 - finite at ±1
-    without = _ranks(np.stack([np.delete(values, item, axis=1) for item in range(k)]))
-    pseudo = k * fisher(rho) - (k - 1) * fisher(_mean_rho(without))
-    half = t.ppf(0.5 + confidence / 2, k - 1) * pseudo.std(ddof=1) / np.sqrt(k)
-    return float(np.tanh(fisher(rho) - half)), float(np.tanh(fisher(rho) + half))
+    without = _mean_rho(_ranks(np.stack([np.delete(values, item, axis=1) for item in range(k)])))
+    error = np.sqrt((k - 1) / k * np.sum((without - without.mean()) ** 2))
+    inside = np.clip(rho, -1 + 1e-9, 1 - 1e-9)
+    half = t.ppf(0.5 + confidence / 2, k - 1) * error / (1 - inside**2)
+    return float(np.tanh(np.arctanh(inside) - half)), float(np.tanh(np.arctanh(inside) + half))
