@@ -31,7 +31,8 @@ def accuracies(table: pd.DataFrame, paradigms: pd.DataFrame, by: str = "phenomen
         heights = [where[name] - 0.25 for name in paradigms[by]]
         axes.plot(paradigms["value"], heights, ".", color=_PALE, ms=5, zorder=1)
     _name_rows(axes, table[by], rows)
-    axes.set(xlabel="accuracy", xlim=(min(0.4, table["low"].min() - 0.05), 1.02))
+    left = min(0.45, table["low"].min(), paradigms["value"].min())
+    axes.set(xlabel="accuracy", xlim=(left - 0.05, 1.02))
     axes.axvline(0.5, color=REFERENCE, ls="--", lw=1)
     return figure
 

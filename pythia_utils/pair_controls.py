@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from pythia_utils.nano.distractors import without_temptation
 from pythia_utils.pair_files import MinimalPair
+from pythia_utils.scoring import score_minimal_pairs
 from pythia_utils.statistics import (
     mean_and_stderr,
     proportion_stderr,
@@ -21,12 +23,13 @@ from pythia_utils.statistics import (
     ratio_and_stderr,
     weighted_mean,
     wilson_interval,
+    with_normal_interval,
 )
 from pythia_utils.suites import find_model, suite
 from pythia_utils.training_data import open_source
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 def token_counts(model: str, tokens: int) -> np.ndarray | None:
@@ -202,29 +205,37 @@ def _proportion(name: str, successes: float, n: int) -> dict[str, float]:
     return row | {f"{name}_low": float(low), f"{name}_high": float(high)}
 
 
-def paired_difference(scores: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy of `others` minus that of `scores` on the same pairs, one changed, by phenomenon.
+def attraction(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    scores: pd.DataFrame,
+    pairs: Sequence[MinimalPair],
+) -> pd.DataFrame:
+    """Accuracy gained when the distractor tempts to nothing: the same pairs, one noun changed.
 
     The error is that of a mean of differences of pairs, twins taken together
     (`statistics.ratio_and_stderr`).
 
     Args:
+        model, tokenizer: what scored the pairs.
         scores: of `with_controls`.
-        others: the changed pairs of some of its phenomena, all of these and in the same order.
+        pairs: nano's, as scored; none of another set.
 
     Returns:
-        Columns phenomenon, value, stderr, n (pairs), low, high (95%).
+        A row a phenomenon that has a distractor (`distractors`): phenomenon, value, stderr, n
+        (pairs), low, high (95%).
     """
+    changed = without_temptation(pairs)
+    others = score_minimal_pairs(model, tokenizer, changed) if changed else scores.iloc[:0]
     own = scores[scores["phenomenon"].isin(others["phenomenon"])]
-    change = others["correct"].to_numpy(float) - own["correct"].to_numpy(float)
+    gain = others["correct"].to_numpy(float) - own["correct"].to_numpy(float)
     rows = []
-    for name, part in own.assign(change=change).groupby("phenomenon", sort=False):
-        twins = part.groupby("twin")["change"]
+    for name, part in own.assign(gain=gain).groupby("phenomenon", sort=False):
+        twins = part.groupby("twin")["gain"]
         value, stderr = ratio_and_stderr(twins.sum(), twins.size())
         rows.append({"phenomenon": name, "value": value, "stderr": stderr, "n": len(part)})
-    table = pd.DataFrame(rows)
-    half = 1.959964 * table["stderr"]
-    return table.assign(low=table["value"] - half, high=table["value"] + half)
+    table = pd.DataFrame(rows, columns=["phenomenon", "value", "stderr", "n"])
+    return with_normal_interval(table)
 
 
 _OWN = ("value", "stderr", "n")

@@ -269,13 +269,20 @@ def test_every_distractor_of_nano_can_be_changed_there_and_back():
         assert (words[1] in plural) == (words[4].rstrip(".") in plural), pair
 
 
-def test_attraction_is_the_difference_that_the_distractor_makes():
-    tempting = scored([1, 0, 0, 0] * 10, "subject_verb_agreement_attractor")
-    tempting = tempting.assign(twin=np.repeat(np.arange(20), 2))
-    rest = scored([1] * 5, "filler_gap").assign(twin=range(20, 25))
-    both = pd.concat([rest, tempting], ignore_index=True)
-    others = scored([1, 1, 1, 0] * 10, "subject_verb_agreement_attractor")
-    (row,) = pair_controls.paired_difference(both, others).itertuples()
-    assert (row.phenomenon, row.value, row.n) == ("subject_verb_agreement_attractor", 0.5, 40)
-    # Twins always changed together here: half a correct answer each, without any spread.
+def test_attraction_is_the_difference_that_the_distractor_makes(monkeypatch):
+    phenomenon = "subject_verb_agreement_attractor"
+    pairs = [
+        p for p in evaldata.load_pairs("nano", 40) if p.phenomenon in (phenomenon, "filler_gap")
+    ]
+    scores = scored([1, 0, 0, 0] * 20, [pair.phenomenon for pair in pairs])
+    scores = scores.assign(twin=np.repeat(np.arange(40), 2))
+    asked = []
+    others = scored([1, 1, 1, 0] * 10, phenomenon)
+    answer = lambda model, tokenizer, pairs: asked.extend(pairs) or others  # noqa: E731
+    monkeypatch.setattr(pair_controls, "score_minimal_pairs", answer)
+    (row,) = pair_controls.attraction(None, None, scores, pairs).itertuples()
+    assert asked == distractors.without_temptation(pairs)
+    assert (row.phenomenon, row.value, row.n) == (phenomenon, 0.5, 40)
+    # In each pair of twins just one changed: no spread between twins.
     assert row.stderr == pytest.approx(0)
+    assert pair_controls.attraction(None, None, scores, []).empty
