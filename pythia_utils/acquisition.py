@@ -201,8 +201,8 @@ def beside_blimp(nano: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
             phenomena that are cases of one of BLiMP's.
 
     Returns:
-        A row a phenomenon of BLiMP: columns nano, pythia. Empty where `nano` holds other phenomena.
+        A row a phenomenon of BLiMP: columns ours, pythia. Empty where `nano` holds other phenomena.
     """
     own = nano.mean().rename(IN_BLIMP).loc[lambda row: row.index.isin(IN_BLIMP.values())]
     own = own.groupby(level=0).mean()
-    return pd.DataFrame({"nano": own, "pythia": published.mean().reindex(own.index)})
+    return pd.DataFrame({"ours": own, "pythia": published.mean().reindex(own.index)})

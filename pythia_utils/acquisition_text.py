@@ -89,7 +89,7 @@ def published_in_words(milestones: pd.DataFrame, phases: pd.DataFrame, first: in
     return (
         f"The first published step is {first:,}. By then {early} of {n} curves are above .75 to stay, "
         f"and {settled} within .02 of their level in the second half of training; {never} never come "
-        "to stay above .75. So most onsets lie before the first score and cannot be ordered by it. "
+        "to stay above .75. Onsets before the first score cannot be ordered by it. "
         f"Phases below chance, both variants: {len(phases)}, {below}. A mean over paradigms hides "
         "more than it shows there: some of its paradigms may be far below, others above."
     )

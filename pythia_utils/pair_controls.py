@@ -1,6 +1,7 @@
 """Accuracy on minimal pairs, and whether something duller than grammar explains it.
 
-A sentence with a rare word or with more tokens is less likely, whatever its grammar. So pairs carry
+A sentence with a rare word or with more tokens is less likely, whatever its grammar; and a rare word
+has more tokens, so frequency is looked at where lengths are equal. Pairs carry
 two differences, acceptable minus unacceptable: in tokens, and in log-likelihood under a model that
 knows word frequencies only. The frequencies are counted in what the model was trained on.
 """
@@ -174,10 +175,11 @@ def controls(scores: pd.DataFrame) -> pd.DataFrame:
     Returns:
         A row a phenomenon, then `all`. Columns phenomenon; `matched`, the accuracy on pairs of
         equal length; `unigram`, that of a model of token frequencies alone, a tie counting half;
-        `length` and `frequency`, the rank correlation of being right with that difference, within
-        paradigms, twins being clusters (`statistics.rank_correlation`). Each also with `_n` (pairs),
-        `_low` and `_high` (95%; of accuracies Wilson's) and `_stderr` (of correlations the
-        half-width over 1.96). nan where there is nothing to tell, such as no pair wrong.
+        `length` and `frequency`, the rank correlation of being right with that difference, of
+        frequency on pairs of equal length (`statistics.rank_correlation` within paradigms, twins
+        being clusters). Each also with `_n` (pairs), `_low` and `_high` (95%; of accuracies
+        Wilson's) and `_stderr` (of correlations the half-width over 1.96). nan where there is
+        nothing to tell, such as no pair wrong.
     """
     parts = [*scores.groupby("phenomenon", sort=False), ("all", scores)]
     return pd.DataFrame([{"phenomenon": name} | _controls(part) for name, part in parts])
@@ -188,8 +190,9 @@ def _controls(part: pd.DataFrame) -> dict[str, float]:
     row = _proportion("matched", matched.sum(), len(matched))
     advantage = part["frequency_difference"].dropna()
     row |= _proportion("unigram", (np.sign(advantage) + 1).sum() / 2, len(advantage))
-    for name in ("length", "frequency"):
-        known = part[part[f"{name}_difference"].notna()]
+    comparable = {"length": part, "frequency": part[part["length_difference"] == 0]}
+    for name, pairs in comparable.items():
+        known = pairs[pairs[f"{name}_difference"].notna()]
         columns = (known[c] for c in ("correct", f"{name}_difference", "paradigm", "twin"))
         r, low, high = rank_correlation(*columns) if len(known) else (np.nan,) * 3
         row |= {name: r, f"{name}_low": low, f"{name}_high": high}

@@ -165,9 +165,9 @@ def test_sentences_follow_the_numbers():
     assert "p < .001" in text
     opposite = acquisition.agreements(pd.DataFrame([order, -order, order], index=names))
     assert "do not agree" in acquisition_text.agreement_in_words(opposite, "sizes")
-    related = pd.DataFrame({"nano": order, "pythia": order})
+    related = pd.DataFrame({"ours": order, "pythia": order})
     assert "the two orders are related" in acquisition_text.beside_in_words(related)
-    unrelated = pd.DataFrame({"nano": order, "pythia": [3, 7, 0, 5, 1, 6, 2, 4]})
+    unrelated = pd.DataFrame({"ours": order, "pythia": [3, 7, 0, 5, 1, 6, 2, 4]})
     assert "may be there or not" in acquisition_text.beside_in_words(unrelated)
     heights = pd.DataFrame({"a": [0.5, 0.6]}, index=["nano-7k", "nano-7k-seed1"])
     assert "up to 0.100" in acquisition_text.seeds_in_words(heights)
