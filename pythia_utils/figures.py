@@ -246,12 +246,12 @@ def _curves(axes: Axes, frame: pd.DataFrame, colours: dict) -> None:
     for name, curve in frame.groupby("model", sort=False):
         curve = curve.sort_values("step")
         time = np.log2(1 + curve["step"].to_numpy(dtype=float))
-        line = {"color": colours[name], "ls": _line_style(name), "label": name}
+        line = {"color": colours[name], "ls": line_style(name), "label": name}
         axes.plot(time, curve["value"], marker="o", ms=3, lw=1.6, **line)
         axes.fill_between(time, curve["low"], curve["high"], color=colours[name], alpha=0.18, lw=0)
 
 
-def _line_style(name: str) -> str:
+def line_style(name: str) -> str:
     """Dotted for deduplicated data, dashed for another seed than the suite's own."""
     model = find_model(name)
     if model.variant == "deduped":
