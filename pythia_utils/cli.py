@@ -14,6 +14,7 @@ import click
 from pythia_utils import experiments, records, runner, suites
 from pythia_utils.cli_data import batch_command, config_command, examples
 from pythia_utils.errors import TrainingError, UsageError
+from pythia_utils.kernel_options import KernelOptions
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -173,6 +174,7 @@ def _commas(text: str | None) -> list[str] | None:
         "pythia run grammar --model pico-57k --step 512",
         "pythia run grammar --model pico-57k --step 512 -p pairs=400",
         "pythia run --profile full --dry-run",
+        "pythia run --timeout 10m --memory-limit 4GB",
         "pythia run grammar --suite pythia --model pythia-70m --step 3000",
     ),
 )
@@ -188,11 +190,15 @@ def _commas(text: str | None) -> list[str] | None:
     "--workers", type=click.IntRange(min=1), help="Notebooks at a time. Default: one a core."
 )
 @click.option("--rerun", type=click.Choice(["all"]), help="Run cells that are up to date too.")
+@click.option("--timeout", metavar="TIME", help="That a notebook's cell may take. Default: 1h.")
+@click.option("--memory-limit", metavar="SIZE", help="That a notebook may hold, such as 4GB.")
+@click.option("--cold", is_flag=True, help="Start each kernel from nothing: slower, same results.")
 @click.option("--dry-run", is_flag=True, help="List what would run, and why.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def run_command(
-    names, profile, suite, models, steps, parameter, workers, rerun, dry_run, quiet
-) -> None:
+    names, profile, suite, models, steps, parameter, workers, rerun, timeout, memory_limit, cold,
+    dry_run, quiet,
+) -> None:  # fmt: skip
     """Run notebooks over a model x step grid. A cell whose result would be the same is not run."""
     config = experiments.load_config(_root())
     cells = experiments.expand(
@@ -204,10 +210,13 @@ def run_command(
         profile,
         experiments.parse_parameters(parameter),
     )
-    _run(cells, config.root, workers, rerun, dry_run, quiet)
+    options = KernelOptions.parse(cold, timeout, memory_limit)
+    _run(cells, config.root, workers, rerun, dry_run, quiet, options)
 
 
-def _run(cells, root: Path, workers=None, rerun=None, dry_run=False, quiet=False) -> None:
+def _run(
+    cells, root: Path, workers=None, rerun=None, dry_run=False, quiet=False, options=None
+) -> None:
     """Plan, run what must be run, and exit with 1 or 130 where that did not go well."""
     ledger = runner.Ledger(records.runs_dir(root) / "ledger.jsonl")
     planned = runner.plan(cells, ledger, rerun, dry_run)
@@ -219,7 +228,7 @@ def _run(cells, root: Path, workers=None, rerun=None, dry_run=False, quiet=False
         click.echo(f"{len(due)} of {len(planned)} cells to run", err=True)
     if dry_run or not due:
         return
-    outcomes = runner.run([cell for cell, _ in due], ledger, workers, quiet)
+    outcomes = runner.run([cell for cell, _ in due], ledger, workers, quiet, options)
     if table := runner.failure_table(outcomes):
         click.echo(f"\nfailed:\n{table}", err=True)
     if code := runner.exit_code(outcomes):

@@ -25,6 +25,7 @@ from typing import Any
 
 from pythia_utils import records
 from pythia_utils.cells import Cell
+from pythia_utils.kernel_options import KernelOptions
 from pythia_utils.ledger import Ledger, Outcome, plan
 from pythia_utils.provenance import PACKAGE, atomic_write
 
@@ -33,12 +34,13 @@ __all__ = ["Ledger", "Outcome", "exit_code", "failure_table", "plan", "run", "ru
 STOP_WITHIN = 4.0  # seconds that interrupted cells have to clean up
 
 
-def run_cell(cell: Cell, threads: int = 1) -> Outcome:
+def run_cell(cell: Cell, threads: int = 1, options: KernelOptions | None = None) -> Outcome:
     """Run one cell and put its notebook and records in place. Never raises.
 
     Args:
         cell: what to run.
         threads: that the notebook's numerical libraries may use.
+        options: how its kernel starts, and its limits.
     """
     from pythia_utils import kernels
 
@@ -47,7 +49,8 @@ def run_cell(cell: Cell, threads: int = 1) -> Outcome:
         parts = cell.parts()
         fingerprint = cell.fingerprint(parts)
         env = _environment(cell, threads)
-        notebook, error = kernels.execute(cell.notebook, cell.parameters, cell.root, env)
+        done = kernels.execute(cell.notebook, cell.parameters, cell.root, env, options)
+        notebook, error = done.notebook, done.error
         seconds = round(time.monotonic() - started, 2)
         _describe(notebook, cell, fingerprint, seconds, error)
         if error is None:
@@ -127,7 +130,11 @@ def usable_cores() -> int:
 
 
 def run(
-    cells: Iterable[Cell], ledger: Ledger, workers: int | None = None, quiet: bool = False
+    cells: Iterable[Cell],
+    ledger: Ledger,
+    workers: int | None = None,
+    quiet: bool = False,
+    options: KernelOptions | None = None,
 ) -> list[Outcome]:
     """Run cells in parallel; one that fails does not stop the others.
 
@@ -139,6 +146,7 @@ def run(
         ledger: gets a line for each cell that was done or failed.
         workers: notebooks at a time; as many as there are cores by default.
         quiet: show no progress.
+        options: how kernels start, and their limits.
 
     Returns:
         One outcome a cell, in the order of `cells`.
@@ -154,7 +162,7 @@ def run(
     kernels.live.reset()
     with _stop_signals() as stop, _Progress(len(cells), quiet) as progress:
         executor = _executor(workers)
-        futures = [executor.submit(run_cell, cell, threads) for cell in cells]
+        futures = [executor.submit(run_cell, cell, threads, options) for cell in cells]
         for outcome in _as_they_finish(futures, stop, progress):
             outcomes[outcome.cell_id] = outcome
             if outcome.status != "interrupted":
