@@ -15,8 +15,10 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,8 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
+from pythia_utils.kernel_options import KernelOptions
+
 ENGINE = "pythia"
 # Names are checked beforehand and failures are in the outcome: papermill has nothing to add.
 logging.getLogger("papermill").setLevel(logging.CRITICAL)
@@ -36,6 +40,27 @@ logging.getLogger("papermill").setLevel(logging.CRITICAL)
 
 class Stopped(Exception):
     """No kernel may be started any more: the run was interrupted."""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """What became of one notebook.
+
+    Attributes:
+        notebook: as executed, up to where it came.
+        error: in one line, None if all is well.
+        seconds: wall time, the kernel's start and end included.
+        peak_memory_bytes: the most that the kernel and its children held; None if not known.
+        device: what the notebook computed on: `cpu`, `cuda` or `mps`; None if the kernel died.
+        attempts: 2 if it ran out of memory and was run again with smaller batches, else 1.
+    """
+
+    notebook: nbformat.NotebookNode
+    error: str | None
+    seconds: float
+    peak_memory_bytes: int | None = None
+    device: str | None = None
+    attempts: int = 1
 
 
 class _LiveKernels:
@@ -135,8 +160,12 @@ papermill_engines.register(ENGINE, _Engine)
 
 
 def execute(
-    notebook: Path, parameters: dict[str, Any], cwd: Path, env: dict[str, str]
-) -> tuple[nbformat.NotebookNode, str | None]:
+    notebook: Path,
+    parameters: dict[str, Any],
+    cwd: Path,
+    env: dict[str, str],
+    options: KernelOptions | None = None,
+) -> Execution:
     """Execute a notebook with injected parameters.
 
     Args:
@@ -144,15 +173,17 @@ def execute(
         parameters: replace the defaults of the cell tagged `parameters`.
         cwd: the kernel's working folder.
         env: the kernel's whole environment.
+        options: how to start the kernel, and its limits.
 
     Returns:
-        The executed notebook, up to where it came, and the error in one line, None if all is well.
+        The executed notebook and what it took.
 
     Raises:
         Stopped: `live.stop()` was called.
     """
     if live.stopped:
         raise Stopped
+    started = time.monotonic()
     kept: list[nbformat.NotebookNode] = []
     error = None
     try:
@@ -178,7 +209,7 @@ def execute(
         _close_event_loop()
     if live.stopped and error:
         raise Stopped
-    return kept[0], error or _left_early(kept[0])
+    return Execution(kept[0], error or _left_early(kept[0]), time.monotonic() - started)
 
 
 def _left_early(notebook: nbformat.NotebookNode) -> str | None:
