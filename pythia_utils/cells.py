@@ -69,8 +69,7 @@ class Cell:
         """The checkpoint that it measures; None for a chapter."""
         if self.kind == "chapter":
             return None
-        model = find_model(self.parameters["model"], self.parameters["suite"])
-        return model.checkpoint(self.parameters["step"])
+        return _checkpoint(*(self.parameters[name] for name in IDENTITY))
 
     def parts(
         self, memo: dict | None = None, digest: Callable[[Path], str] = file_digest
@@ -103,6 +102,11 @@ class Cell:
         return _digest(
             json.dumps(self.parts() if parts is None else parts, sort_keys=True, default=str)
         )
+
+
+@functools.cache
+def _checkpoint(suite: str, model: str, step: int) -> Checkpoint:
+    return find_model(model, suite).checkpoint(step)
 
 
 def check_parameters(cell: Cell) -> None:

@@ -7,6 +7,7 @@ says how many GPUs it has, each cell how much of one or how many it takes.
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -211,12 +212,13 @@ def _local_cluster(dealt: list[list[str]]) -> SpecCluster:
     dask.config.set({"distributed.worker.daemon": False})
     options = {"host": _LOOPBACK, "port": 0, "dashboard_address": f"{_LOOPBACK}:0"}
     common = {"host": _LOOPBACK, "nthreads": 1, "memory_limit": 0, "dashboard": False}
+    common |= {"silence_logs": logging.CRITICAL}
     specs = {}
     for number, names in enumerate(dealt):
-        own = {"env": {"CUDA_VISIBLE_DEVICES": ",".join(names)}, "resources": {}} if names else {}
-        own |= {"resources": {gpus.RESOURCE: len(names)}} if names else {}
-        specs[number] = {"cls": Nanny, "options": common | own}
-    return SpecCluster(specs, {"cls": Scheduler, "options": options}, silence_logs="CRITICAL")
+        own = {"env": {"CUDA_VISIBLE_DEVICES": ",".join(names)}}
+        own |= {"resources": {gpus.RESOURCE: len(names)}}
+        specs[number] = {"cls": Nanny, "options": common | (own if names else {})}
+    return SpecCluster(specs, {"cls": Scheduler, "options": options}, silence_logs=logging.CRITICAL)
 
 
 def slurm(settings: Path | None, jobs: int | None = None) -> DaskScheduler:
