@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, field
 
 from pythia_utils.errors import UsageError
 
@@ -16,6 +18,10 @@ _UNITS |= {"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
 _SECONDS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 
+def _warm_by_default() -> bool:
+    return os.environ.get(COLD, "0") in ("", "0")
+
+
 @dataclass(frozen=True)
 class KernelOptions:
     """How notebooks are run. Plain values only: they travel to other machines with the cells.
@@ -24,10 +30,11 @@ class KernelOptions:
         warm: start kernels as forks of a server that has the heavy imports done; the results are
             those of cold kernels. Where a fork is not safe kernels are cold anyway.
         timeout: seconds that one cell of a notebook may take; None for any.
-        memory_limit: bytes that a kernel and its children may hold together; None for any.
+        memory_limit: bytes that a kernel and its children may hold together; None for most of the
+            memory of the machine that runs it.
     """
 
-    warm: bool = True
+    warm: bool = field(default_factory=_warm_by_default)
     timeout: float | None = TIMEOUT
     memory_limit: int | None = None
 
@@ -40,15 +47,19 @@ class KernelOptions:
         Raises:
             UsageError: not such a text.
         """
-        warm = not (cold or os.environ.get(COLD, "0") not in ("", "0"))
         seconds = TIMEOUT if timeout is None else _quantity("--timeout", timeout, _SECONDS)
-        limit = None if memory_limit is None else _quantity("--memory-limit", memory_limit, _UNITS)
-        return cls(warm, seconds, None if limit is None else int(limit))
+        held = None if memory_limit is None else _quantity("--memory-limit", memory_limit, _UNITS)
+        return cls(
+            warm=_warm_by_default() and not cold,
+            timeout=None if seconds == math.inf else seconds,
+            memory_limit=sys.maxsize if held == math.inf else held and int(held),
+        )
 
 
-def _quantity(option: str, text: str, units: dict[str, float]) -> float | None:
+def _quantity(option: str, text: str, units: dict[str, float]) -> float:
+    """A number and a unit; `none` is infinite."""
     if text.strip().lower() == "none":
-        return None
+        return math.inf
     match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([a-z]*)\s*", text.lower())
     if match is None or match[2] not in units or float(match[1]) == 0:
         example = "90, 15m, 2h" if units is _SECONDS else "800MB, 4GB, 4GiB"
