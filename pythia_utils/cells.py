@@ -69,7 +69,14 @@ class Cell:
         """The checkpoint that it measures; None for a chapter."""
         if self.kind == "chapter":
             return None
-        return _checkpoint(*(self.parameters[name] for name in IDENTITY))
+        return _checkpoint(*self.checkpoint_name)
+
+    @property
+    def checkpoint_name(self) -> tuple[str, str, int] | None:
+        """Suite, model and step of the checkpoint: a quick key for it."""
+        if self.kind == "chapter":
+            return None
+        return tuple(self.parameters[name] for name in IDENTITY)
 
     def parts(
         self, memo: dict | None = None, digest: Callable[[Path], str] = file_digest
@@ -90,10 +97,10 @@ class Cell:
         return {**memo[self.notebook], "parameters": self.parameters, "inputs": inputs}
 
     def _input_digests(self, memo: dict, digest: Callable[[Path], str]) -> dict[str, str]:
-        if checkpoint := self.checkpoint:
-            if checkpoint not in memo:
-                memo[checkpoint] = checkpoint_digest(checkpoint, digest)
-            return {"checkpoint": memo[checkpoint]}
+        if name := self.checkpoint_name:
+            if name not in memo:
+                memo[name] = checkpoint_digest(self.checkpoint, digest)
+            return {"checkpoint": memo[name]}
         lines = [f"{path.relative_to(self.runs)} {digest(path)}" for path in self.inputs]
         return {"records": _digest("\n".join(lines))}
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pythia_utils import experiments, ledger, planning, records, runner, schedulers
+from pythia_utils import experiments, ledger, planning, records, runner, schedulers, status
 from pythia_utils.cells import Cell
 from pythia_utils.cli_data import examples
 from pythia_utils.errors import UsageError
@@ -21,8 +21,6 @@ from pythia_utils.runs_lock import locked
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from pythia_utils.status import Status
 
 
 def root() -> Path:
@@ -206,8 +204,6 @@ def run_cells(
 @click.option("--json", "as_json", is_flag=True, help="One JSON object: totals, cost, all cells.")
 def status_command(names, profile, suite, models, steps, parameter, everything, as_json) -> None:
     """Tell what is done, stale, failed or missing, and what the next run would cost."""
-    from pythia_utils import status
-
     config, cells = _cells(names, profile, suite, models, steps, parameter)
     found = status.survey(cells, _ledger(config.root))
     totals, (seconds, unknown_cells) = status.count(found), status.cost(found)
@@ -220,31 +216,16 @@ def status_command(names, profile, suite, models, steps, parameter, everything, 
         if everything or each.state != "done":
             click.echo(_status_line(each))
     click.echo(f"{len(found)} cells: " + ", ".join(f"{n} {name}" for name, n in totals.items()))
-    click.echo(f"next run: {cost_text(len(found) - totals['done'], seconds, unknown_cells)}")
+    click.echo(f"next run: {status.cost_text(len(found) - totals['done'], seconds, unknown_cells)}")
 
 
-def _status_line(status: Status) -> str:
-    row = status.row()
-    parts = [status.state, status.cell.id]
+def _status_line(one: status.Status) -> str:
+    row = one.row()
+    parts = [one.state, one.cell.id]
     parts += [duration(row["seconds"])] if row["seconds"] else []
-    parts += [memory_text(row["peak_memory_bytes"])] if row["peak_memory_bytes"] else []
+    parts += [status.memory_text(row["peak_memory_bytes"])] if row["peak_memory_bytes"] else []
     parts += [row["device"]] if row["device"] else []
     return "\t".join([*parts, row["error"] or row["reason"] or ""]).rstrip()
-
-
-def memory_text(size: int) -> str:
-    """`512 MB`, `3.4 GB`."""
-    return f"{size / 1e6:.0f} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"
-
-
-def cost_text(due: int, seconds: float, unknown_cells: int) -> str:
-    """What the next run would cost, in words."""
-    if not due:
-        return "nothing to do"
-    if due == unknown_cells:
-        return f"{due} cells; none like them has run yet, so what they take is not known"
-    text = f"{due} cells, about {duration(seconds)} of one worker, from what past runs took"
-    return text + (f"; of {unknown_cells} nothing is known" if unknown_cells else "")
 
 
 # --- records --------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import shutil
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 _LOOPBACK = "127.0.0.1"
 _CONNECT_WITHIN = 10  # seconds
 _STOP_WITHIN = 1.5
-# A kernel server is a child of the worker, which a daemonic process may not have.
-_NOT_DAEMONIC = "DASK_DISTRIBUTED__WORKER__DAEMON"
 # What we add to dask-jobqueue's settings: jobs to ask for, and each job's GPUs and their memory.
 _OURS = {"jobs": 1, "gpus": 0, "gpu_memory": "80GB"}
 
@@ -206,10 +205,8 @@ def local(workers: int) -> DaskScheduler:
 
 
 def _local_cluster(dealt: list[list[str]]) -> SpecCluster:
-    import dask
     from distributed import Nanny, Scheduler, SpecCluster
 
-    dask.config.set({"distributed.worker.daemon": False})
     options = {"host": _LOOPBACK, "port": 0, "dashboard_address": f"{_LOOPBACK}:0"}
     common = {"host": _LOOPBACK, "nthreads": 1, "memory_limit": 0, "dashboard": False}
     common |= {"silence_logs": logging.CRITICAL}
@@ -237,6 +234,8 @@ def slurm(settings: Path | None, jobs: int | None = None) -> DaskScheduler:
     count = jobs or ours["jobs"]
 
     def start() -> SpecCluster:
+        if shutil.which("sbatch") is None:
+            raise UsageError("--scheduler slurm: there is no sbatch here; run it on a login node")
         cluster = _slurm_cluster(theirs, ours["gpus"])
         cluster.scale(jobs=count)
         return cluster
@@ -294,11 +293,10 @@ def _slurm_cluster(settings: dict[str, Any], gpus_each: int) -> SpecCluster:
 
     extra = list(settings.get("worker_extra_args") or [])
     extra += ["--resources", f"{gpus.RESOURCE}={gpus_each}"] if gpus_each else []
-    prologue = [f"export {_NOT_DAEMONIC}=False", *(settings.get("job_script_prologue") or [])]
-    ours = {"worker_extra_args": extra, "job_script_prologue": prologue}
-    defaults = {"processes": 1, "dashboard_address": f"{_LOOPBACK}:0"}
+    options = {"dashboard_address": f"{_LOOPBACK}:0"} | (settings.get("scheduler_options") or {})
+    ours = {"worker_extra_args": extra, "scheduler_options": options}
     try:
-        return SLURMCluster(**defaults | settings | ours)
+        return SLURMCluster(**{"processes": 1} | settings | ours)
     except (ValueError, TypeError, OSError) as error:
         raise UsageError(f"SLURM cluster: {str(error).splitlines()[0]}") from None
 

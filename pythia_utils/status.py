@@ -12,6 +12,7 @@ from pythia_utils.cells import Cell
 from pythia_utils.experiments import Config, chapters, expand
 from pythia_utils.ledger import Ledger
 from pythia_utils.planning import NO_CHECKPOINT, plan, state
+from pythia_utils.progress import duration
 from pythia_utils.suites import find_model
 
 STATES = ("done", "stale", "failed", "missing")
@@ -131,3 +132,21 @@ class _Medians:
     @staticmethod
     def _size(cell: Cell) -> int:
         return 1 if cell.checkpoint is None else find_model(cell.parameters["model"]).total_params
+
+
+# --- in words -------------------------------------------------------------------------------------
+
+
+def memory_text(size: int) -> str:
+    """`512 MB`, `3.4 GB`."""
+    return f"{size / 1e6:.0f} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"
+
+
+def cost_text(due: int, seconds: float, unknown_cells: int) -> str:
+    """What the next run would cost: of `due` cells, as from `cost`."""
+    if not due:
+        return "nothing to do"
+    if due == unknown_cells:
+        return f"{due} cells; none like them has run yet, so what they take is not known"
+    text = f"{due} cells, about {duration(seconds)} of one worker, from what past runs took"
+    return text + (f"; of {unknown_cells} nothing is known" if unknown_cells else "")
