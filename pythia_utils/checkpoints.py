@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,7 +55,7 @@ def is_available(checkpoint: Checkpoint) -> bool:
     return checkpoint.model.repo_id is not None or (checkpoint_path(checkpoint) / WEIGHTS).is_file()
 
 
-def checkpoint_digest(checkpoint: Checkpoint) -> str:
+def checkpoint_digest(checkpoint: Checkpoint, digest: Callable[[Path], str] = file_digest) -> str:
     """What identifies the weights before they are opened: SHA-256 of our file; `repo@revision`.
 
     Nothing is asked of the Hub, so that a grid can be planned offline; what was found there says
@@ -66,7 +66,7 @@ def checkpoint_digest(checkpoint: Checkpoint) -> str:
     """
     if checkpoint.model.repo_id is not None:
         return f"{checkpoint.model.repo_id}@{checkpoint.revision}"
-    return file_digest(_require(checkpoint) / WEIGHTS)
+    return digest(_require(checkpoint) / WEIGHTS)
 
 
 def hub_cache(**options) -> HubCache:

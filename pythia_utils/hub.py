@@ -22,6 +22,7 @@ SMALL_FILES = ("config.json", "generation_config.json", "tokenizer.json", "token
 SMALL_FILES += ("special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt")
 # The layouts of weights, the wanted first: one file, or an index and the files that it names.
 WEIGHTS = (("model", "safetensors"), ("pytorch_model", "bin"))
+_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
@@ -150,6 +151,9 @@ def describe(repo_id: str, revision: str, retry: Retry | None = None) -> Revisio
         retry,
     )
     files = tuple(_remote_file(sibling) for sibling in info.siblings or ())
+    for name in (info.sha, *(file.etag for file in files)):  # names of files and folders here
+        if not _HASH.fullmatch(str(name)):
+            raise FetchError(f"{repo_id}@{revision}: the Hub gives {name!r} for a hash")
     return Revision(repo_id, revision, info.sha, files)
 
 

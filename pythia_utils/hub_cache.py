@@ -1,30 +1,26 @@
 """Checkpoints of the Hub in the cache that every Hugging Face tool shares: whole and verified, or not there.
 
 A file gets its name in the cache only after its hash is that which the Hub tells (SHA-256 of weights),
-and a revision its entry in `refs/` only when all its files are there. A download that was cut off stays
-as `<hash>.incomplete` and goes on from there, in another process too. It comes by plain HTTP, not by
-Xet, which cannot do that. Files that other programs put there are verified before their first use.
+and a revision its entry in `refs/` only when all its files are there. A download that was cut off goes
+on where it stopped, in another process too. Files that other programs put there are verified before
+their first use.
 
 What is in the cache is used without asking the Hub; `fetch` asks.
 """
 
 from __future__ import annotations
 
-import errno
-import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pythia_utils import hub
+from pythia_utils import hub, hub_files
 from pythia_utils.http_ranges import FetchError, RangeReader
 from pythia_utils.hub import RemoteFile, Revision
 from pythia_utils.hub_journal import Entry, Journal, repo_folder, show_size, snapshot
 from pythia_utils.provenance import atomic_write
-
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def cache_folder() -> Path:
@@ -57,12 +53,13 @@ class HubCache:
         records: the folder of the journal.
         budget: bytes that this program's revisions may have in the cache; None: no limit.
         progress: called with the size of each piece that came; what it raises ends the download.
+            None: a bar on a terminal.
         reader: fetches ranges.
     """
 
     records: Path
     budget: int | None = None
-    progress: Callable[[int], object] = lambda size: None
+    progress: Callable[[int], object] | None = None
     folder: Path = field(default_factory=cache_folder)
     reader: RangeReader = field(default_factory=hub.reader)
 
@@ -121,11 +118,11 @@ class HubCache:
         facts = {}
         for name in names:
             path, known = folder / name, entry.files.get(name)
-            expected = _blob_hash(path) or (known or {}).get("hash")
-            found = _hash(path, known, like=expected or "0" * 64)
+            expected = hub_files.blob_hash(path) or (known or {}).get("hash")
+            found = hub_files.hash_now(path, known, like=expected or "0" * 64)
             if expected and found != expected:
                 raise FetchError(f"{name} in the cache is corrupt")
-            facts[name] = _facts(path, found)
+            facts[name] = hub_files.facts(path, found)
         if facts == entry.files:
             self.journal.touch(entry)
         else:
@@ -151,13 +148,20 @@ class HubCache:
             folder.mkdir(parents=True, exist_ok=True)
             entry.wanted = [file.etag for file in needed]
             self.journal.write(entry)  # now: what is cut off counts as ours too
-            missing = [file for file in needed if not self._place(folder, file, entry.files)]
+            missing = [
+                file
+                for file in needed
+                if not hub_files.place(folder, file, entry.files.get(file.name))
+            ]
             self._make_room(missing, folder, revision.commit)
-            for file in missing:
-                self._download(revision, file, folder)
+            with self._report(revision, missing) as report:
+                for file in missing:
+                    hub_files.download(revision, file, folder, self.reader, report)
             with atomic_write(self._ref(revision.repo_id, revision.name)) as temporary:
                 temporary.write_text(revision.commit, encoding="utf-8")
-            entry.files = {file.name: _facts(folder / file.name, file.etag) for file in needed}
+            entry.files = {
+                file.name: hub_files.facts(folder / file.name, file.etag) for file in needed
+            }
             self.journal.write(entry)
         return Snapshot(folder, revision.commit, {file.name: file.etag for file in needed})
 
@@ -171,20 +175,9 @@ class HubCache:
             if not (blobs / file.etag).exists() and not (folder / file.name).exists()
         }
 
-    def _place(self, folder: Path, file: RemoteFile, known: dict[str, dict]) -> bool:
-        """Whether the snapshot has the file, after linking what the cache has; what is corrupt goes."""
-        pointer, blob = folder / file.name, _blob(folder, file)
-        for path in (pointer, blob):
-            if path.exists() and _hash(path, known.get(file.name), like=file.etag) != file.etag:
-                path.resolve().unlink()
-                path.unlink(missing_ok=True)
-        if not pointer.exists() and blob.exists():
-            _link(blob, pointer)
-        return pointer.exists()
-
     def _make_room(self, missing: list[RemoteFile], folder: Path, keep: str) -> None:
         """Within the budget, and on the disk."""
-        partly = [path for file in missing if (path := _partial(folder, file)).exists()]
+        partly = [path for file in missing if (path := hub_files.partial(folder, file)).exists()]
         need = sum(file.size for file in missing) - sum(path.stat().st_size for path in partly)
         if self.budget is not None:
             self.journal.make_room(need, self.budget, keep)
@@ -194,85 +187,22 @@ class HubCache:
                 f"{self.folder}: {show_size(need)} to fetch, {show_size(free)} free on the disk"
             )
 
-    def _download(self, revision: Revision, file: RemoteFile, folder: Path) -> None:
-        """One file, verified before it gets its name. Other processes that want it wait."""
-        from huggingface_hub.utils import WeakFileLock
+    @contextmanager
+    def _report(self, revision: Revision, missing: list[RemoteFile]) -> Iterator[Callable]:
+        """What is told of each piece: the caller's `progress`, or a bar (none where no terminal is)."""
+        if self.progress:
+            yield self.progress
+            return
+        from tqdm import tqdm
 
-        blob, partial = _blob(folder, file), _partial(folder, file)
-        lock = self.folder / ".locks" / repo_folder(revision.repo_id) / f"{file.etag}.lock"
-        for each in (lock, blob):
-            each.parent.mkdir(parents=True, exist_ok=True)
-        with WeakFileLock(lock):
-            if self._place(folder, file, {}):  # another process was faster
-                return
-            resumed = partial.exists()
-            self._fill(revision.url(file), file, partial)
-            if resumed and not file.matches(partial):  # what was there is not this file's beginning
-                partial.unlink()
-                self._fill(revision.url(file), file, partial)
-            if not file.matches(partial):
-                partial.unlink()
-                raise FetchError(
-                    f"{revision.repo_id}@{revision.name}: what came for {file.name} is corrupt: "
-                    f"its hash is not {file.etag[:12]}...; removed"
-                )
-            os.replace(partial, blob)
-            _link(blob, folder / file.name)
-
-    def _fill(self, url: str, file: RemoteFile, partial: Path) -> None:
-        """Append what is missing of a file."""
-        with open(partial, "ab") as out:
-            if out.tell() > file.size:
-                out.truncate(0)
-            try:
-                for piece in self.reader.stream(url, out.tell(), file.size):
-                    out.write(piece)
-                    self.progress(len(piece))
-            except OSError as failure:
-                if failure.errno in _FULL:
-                    partial.unlink()
-                raise
-
-
-def _blob(folder: Path, file: RemoteFile) -> Path:
-    """Where the cache keeps a file's bytes, once for all revisions."""
-    return folder.parents[1] / "blobs" / file.etag
-
-
-def _partial(folder: Path, file: RemoteFile) -> Path:
-    return folder.parents[1] / "blobs" / f"{file.etag}.incomplete"
-
-
-def _link(blob: Path, pointer: Path) -> None:
-    """Let the snapshot's name point to the bytes; where there are no symbolic links, they move."""
-    pointer.unlink(missing_ok=True)
-    try:
-        pointer.symlink_to(os.path.relpath(blob, pointer.parent))
-    except OSError:
-        os.replace(blob, pointer)
-
-
-def _blob_hash(path: Path) -> str | None:
-    """The hash that a file of the cache must have: the name of the blob that it links to."""
-    name = path.resolve().name
-    return name if path.is_symlink() and len(name) in (40, 64) else None
-
-
-def _facts(path: Path, hashed: str) -> dict:
-    """What the journal keeps of a file, by which a change shows."""
-    status = path.stat()
-    return {"hash": hashed, "size": status.st_size, "mtime_ns": status.st_mtime_ns}
-
-
-def _hash(path: Path, known: dict | None, like: str) -> str:
-    """A file's hash: the journal's if the file has not changed, else computed."""
-    if known and known == _facts(path, known["hash"]):
-        return known["hash"]
-    return hub.content_hash(path, like)
+        total, name = sum(file.size for file in missing), f"{revision.repo_id}@{revision.name}"
+        shape = {"unit": "B", "unit_scale": True, "desc": name, "leave": False}
+        with tqdm(total=total, disable=None if missing else True, **shape) as bar:
+            yield bar.update
 
 
 @contextmanager
-def _disk_errors(folder: Path):
+def _disk_errors(folder: Path) -> Iterator[None]:
     """A full or forbidden disk in one line."""
     try:
         yield

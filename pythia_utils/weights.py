@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 # In the suite's own files, and no weights: causal masks, and frequencies that follow from the shape.
 _DERIVED = re.compile(r"attention\.(bias|masked_bias|rotary_emb\.inv_freq)$")
 _CHUNK = 1 << 22
+# While it builds, `from_pretrained` changes transformers and torch for the whole process (default
+# dtype, initialisation, tying): two at a time may leave it so.
+_BUILDING = threading.Lock()
 
 
 class WeightsError(OSError):
@@ -36,9 +40,10 @@ def build(folder: Path, dtype: torch.dtype, spread: bool = False) -> GPTNeoXForC
 
     extra = {"device_map": "auto"} if spread else {}
     try:
-        network, info = GPTNeoXForCausalLM.from_pretrained(
-            str(folder), dtype=dtype, local_files_only=True, output_loading_info=True, **extra
-        )
+        with _BUILDING:
+            network, info = GPTNeoXForCausalLM.from_pretrained(
+                str(folder), dtype=dtype, local_files_only=True, output_loading_info=True, **extra
+            )
     except Exception as failure:  # of safetensors, pickle, zip, json: each has its own
         raise WeightsError(f"{folder}: {_first_line(failure)}") from failure
     _check_names(

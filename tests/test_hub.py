@@ -478,6 +478,8 @@ def test_two_at_a_time_fetch_once(server, files):
         thread.join()
     assert server.sent_of(f"/{WEIGHTS}?signed") == len(files["step2"][WEIGHTS])
     assert is_right(pythia_utils.load(MODEL, 2)[0], 2)
+    tied = tiny_model(0, tie_word_embeddings=True)  # two builds at a time used to break this
+    assert tied.lm_head.weight is tied.gpt_neox.embed_in.weight
 
 
 def test_without_symbolic_links(server, monkeypatch):
@@ -557,3 +559,14 @@ def test_the_journal_survives_nonsense(server):
     assert json.loads(entry.read_text())["fetched"]
     entry.write_text("{")
     assert is_right(pythia_utils.load(MODEL, 2)[0], 2)
+
+
+def test_a_hub_cannot_name_files_outside_the_cache(server, tmp_path):
+    def evil(handler, answer):
+        body = answer.body.replace(server.commit(REPO, "step2").encode(), b"../../../../evil")
+        handler.send(answer._replace(body=body))
+
+    server.inject(evil, path="/api/")
+    with pytest.raises(FetchError, match=r"gives '\.\./.*evil' for a hash"):
+        pythia_utils.load(MODEL, 2)
+    assert not list(tmp_path.rglob("evil*"))
