@@ -180,16 +180,7 @@ def expand(
     runs = runs_dir(config.root) if runs is None else Path(runs).absolute()
     own = _own_parameters("--parameter", {"parameters": parameters})
     _check_suite(config, profile, suite, models)
-    places = []
-    for experiment in _experiments(config, experiments):
-        override = experiment.profiles.get(profile, {})
-        grid = config.profile(profile) | override
-        values = experiment.parameters | override.get("parameters", {}) | own
-        # A model's name tells its suite; the profile's matters only where names do not.
-        scope = suite or (grid["suite"] if not models or models == "all" else None)
-        chosen = _models(models or grid["models"], scope)
-        wanted = _checkpoints(chosen, steps or grid["steps"])
-        places += [(experiment, values, checkpoint) for checkpoint in wanted]
+    places = list(_places(config, experiments, suite, models, steps, profile, own))
     sound = _sound([at for _, _, at in places], bool(steps) and steps != "all", strict)
     cells = [
         _cell(config.root, runs, experiment, at, values)
@@ -199,6 +190,27 @@ def expand(
     for cell in cells:
         check_parameters(cell)
     return cells
+
+
+def _places(
+    config: Config,
+    experiments: Any,
+    suite: str | None,
+    models: Any,
+    steps: Any,
+    profile: str,
+    own: dict,
+) -> Iterator[tuple[Experiment, dict, Checkpoint]]:
+    """Every experiment, its parameters and a checkpoint, known faults included."""
+    for experiment in _experiments(config, experiments):
+        override = experiment.profiles.get(profile, {})
+        grid = config.profile(profile) | override
+        values = experiment.parameters | override.get("parameters", {}) | own
+        # A model's name tells its suite; the profile's matters only where names do not.
+        scope = suite or (grid["suite"] if not models or models == "all" else None)
+        chosen = _models(models or grid["models"], scope)
+        for checkpoint in _checkpoints(chosen, steps or grid["steps"]):
+            yield experiment, values, checkpoint
 
 
 def _sound(checkpoints: list[Checkpoint], named: bool, strict: bool) -> set[Checkpoint]:

@@ -361,8 +361,8 @@ def grid_heatmap(
             tooltip=[*where, alt.Tooltip("value:Q", title=title, format=".3f")],
         )
     )
-    faults = _faults(frame).merge(rows[["model", "step", "page"]], how="left")
-    if len(faults):
+    if len(faults := _faults(frame)):
+        faults = faults.merge(rows[["model", "step", "page"]], how="left")
         chart = alt.layer(chart, _crosses(faults, place, where))
     text = f"{title} (click a cell for its notebook)"
     show_chart(chart.properties(width="container", height=alt.Step(26), title=text))
