@@ -7,14 +7,15 @@ Local suites live in `PYTHIA_HOME/suites/<suite>/<model>/step<N>/`, in the layou
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pythia_utils.errors import UsageError, nearest, unknown
+from pythia_utils.errata import CheckpointWarning as CheckpointWarning  # what `load` warns with
+from pythia_utils.errata import heed_errata
+from pythia_utils.errors import UsageError, unknown
 from pythia_utils.provenance import file_digest
-from pythia_utils.suites import Checkpoint, Erratum, Model, find_model
+from pythia_utils.suites import Checkpoint, Model, find_model
 
 if TYPE_CHECKING:
     import torch
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
 
 WEIGHTS = "model.safetensors"
 DTYPES = ("float32", "bfloat16", "float16")
-
-
-class CheckpointWarning(UserWarning):
-    """A published checkpoint that is not what its name says. Loaded nevertheless."""
 
 
 def home() -> Path:
@@ -89,11 +86,8 @@ def resolved(checkpoint: Checkpoint) -> dict:
     """
     model = checkpoint.model
     if model.repo_id is None:
-        source, files = (
-            f"{model.name}@{checkpoint.revision}",
-            {WEIGHTS: checkpoint_digest(checkpoint)},
-        )
-        return {"source": source, "commit": None, "files": files}
+        files = {WEIGHTS: checkpoint_digest(checkpoint)}
+        return {"source": f"{model.name}@{checkpoint.revision}", "commit": None, "files": files}
     cache = hub_cache()
     commit = cache.commit(model.repo_id, checkpoint.revision)
     entry = cache.journal.read(model.repo_id, commit) if commit else None
@@ -140,52 +134,6 @@ def checkpoint_folder(checkpoint: Checkpoint, cache: HubCache | None = None) -> 
     if model.repo_id is None:
         return _require(checkpoint)
     return (cache or hub_cache()).open(model.repo_id, checkpoint.revision).folder
-
-
-# --- errata ---------------------------------------------------------------------------------------
-
-
-def known_bad(checkpoints: Iterable[Checkpoint]) -> list[str]:
-    """What is wrong with some checkpoints of a model, one line for each erratum that hits them."""
-    hits: dict[Erratum, list[Checkpoint]] = {}
-    for checkpoint in checkpoints:
-        for erratum in checkpoint.errata:
-            if erratum.kind != "expected":  # as trained: surprising, not wrong
-                hits.setdefault(erratum, []).append(checkpoint)
-    return [_erratum_line(erratum, bad) for erratum, bad in hits.items()]
-
-
-def _erratum_line(erratum: Erratum, bad: list[Checkpoint]) -> str:
-    steps = ", ".join(str(checkpoint.step) for checkpoint in bad[:4])
-    more = f" and {len(bad) - 4} more" if len(bad) > 4 else ""
-    return f"{bad[0].model.name} step {steps}{more}: {erratum.text} ({erratum.source})"
-
-
-def has_weights(checkpoint: Checkpoint) -> bool:
-    """Whether the suite published weights for the checkpoint, as far as is known."""
-    return all(erratum.kind != "missing" for erratum in checkpoint.errata)
-
-
-def require_weights(checkpoints: Iterable[Checkpoint]) -> None:
-    """Raise UsageError for the first checkpoint whose weights are known to be missing."""
-    for checkpoint in checkpoints:
-        if not has_weights(checkpoint):
-            others = [c.step for c in checkpoint.model.checkpoints if has_weights(c)]
-            choices = ", ".join(nearest(checkpoint.step, others))
-            raise UsageError(f"{known_bad([checkpoint])[0]}; nearest: {choices}")
-
-
-def heed_errata(checkpoints: Sequence[Checkpoint], strict: bool) -> None:
-    """Warn of checkpoints that are known to be wrong.
-
-    Raises:
-        UsageError: with `strict`, instead of the warning; and always if weights are missing.
-    """
-    require_weights(checkpoints)
-    for line in known_bad(checkpoints):
-        if strict:
-            raise UsageError(f"{line}; refused, as asked (strict)")
-        warnings.warn(line, CheckpointWarning, stacklevel=3)  # whoever loads
 
 
 # --- load -----------------------------------------------------------------------------------------
@@ -261,7 +209,7 @@ def load(
 
     Raises:
         UsageError: unknown model, suite, step, device or dtype; one of ours that is not trained yet;
-            one whose weights are missing on the Hub; a wrong one with `strict`.
+            one whose weights or tokenizer are missing on the Hub; a wrong one with `strict`.
         FetchError: the Hub does not deliver, or what it delivers is corrupt.
         WeightsError: the files do not hold this model's weights.
     """
@@ -269,6 +217,10 @@ def load(
     heed_errata([checkpoint], strict)
     check_placement(device, dtype)
     folder = checkpoint_folder(checkpoint)
+    if not (folder / "tokenizer.json").is_file():
+        raise UsageError(
+            f"{checkpoint_digest(checkpoint)}: no tokenizer.json; `sweep` does without"
+        )
 
     from transformers import PreTrainedTokenizerFast
 
@@ -296,6 +248,6 @@ def build_network(
         return weights.build(folder, chosen).to(target)
     if not is_accelerate_available():
         raise UsageError(
-            f"{checkpoint.model.name} does not fit the GPU; to spread it: pip install accelerate"
+            f"{checkpoint.model.name} does not fit the GPU; to spread it: pip install 'pythia-book[gpu]'"
         )
     return weights.build(folder, chosen, spread=True)

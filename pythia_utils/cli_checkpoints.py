@@ -13,6 +13,7 @@ import click
 
 from pythia_utils import checkpoints as opening
 from pythia_utils.cli_data import examples
+from pythia_utils.errata import has_weights, known_bad, require_weights
 from pythia_utils.errors import UsageError
 from pythia_utils.suites import Checkpoint, Model, find_model, renamed
 
@@ -78,7 +79,7 @@ def fetch_command(name, single, several, disk_budget, yes, strict, as_json, quie
 
     chosen = _choose(name, single, several)
     budget = None if disk_budget is None else parse_size(disk_budget)
-    for line in opening.known_bad(chosen):
+    for line in known_bad(chosen):
         if strict:
             raise UsageError(f"{line}; refused, as asked (--strict)")
         click.echo(f"pythia: warning: {line}", err=True)
@@ -103,12 +104,12 @@ def _choose(name: str, single: tuple[int, ...], several: str | None) -> list[Che
         raise UsageError("which checkpoints? expected --step NUMBER, or --steps all")
     if several == "all":
         chosen = list(model.checkpoints)
-        for line in opening.known_bad(c for c in chosen if not opening.has_weights(c)):
+        for line in known_bad(c for c in chosen if not has_weights(c)):
             click.echo(f"{line}; left out", err=True)
-        return [c for c in chosen if opening.has_weights(c)]
+        return [c for c in chosen if has_weights(c)]
     steps = [*single, *_numbers(several or "", model)]
     chosen = [model.checkpoint(step) for step in dict.fromkeys(steps)]
-    opening.require_weights(chosen)
+    require_weights(chosen)
     return chosen
 
 

@@ -104,9 +104,10 @@ class Journal:
         Raises:
             UsageError: the budget is too small for what is kept and needed.
         """
-        held = {entry.commit: self._blobs(entry) for entry in self.fetched()}
+        entries = list(self.fetched())
+        held = {entry.commit: self._blobs(entry) for entry in entries}
         dropped = []
-        for entry in list(self.fetched()):
+        for entry in entries:
             if need + _total(held) <= budget:
                 break
             if entry.commit != keep:

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from pythia_utils import checkpoints as opening
-from pythia_utils.checkpoints import CheckpointWarning
+from pythia_utils.errata import CheckpointWarning, has_weights, heed_errata, known_bad
 from pythia_utils.errors import UsageError
 from pythia_utils.suites import Checkpoint, Model, find_model
 
@@ -63,7 +63,7 @@ def sweep(
     from pythia_utils.hub_journal import parse_size
 
     chosen = choose(find_model(model, suite), steps)
-    opening.heed_errata(chosen, strict)
+    heed_errata(chosen, strict)
     opening.check_placement(device, dtype)
     for checkpoint in chosen:
         if checkpoint.model.repo_id is None:
@@ -81,10 +81,10 @@ def choose(model: Model, steps: Iterable[int] | str) -> list[Checkpoint]:
     if isinstance(steps, str):
         if steps != "all":
             raise UsageError(f"steps {steps!r}: expected a list of steps, or 'all'")
-        left_out = [c for c in model.checkpoints if not opening.has_weights(c)]
-        for line in opening.known_bad(left_out):
+        left_out = [c for c in model.checkpoints if not has_weights(c)]
+        for line in known_bad(left_out):
             warnings.warn(f"{line}; left out", CheckpointWarning, stacklevel=3)
-        return [c for c in model.checkpoints if opening.has_weights(c)]
+        return [c for c in model.checkpoints if has_weights(c)]
     chosen = [model.checkpoint(step) for step in steps]
     if not chosen:
         raise UsageError(f"no steps of {model.name} to go over")

@@ -25,7 +25,7 @@ from transformers import GPTNeoXForCausalLM
 
 import pythia_utils
 from pythia_utils import checkpoints, hub, hub_cache
-from pythia_utils.checkpoints import CheckpointWarning
+from pythia_utils.errata import CheckpointWarning
 from pythia_utils.errors import UsageError
 from pythia_utils.http_ranges import FetchError, RangeReader, Retry
 from pythia_utils.suites import find_model
@@ -169,7 +169,7 @@ def test_spreading_without_accelerate_says_what_to_install(server, monkeypatch):
     monkeypatch.setattr(checkpoints, "_outgrows_gpu", lambda *_: True)
     monkeypatch.setattr(checkpoints, "pick_device", lambda device: "cuda")
     monkeypatch.setattr(transformers.utils, "is_accelerate_available", lambda: False)
-    with pytest.raises(UsageError, match="pip install accelerate"):
+    with pytest.raises(UsageError, match=r"pip install .pythia-book.gpu"):
         pythia_utils.load(MODEL, 2)
 
 
@@ -364,6 +364,16 @@ def test_what_the_hub_lacks_is_named(server, files, model, step, message):
     with pytest.raises(FetchError, match=message) as error:
         pythia_utils.load(model, step)
     one_line(error)
+
+
+def test_without_a_tokenizer(server, files):
+    bare = {name: content for name, content in files["step2"].items() if "tokenizer" not in name}
+    server.repos[REPO]["step64"] = bare
+    with pytest.raises(UsageError, match=r"pythia-14m@step64: no tokenizer\.json") as error:
+        pythia_utils.load(MODEL, 64)
+    one_line(error)
+    [(_, network)] = pythia_utils.sweep(MODEL, [64])
+    assert is_right(network, 2)
 
 
 def test_a_gated_repository_wants_a_token(files, monkeypatch, tmp_path):

@@ -11,7 +11,7 @@ from transformers import GPTNeoXForCausalLM
 
 import pythia_utils
 from pythia_utils import checkpoints, hub, weights
-from pythia_utils.checkpoints import CheckpointWarning
+from pythia_utils.errata import CheckpointWarning
 from pythia_utils.errors import UsageError
 from pythia_utils.http_ranges import FetchError, Retry
 from pythia_utils.hub_journal import parse_size, show_size
