@@ -14,10 +14,10 @@ from pathlib import Path
 import click
 
 from pythia_utils import experiments, records, runner, suites
-from pythia_utils.checkpoints import CheckpointWarning
 from pythia_utils.cli_audit import audit_command
 from pythia_utils.cli_checkpoints import fetch_command, steps_table, steps_text
 from pythia_utils.cli_data import batch_command, config_command, examples
+from pythia_utils.errata import CheckpointWarning
 from pythia_utils.errors import TrainingError, UsageError
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}

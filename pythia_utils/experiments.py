@@ -14,8 +14,8 @@ from typing import Any
 from pythia_utils import suites
 from pythia_utils.book_pages import BookPage, page_cell, read_page
 from pythia_utils.cells import IDENTITY, Cell, check_parameters
+from pythia_utils.errata import heed_errata, without_faults
 from pythia_utils.errors import UsageError, unknown
-from pythia_utils.faults import as_named, without_faults
 from pythia_utils.records import record_files, runs_dir
 from pythia_utils.suites import Checkpoint, Model
 from pythia_utils.yaml_checks import check_keys, check_name, mapping, parse
@@ -215,7 +215,10 @@ def _places(
 
 def _sound(checkpoints: list[Checkpoint], named: bool, strict: bool) -> set[Checkpoint]:
     """The checkpoints to run: those a user named, or else those without a known fault."""
-    return set(as_named(checkpoints, strict) if named else without_faults(checkpoints))
+    if not named:
+        return set(without_faults(checkpoints))
+    heed_errata(list(dict.fromkeys(checkpoints)), strict)
+    return set(checkpoints)
 
 
 def _experiments(config: Config, names: Iterable[str] | None) -> list[Experiment]:

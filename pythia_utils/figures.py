@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pythia_utils.faults import faults_to_mark
+from pythia_utils.errata import faults_to_mark
 from pythia_utils.statistics import PowerLaw
 from pythia_utils.suites import find_model, suite
 
