@@ -1,6 +1,7 @@
 """Pages of the book that run and are no experiments, such as the quickstart: once a suite, as a chapter does.
 
-`experiments.yml` lists them under `pages`: a notebook, and the models to run it on.
+`experiments.yml` lists them under `pages`: a notebook, and the models to run it on, or the data that it
+shows.
 """
 
 from __future__ import annotations
@@ -13,24 +14,26 @@ from typing import Any
 from pythia_utils import suites
 from pythia_utils.cells import Cell
 from pythia_utils.checkpoints import WEIGHTS, checkpoint_path
-from pythia_utils.errors import UsageError
+from pythia_utils.errors import UsageError, unknown
 from pythia_utils.suites import Model
 from pythia_utils.yaml_checks import check_keys, check_name
 
 
 @dataclass(frozen=True)
 class BookPage:
-    """A page of the book that runs and is no experiment: once a suite, on one of its models.
+    """A page of the book that runs and is no experiment: once a suite, on one of its models or on data.
 
     Attributes:
         name: its key; part of addresses.
-        notebook: declares the parameters `suite` and `model`.
+        notebook: declares the parameters `suite` and, if it is run on models, `model`.
         models: names, of several suites; of those of a suite the first that is trained is taken.
+        data: files of the package's data folder that a page on no model shows.
     """
 
     name: str
     notebook: Path
-    models: tuple[str, ...]
+    models: tuple[str, ...] = ()
+    data: tuple[Path, ...] = ()
 
     def models_of(self, suite: str) -> list[Model]:
         """Those of a suite, in order."""
@@ -42,33 +45,59 @@ def read_page(file: str, root: Path, name: str, entry: Any, taken: Container[str
     """An entry of `pages` of a file, checked.
 
     Raises:
-        UsageError: an unknown key or model, or a name that an experiment has taken.
+        UsageError: an unknown key, model or file, or a name that an experiment has taken.
     """
-    where, keys = f"{file}: pages.{name}", {"notebook", "models"}
+    where = f"{file}: pages.{name}"
     check_name(where, name)
-    check_keys(where, entry, keys, keys)
+    check_keys(where, entry, {"notebook", "models", "data"}, {"notebook"})
     if name in taken:
         raise UsageError(f"{where}: an experiment has this name; expected another")
     if not isinstance(entry["notebook"], str):
         raise UsageError(f"{where}.notebook: expected text, not {entry['notebook']!r}")
-    if not isinstance(entry["models"], list):
-        raise UsageError(f"{where}.models: expected a list, not {entry['models']!r}")
+    if len(entry) != 2:
+        both = (
+            "'models' and 'data' are both there"
+            if "data" in entry
+            else "'models' is missing, 'data' too"
+        )
+        raise UsageError(f"{where}: {both}; expected one of them")
+    (kind,) = entry.keys() - {"notebook"}
+    if not isinstance(entry[kind], list):
+        raise UsageError(f"{where}.{kind}: expected a list, not {entry[kind]!r}")
+    check = _model_name if kind == "models" else _data_file
     try:
-        models = tuple(suites.find_model(model).name for model in entry["models"])
+        checked = tuple(check(item) for item in entry[kind])
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from None
-    return BookPage(name, root / entry["notebook"], models)
+    return BookPage(name, root / entry["notebook"], **{kind: checked})
+
+
+def _model_name(name: str) -> str:
+    return suites.find_model(name).name
+
+
+def _data_file(name: str) -> Path:
+    folder = suites.data_dir()
+    path = folder / str(name)
+    if path.is_file():
+        return path
+    there = (each.relative_to(folder).as_posix() for each in folder.rglob("*.*"))
+    raise unknown("data file", name, sorted(there))
 
 
 def page_cell(root: Path, runs: Path, page: BookPage, suite: str) -> Cell | None:
-    """The page on the first of its models that is trained; None if the suite has none of them."""
+    """The page on its data, or on the first of its models that is trained; None if the suite has none."""
+    place = f"{suite}/{page.name}/chapter"
+    if page.data:
+        what = (page.name, page.notebook, {"suite": suite})
+        return Cell(place, *what, root, runs, page.data, kind="chapter")
     models = page.models_of(suite)
     if not models:
         return None
     files = {model.name: _weights(model) for model in models}
     name = next((name for name in files if files[name]), models[0].name)
     what = (page.name, page.notebook, {"suite": suite, "model": name})
-    return Cell(f"{suite}/{page.name}/chapter", *what, root, runs, files[name], kind="chapter")
+    return Cell(place, *what, root, runs, files[name], kind="chapter")
 
 
 def _weights(model: Model) -> tuple[Path, ...]:

@@ -62,7 +62,8 @@ def step_axis(axes: Axes, steps: Sequence[int], wide: bool = True) -> None:
     span = max(positions[-1] - positions[0], 1e-9)
     chosen: list[int] = []
     for step, position in zip(steps, positions, strict=True):
-        if not chosen or (position - np.log2(1 + chosen[-1])) / span > (0.11 if wide else 0.18):
+        gap = 0.11 if wide else max(0.18, 0.044 * len(f"{step:,}"))
+        if not chosen or (position - np.log2(1 + chosen[-1])) / span > gap:
             chosen.append(step)
     if len(chosen) > 1 and chosen[-1] != steps[-1]:
         chosen[-1] = steps[-1]
@@ -74,12 +75,12 @@ def interval_bars(
     frame: pd.DataFrame, label: str, xlabel: str, reference: float | None = None, title: str = ""
 ) -> Figure:
     """A point with its interval for each row: columns `label`, value, low, high."""
-    figure, axes = plt.subplots(figsize=(7, 0.6 + 0.32 * len(frame)))
+    figure, axes = plt.subplots(figsize=(7, 0.9 + 0.32 * len(frame)))
     rows = np.arange(len(frame))[::-1]
     errors = np.abs([frame["value"] - frame["low"], frame["high"] - frame["value"]])
     axes.errorbar(frame["value"], rows, xerr=errors, fmt="o", color=ACCENT, capsize=3, ms=5)
     axes.set_yticks(rows, [readable(name) for name in frame[label]])
-    axes.set(xlabel=xlabel, title=title)
+    axes.set(xlabel=xlabel, title=title, ylim=(-0.6, len(frame) - 0.4))
     axes.grid(axis="y", visible=False)
     if reference is not None:
         axes.axvline(reference, color=REFERENCE, ls="--", lw=1)
@@ -245,12 +246,12 @@ def _curves(axes: Axes, frame: pd.DataFrame, colours: dict) -> None:
     for name, curve in frame.groupby("model", sort=False):
         curve = curve.sort_values("step")
         time = np.log2(1 + curve["step"].to_numpy(dtype=float))
-        line = {"color": colours[name], "ls": _line_style(name), "label": name}
+        line = {"color": colours[name], "ls": line_style(name), "label": name}
         axes.plot(time, curve["value"], marker="o", ms=3, lw=1.6, **line)
         axes.fill_between(time, curve["low"], curve["high"], color=colours[name], alpha=0.18, lw=0)
 
 
-def _line_style(name: str) -> str:
+def line_style(name: str) -> str:
     """Dotted for deduplicated data, dashed for another seed than the suite's own."""
     model = find_model(name)
     if model.variant == "deduped":

@@ -18,9 +18,10 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pythia_utils import site_pages, site_tables, suites
+from pythia_utils import ledger, site_pages, site_status, site_tables, suites
 from pythia_utils.book_pages import BookPage
 from pythia_utils.experiments import Experiment, load_config
+from pythia_utils.ledger import Ledger
 from pythia_utils.provenance import atomic_write
 from pythia_utils.records import runs_dir
 from pythia_utils.site_pages import STAGED, Book, Page, SiteError
@@ -102,7 +103,8 @@ def stage(root: Path, suite: str) -> list[Page]:
     folder = runs_dir(root) / shown.name
     pages = list(_pages(folder, shown, book))
     kept = set()
-    for name, text in _files(folder, shown, book, pages):
+    status = site_status.status_page(config, shown.name, Ledger(runs_dir(root) / ledger.FILE))
+    for name, text in [*_files(folder, shown, book, pages), ("status.md", status)]:
         path = book.staged / name
         kept.add(path)
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
@@ -159,12 +161,15 @@ def _executed_page(folder: Path, suite: suites.Suite, page: BookPage) -> Path:
     path, models = folder / page.name / "chapter.ipynb", page.models_of(suite.name)
     if path.is_file():
         return path
-    if not models:
+    if not models and not page.data:
         return page.notebook
-    missing = f"the page {page.name!r} has not been run for suite {suite.name!r}"
-    model = models[0]
-    hint = f"pythia train {suite.name} --models {model.name}"
-    raise SiteError(f"{missing} ({path} is not there); train a model of it first: {hint}")
+    missing = (
+        f"the page {page.name!r} has not been run for suite {suite.name!r} ({path} is not there)"
+    )
+    if page.data:
+        raise SiteError(f"{missing}; run: pythia book --suite {suite.name}")
+    hint = f"pythia train {suite.name} --models {models[0].name}"
+    raise SiteError(f"{missing}; train a model of it first: {hint}")
 
 
 def _remove_others(folder: Path, kept: set[Path]) -> None:

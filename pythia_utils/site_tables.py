@@ -62,7 +62,7 @@ def _runs_table(paths: dict[tuple[str, int], str]) -> str:
     rows = [
         [model, *(_step_link(paths, faults, model, step) for step in steps)] for model in models
     ]
-    return _table(["model", "step", *[""] * (len(steps) - 1)], rows, "runs")
+    return table(["model", "step", *[""] * (len(steps) - 1)], rows, "runs")
 
 
 def _step_link(paths: dict, faults: dict, model: str, step: int) -> str:
@@ -75,7 +75,8 @@ def _step_link(paths: dict, faults: dict, model: str, step: int) -> str:
     return f"{link} {cross}".strip()
 
 
-def _table(header: list[str], rows: list[list[str]], kind: str) -> str:
+def table(header: list[str], rows: list[list[str]], kind: str) -> str:
+    """A Markdown table with the style of that name: `runs`, `suite` or `errata`."""
     lines = ["| " + " | ".join(row) + " |" for row in [header, ["---"] * len(header), *rows]]
     return "\n".join([f":::{{table}}\n:class: {kind}\n", *lines, ":::"])
 
@@ -119,7 +120,7 @@ def _sizes_table(suite: suites.Suite) -> str:
         released = [version in {model.version for model in group} for version in versions]
         row = [size, *(f"{number:,}" for number in shape), _rate(m), *map(_yes, kinds), str(seeds)]
         rows.append([*row, *map(_yes, released)])
-    return _table(header + versions, rows, "suite")
+    return table(header + versions, rows, "suite")
 
 
 def _yes(there: bool) -> str:
@@ -139,4 +140,4 @@ def _errata_table(suite: suites.Suite) -> str:
         shown = ", ".join(str(step) for step in erratum.steps[:4])
         steps = shown if len(erratum.steps) <= 4 else f"{shown}, … ({len(erratum.steps)} steps)"
         rows.append([models, steps, erratum.text, erratum.source])
-    return _table(["models", "steps", "what is odd", "source"], rows, "errata")
+    return table(["models", "steps", "what is odd", "source"], rows, "errata")

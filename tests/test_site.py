@@ -143,8 +143,10 @@ def make_book(root: Path) -> Path:
     write_notebook(root / "book/pages/quickstart.ipynb", [markdown("# Not run")])
     write_notebook(root / "runs/pico/quickstart/chapter.ipynb", page_notebook())
     for name in EXPERIMENTS:
-        write_notebook(root / f"notebooks/{name}.ipynb", [])
-        write_notebook(root / f"book/experiments/{name}.ipynb", [])
+        grid = code('suite = "pico"\nmodel = "pico-7k"\nstep = 0', tags=("parameters",))
+        write_notebook(root / f"notebooks/{name}.ipynb", [grid])
+        suite = code('suite = "pico"', tags=("parameters",))
+        write_notebook(root / f"book/experiments/{name}.ipynb", [suite])
         write_notebook(root / f"runs/pico/{name}/chapter.ipynb", chapter_notebook(name))
         for model in MODELS:
             for step in STEPS:
