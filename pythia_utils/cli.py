@@ -13,12 +13,12 @@ from collections.abc import Callable
 import click
 
 from pythia_utils import experiments, suites
-from pythia_utils.checkpoints import CheckpointWarning
 from pythia_utils.cli_audit import audit_command
 from pythia_utils.cli_checkpoints import fetch_command, steps_table, steps_text
 from pythia_utils.cli_data import batch_command, config_command, examples
 from pythia_utils.cli_published import published_command
 from pythia_utils.cli_run import records_command, root, run_cells, run_command, status_command
+from pythia_utils.errata import CheckpointWarning
 from pythia_utils.errors import TrainingError, UsageError
 from pythia_utils.worker import usable_cores
 

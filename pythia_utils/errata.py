@@ -1,15 +1,18 @@
-"""Published checkpoints that are not what their name says: warned of when they are opened, or refused.
+"""Published checkpoints that are not what their name says: warned of when they are opened, or refused;
+left out of grids, and marked where a grid's results show.
 
-Which ones they are, and who found out, is in `data/suites/`.
+Which ones they are, and who found out, is in `data/suites/`. An erratum of kind `expected` tells of
+something surprising that training itself made: it is no fault.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 from pythia_utils.errors import UsageError, nearest
-from pythia_utils.suites import Checkpoint, Erratum
+from pythia_utils.suites import Checkpoint, Erratum, Model
 
 
 class CheckpointWarning(UserWarning):
@@ -57,3 +60,46 @@ def heed_errata(checkpoints: Sequence[Checkpoint], strict: bool) -> None:
         if strict:
             raise UsageError(f"{line}; refused, as asked (strict)")
         warnings.warn(line, CheckpointWarning, stacklevel=3)  # whoever loads
+
+
+# --- grids ----------------------------------------------------------------------------------------
+
+
+def fault(checkpoint: Checkpoint) -> str | None:
+    """What is wrong with a checkpoint and who says so, in one line; None if nothing is known."""
+    known = [erratum for erratum in checkpoint.errata if erratum.kind != "expected"]
+    return "; ".join(f"{erratum.text} ({erratum.source})" for erratum in known) or None
+
+
+def without_faults(checkpoints: Iterable[Checkpoint]) -> list[Checkpoint]:
+    """The checkpoints without a known fault, in order; one warning counts those left out."""
+    chosen = list(checkpoints)
+    faulty = list(dict.fromkeys(c for c in chosen if fault(c)))
+    if faulty:
+        counts = Counter(c.model.name for c in faulty)
+        listed = ", ".join(f"{name}: {count}" for name, count in counts.items())
+        number = "1 checkpoint" if len(faulty) == 1 else f"{len(faulty)} checkpoints"
+        line = f"{number} with a known fault left out ({listed}); --step runs one nevertheless"
+        warnings.warn(line, CheckpointWarning, stacklevel=3)
+    return [c for c in chosen if not fault(c)]
+
+
+def faults_to_mark(measured: Mapping[Model, Iterable[int]]) -> dict[tuple[str, int], str]:
+    """The faulty places of a models x steps grid, and what is wrong with each.
+
+    Of each model they are those at a step at which some model was measured; and where one was
+    measured at every step without a fault, all the others of it.
+
+    Args:
+        measured: the steps of each model that results are there for.
+    """
+    steps = {model: set(own) for model, own in measured.items()}
+    columns = set().union(*steps.values())
+    marks = {}
+    for model, own in steps.items():
+        texts = {c.step: fault(c) for c in model.checkpoints}
+        whole = own.issuperset(step for step, text in texts.items() if not text)
+        for step, text in texts.items():
+            if text and (whole or step in columns):
+                marks[model.name, step] = text
+    return marks

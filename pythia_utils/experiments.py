@@ -14,8 +14,8 @@ from typing import Any
 from pythia_utils import suites
 from pythia_utils.book_pages import BookPage, page_cell, read_page
 from pythia_utils.cells import IDENTITY, Cell, check_parameters
+from pythia_utils.errata import heed_errata, without_faults
 from pythia_utils.errors import UsageError, unknown
-from pythia_utils.faults import as_named, without_faults
 from pythia_utils.records import record_files, runs_dir
 from pythia_utils.suites import Checkpoint, Model
 from pythia_utils.yaml_checks import check_keys, check_name, mapping, parse
@@ -180,16 +180,7 @@ def expand(
     runs = runs_dir(config.root) if runs is None else Path(runs).absolute()
     own = _own_parameters("--parameter", {"parameters": parameters})
     _check_suite(config, profile, suite, models)
-    places = []
-    for experiment in _experiments(config, experiments):
-        override = experiment.profiles.get(profile, {})
-        grid = config.profile(profile) | override
-        values = experiment.parameters | override.get("parameters", {}) | own
-        # A model's name tells its suite; the profile's matters only where names do not.
-        scope = suite or (grid["suite"] if not models or models == "all" else None)
-        chosen = _models(models or grid["models"], scope)
-        wanted = _checkpoints(chosen, steps or grid["steps"])
-        places += [(experiment, values, checkpoint) for checkpoint in wanted]
+    places = list(_places(config, experiments, suite, models, steps, profile, own))
     sound = _sound([at for _, _, at in places], bool(steps) and steps != "all", strict)
     cells = [
         _cell(config.root, runs, experiment, at, values)
@@ -201,9 +192,33 @@ def expand(
     return cells
 
 
+def _places(
+    config: Config,
+    experiments: Any,
+    suite: str | None,
+    models: Any,
+    steps: Any,
+    profile: str,
+    own: dict,
+) -> Iterator[tuple[Experiment, dict, Checkpoint]]:
+    """Every experiment, its parameters and a checkpoint, known faults included."""
+    for experiment in _experiments(config, experiments):
+        override = experiment.profiles.get(profile, {})
+        grid = config.profile(profile) | override
+        values = experiment.parameters | override.get("parameters", {}) | own
+        # A model's name tells its suite; the profile's matters only where names do not.
+        scope = suite or (grid["suite"] if not models or models == "all" else None)
+        chosen = _models(models or grid["models"], scope)
+        for checkpoint in _checkpoints(chosen, steps or grid["steps"]):
+            yield experiment, values, checkpoint
+
+
 def _sound(checkpoints: list[Checkpoint], named: bool, strict: bool) -> set[Checkpoint]:
     """The checkpoints to run: those a user named, or else those without a known fault."""
-    return set(as_named(checkpoints, strict) if named else without_faults(checkpoints))
+    if not named:
+        return set(without_faults(checkpoints))
+    heed_errata(list(dict.fromkeys(checkpoints)), strict)
+    return set(checkpoints)
 
 
 def _experiments(config: Config, names: Iterable[str] | None) -> list[Experiment]:

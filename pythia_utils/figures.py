@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pythia_utils.faults import faults_to_mark
+from pythia_utils.errata import faults_to_mark
 from pythia_utils.statistics import PowerLaw
 from pythia_utils.suites import find_model, suite
 
@@ -362,8 +362,8 @@ def grid_heatmap(
             tooltip=[*where, alt.Tooltip("value:Q", title=title, format=".3f")],
         )
     )
-    faults = _faults(frame).merge(rows[["model", "step", "page"]], how="left")
-    if len(faults):
+    if len(faults := _faults(frame)):
+        faults = faults.merge(rows[["model", "step", "page"]], how="left")
         chart = alt.layer(chart, _crosses(faults, place, where))
     text = f"{title} (click a cell for its notebook)"
     show_chart(chart.properties(width="container", height=alt.Step(26), title=text))

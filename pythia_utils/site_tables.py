@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 
 from pythia_utils import suites
+from pythia_utils.errata import faults_to_mark
 from pythia_utils.experiments import Experiment
-from pythia_utils.faults import faults_to_mark
 from pythia_utils.site_pages import Page
 
 _CROSS = "✗"

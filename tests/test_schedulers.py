@@ -59,7 +59,7 @@ def test_no_scheduler_at_an_address_is_one_clear_line(monkeypatch):
 
     monkeypatch.setattr(dask_schedulers, "_CONNECT_WITHIN", 0.5)
     with (
-        pytest.raises(UsageError, match="no dask scheduler answers at tcp://127.0.0.1:1"),
+        pytest.raises(UsageError, match=r"no dask scheduler answers at tcp://127\.0\.0\.1:1"),
         schedulers.choose("tcp://127.0.0.1:1"),
     ):
         pass

@@ -11,10 +11,9 @@ import pytest
 from conftest import pythia
 
 from pythia_utils import figures, site_tables, suites
-from pythia_utils.checkpoints import CheckpointWarning
+from pythia_utils.errata import CheckpointWarning, fault, faults_to_mark
 from pythia_utils.errors import UsageError
 from pythia_utils.experiments import expand, load_config
-from pythia_utils.faults import fault, faults_to_mark
 from pythia_utils.site_pages import Page
 
 NOTEBOOKS = Path(__file__).parent / "notebooks"
