@@ -99,6 +99,25 @@ def _listed(subsets: pd.Series) -> str:
     return ", ".join(dict.fromkeys(subsets.map(readable)))
 
 
+def frequency_in_words(bias: pd.DataFrame) -> str:
+    """When being right follows word frequency most, and what is left of it at the end.
+
+    Args:
+        bias: that correlation, in all: columns model, step, value, low, high.
+    """
+    if bias.empty:
+        return "These runs counted no frequencies."
+    most = bias.loc[bias["value"].idxmax()]
+    last = bias[bias["step"] == bias["step"].max()]
+    free = ((last["low"] <= 0) & (last["high"] >= 0)).sum()
+    return (
+        f"It is highest at step {most['step']:,} ({most['model']}: {most['value']:.2f} "
+        f"[{most['low']:.2f}, {most['high']:.2f}]). At step {last['step'].iloc[0]:,} it lies between "
+        f"{last['value'].min():.2f} and {last['value'].max():.2f}; the interval holds zero for {free} of "
+        f"{len(last)} models."
+    )
+
+
 def agreement_table(agreements: pd.DataFrame) -> pd.DataFrame:
     """`agreements` as texts; a dash where an order has no differences."""
     rows = agreements.itertuples() if len(agreements) else ()
