@@ -115,7 +115,8 @@ def _comparisons(names: list[str]) -> list[tuple[str, list[str]]]:
         for n, m in ((name, find_model(name)) for name in names)
     )
     found = []
-    for variant, part in models[models["main"]].groupby("variant", sort=False):
+    for variant in ("standard", "deduped"):
+        part = models[models["main"] & (models["variant"] == variant)]
         found.append((f"sizes, {variant} data", list(part["model"])))
     for (size, variant), part in models.groupby(["size", "variant"], sort=False):
         data = "" if variant == "standard" else f", {variant} data"

@@ -12,7 +12,9 @@ from pythia_utils.trajectories import order_agreement
 
 
 def milestone_table(milestones: pd.DataFrame, name: str = "onset") -> pd.DataFrame:
-    """Steps with intervals as texts, a row a phenomenon, a column a model; a dash for never.
+    """Steps with intervals as texts, a row a phenomenon, a column a model.
+
+    A dash means never; nothing, that the phenomenon is not among that model's.
 
     Args:
         milestones: of `trajectories.milestones`.
@@ -25,7 +27,7 @@ def milestone_table(milestones: pd.DataFrame, name: str = "onset") -> pd.DataFra
     ]
     table = milestones.assign(text=texts, phenomenon=milestones["subset"].map(readable))
     table = table.pivot_table("text", "phenomenon", "model", aggfunc="first", sort=False)
-    return table.rename_axis(index=None, columns=None)
+    return table.fillna("").rename_axis(index=None, columns=None)
 
 
 def _or_later(step: float) -> str:
