@@ -98,10 +98,11 @@ def agreements(values: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         A row a comparison: compared (what differs, in words), orders, items, rho, low, high, w,
-        p_value (`trajectories.order_agreement`). Empty if there is nothing to compare.
+        p_value (`trajectories.order_agreement`). Empty if there is nothing to compare, or fewer
+        than four phenomena.
     """
     rows = []
-    for compared, names in _comparisons(list(values.index)):
+    for compared, names in _comparisons(list(values.index)) if values.shape[1] >= 4 else ():
         found = order_agreement(values.loc[names].fillna(np.inf).to_numpy())
         measures = ("orders", "items", "rho", "low", "high", "w", "p_value")
         rows.append({"compared": compared} | {name: getattr(found, name) for name in measures})

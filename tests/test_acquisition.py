@@ -80,6 +80,7 @@ def test_one_thing_differs_in_each_comparison_of_orders():
     }
     assert table["rho"].to_numpy() == pytest.approx(1)
     assert acquisition.agreements(values.loc[["nano-7k"]]).empty
+    assert acquisition.agreements(values[[0, 1, 2]]).empty
 
 
 def test_published_models_are_compared_as_our_own():
