@@ -98,10 +98,11 @@ def agreements(values: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         A row a comparison: compared (what differs, in words), orders, items, rho, low, high, w,
-        p_value (`trajectories.order_agreement`). Empty if there is nothing to compare.
+        p_value (`trajectories.order_agreement`). Empty if there is nothing to compare, or fewer
+        than four phenomena.
     """
     rows = []
-    for compared, names in _comparisons(list(values.index)):
+    for compared, names in _comparisons(list(values.index)) if values.shape[1] >= 4 else ():
         found = order_agreement(values.loc[names].fillna(np.inf).to_numpy())
         measures = ("orders", "items", "rho", "low", "high", "w", "p_value")
         rows.append({"compared": compared} | {name: getattr(found, name) for name in measures})
@@ -115,7 +116,8 @@ def _comparisons(names: list[str]) -> list[tuple[str, list[str]]]:
         for n, m in ((name, find_model(name)) for name in names)
     )
     found = []
-    for variant, part in models[models["main"]].groupby("variant", sort=False):
+    for variant in ("standard", "deduped"):
+        part = models[models["main"] & (models["variant"] == variant)]
         found.append((f"sizes, {variant} data", list(part["model"])))
     for (size, variant), part in models.groupby(["size", "variant"], sort=False):
         data = "" if variant == "standard" else f", {variant} data"

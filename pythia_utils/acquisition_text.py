@@ -12,7 +12,9 @@ from pythia_utils.trajectories import order_agreement
 
 
 def milestone_table(milestones: pd.DataFrame, name: str = "onset") -> pd.DataFrame:
-    """Steps with intervals as texts, a row a phenomenon, a column a model; a dash for never.
+    """Steps with intervals as texts, a row a phenomenon, a column a model.
+
+    A dash means never; nothing, that the phenomenon is not among that model's.
 
     Args:
         milestones: of `trajectories.milestones`.
@@ -25,7 +27,7 @@ def milestone_table(milestones: pd.DataFrame, name: str = "onset") -> pd.DataFra
     ]
     table = milestones.assign(text=texts, phenomenon=milestones["subset"].map(readable))
     table = table.pivot_table("text", "phenomenon", "model", aggfunc="first", sort=False)
-    return table.rename_axis(index=None, columns=None)
+    return table.fillna("").rename_axis(index=None, columns=None)
 
 
 def _or_later(step: float) -> str:
@@ -97,6 +99,25 @@ def published_in_words(milestones: pd.DataFrame, phases: pd.DataFrame, first: in
 
 def _listed(subsets: pd.Series) -> str:
     return ", ".join(dict.fromkeys(subsets.map(readable)))
+
+
+def frequency_in_words(bias: pd.DataFrame) -> str:
+    """When being right follows word frequency most, and what is left of it at the end.
+
+    Args:
+        bias: that correlation, in all: columns model, step, value, low, high.
+    """
+    if bias.empty:
+        return "These runs counted no frequencies."
+    most = bias.loc[bias["value"].idxmax()]
+    last = bias[bias["step"] == bias["step"].max()]
+    free = ((last["low"] <= 0) & (last["high"] >= 0)).sum()
+    return (
+        f"It is highest at step {most['step']:,} ({most['model']}: {most['value']:.2f} "
+        f"[{most['low']:.2f}, {most['high']:.2f}]). At step {last['step'].iloc[0]:,} it lies between "
+        f"{last['value'].min():.2f} and {last['value'].max():.2f}; the interval holds zero for {free} of "
+        f"{len(last)} models."
+    )
 
 
 def agreement_table(agreements: pd.DataFrame) -> pd.DataFrame:

@@ -179,9 +179,9 @@ def below_chance_phases(
 
     Returns:
         A row a phase, the deepest first: model, subset; first, last (measured steps); deepest
-        (step), value, low, high (accuracy there and its Wilson interval: that of a minimum chosen
-        among several, so somewhat optimistic); overcome (whether the curve is later significantly
-        above chance: its last Wilson interval lies above).
+        (step), value, low, high (accuracy there and its Wilson interval; the lowest of several
+        noisy values, so somewhat too low); overcome (whether the interval of the curve's last
+        accuracy lies above chance).
     """
     tested = curves[curves["step"] > 0].sort_values("step", kind="stable", ignore_index=True)
     counts = tested["correct"].astype(int), tested["n"].astype(int)

@@ -80,6 +80,7 @@ def test_one_thing_differs_in_each_comparison_of_orders():
     }
     assert table["rho"].to_numpy() == pytest.approx(1)
     assert acquisition.agreements(values.loc[["nano-7k"]]).empty
+    assert acquisition.agreements(values[[0, 1, 2]]).empty
 
 
 def test_published_models_are_compared_as_our_own():
@@ -171,6 +172,15 @@ def test_sentences_follow_the_numbers():
     assert "may be there or not" in acquisition_text.beside_in_words(unrelated)
     heights = pd.DataFrame({"a": [0.5, 0.6]}, index=["nano-7k", "nano-7k-seed1"])
     assert "up to 0.100" in acquisition_text.seeds_in_words(heights)
+
+
+def test_frequency_is_told_at_its_highest_and_at_the_end():
+    columns = ["model", "step", "value", "low", "high"]
+    rows = [["a", 8, 0.6, 0.5, 0.7], ["a", 64, 0.0, -0.1, 0.1], ["b", 64, 0.2, 0.1, 0.3]]
+    text = acquisition_text.frequency_in_words(pd.DataFrame(rows, columns=columns))
+    assert "highest at step 8 (a: 0.60 [0.50, 0.70])" in text
+    assert "between 0.00 and 0.20; the interval holds zero for 1 of 2 models" in text
+    assert "no frequencies" in acquisition_text.frequency_in_words(pd.DataFrame(columns=columns))
 
 
 def test_milestones_read_as_steps_with_their_intervals():
