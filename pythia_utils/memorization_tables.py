@@ -91,9 +91,9 @@ def gains(records: pd.DataFrame, kind: str) -> pd.DataFrame:
     """
     key = ["model", "step"]
     control = numbered(records, "never", "loss").set_index(key)[["value", "stderr"]]
-    loss = numbered(records, kind, "loss").join(control, on=key, rsuffix="_control")
-    loss["value"] = loss["value_control"] - loss["value"]
-    loss["stderr"] = np.hypot(loss["stderr"], loss["stderr_control"])
+    loss = numbered(records, kind, "loss").join(control.add_prefix("control_"), on=key)
+    loss["value"] = loss["control_value"] - loss["value"]
+    loss["stderr"] = np.hypot(loss["stderr"], loss["control_stderr"])
     columns = ["model", "variant", "n_params", "step", "metric", "number", "value", "stderr", "n"]
     return with_intervals(loss[columns])
 

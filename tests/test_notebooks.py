@@ -54,7 +54,7 @@ class TestSources:
         assert len(lines) <= 110
 
 
-@pytest.mark.parametrize("experiment", ["loss", "grammar"])
+@pytest.mark.parametrize("experiment", ["loss", "grammar", "memorization"])
 @pytest.mark.parametrize("cell", CELLS)
 def test_cells_run_and_show_parameters_records_and_watermark(tiny_run, experiment, cell):
     path = tiny_run / "runs" / f"{cell.format(experiment)}.ipynb"
@@ -98,7 +98,7 @@ def test_grammar_records_are_whole_and_sensible(tiny_run):
 def test_a_second_run_has_nothing_to_do(tiny_run, trained_home):
     done = pythia("run", "--profile", "tiny", cwd=tiny_run, home=trained_home)
     assert done.returncode == 0
-    assert "0 of 12 cells to run" in done.stderr
+    assert "0 of 16 cells to run" in done.stderr
 
 
 def test_another_parameter_makes_cells_stale_and_says_which(tiny_run, trained_home):
@@ -117,7 +117,7 @@ def test_another_parameter_makes_cells_stale_and_says_which(tiny_run, trained_ho
 
 
 def test_chapters_ran_over_the_records(built_site, tiny_run):
-    for experiment in ("loss", "grammar", "training_data"):
+    for experiment in ("loss", "grammar", "training_data", "memorization"):
         notebook = read(tiny_run / "runs" / "pico" / experiment / "chapter.ipynb")
         assert not notebook["metadata"]["papermill"]["exception"]
         text = json.dumps(notebook)
