@@ -42,6 +42,7 @@ def main() -> None:
         sys.path.remove("")
     requests = socket.socket(fileno=os.dup(0))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    given = dict(os.environ)
     try:
         preload(sys.argv[1:])
     except Exception as failure:
@@ -50,7 +51,8 @@ def main() -> None:
     gc.collect()
     gc.freeze()  # a kernel's collections leave the shared objects alone, and their pages uncopied
     _tell(requests, {"ready": True})
-    Server(requests).serve()
+    set_by_imports = {k: v for k, v in os.environ.items() if given.get(k) != v}
+    Server(requests, set_by_imports).serve()
     os._exit(0)  # no module needs tearing down
 
 
@@ -80,10 +82,12 @@ class Server:
 
     Args:
         requests: the socket to whoever wants kernels.
+        set_by_imports: environment variables that the imports set, as they would in each kernel.
     """
 
-    def __init__(self, requests: socket.socket) -> None:
+    def __init__(self, requests: socket.socket, set_by_imports: dict[str, str]) -> None:
         self._requests = requests
+        self._set_by_imports = set_by_imports
         self._kernels: dict[int, int] = {}  # process id to request id
         self._alive = os.pipe()  # its writing end closes with this process, and kernels see it
         # Orphans of kernels become this process's children, so that none can hide from `_kill_all`.
@@ -152,7 +156,7 @@ class Server:
             os.close(self._alive[1])
             threading.Thread(target=_end_with_server, args=(self._alive[0],), daemon=True).start()
             os.environ.clear()
-            os.environ.update(request["env"])
+            os.environ.update(request["env"] | self._set_by_imports)
             os.chdir(request["cwd"])
             _renew_random_states()
             _run_kernel(request["argv"])
@@ -168,6 +172,7 @@ class Server:
 def _end_with_server(alive: int) -> None:
     """Wait for the end of the server; then end this kernel and its children."""
     os.read(alive, 1)
+    _kill_all()
     os.killpg(0, signal.SIGKILL)
 
 
@@ -184,6 +189,8 @@ def _run_kernel(argv: list[str]) -> None:
 
     sys.argv = [ipykernel_launcher.__file__, *argv]
     kernelapp.launch_new_instance(argv=argv)
+    # Its last message ends with a flush, which waits 10 s for the thread that `atexit` now stops.
+    kernelapp.IPKernelApp.instance().control_thread.join(5)
 
 
 def _exit(code: int) -> NoReturn:

@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -151,13 +152,16 @@ def run(
     Returns:
         One outcome a cell, in the order of `cells`.
     """
-    from pythia_utils import kernels
+    from pythia_utils import kernels, warm_kernels
 
     cells = list({cell.id: cell for cell in cells}.values())
     if not cells:
         return []
     workers = max(1, min(workers or usable_cores(), len(cells)))
     threads = max(1, usable_cores() // workers)
+    options = options or KernelOptions()
+    if len(cells) <= workers:  # to load a server takes as long as to start one cold kernel
+        options = replace(options, warm=False)
     outcomes = {cell.id: Outcome(cell.id, "interrupted") for cell in cells}
     kernels.live.reset()
     with _stop_signals() as stop, _Progress(len(cells), quiet) as progress:
@@ -169,6 +173,7 @@ def run(
                 ledger.append(outcome)
                 progress.update(outcome)
         executor.shutdown(wait=not stop.requested, cancel_futures=True)
+        warm_kernels.close()
     return list(outcomes.values())
 
 
