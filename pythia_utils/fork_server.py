@@ -18,6 +18,7 @@ only.
 from __future__ import annotations
 
 import atexit
+import builtins
 import ctypes
 import gc
 import importlib
@@ -28,9 +29,10 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from selectors import EVENT_READ, DefaultSelector
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -64,12 +66,23 @@ def preload(modules: Iterable[str]) -> None:
         RuntimeError: an import started a thread, or made a CUDA context.
     """
     for name in modules:
-        importlib.import_module(name)
+        with _as_in_a_kernel() if name == "pandas" else nullcontext():
+            importlib.import_module(name)
     if others := threading.enumerate()[1:]:
         raise RuntimeError(f"an import started the thread {others[0].name!r}")
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         raise RuntimeError("an import made a CUDA context")
+
+
+@contextmanager
+def _as_in_a_kernel() -> Iterator[None]:
+    """Let pandas, as it is imported, find that a kernel runs it: it then shows tables in full."""
+    builtins.get_ipython = lambda: SimpleNamespace(kernel=None)
+    try:
+        yield
+    finally:
+        del builtins.get_ipython
 
 
 def _tell(to: socket.socket, message: dict[str, Any]) -> None:

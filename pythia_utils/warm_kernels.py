@@ -35,8 +35,17 @@ from pythia_utils.provenance import PACKAGE
 PROVISIONER = "pythia-warm"  # the entry point's name, for `metadata.kernel_provisioner`
 START_WITHIN = 300  # seconds for the imports; a network's file system can be slow
 # What notebooks use and takes time to import: of libraries also what they import on first use, as a
-# model, a figure or a styled table needs it. Not matplotlib_inline: it looks for IPython on import.
+# model, a figure or a styled table needs it. Nothing whose import changes what others do: not
+# matplotlib_inline, which looks for IPython, nor our figures, which set matplotlib's style.
 PRELOAD = (
+    # In this order: tqdm chooses the kind of its bars by whether ipykernel is there, and pandas must
+    # be asked for by name before another imports it (see fork_server.py).
+    "ipykernel.debugger",
+    "ipykernel.ipkernel",
+    "ipykernel.kernelapp",
+    "ipykernel.zmqshell",
+    "pandas",
+    "tqdm.auto",
     "torch",
     "transformers.models.gpt_neox.modeling_gpt_neox",
     "transformers.tokenization_utils_tokenizers",
@@ -48,14 +57,10 @@ PRELOAD = (
     "pyarrow.parquet",
     "scipy.stats",
     "seaborn",
-    "ipykernel.debugger",
-    "ipykernel.ipkernel",
-    "ipykernel.kernelapp",
     "tornado.platform.asyncio",
     "pythia_utils.batch_view",
     "pythia_utils.checkpoints",
     "pythia_utils.evaldata",
-    "pythia_utils.figures",
     "pythia_utils.records",
     "pythia_utils.scoring",
     "pythia_utils.seen",

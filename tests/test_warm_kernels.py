@@ -79,9 +79,11 @@ class Squares(Dataset):
     def __len__(self): return 6
     def __getitem__(self, i): return torch.tensor(i) ** 2
 print([batch.tolist() for batch in DataLoader(Squares(), batch_size=2, num_workers=2)])""",
-    # Figures and tables.
+    # Figures and tables, and that no import has changed how they look.
     """\
 import matplotlib.pyplot as plt, pandas as pd
+options = pd.describe_option(_print_desc=False).lower()  # one encoding has two spellings
+print(sorted(plt.rcParams.items()), options)
 plt.plot([1, 3, 2]);""",
     """\
 from pythia_utils import figures
@@ -89,6 +91,8 @@ figures.histogram(numpy.arange(20.0), "a title", reference=3);""",
     """pd.DataFrame({"a": [0.5, 2]}).style.format(precision=2)
 """,
     "import altair as alt\nalt.Chart(pd.DataFrame({'x': [1], 'y': [2]})).mark_point().encode(x='x', y='y')",
+    # A bar, of the kind for notebooks.
+    "from tqdm.auto import tqdm\nfor _ in tqdm(range(3)): pass",
     # Environment variables, those that imports set too.
     "print({k: v for k, v in sorted(os.environ.items()) if not k.startswith('JPY_')})",
 ]  # fmt: skip
@@ -98,7 +102,7 @@ def essence(execution: kernels.Execution) -> list[str]:
     """What a notebook shows, without what differs between any two runs: addresses, random names."""
     rich = [json.dumps(out.data, sort_keys=True) for out in outputs(execution) if "data" in out]
     shown = [printed(execution), *rich]  # text comes in pieces, cut differently at each run
-    return [re.sub(r"(0x|altair-viz-|T_)[0-9a-f]+", r"\1", text) for text in shown]
+    return [re.sub(r"(0x|altair-viz-|T_|model_id\": \")[0-9a-f]+", r"\1", text) for text in shown]
 
 
 @linux
@@ -155,8 +159,8 @@ import sys
 ours = [module for name, module in sorted(sys.modules.items()) if name.startswith("pythia_utils.")]
 caches = {f for module in ours for f in vars(module).values() if hasattr(f, "cache_info")}
 print(sorted((f.__module__, f.__name__, f.cache_info().currsize) for f in caches))
-import matplotlib, matplotlib.pyplot as plt, torch
-print(plt.get_fignums(), sorted(matplotlib.rcParams.items()), torch.cuda.is_initialized())"""
+import matplotlib.pyplot as plt, torch
+print(plt.get_fignums(), torch.cuda.is_initialized(), torch.is_grad_enabled())"""
     # `fork_server` is there in the one, not in the other, and has no cache.
     warm, cold = (run_cells(tmp_path, load, tell, env=heavy, warm=each) for each in (True, False))
     assert printed(warm) == printed(cold)
