@@ -84,7 +84,9 @@ def make_project(root: Path, names: list[str], code: str, profile: str) -> None:
     """A project of experiments that all run one notebook."""
     root.mkdir(parents=True, exist_ok=True)
     tagged = nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})
-    notebook = nbformat.v4.new_notebook(cells=[tagged, nbformat.v4.new_code_cell(code)])
+    spec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    cells = [tagged, nbformat.v4.new_code_cell(code)]
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": spec})
     nbformat.write(notebook, root / "cell.ipynb")
     entries = [f"  {name}: {{title: Bench, notebook: cell.ipynb}}" for name in names]
     text = ["profiles:", f"  quick: {profile}", "experiments:", *entries]
