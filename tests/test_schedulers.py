@@ -59,7 +59,7 @@ def test_no_scheduler_at_an_address_is_one_clear_line(monkeypatch):
 
     monkeypatch.setattr(dask_schedulers, "_CONNECT_WITHIN", 0.5)
     with (
-        pytest.raises(UsageError, match="no dask scheduler answers at tcp://127.0.0.1:1"),
+        pytest.raises(UsageError, match=r"no dask scheduler answers at tcp://127\.0\.0\.1:1"),
         schedulers.choose("tcp://127.0.0.1:1"),
     ):
         pass
@@ -342,7 +342,9 @@ def test_an_interrupt_of_dask_leaves_no_process(dask_run):
     root, process = dask_run
     pids = kernels_and_children(root)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to workers, too
+    sent = time.monotonic()
     assert process.wait(timeout=60) == 130
+    print(f"stopped after {time.monotonic() - sent:.1f} s")
     err = (root / "err").read_text()
     assert err.count("interrupted") == 1
     assert "Traceback" not in err
