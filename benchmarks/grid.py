@@ -26,7 +26,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 
-from pythia_utils import experiments, records, runner
+from pythia_utils import experiments, planning, records, runner
 from pythia_utils.checkpoints import checkpoint_path
 from pythia_utils.kernel_options import KernelOptions
 from pythia_utils.ledger import Ledger, Outcome
@@ -163,11 +163,11 @@ def bench_grid(root: Path, size: int) -> dict[str, float]:
     ledger = Ledger(root / "runs" / "ledger.jsonl")
     seconds = {"expand": timed(lambda: experiments.expand(config))}
     cells = experiments.expand(config)[:size]
-    seconds["plan, nothing has run"] = timed(lambda: runner.plan(cells, ledger))
+    seconds["plan, nothing has run"] = timed(lambda: planning.plan(cells, ledger))
     pretend(cells, ledger)
     due: list = []
     again = "plan, everything has run"
-    seconds[again] = timed(lambda: due.extend(r for _, r in runner.plan(cells, ledger) if r))
+    seconds[again] = timed(lambda: due.extend(r for _, r in planning.plan(cells, ledger) if r))
     assert not due, f"a grid that has run is due again: {due[0]}"
     for name in ("read records, first", "read records, again"):
         seconds[name] = timed(lambda: read_all(names, root))

@@ -7,6 +7,7 @@ Local suites live in `PYTHIA_HOME/suites/<suite>/<model>/step<N>/`, in the layou
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,7 @@ def is_available(checkpoint: Checkpoint) -> bool:
     return checkpoint.model.repo_id is not None or (checkpoint_path(checkpoint) / WEIGHTS).is_file()
 
 
-def checkpoint_digest(checkpoint: Checkpoint) -> str:
+def checkpoint_digest(checkpoint: Checkpoint, digest: Callable[[Path], str] = file_digest) -> str:
     """What identifies the weights: SHA-256 of our file; `repo@revision` for the Hub's.
 
     Raises:
@@ -54,7 +55,7 @@ def checkpoint_digest(checkpoint: Checkpoint) -> str:
     """
     if checkpoint.model.repo_id is not None:
         return f"{checkpoint.model.repo_id}@{checkpoint.revision}"
-    return file_digest(_require(checkpoint) / WEIGHTS)
+    return digest(_require(checkpoint) / WEIGHTS)
 
 
 def _require(checkpoint: Checkpoint) -> Path:

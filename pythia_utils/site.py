@@ -18,8 +18,9 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pythia_utils import site_pages, site_tables, suites
+from pythia_utils import ledger, site_pages, site_status, site_tables, suites
 from pythia_utils.experiments import Experiment, load_config
+from pythia_utils.ledger import Ledger
 from pythia_utils.provenance import atomic_write
 from pythia_utils.records import runs_dir
 from pythia_utils.site_pages import STAGED, Book, Page, SiteError
@@ -101,7 +102,8 @@ def stage(root: Path, suite: str) -> list[Page]:
     folder = runs_dir(root) / shown.name
     pages = list(_pages(folder, shown, book))
     kept = set()
-    for name, text in _files(folder, shown, book, pages):
+    status = site_status.status_page(config, shown.name, Ledger(runs_dir(root) / ledger.FILE))
+    for name, text in [*_files(folder, shown, book, pages), ("status.md", status)]:
         path = book.staged / name
         kept.add(path)
         if not path.is_file() or path.read_text(encoding="utf-8") != text:

@@ -46,7 +46,7 @@ def _runs_table(paths: dict[tuple[str, int], str]) -> str:
     models = list(dict.fromkeys(model for model, _ in paths))
     steps = sorted({step for _, step in paths})
     rows = [[model, *(_step_link(paths, model, step) for step in steps)] for model in models]
-    return _table(["model", "step", *[""] * (len(steps) - 1)], rows, "runs")
+    return table(["model", "step", *[""] * (len(steps) - 1)], rows, "runs")
 
 
 def _step_link(paths: dict, model: str, step: int) -> str:
@@ -54,7 +54,8 @@ def _step_link(paths: dict, model: str, step: int) -> str:
     return f"[{step}]({path})" if path else ""
 
 
-def _table(header: list[str], rows: list[list[str]], kind: str) -> str:
+def table(header: list[str], rows: list[list[str]], kind: str) -> str:
+    """A Markdown table with the style of that name: `runs`, `suite` or `errata`."""
     lines = ["| " + " | ".join(row) + " |" for row in [header, ["---"] * len(header), *rows]]
     return "\n".join([f":::{{table}}\n:class: {kind}\n", *lines, ":::"])
 
@@ -98,7 +99,7 @@ def _sizes_table(suite: suites.Suite) -> str:
         released = [version in {model.version for model in group} for version in versions]
         row = [size, *(f"{number:,}" for number in shape), _rate(m), *map(_yes, kinds), str(seeds)]
         rows.append([*row, *map(_yes, released)])
-    return _table(header + versions, rows, "suite")
+    return table(header + versions, rows, "suite")
 
 
 def _yes(there: bool) -> str:
@@ -118,4 +119,4 @@ def _errata_table(suite: suites.Suite) -> str:
         shown = ", ".join(str(step) for step in erratum.steps[:4])
         steps = shown if len(erratum.steps) <= 4 else f"{shown}, … ({len(erratum.steps)} steps)"
         rows.append([models, steps, erratum.text, erratum.source])
-    return _table(["models", "steps", "what is odd", "source"], rows, "errata")
+    return table(["models", "steps", "what is odd", "source"], rows, "errata")

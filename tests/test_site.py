@@ -131,8 +131,10 @@ def make_book(root: Path) -> Path:
     config = {"profiles": {"tiny": tiny}, "experiments": entries}
     (root / "experiments.yml").write_text(yaml.safe_dump(config, sort_keys=False))
     for name in EXPERIMENTS:
-        write_notebook(root / f"notebooks/{name}.ipynb", [])
-        write_notebook(root / f"book/experiments/{name}.ipynb", [])
+        grid = code('suite = "pico"\nmodel = "pico-7k"\nstep = 0', tags=("parameters",))
+        write_notebook(root / f"notebooks/{name}.ipynb", [grid])
+        suite = code('suite = "pico"', tags=("parameters",))
+        write_notebook(root / f"book/experiments/{name}.ipynb", [suite])
         write_notebook(root / f"runs/pico/{name}/chapter.ipynb", chapter_notebook(name))
         for model in MODELS:
             for step in STEPS:
