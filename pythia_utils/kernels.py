@@ -293,7 +293,7 @@ def execute(
     """Execute a notebook with injected parameters.
 
     One that runs out of memory, the machine's, the GPU's or its limit, is run once more with half
-    the tokens in a batch (`batching.py`).
+    the tokens in a batch (see `batching`).
 
     Args:
         notebook: path of the source; it is not changed, and nothing is written.
@@ -312,7 +312,7 @@ def execute(
     started = time.monotonic()
     done = _execute(notebook, parameters, cwd, env, options)
     if done.error and _NO_MEMORY.search(done.error):
-        fewer = {batching.VARIABLE: str(max(1, batching.batch_tokens(env) // 2))}
+        fewer = {batching.VARIABLE: str(batching.share(env) / 2)}
         done = _execute(notebook, parameters, cwd, env | fewer, options)
         error = done.error and f"{done.error} (also with smaller batches)"
         done = replace(done, error=error, attempts=2)

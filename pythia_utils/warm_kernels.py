@@ -72,7 +72,7 @@ _OF_THE_KERNEL = {
     "CUDA_VISIBLE_DEVICES",
     "PYTHONEXECUTABLE",  # jupyter_client takes it away
     "PYTEST_CURRENT_TEST",
-    "PYTHIA_BATCH_TOKENS",
+    "PYTHIA_BATCH_SHARE",
     "PYTHIA_HOME",
     "PYTHIA_RUNS",
 }

@@ -62,12 +62,12 @@ def test_a_cell_that_takes_the_interrupt_for_its_end_has_failed_all_the_same(tmp
 
 
 def test_memory_without_end_stops_at_the_limit_after_a_try_with_smaller_batches(tmp_path, warm):
-    tell = "import os\nprint(os.environ.get('PYTHIA_BATCH_TOKENS'))"
+    tell = "import os\nprint(os.environ.get('PYTHIA_BATCH_SHARE'))"
     done = run_cells(tmp_path, tell, ALLOCATE, warm=warm, memory_limit=400 * MB)
     assert done.error.startswith("MemoryError: memory limit of 0.4 GB exceeded, 0.")
     assert done.error.endswith("were held; see --memory-limit (also with smaller batches)")
     assert done.attempts == 2
-    assert printed(done).strip() == str(batching.BATCH_TOKENS // 2)
+    assert printed(done).strip() == "0.5"
 
 
 @linux
@@ -82,8 +82,10 @@ def test_memory_of_children_counts(tmp_path):
     "error", ["MemoryError()", "RuntimeError('DefaultCPUAllocator: can\\'t allocate memory')"]
 )
 def test_smaller_batches_can_save_a_notebook(tmp_path, error):
-    picky = f"import os\nif int(os.environ['PYTHIA_BATCH_TOKENS']) > 50: raise {error}\nprint('ok')"
-    done = run_cells(tmp_path, picky, env=environment(PYTHIA_BATCH_TOKENS="100"))
+    picky = (
+        f"import os\nif float(os.environ['PYTHIA_BATCH_SHARE']) > 0.1: raise {error}\nprint('ok')"
+    )
+    done = run_cells(tmp_path, picky, env=environment(PYTHIA_BATCH_SHARE="0.2"))
     assert (done.error, done.attempts, printed(done)) == (None, 2, "ok\n")
 
 
@@ -103,14 +105,14 @@ def test_without_a_choice_the_limit_is_most_of_the_memory_there_is(tmp_path, mon
     assert kernel_watch.memory_limit(5) == 5
 
 
-def test_batch_tokens(monkeypatch):
-    monkeypatch.delenv("PYTHIA_BATCH_TOKENS", raising=False)
-    assert batching.batch_tokens() == batching.BATCH_TOKENS
-    monkeypatch.setenv("PYTHIA_BATCH_TOKENS", "100")
-    assert batching.batch_tokens() == 100
-    for wrong in ("0", "many", "-1", ""):
-        with pytest.raises(UsageError, match="expected a number of tokens"):
-            batching.batch_tokens({"PYTHIA_BATCH_TOKENS": wrong})
+def test_the_share_of_a_batch(monkeypatch):
+    monkeypatch.delenv("PYTHIA_BATCH_SHARE", raising=False)
+    assert batching.scaled(4096) == 4096
+    monkeypatch.setenv("PYTHIA_BATCH_SHARE", "0.5")
+    assert (batching.scaled(4096), batching.scaled(1)) == (2048, 1)
+    for wrong in ("0", "many", "-1", "", "1.5", "nan"):
+        with pytest.raises(UsageError, match="expected a number above 0 and up to 1"):
+            batching.share({"PYTHIA_BATCH_SHARE": wrong})
 
 
 # --- Output -------------------------------------------------------------------------------------

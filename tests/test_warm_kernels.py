@@ -187,7 +187,7 @@ def test_handlers_of_atexit_run(tmp_path, light):
 def test_the_kernels_own_variables_need_no_other_server(light):
     env = environment()
     first = warm_kernels.server(env)
-    same = {"PYTHIA_RUNS": "x", "PYTHIA_BATCH_TOKENS": "1", "JPY_SESSION_NAME": "y"}
+    same = {"PYTHIA_RUNS": "x", "PYTHIA_BATCH_SHARE": "1", "JPY_SESSION_NAME": "y"}
     assert warm_kernels.server(env | same) is first
     assert warm_kernels.server(env | {"HF_HUB_OFFLINE": "1"}) is not first
     assert warm_kernels.server(env | {"OMP_NUM_THREADS": "7"}) is not first
