@@ -31,6 +31,7 @@ from pythia_utils.checkpoints import checkpoint_path
 from pythia_utils.kernel_options import KernelOptions
 from pythia_utils.ledger import Ledger, Outcome
 from pythia_utils.suites import suite
+from pythia_utils.warm_kernels import ForkServer
 
 ROOT = Path(__file__).resolve().parents[1]
 PARAMETERS = (
@@ -127,6 +128,8 @@ def bench_cells(folder: Path, n: int, n_loop: int) -> None:
     loop = timed(lambda: papermill_loop(cells[:n_loop])) / min(n, n_loop)
     row(f"a cell, of {n}", "seconds", "times faster")
     row("papermill in a loop", f"{loop:.2f}", "1.0")
+    server = timed(lambda: ForkServer(dict(os.environ)).close())
+    row("(starting the server of warm ones, once)", f"{server:.2f}")
     for workers in (1, 2):
         for warm in (False, True):
             seconds = timed(lambda w=workers, h=warm: run_all(cells, w, h)) / len(cells)

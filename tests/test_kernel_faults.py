@@ -131,8 +131,8 @@ def test_a_hundred_megabytes_of_text_are_cut_and_the_rest_goes_on(tmp_path):
 # --- Ends ---------------------------------------------------------------------------------------
 
 
-def test_an_error_in_the_last_cell_fails_and_keeps_what_was_before(tmp_path, warm):
-    done = run_cells(tmp_path, "print('worked')", "raise ValueError('at last')", warm=warm)
+def test_an_error_in_the_last_cell_fails_and_keeps_what_was_before(tmp_path):
+    done = run_cells(tmp_path, "print('worked')", "raise ValueError('at last')")
     assert (done.error, done.attempts) == ("ValueError: at last", 1)
     assert printed(done) == "worked\n"
 
@@ -232,6 +232,6 @@ def test_the_command_line_knows_the_options(project):
         assert done.stderr.startswith(f"pythia: {option} '{value}': expected a number")
 
 
-def test_notebooks_write_no_history(tmp_path, warm):
-    done = run_cells(tmp_path, "print(get_ipython().history_manager.enabled)", warm=warm)
+def test_notebooks_write_no_history(tmp_path):
+    done = run_cells(tmp_path, "print(get_ipython().history_manager.enabled)")
     assert printed(done) == "False\n"
