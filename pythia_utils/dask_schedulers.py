@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _LOOPBACK = "127.0.0.1"
 _CONNECT_WITHIN = 10  # seconds
 _STOP_WITHIN = 1.5
+# Ctrl-C in a terminal reaches all its processes, but it is the run that stops its workers.
+_IGNORE_CTRL_C = "import signal; signal.signal(signal.SIGINT, lambda *_: None)"
 # What we add to dask-jobqueue's settings: jobs to ask for, and each job's GPUs and their memory.
 _OURS = {"jobs": 1, "gpus": 0, "gpu_memory": "80GB"}
 
@@ -209,7 +211,7 @@ def _local_cluster(dealt: list[list[str]]) -> SpecCluster:
 
     options = {"host": _LOOPBACK, "port": 0, "dashboard_address": f"{_LOOPBACK}:0"}
     common = {"host": _LOOPBACK, "nthreads": 1, "memory_limit": 0, "dashboard": False}
-    common |= {"silence_logs": logging.CRITICAL}
+    common |= {"silence_logs": logging.CRITICAL, "preload": [_IGNORE_CTRL_C]}
     specs = {}
     for number, names in enumerate(dealt):
         own = {"env": {"CUDA_VISIBLE_DEVICES": ",".join(names)}}

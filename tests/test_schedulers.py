@@ -342,7 +342,9 @@ def test_an_interrupt_of_dask_leaves_no_process(dask_run):
     root, process = dask_run
     pids = kernels_and_children(root)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to workers, too
+    sent = time.monotonic()
     assert process.wait(timeout=60) == 130
+    print(f"stopped after {time.monotonic() - sent:.1f} s")
     err = (root / "err").read_text()
     assert err.count("interrupted") == 1
     assert "Traceback" not in err
