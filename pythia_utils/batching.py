@@ -1,6 +1,7 @@
-"""How many tokens go through a model at a time. `PYTHIA_BATCH_TOKENS` sets another number.
+"""Smaller batches where memory is short: `PYTHIA_BATCH_SHARE=0.5` halves them.
 
-It changes memory and speed, not results. A notebook that runs out of memory is run again with half.
+A notebook that ran out of memory is run again with half. Batches change memory and speed, not
+results.
 """
 
 from __future__ import annotations
@@ -10,19 +11,25 @@ from collections.abc import Mapping
 
 from pythia_utils.errors import UsageError
 
-VARIABLE = "PYTHIA_BATCH_TOKENS"
-BATCH_TOKENS = 8192  # padded tokens in one forward pass
+VARIABLE = "PYTHIA_BATCH_SHARE"
 
 
-def batch_tokens(env: Mapping[str, str] = os.environ) -> int:
-    """Padded tokens in one forward pass; read it at each call, not on import.
+def share(env: Mapping[str, str] = os.environ) -> float:
+    """The share of the usual tokens of a batch that may be used: in (0, 1], 1 by default.
 
     Raises:
-        UsageError: the variable is not a positive whole number.
+        UsageError: the variable is not such a number.
     """
-    text = env.get(VARIABLE, str(BATCH_TOKENS))
-    if not text.isdecimal() or int(text) == 0:
-        raise UsageError(
-            f"{VARIABLE}={text!r}: expected a number of tokens, such as {BATCH_TOKENS}"
-        )
-    return int(text)
+    text = env.get(VARIABLE, "1")
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1:
+        raise UsageError(f"{VARIABLE}={text!r}: expected a number above 0 and up to 1, such as 0.5")
+    return value
+
+
+def scaled(tokens: int) -> int:
+    """So many tokens of a batch as may be used of the usual number. Ask at each call, not on import."""
+    return max(1, int(tokens * share()))

@@ -18,6 +18,7 @@ only.
 from __future__ import annotations
 
 import atexit
+import builtins
 import ctypes
 import gc
 import importlib
@@ -28,9 +29,10 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from selectors import EVENT_READ, DefaultSelector
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -42,6 +44,7 @@ def main() -> None:
         sys.path.remove("")
     requests = socket.socket(fileno=os.dup(0))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    given = dict(os.environ)
     try:
         preload(sys.argv[1:])
     except Exception as failure:
@@ -50,7 +53,8 @@ def main() -> None:
     gc.collect()
     gc.freeze()  # a kernel's collections leave the shared objects alone, and their pages uncopied
     _tell(requests, {"ready": True})
-    Server(requests).serve()
+    set_by_imports = {k: v for k, v in os.environ.items() if given.get(k) != v}
+    Server(requests, set_by_imports).serve()
     os._exit(0)  # no module needs tearing down
 
 
@@ -62,12 +66,23 @@ def preload(modules: Iterable[str]) -> None:
         RuntimeError: an import started a thread, or made a CUDA context.
     """
     for name in modules:
-        importlib.import_module(name)
+        with _as_in_a_kernel() if name == "pandas" else nullcontext():
+            importlib.import_module(name)
     if others := threading.enumerate()[1:]:
         raise RuntimeError(f"an import started the thread {others[0].name!r}")
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         raise RuntimeError("an import made a CUDA context")
+
+
+@contextmanager
+def _as_in_a_kernel() -> Iterator[None]:
+    """Let pandas, as it is imported, find that a kernel runs it: it then shows tables in full."""
+    builtins.get_ipython = lambda: SimpleNamespace(kernel=None)
+    try:
+        yield
+    finally:
+        del builtins.get_ipython
 
 
 def _tell(to: socket.socket, message: dict[str, Any]) -> None:
@@ -80,10 +95,12 @@ class Server:
 
     Args:
         requests: the socket to whoever wants kernels.
+        set_by_imports: environment variables that the imports set, as they would in each kernel.
     """
 
-    def __init__(self, requests: socket.socket) -> None:
+    def __init__(self, requests: socket.socket, set_by_imports: dict[str, str]) -> None:
         self._requests = requests
+        self._set_by_imports = set_by_imports
         self._kernels: dict[int, int] = {}  # process id to request id
         self._alive = os.pipe()  # its writing end closes with this process, and kernels see it
         # Orphans of kernels become this process's children, so that none can hide from `_kill_all`.
@@ -152,7 +169,7 @@ class Server:
             os.close(self._alive[1])
             threading.Thread(target=_end_with_server, args=(self._alive[0],), daemon=True).start()
             os.environ.clear()
-            os.environ.update(request["env"])
+            os.environ.update(request["env"] | self._set_by_imports)
             os.chdir(request["cwd"])
             _renew_random_states()
             _run_kernel(request["argv"])
@@ -168,6 +185,7 @@ class Server:
 def _end_with_server(alive: int) -> None:
     """Wait for the end of the server; then end this kernel and its children."""
     os.read(alive, 1)
+    _kill_all()
     os.killpg(0, signal.SIGKILL)
 
 
@@ -184,6 +202,8 @@ def _run_kernel(argv: list[str]) -> None:
 
     sys.argv = [ipykernel_launcher.__file__, *argv]
     kernelapp.launch_new_instance(argv=argv)
+    # Its last message ends with a flush, which waits 10 s for the thread that `atexit` now stops.
+    kernelapp.IPKernelApp.instance().control_thread.join(5)
 
 
 def _exit(code: int) -> NoReturn:

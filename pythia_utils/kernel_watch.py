@@ -13,7 +13,7 @@ import psutil
 EVERY = (
     0.1  # seconds between two looks; an allocation can outrun the limit by what it gets in these
 )
-TREE_EVERY = 10  # looks; children that hide in sessions of their own are looked for less often
+TREE_EVERY = 5  # looks; children with sessions of their own are dearer to find
 SHARE = 0.9  # of the machine's memory, that a kernel may hold where no limit is given
 
 

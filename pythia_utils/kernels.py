@@ -137,7 +137,7 @@ class _Job:
     watch: KernelWatch | None = None
     device: str | None = None
     characters: int = 0  # printed so far
-    overdue: int | None = None  # index of the cell whose time was over
+    overdue: int | None = None  # number of the cell whose time was over, as in `In [2]`
 
     def started(self, process: Any) -> None:
         self.process = process
@@ -157,7 +157,7 @@ class _Job:
             return f"MemoryError: memory limit of {limit} exceeded, {held} were held; see --memory-limit"
         if self.overdue is not None:
             limit = f"{self.options.timeout:g} s"
-            return f"TimeoutError: cell {self.overdue + 1} took longer than {limit}; see --timeout"
+            return f"TimeoutError: In [{self.overdue}] took longer than {limit}; see --timeout"
         return None
 
     def death(self) -> str:
@@ -239,7 +239,7 @@ class _Client(PapermillNotebookClient):
 
     async def _async_handle_timeout(self, timeout: float, cell: Any = None) -> None:
         """Interrupt the cell, so that its traceback tells where it was; kill it if that does not help."""
-        self.job.overdue = self.nb.cells.index(cell)
+        self.job.overdue = self.code_cells_executed
         await ensure_async(self.km.interrupt_kernel())
         end = time.monotonic() + INTERRUPT_WITHIN
         while time.monotonic() < end:
@@ -268,7 +268,8 @@ class _Engine(NBClientEngine):
             nb_man,
             km=manager,
             kernel_name=kernel_name,
-            timeout=job.options.timeout,
+            timeout=None,
+            timeout_func=lambda _: job.options.timeout,  # `timeout` is of whole seconds
             startup_timeout=120,
             iopub_timeout=60,
             record_timing=False,
@@ -292,7 +293,7 @@ def execute(
     """Execute a notebook with injected parameters.
 
     One that runs out of memory, the machine's, the GPU's or its limit, is run once more with half
-    the tokens in a batch (`batching.py`).
+    the tokens in a batch (see `batching`).
 
     Args:
         notebook: path of the source; it is not changed, and nothing is written.
@@ -311,7 +312,7 @@ def execute(
     started = time.monotonic()
     done = _execute(notebook, parameters, cwd, env, options)
     if done.error and _NO_MEMORY.search(done.error):
-        fewer = {batching.VARIABLE: str(max(1, batching.batch_tokens(env) // 2))}
+        fewer = {batching.VARIABLE: str(batching.share(env) / 2)}
         done = _execute(notebook, parameters, cwd, env | fewer, options)
         error = done.error and f"{done.error} (also with smaller batches)"
         done = replace(done, error=error, attempts=2)

@@ -17,20 +17,18 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pythia_utils import records
 from pythia_utils.cells import Cell
 from pythia_utils.errors import UsageError
+from pythia_utils.kernel_options import KernelOptions
 from pythia_utils.ledger import Ledger, Outcome
 from pythia_utils.planning import running_order
 from pythia_utils.progress import Progress, say
 from pythia_utils.provenance import atomic_write
 from pythia_utils.schedulers import Scheduler, Threads
 from pythia_utils.worker import FAILED, NOTEBOOK, RECORDS
-
-if TYPE_CHECKING:
-    from pythia_utils.kernel_options import KernelOptions
 
 STOP_WITHIN = 2.0  # seconds that interrupted cells have to clean up
 _WAIT_FOR_WORKERS = 15.0  # seconds without a worker before that is said
@@ -75,6 +73,9 @@ def run(
     with _stop_signals() as stop, scheduler, Progress(cells, quiet, verbose) as progress:
         if scheduler.dashboard:
             progress.note(f"dashboard: {scheduler.dashboard}")
+        options = options or KernelOptions()
+        if len(cells) <= scheduler.workers():  # loading a server takes as long as a cold kernel
+            options = replace(options, warm=False)
         futures = _submit(running_order(cells), scheduler, options, stop)
         for cell, outcome in _as_they_finish(futures, scheduler, stop, progress):
             kept = outcomes[cell.id] = keep(cell, outcome)

@@ -100,9 +100,12 @@ class Threads:
         return self
 
     def __exit__(self, kind: type | None, *_: object) -> None:
+        from pythia_utils import warm_kernels
+
         if kind is not None:
             self.stop(())
         self._executor.shutdown(wait=not self._stopped, cancel_futures=True)
+        warm_kernels.close()
 
     def submit(self, cell: Cell, options: KernelOptions | None = None) -> Future:
         """Queue a cell."""

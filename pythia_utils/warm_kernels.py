@@ -34,32 +34,45 @@ from pythia_utils.provenance import PACKAGE
 
 PROVISIONER = "pythia-warm"  # the entry point's name, for `metadata.kernel_provisioner`
 START_WITHIN = 300  # seconds for the imports; a network's file system can be slow
-# What the book's notebooks import, and what transformers imports on the first use of a model.
+# What notebooks use and takes time to import: of libraries also what they import on first use, as a
+# model, a figure or a styled table needs it. Nothing whose import changes what others do: not
+# matplotlib_inline, which looks for IPython, nor our figures, which set matplotlib's style.
 PRELOAD = (
+    # In this order: tqdm chooses the kind of its bars by whether ipykernel is there, and pandas must
+    # be asked for by name before another imports it (see fork_server.py).
+    "ipykernel.debugger",
+    "ipykernel.ipkernel",
+    "ipykernel.kernelapp",
+    "ipykernel.zmqshell",
+    "pandas",
+    "tqdm.auto",
     "torch",
     "transformers.models.gpt_neox.modeling_gpt_neox",
     "transformers.tokenization_utils_tokenizers",
-    "pandas",
-    "scipy.stats",
-    "pyarrow.parquet",
-    "matplotlib.pyplot",
-    "seaborn",
     "altair",
-    "ipykernel.ipkernel",
-    "ipykernel.kernelapp",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.pyplot",
+    "pandas.io.formats.style",
+    "pyarrow.dataset",
+    "pyarrow.parquet",
+    "scipy.stats",
+    "seaborn",
+    "tornado.platform.asyncio",
+    "pythia_utils.batch_view",
     "pythia_utils.checkpoints",
     "pythia_utils.evaldata",
-    "pythia_utils.figures",
     "pythia_utils.records",
     "pythia_utils.scoring",
+    "pythia_utils.seen",
     "pythia_utils.statistics",
+    "pythia_utils.training_data",
 )
 # Set in the kernel: nothing reads these on import. All others are set before the server starts.
 _OF_THE_KERNEL = {
     "CUDA_VISIBLE_DEVICES",
     "PYTHONEXECUTABLE",  # jupyter_client takes it away
     "PYTEST_CURRENT_TEST",
-    "PYTHIA_BATCH_TOKENS",
+    "PYTHIA_BATCH_SHARE",
     "PYTHIA_HOME",
     "PYTHIA_RUNS",
 }
@@ -113,13 +126,13 @@ class ForkServer:
 
     Args:
         env: its environment.
-        modules: to import.
+        modules: to import; `PRELOAD` if None.
 
     Raises:
         WarmStartError: it could not be started, or an import failed.
     """
 
-    def __init__(self, env: dict[str, str], modules: Sequence[str] = PRELOAD) -> None:
+    def __init__(self, env: dict[str, str], modules: Sequence[str] | None = None) -> None:
         if sys.platform != "linux":
             raise WarmStartError(f"a fork is not safe on {sys.platform}")
         self._lock = threading.Lock()
@@ -128,9 +141,9 @@ class ForkServer:
         self._kernels: dict[int, ForkedKernel] = {}
         self._socket, theirs = socket.socketpair()
         # `torch.cuda.is_available()` then asks the driver's library and makes no context.
-        env = env | {"PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
+        env = env | {"PYTORCH_NVML_BASED_CUDA_CHECK": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
         code = "from pythia_utils.fork_server import main; main()"
-        command = [sys.executable, "-c", code, *modules]
+        command = [sys.executable, "-c", code, *(PRELOAD if modules is None else modules)]
         with theirs:
             self._process = subprocess.Popen(command, stdin=theirs, env=env, start_new_session=True)
         _processes.add(self._process)

@@ -94,6 +94,7 @@ def pico_home(tmp_path_factory):
         patch.setenv("PYTHIA_HOME", str(home))
         patch.setenv("JUPYTER_PATH", str(home / "jupyter"))
         patch.setenv("MPLBACKEND", "agg")
+        patch.setenv("PYTHIA_COLD_KERNELS", "1")  # these notebooks import nothing that is heavy
         patch.delenv("PYTHIA_RUNS", raising=False)
         yield home
 

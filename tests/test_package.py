@@ -69,6 +69,14 @@ def test_the_installed_wheel_works_away_from_the_checkout(distributions, tmp_pat
         check=True,
     )
     assert "pico-234k" in listed.stdout
+    code = (
+        "from jupyter_client.provisioning import KernelProvisionerFactory as F;"
+        "print(F.instance()._check_availability('pythia-warm'), F.provisioners['pythia-warm'].load())"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == "True <class 'pythia_utils.warm_kernels.WarmProvisioner'>"
 
 
 def requirements() -> list[Requirement]:

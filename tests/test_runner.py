@@ -56,7 +56,7 @@ def test_a_failure_does_not_stop_the_others(grid):
     assert failures == {
         "pico/picky/pico-14k/step000000": "RuntimeError: broken",
         "pico/fails/pico-7k/step000000": "ValueError: no luck at step 0",
-        "pico/dies/pico-7k/step000000": "DeadKernelError: Kernel died",
+        "pico/dies/pico-7k/step000000": "DeadKernelError: Kernel died of SIGKILL; was memory short?",
         "pico/exits/pico-7k/step000000": "SystemExit: 0",
     }
     assert {o.status for o in outcomes.values() if o.error is None} == {"done"}
