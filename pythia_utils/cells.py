@@ -36,7 +36,7 @@ class Cell:
         parameters: what papermill injects.
         root: the project's folder, in which kernels run.
         runs: the folder of runs, absolute.
-        inputs: files it reads, beyond its checkpoint: a chapter's records.
+        inputs: files it reads, beyond its checkpoint: a chapter's records, a page's checkpoints.
         kind: `cell` or `chapter`.
     """
 
@@ -101,8 +101,13 @@ class Cell:
             if name not in memo:
                 memo[name] = checkpoint_digest(self.checkpoint, digest)
             return {"checkpoint": memo[name]}
-        lines = [f"{path.relative_to(self.runs)} {digest(path)}" for path in self.inputs]
+        lines = [f"{self._shown(path)} {digest(path)}" for path in self.inputs]
         return {"records": _digest("\n".join(lines))}
+
+    def _shown(self, path: Path) -> str:
+        """An input's name, the same on every machine: below the runs, or model, step and file."""
+        inside = path.is_relative_to(self.runs)
+        return str(path.relative_to(self.runs)) if inside else "/".join(path.parts[-3:])
 
     def fingerprint(self, parts: dict | None = None) -> str:
         """SHA-256 over `parts()`: two equal fingerprints mean that the result would be the same."""

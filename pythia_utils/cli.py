@@ -7,11 +7,17 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
+from collections.abc import Callable
 
 import click
 
 from pythia_utils import experiments, suites
+from pythia_utils.checkpoints import CheckpointWarning
+from pythia_utils.cli_audit import audit_command
+from pythia_utils.cli_checkpoints import fetch_command, steps_table, steps_text
 from pythia_utils.cli_data import batch_command, config_command, examples
+from pythia_utils.cli_published import published_command
 from pythia_utils.cli_run import records_command, root, run_cells, run_command, status_command
 from pythia_utils.errors import TrainingError, UsageError
 from pythia_utils.worker import usable_cores
@@ -34,6 +40,7 @@ def main() -> None:
     """Entry point: turn every expected exception into one line and an exit code."""
     from pythia_utils.site import SiteError
 
+    warnings.showwarning = _one_line(warnings.showwarning)
     try:
         code = cli.main(standalone_mode=False)
     except UsageError as mistake:
@@ -52,6 +59,18 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def _one_line(usual: Callable) -> Callable:
+    """How to show warnings: those about checkpoints, which are meant for users, without the code's line."""
+
+    def show(message, category, *where, **more) -> None:
+        if issubclass(category, CheckpointWarning):
+            print(f"pythia: warning: {message}", file=sys.stderr)
+        else:
+            usual(message, category, *where, **more)
+
+    return show
+
+
 def _fail(message: object, code: int) -> int:
     print(f"pythia: {message}", file=sys.stderr)
     return code
@@ -68,12 +87,23 @@ def cli() -> None:
 
 @cli.command(
     "suites",
-    epilog=examples("pythia suites", "pythia suites pico nano-57k", "pythia suites pythia --json"),
+    epilog=examples(
+        "pythia suites",
+        "pythia suites pico nano-57k",
+        "pythia suites pythia --json",
+        "pythia suites --steps pythia-2.8b",
+    ),
 )
 @click.argument("names", nargs=-1, metavar="[SUITE|MODEL]...")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a model, in a list.")
-def suites_command(names: tuple[str, ...], as_json: bool) -> None:
+@click.option(
+    "--steps", is_flag=True, help="The checkpoints of one model, and what is odd of them."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line of it, in a list.")
+def suites_command(names: tuple[str, ...], steps: bool, as_json: bool) -> None:
     """Print the models: shape, parameters, checkpoints. All suites by default."""
+    if steps:
+        _print_steps(names, as_json)
+        return
     table = suites.suite_table(names or None)
     if as_json:
         click.echo(json.dumps(table, indent=1))
@@ -82,6 +112,17 @@ def suites_command(names: tuple[str, ...], as_json: bool) -> None:
         if name.lower() not in suites.suite_names() and (notice := suites.renamed(name)):
             click.echo(notice, err=True)
     click.echo(_suites_text(table))
+
+
+def _print_steps(names: tuple[str, ...], as_json: bool) -> None:
+    if len(names) != 1:
+        raise UsageError(
+            "--steps is for one model; expected such as: pythia suites --steps pythia-70m"
+        )
+    rows = steps_table(names[0])
+    if notice := suites.renamed(names[0]):
+        click.echo(notice, err=True)
+    click.echo(json.dumps(rows, indent=1) if as_json else steps_text(rows))
 
 
 def _suites_text(table: list[dict]) -> str:
@@ -182,8 +223,11 @@ def book_command(suite: str, workers: int | None) -> None:
     click.echo(site.publish(config.root, suite))
 
 
+cli.add_command(audit_command)
 cli.add_command(batch_command)
 cli.add_command(config_command)
+cli.add_command(fetch_command)
+cli.add_command(published_command)
 cli.add_command(run_command)
 cli.add_command(status_command)
 cli.add_command(records_command)

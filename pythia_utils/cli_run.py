@@ -54,12 +54,12 @@ def _grid_options(command: Callable) -> Callable:
 
 
 def _cells(
-    names, profile, suite, models, steps, parameter
+    names, profile, suite, models, steps, parameter, strict=False
 ) -> tuple[experiments.Config, list[Cell]]:
     config = experiments.load_config(root())
     values = experiments.parse_parameters(parameter)
     chosen = (names or None, suite, models or None, steps or None)
-    return config, experiments.expand(config, *chosen, profile, values)
+    return config, experiments.expand(config, *chosen, profile, values, strict=strict)
 
 
 # --- run ------------------------------------------------------------------------------------------
@@ -107,6 +107,7 @@ def _cells(
     help="Only cells that failed, or only those that are stale; or all, up to date or not. "
     "Default: whatever is not up to date.",
 )
+@click.option("--strict", is_flag=True, help="Refuse a --step that is known to be faulty.")
 @click.option("--timeout", metavar="TIME", help="That a notebook's cell may take. Default: 1h.")
 @click.option("--memory-limit", metavar="SIZE", help="That a notebook may hold, such as 4GB.")
 @click.option("--cold", is_flag=True, help="Start each kernel from nothing: slower, same results.")
@@ -118,13 +119,13 @@ def _cells(
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.option("--verbose", is_flag=True, help="A line for each cell, too.")
 def run_command(
-    names, profile, suite, models, steps, parameter, workers, where, settings, rerun, timeout,
-    memory_limit, cold, dry_run, quiet, verbose,
+    names, profile, suite, models, steps, parameter, workers, where, settings, rerun, strict,
+    timeout, memory_limit, cold, dry_run, quiet, verbose,
 ) -> None:  # fmt: skip
     """Run notebooks over a model x step grid. A cell whose result would be the same is not run."""
     if quiet and verbose:
         raise UsageError("--quiet shows no progress and --verbose more of it; expected one of them")
-    config, cells = _cells(names, profile, suite, models, steps, parameter)
+    config, cells = _cells(names, profile, suite, models, steps, parameter, strict)
     options = KernelOptions.parse(cold, timeout, memory_limit)
     scheduler = schedulers.choose(where, workers, settings)
     if dry_run:

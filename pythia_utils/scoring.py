@@ -1,14 +1,15 @@
-"""What a model says of text: log-likelihoods of tokens, and choices between minimal pairs.
+"""What a model says of text: log-likelihoods of tokens, choices between minimal pairs, memorization.
 
-Pure functions over a model and tokens. Sequences are batched by length, so that little work goes
-into padding; log-softmax is in float32 whatever the model's dtype; results come back in the order
-of the input and do not depend on the batch size.
+Pure functions over a model and tokens. Sequences are batched by length, and the vocabulary is projected
+onto where it is needed only; log-softmax is in float32 whatever the model's dtype; results come back in
+the order of the input and do not depend on the batch size. Minimal pairs and memorization, which need
+less than all log-likelihoods, have modules of their own (`pair_scoring`, `memorization`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,44 +17,54 @@ import pandas as pd
 import torch
 
 from pythia_utils.errors import UsageError
+from pythia_utils.inference import (
+    hidden_states,
+    log_normalizers,
+    require_gpt_neox,
+    run_in_batches,
+    target_logits,
+    tokens_that_fit,
+)
+from pythia_utils.memorization import memorized
+from pythia_utils.pair_scoring import PreparedPairs, prepare_pairs, score_minimal_pairs
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import GPTNeoXForCausalLM, PreTrainedTokenizerBase
+
+__all__ = [
+    "LN2",
+    "PreparedPairs",
+    "document_losses",
+    "memorized",
+    "perplexity",
+    "prepare_pairs",
+    "score_minimal_pairs",
+    "sentence_logprobs",
+    "token_logprobs",
+]
 
 LN2 = math.log(2)  # nats in a bit
-BATCH_TOKENS = 8192  # padded tokens in one forward pass
-
-
-def _batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
-    """Indices of sequences of like length, at most `batch_tokens` padded tokens each (or one sequence)."""
-    batch: list[int] = []
-    for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        if batch and (len(batch) + 1) * lengths[batch[0]] > batch_tokens:
-            yield batch
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch
 
 
 @torch.inference_mode()
 def token_logprobs(
-    model: PreTrainedModel, ids: Iterable[Sequence[int]], batch_tokens: int = BATCH_TOKENS
+    model: GPTNeoXForCausalLM, ids: Iterable[Sequence[int]], batch_tokens: int | None = None
 ) -> list[np.ndarray]:
     """Log-probability of each token given those before it.
 
     Args:
-        model: a causal language model of transformers.
+        model: a GPT-NeoX network.
         ids: sequences of token ids, each of at least two; a 2-d array is a sequence of its rows.
-        batch_tokens: padded tokens a forward pass; changes memory and speed, not results.
+        batch_tokens: padded tokens a forward pass; from the memory if None. Changes speed, not results.
 
     Returns:
         For a sequence of length T a float32 array (T - 1,), in nats: entry t is
         log p(ids[t + 1] | ids[: t + 1]).
 
     Raises:
-        UsageError: a sequence shorter than two tokens.
+        UsageError: a sequence shorter than two tokens, a model of another class.
     """
+    model = require_gpt_neox(model)
     sequences = [torch.as_tensor(np.asarray(row, dtype=np.int64)) for row in ids]
     lengths = [len(row) for row in sequences]
     if lengths and min(lengths) < 2:
@@ -61,70 +72,56 @@ def token_logprobs(
             f"sequence {lengths.index(min(lengths))} has {min(lengths)} tokens; 2 needed"
         )
     results: list[np.ndarray] = [np.empty(0, np.float32)] * len(sequences)
-    for batch in _batches(lengths, batch_tokens):
-        # Padding stands on the right: under causal attention nothing before it can see it.
-        rows = torch.nn.utils.rnn.pad_sequence([sequences[i] for i in batch], batch_first=True)
-        rows = rows.to(model.device)
-        logits = model(input_ids=rows[:, :-1], use_cache=False).logits
-        chosen = -torch.nn.functional.cross_entropy(
-            logits.float().flatten(0, 1), rows[:, 1:].flatten(), reduction="none"
-        ).view(rows.shape[0], -1)
-        for row, index in zip(chosen.cpu().numpy(), batch, strict=True):
-            results[index] = row[: lengths[index] - 1].copy()
+
+    def fill(batch: list[int]) -> None:
+        found = _logprobs(model, [sequences[i] for i in batch])
+        for index, values in zip(batch, found, strict=True):
+            results[index] = values.numpy()
+
+    run_in_batches(lengths, batch_tokens or tokens_that_fit(model), fill)
     return results
+
+
+def _logprobs(model: GPTNeoXForCausalLM, sequences: list[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+    """Of each sequence, on the CPU. Padding is on the right: nothing before it can see it."""
+    scored = torch.tensor([len(row) - 1 for row in sequences])
+    rows = torch.nn.utils.rnn.pad_sequence(sequences, batch_first=True)
+    real = torch.arange(rows.shape[1] - 1) < scored[:, None]
+    hidden = hidden_states(model, rows[:, :-1])[real.to(model.device)]
+    targets = rows[:, 1:][real].to(model.device)
+    values = target_logits(model, hidden, targets) - log_normalizers(model, hidden)
+    return values.cpu().split(scored.tolist())
 
 
 def perplexity(logprobs: Iterable[np.ndarray]) -> float:
     """exp of the mean negative log-likelihood per token (a uniform model's is its vocabulary size)."""
-    return float(np.exp(-np.concatenate(list(logprobs)).mean()))
+    return float(np.exp(-np.concatenate(list(logprobs)).mean(dtype=np.float64)))
 
 
 def sentence_logprobs(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, sentences: Sequence[str]
+    model: GPTNeoXForCausalLM, tokenizer: PreTrainedTokenizerBase, sentences: Sequence[str]
 ) -> np.ndarray:
     """Log-likelihood of each whole sentence after the end-of-text token, in nats: float64 (n,).
 
     The end-of-text token stands before the first word, as in lm-evaluation-harness, so that the
     first word is scored too.
     """
-    ids = tokenizer(list(sentences), add_special_tokens=False)["input_ids"]
+    return _sums(model, tokenizer, _token_ids(tokenizer, sentences))
+
+
+def _token_ids(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
+    return tokenizer(list(texts), add_special_tokens=False)["input_ids"] if len(texts) else []
+
+
+def _sums(
+    model: GPTNeoXForCausalLM, tokenizer: PreTrainedTokenizerBase, ids: list[list[int]]
+) -> np.ndarray:
     prefixed = [[tokenizer.eos_token_id, *row] for row in ids]
     return np.array([lp.sum(dtype=np.float64) for lp in token_logprobs(model, prefixed)])
 
 
-def score_minimal_pairs(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, pairs: Sequence
-) -> pd.DataFrame:
-    """Whether the model finds the acceptable sentence of each pair the likelier one.
-
-    The measure of BLiMP (Warstadt et al. 2020, section 4): full-sentence log-likelihood, no length
-    normalisation. A tie is not a correct answer.
-
-    Args:
-        model: a causal language model.
-        tokenizer: its tokenizer.
-        pairs: objects with `phenomenon`, `good` and `bad`.
-
-    Returns:
-        A row a pair, in order: phenomenon, good, bad, margin (log p(good) - log p(bad), nats),
-        correct (margin > 0).
-    """
-    sentences = [text for pair in pairs for text in (pair.good, pair.bad)]
-    scores = sentence_logprobs(model, tokenizer, sentences).reshape(-1, 2)
-    margin = scores[:, 0] - scores[:, 1]
-    return pd.DataFrame(
-        {
-            "phenomenon": [pair.phenomenon for pair in pairs],
-            "good": [pair.good for pair in pairs],
-            "bad": [pair.bad for pair in pairs],
-            "margin": margin,
-            "correct": margin > 0,
-        }
-    )
-
-
 def document_losses(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]
+    model: GPTNeoXForCausalLM, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]
 ) -> pd.DataFrame:
     """How well a model predicts each document after the end-of-text token.
 
@@ -133,11 +130,10 @@ def document_losses(
         text). nats / tokens is the loss; nats / bytes / ln 2, bits per byte, can be compared between
         models of different tokenizers (Gao et al. 2020, section 3.1).
     """
-    nats = -sentence_logprobs(model, tokenizer, texts)
-    ids = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+    ids = _token_ids(tokenizer, texts)
     return pd.DataFrame(
         {
-            "nats": nats,
+            "nats": -_sums(model, tokenizer, ids),
             "tokens": [len(row) for row in ids],
             "bytes": [len(text.encode()) for text in texts],
         }

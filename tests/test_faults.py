@@ -1,289 +1,178 @@
-"""What can go wrong around a run: kills, full disks, damaged files, clocks, a second run.
-
-After each: no finished cell is lost, no half-written file is read as whole, and the next run completes
-the grid with only what was missing. The notebooks are stubs, so that each takes a hundredth of a second.
-"""
+"""Known faults in a grid: left out, told, refused, and marked in heatmaps and tables."""
 
 from __future__ import annotations
 
-import errno
-import json
-import os
-import random
-import signal
-import subprocess
-import sys
+import shutil
+import warnings
 from pathlib import Path
 
-import pyarrow.parquet as pq
+import pandas as pd
 import pytest
-import stub_kernels
 from conftest import pythia
-from grids import make_project
 
-from pythia_utils import kernels, record_store, records, runner
+from pythia_utils import figures, site_tables, suites
+from pythia_utils.checkpoints import CheckpointWarning
 from pythia_utils.errors import UsageError
 from pythia_utils.experiments import expand, load_config
-from pythia_utils.ledger import Ledger
-from pythia_utils.planning import plan
-from pythia_utils.runs_lock import RunsInUse, locked
+from pythia_utils.faults import fault, faults_to_mark
+from pythia_utils.site_pages import Page
 
-TESTS = Path(__file__).parent
-TRIALS = 20
-CELLS = 12
-
-
-@pytest.fixture(autouse=True)
-def stub(monkeypatch):
-    """Notebooks that take no time. What is executed is in `stub_kernels.executed`."""
-    monkeypatch.setattr(kernels, "execute", stub_kernels.execute)
-    stub_kernels.executed.clear()
-    return stub_kernels.executed
-
-
-def cells_in(project: Path, runs: Path) -> list:
-    return expand(load_config(project), ["measure"], profile="full", runs=runs)[:CELLS]
-
-
-def ledger_in(runs: Path) -> Ledger:
-    return Ledger(runs / "ledger.jsonl")
-
-
-def go_on(project: Path, runs: Path) -> list:
-    """What a user does after a fault: run again. Returns the outcomes of what had to run."""
-    due = [cell for cell, reason in plan(cells_in(project, runs), ledger_in(runs)) if reason]
-    return runner.run(due, ledger_in(runs), workers=2, quiet=True)
-
-
-def assert_complete(project: Path, runs: Path) -> None:
-    cells = cells_in(project, runs)
-    assert {reason for _, reason in plan(cells, ledger_in(runs))} == {None}
-    grid = records.read("measure", runs=runs)
-    assert len(grid) == 2 * len(cells)
-    assert (grid["value"] == grid["step"]).all()
-
-
-def whole_files(runs: Path) -> None:
-    """Every file under its name can be read to its end."""
-    for path in runs.rglob("step*.ipynb"):
-        assert json.loads(path.read_text())["cells"], path
-    for path in runs.rglob("*.parquet"):
-        if not path.name.startswith(".partial-"):
-            assert pq.read_table(path, page_checksum_verification=True).num_rows > 0, path
-
-
-# --- the whole run is killed ----------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def killed(pico_home, tmp_path_factory):
-    """A project in which twenty runs were killed, and how many cells each had finished."""
-    project = tmp_path_factory.mktemp("killed")
-    make_project(project)
-    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)])}
-    script = [sys.executable, str(TESTS / "killed_runs.py"), str(project), str(TRIALS)]
-    subprocess.run(script, env=env, check=True)
-    return project, [len(ledger_in(project / f"runs-{n}").last()) for n in range(TRIALS)]
-
-
-@pytest.mark.parametrize("number", range(TRIALS))
-def test_a_run_killed_at_any_moment_loses_nothing(killed, stub, number):
-    project, _ = killed
-    runs = project / f"runs-{number}"
-    whole_files(runs)
-    finished = {i for i, entry in ledger_in(runs).last().items() if entry["status"] == "done"}
-    planned = {cell.id: reason for cell, reason in plan(cells_in(project, runs), ledger_in(runs))}
-    assert {i for i, reason in planned.items() if reason is None} == finished
-    assert {reason for i, reason in planned.items() if i not in finished} <= {"new"}
-    with locked(runs):  # the dead process's lock is nobody's
-        assert {o.status for o in go_on(project, runs)} <= {"done"}
-    assert len(stub) == CELLS - len(finished)
-    assert_complete(project, runs)
-
-
-def test_the_kills_came_early_and_late(killed):
-    """Else the trials would show little."""
-    _, finished = killed
-    assert len(set(finished)) >= 4, finished
-    assert min(finished) < CELLS / 2
-
-
-# --- the disk is full -----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 300 kB: (its folder, function that makes it larger)."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)]
-    try:
-        done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        pytest.skip("there is no command mount")
-    if done.returncode:
-        pytest.skip(f"no small file system may be mounted here: {done.stderr.strip()}")
-    larger = ["mount", "-o", "remount,size=50m", str(folder)]
-    yield folder, lambda: subprocess.run(larger, check=True)
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def test_a_full_disk_stops_the_run_and_keeps_what_was_done(root, stub, small_disk):
-    folder, make_room = small_disk
-    runs = folder / "runs"
-    with pytest.raises(OSError, match=r"No space left|no room") as caught:
-        go_on(root, runs)
-    assert caught.value.errno in (errno.ENOSPC, None)
-    whole_files(runs)
-    finished = ledger_in(runs).last()
-    assert 0 < len(finished) < CELLS
-    make_room()
-    stub.clear()
-    go_on(root, runs)
-    assert len(stub) == CELLS - len(finished)
-    assert_complete(root, runs)
-
-
-# --- files are damaged ----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def done(root, stub):
-    """A grid that has run: (project, runs)."""
-    runs = root / "runs"
-    go_on(root, runs)
-    assert_complete(root, runs)
-    stub.clear()
-    return root, runs
-
-
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-20])
-
-
-def flip(path: Path) -> None:
-    """Change one bit in the middle."""
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-
-# Not a notebook of the same size: looking into each, at each plan, would read gigabytes.
-@pytest.mark.parametrize(("kind", "damage"), [("records", cut), ("records", flip), ("output", cut)])
-def test_a_damaged_file_makes_its_cell_run_again(done, stub, kind, damage):
-    project, runs = done
-    cell = cells_in(project, runs)[5]
-    damage(getattr(cell, kind))
-    if (kind, damage) == ("records", cut):  # one bit may lie where Parquet has no checksum
-        with pytest.raises(UsageError, match=r"step000016\.parquet is damaged"):
-            records.read("measure", runs=runs)
-    planned = plan(cells_in(project, runs), ledger_in(runs))
-    assert [(c.id, reason) for c, reason in planned if reason] == [(cell.id, "output changed")]
-    go_on(project, runs)
-    assert len(stub) == 1
-    assert_complete(project, runs)
-
-
-@pytest.mark.parametrize("damage", [cut, flip, Path.unlink])
-def test_a_damaged_compacted_file_is_not_believed(done, damage):
-    project, runs = done
-    compacted = runs / "pico" / "measure" / record_store.COMPACTED
-    damage(compacted)
-    assert_complete(project, runs)
-    records.compact(runs, ["measure"])
-    pq.read_table(compacted, page_checksum_verification=True)
-    assert_complete(project, runs)
-
-
-def test_damaged_lines_of_the_ledger_cost_only_their_cells(done, stub):
-    project, runs = done
-    path = ledger_in(runs).path
-    lines = path.read_bytes().splitlines(keepends=True)
-    chosen = random.Random(0).sample(range(CELLS), 3)
-    lines[chosen[0]] = lines[chosen[0]][: len(lines[chosen[0]]) // 2] + b"\n"
-    lines[chosen[1]] = b"\x00\xff\x00\n"
-    lines[chosen[2]] = b'{"cell_id": "pico/measure/pico-7k/step000000"}\n'
-    path.write_bytes(b"".join(lines) + b'{"cell_id": "torn')
-    go_on(project, runs)
-    assert len(stub) in (2, 3)  # the third line is an entry, but says nothing of a cell's state
-    assert_complete(project, runs)
-
-
-# --- clocks ---------------------------------------------------------------------------------------
-
-
-def test_a_clock_that_goes_backwards_changes_nothing(done, stub):
-    """A later run has an earlier time: in its files, in the ledger, against the compacted records."""
-    project, runs = done
-    tomorrow = 4_000_000_000
-    for path in [*runs.rglob("step*"), runs / "ledger.jsonl", *runs.rglob("records.parquet")]:
-        os.utime(path, (tomorrow, tomorrow))
-    text = ledger_in(runs).path.read_text()
-    ledger_in(runs).path.write_text(text.replace('"finished": "20', '"finished": "21'))
-    assert_complete(project, runs)
-
-    cell = cells_in(project, runs)[3]
-    frame = records.read("measure", runs=runs)
-    own = frame[(frame["model"] == "pico-7k") & (frame["step"] == cell.parameters["step"])]
-    records.compact(runs, ["measure"])
-    records.write(cell.records, own.assign(value=-1.0))
-    os.utime(cell.records, (1, 1))
-    assert (records.read("measure", runs=runs)["value"] == -1.0).sum() == 2
-    go_on(project, runs)
-    assert len(stub) == 1
-    assert_complete(project, runs)
-
-
-# --- a folder that may not be written, or is in use ------------------------------------------------
-
-
-def test_a_folder_that_cannot_be_made_is_one_clear_line(root, pico_home):
-    (root / "runs").write_text("a file where the folder should be")
-    done = pythia("run", "measure", "--profile", "tiny", cwd=root, home=pico_home)
-    assert done.returncode == 1
-    assert done.stderr.startswith("pythia: ")
-    assert str(root / "runs") in done.stderr
-    assert len(done.stderr.splitlines()) == 1
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_may_not_be_written_is_one_clear_line(root, pico_home):
-    (root / "runs").mkdir(mode=0o500)
-    done = pythia("run", "measure", "--profile", "tiny", cwd=root, home=pico_home)
-    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
-    assert "Permission denied" in done.stderr
-    status = pythia("status", "measure", "--profile", "tiny", cwd=root, home=pico_home)
-    assert status.returncode == 0
-
-
-HOLD = """
-import sys, time
-from pathlib import Path
-from pythia_utils.runs_lock import locked
-
-with locked(Path(sys.argv[1])):
-    print("held", flush=True)
-    time.sleep(60)
+NOTEBOOKS = Path(__file__).parent / "notebooks"
+FEW = [49000, 50000, 58000, 59000]  # of 12b, two of them faulty
+YAML = f"""\
+profiles:
+  all: {{suite: pythia, models: [pythia-12b, pythia-2.8b, pythia-1b], steps: all}}
+  few: {{suite: pythia, models: [pythia-12b], steps: {FEW}}}
+experiments:
+  plain: {{title: Plain, notebook: notebooks/plain.ipynb}}
+  again: {{title: Plain too, notebook: notebooks/plain.ipynb}}
 """
 
 
-def test_a_second_run_in_a_folder_is_refused_until_the_first_ends(root, pico_home):
-    runs = root / "runs"
-    env = os.environ | {"PYTHONPATH": str(TESTS.parent)}
-    command = [sys.executable, "-c", HOLD, str(runs)]
-    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as holder:
-        try:
-            assert holder.stdout.readline() == "held\n"
-            with pytest.raises(RunsInUse, match=f"process {holder.pid} on "), locked(runs):
-                pass
-            second = pythia("run", "measure", "--profile", "tiny", cwd=root, home=pico_home)
-            assert second.returncode == 1
-            assert f"another run works in {runs} (process {holder.pid} on " in second.stderr
-            assert "Traceback" not in second.stderr
-            looking = ("status", "measure", "--profile", "tiny")
-            assert pythia(*looking, cwd=root, home=pico_home).returncode == 0
-        finally:
-            holder.send_signal(signal.SIGKILL)
-    with locked(runs):  # of a dead process, and so free
-        holder = json.loads((runs / ".lock").read_text())
-        assert holder["pid"] == os.getpid()
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    monkeypatch.delenv("PYTHIA_RUNS", raising=False)
+    shutil.copytree(NOTEBOOKS, tmp_path / "notebooks")
+    (tmp_path / "experiments.yml").write_text(YAML)
+    return tmp_path
+
+
+def model(name: str) -> suites.Model:
+    return suites.find_model(name)
+
+
+def places(cells) -> list[tuple[str, int]]:
+    return [(cell.parameters["model"], cell.parameters["step"]) for cell in cells]
+
+
+# --- the grid -------------------------------------------------------------------------------------
+
+
+def test_a_profile_leaves_faulty_checkpoints_out_and_counts_them_once(root):
+    with pytest.warns(CheckpointWarning) as caught:
+        cells = expand(load_config(root), profile="all")
+    assert len(cells) == 2 * (3 * 154 - 86 - 2)
+    assert not [cell for cell in cells if fault(cell.checkpoint)]
+    assert ("pythia-1b", 1) in places(cells)  # step 1 equals step 0, as it should
+    (line,) = [str(warning.message) for warning in caught]
+    assert line.startswith("88 checkpoints with a known fault left out (pythia-12b: 2, pythia-2.8b")
+
+
+def test_steps_listed_in_a_profile_and_all_of_the_command_line_are_filtered_too(root):
+    with pytest.warns(CheckpointWarning, match="^2 checkpoints"):
+        cells = expand(load_config(root), ["plain"], profile="few")
+    assert places(cells) == [("pythia-12b", 49000), ("pythia-12b", 59000)]
+    with pytest.warns(CheckpointWarning, match="^2 checkpoints"):
+        assert len(expand(load_config(root), ["plain"], profile="few", steps="all")) == 152
+
+
+def test_a_named_step_runs_with_a_warning_or_is_refused(root):
+    config = load_config(root)
+    with pytest.warns(CheckpointWarning, match=r"12b step 50000: serves the final .*P#206"):
+        cells = expand(config, ["plain"], profile="few", steps=[49000, 50000])
+    assert places(cells) == [("pythia-12b", 49000), ("pythia-12b", 50000)]
+    with pytest.raises(UsageError, match=r"50000: .*P#206.*; refused"):
+        expand(config, ["plain"], profile="few", steps=[49000, 50000], strict=True)
+    named = {"models": ["pythia-410m-seed9"], "steps": [40000]}
+    with pytest.raises(UsageError, match="the weights are missing"):  # no run could succeed
+        expand(config, ["plain"], profile="few", **named)
+
+
+def test_sound_grids_give_no_warning(root):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        expand(load_config(root), ["plain"], profile="few", steps=[49000, 59000], strict=True)
+        expand(load_config(root), ["plain"], profile="all", models=["pico-7k"], steps="all")
+
+
+def test_the_command_says_it_in_one_line_of_stderr(root):
+    done = pythia("run", "plain", "--profile", "few", "--dry-run", cwd=root)
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == [
+        "pythia: warning: 2 checkpoints with a known fault left out (pythia-12b: 2); "
+        "--step runs one nevertheless",
+        "2 of 2 cells to run",
+    ]
+    named = ("run", "plain", "--profile", "few", "--step", "50000", "--dry-run")
+    done = pythia(*named, cwd=root)
+    assert done.returncode == 0
+    assert done.stdout.startswith("pythia/plain/pythia-12b/step050000")
+    assert "pythia: warning: pythia-12b step 50000: serves" in done.stderr
+    done = pythia(*named, "--strict", cwd=root)
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+# --- marks ----------------------------------------------------------------------------------------
+
+
+def test_which_places_are_marked():
+    twelve, one = model("pythia-12b"), model("pythia-1b")
+    assert faults_to_mark({}) == {}
+    assert faults_to_mark({one: one.steps}) == {}
+    assert faults_to_mark({twelve: [0, 49000, 59000]}) == {}  # nobody asked for 50000
+    assert list(faults_to_mark({twelve: [49000], one: [50000]})) == [("pythia-12b", 50000)]
+    sound = [step for step in twelve.steps if step not in (50000, 58000)]
+    marks = faults_to_mark({twelve: sound})
+    assert list(marks) == [("pythia-12b", 50000), ("pythia-12b", 58000)]
+    assert marks["pythia-12b", 50000] == "serves the final model's first shard (P#206)"
+
+
+def records(*measured: tuple[str, int]) -> pd.DataFrame:
+    rows = [
+        {"suite": "pythia", "experiment": "loss", "model": name, "variant": "standard"}
+        | {"n_params": model(name).non_embedding_params, "step": step, "value": step / 1000}
+        for name, step in measured
+    ]
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def drawn(monkeypatch) -> list[dict]:
+    """The specifications of the charts that are shown."""
+    specs = []
+    monkeypatch.setattr(figures, "show_chart", lambda chart: specs.append(chart.to_dict()))
+    return specs
+
+
+def test_the_heatmap_crosses_faulty_cells_measured_or_not(drawn):
+    frame = records(("pythia-1b", 50000), ("pythia-1b", 58000), ("pythia-12b", 50000))
+    figures.grid_heatmap(frame, "number")
+    (spec,) = drawn
+    rect, cross = spec["layer"]
+    assert (rect["mark"]["type"], cross["mark"]["type"]) == ("rect", "point")
+    rows = spec["datasets"][cross["data"]["name"]]
+    page = "../cells/pythia/loss/pythia-12b/step050000.html"
+    assert [(r["model"], r["step"], r["page"]) for r in rows] == [
+        ("pythia-12b", 50000, page),
+        ("pythia-12b", 58000, None),
+    ]
+    assert "P#206" in rows[0]["fault"]
+    assert {"field": "fault", "type": "nominal"} in cross["encoding"]["tooltip"]
+    assert cross["encoding"]["shape"]["scale"]["domain"] == [rows[0]["kind"]] == ["known fault"]
+    assert cross["encoding"]["y"]["sort"] == rect["encoding"]["y"]["sort"]
+    assert (spec["width"], spec["height"]) == ("container", {"step": 26})
+
+
+def test_a_heatmap_without_faults_has_one_layer(drawn):
+    figures.grid_heatmap(records(("pythia-1b", 0), ("pythia-1b", 1)), "number")
+    assert "layer" not in drawn[0]
+    assert drawn[0]["mark"]["type"] == "rect"
+
+
+def test_the_page_of_all_runs_marks_them_too(tmp_path):
+    pages = [
+        Page("loss", name, step, tmp_path / f"pythia/loss/{name}/step{step:06d}.ipynb")
+        for name, step in (("pythia-2.8b", 66000), ("pythia-12b", 50000), ("pythia-12b", 66000))
+    ]
+    yaml = YAML.replace("plain:", "loss:", 1)
+    (tmp_path / "experiments.yml").write_text(yaml)
+    experiments = list(load_config(tmp_path).experiments.values())
+    text = site_tables.all_runs(suites.suite("pythia"), experiments, pages)
+    link = "[50000](cells/pythia/loss/pythia-12b/step050000.ipynb)"
+    assert f"{link} {{abbr}}`✗ (step 50000: serves the final model's first shard (P#206))`" in text
+    assert "✗ (step 50000: holds the same weights as main, byte for byte (76" in text  # not run
+    assert text.rstrip().endswith("✗ A checkpoint with a known fault: {doc}`/suites` has them all.")
+    rows = [line for line in text.splitlines() if line.startswith("| pythia")]
+    assert [row.count("|") for row in rows] == [4, 4]
+    few = site_tables.all_runs(suites.suite("pythia"), experiments, pages[2:])
+    assert "✗" not in few

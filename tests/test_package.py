@@ -32,6 +32,7 @@ def test_the_wheel_carries_the_suites(distributions):
     names = zipfile.ZipFile(distributions[0]).namelist()
     for suite in ("pico", "nano", "pythia"):
         assert f"pythia_utils/data/suites/{suite}.yml" in names
+    assert {f"pythia_utils/data/{name}" for name in ("blimp.csv", "published/summary.csv")} <= names
     assert not [name for name in names if name.startswith(("tests/", "runs/"))]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
 
-from pythia_utils import scoring
+from pythia_utils import inference, scoring
 from pythia_utils.errors import UsageError
 
 VOCAB = 50
@@ -63,12 +64,30 @@ def test_batch_size_and_order_change_nothing(model, batch_tokens):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
+@pytest.mark.parametrize(("rows", "words"), [(1, 7), (3, VOCAB), (100, 1)])
+def test_blocks_of_the_vocabulary_change_nothing(model, monkeypatch, rows, words):
+    reference = scoring.token_logprobs(model, SEQUENCES)
+    monkeypatch.setattr(inference, "CPU_BLOCK", (rows, words))
+    for a, b in zip(reference, scoring.token_logprobs(model, SEQUENCES), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_large_logits_do_not_overflow(model):
+    sharp = GPTNeoXForCausalLM(model.config).eval()
+    sharp.get_output_embeddings().weight.data.mul_(1e4)
+    (values,) = scoring.token_logprobs(sharp, [[1, 2, 3, 4]])
+    expected = plain_logprobs(sharp, [1, 2, 3, 4])
+    assert min(expected) < -100
+    assert values == pytest.approx(expected, rel=1e-4)
+
+
 def test_results_are_float32_for_a_half_precision_model(model):
+    """Bfloat16 has 8 bits: logits near 1 are known to about 0.005, and so are their log-softmax."""
     half = GPTNeoXForCausalLM(model.config).to(torch.bfloat16).eval()
     half.load_state_dict(model.state_dict())
-    (values,) = scoring.token_logprobs(half, [[1, 2, 3]])
-    assert values.dtype == np.float32
-    assert values == pytest.approx(plain_logprobs(model, [1, 2, 3]), abs=0.05)
+    for row, values in zip(SEQUENCES, scoring.token_logprobs(half, SEQUENCES), strict=True):
+        assert values.dtype == np.float32
+        assert values == pytest.approx(plain_logprobs(half, row), abs=0.02)
 
 
 def test_perplexity_of_a_uniform_model_is_the_vocabulary_size(model):
@@ -90,6 +109,14 @@ def pair(good, bad):
     return SimpleNamespace(phenomenon="agreement", good=good, bad=bad)
 
 
+@pytest.fixture(scope="module")
+def random_pairs():
+    words = np.array(["the", "dog", "cat", "dogs", "sleeps", "sleep"])
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice(words, rng.integers(1, 9))) for _ in range(160)]
+    return [pair(good, bad) for good, bad in zip(texts[::2], texts[1::2], strict=True)]
+
+
 def test_a_pair_and_its_mirror_have_opposite_margins(model, tokenizer):
     pairs = [pair("the dog sleeps", "the dog sleep"), pair("the dogs sleep", "the dogs sleeps")]
     mirrored = [pair(p.bad, p.good) for p in pairs]
@@ -97,6 +124,95 @@ def test_a_pair_and_its_mirror_have_opposite_margins(model, tokenizer):
     back = scoring.score_minimal_pairs(model, tokenizer, mirrored)
     assert there["margin"].to_numpy() == pytest.approx(-back["margin"].to_numpy(), abs=1e-5)
     assert (there["correct"] != back["correct"]).all()
+
+
+def test_margins_equal_a_plain_loop(model, tokenizer):
+    """With pairs that differ early, late, in length, not at all, and that share their beginnings."""
+    texts = [
+        "the dog sleeps",
+        "the dog sleep",
+        "the dog",
+        "dogs sleep the cat",
+        "cat",
+        "sleeps the",
+    ]
+    pairs = [pair(good, bad) for good in texts for bad in texts]
+    found = scoring.score_minimal_pairs(model, tokenizer, pairs)
+    plain = {t: sum(plain_logprobs(model, [0, *tokenizer(t)["input_ids"]])) for t in texts}
+    assert found["margin"].tolist() == pytest.approx(
+        [plain[p.good] - plain[p.bad] for p in pairs], abs=1e-4
+    )
+
+
+def test_margins_in_bfloat16_are_near_a_plain_loop(model, tokenizer):
+    half = GPTNeoXForCausalLM(model.config).to(torch.bfloat16).eval()
+    half.load_state_dict(model.state_dict())
+    pairs = [pair("the dog sleeps", "the cat sleep"), pair("dogs sleep the cat", "cat sleeps")]
+    found = scoring.score_minimal_pairs(half, tokenizer, pairs)["margin"].tolist()
+    for value, p in zip(found, pairs, strict=True):
+        good, bad = (
+            sum(plain_logprobs(half, [0, *tokenizer(t)["input_ids"]])) for t in (p.good, p.bad)
+        )
+        assert value == pytest.approx(good - bad, abs=0.05)
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 64, 10_000])
+def test_batch_size_and_order_of_pairs_change_nothing(model, tokenizer, random_pairs, batch_tokens):
+    reference = scoring.score_minimal_pairs(model, tokenizer, random_pairs)
+    prepared = scoring.prepare_pairs(tokenizer, random_pairs[::-1])
+    assert len(prepared.tree.ids) > 3, "several rows, so that batches differ"
+    found = prepared.score(model, batch_tokens)[::-1].reset_index(drop=True)
+    np.testing.assert_allclose(found["margin"], reference["margin"], atol=1e-5)
+    assert found["good"].tolist() == reference["good"].tolist()
+
+
+def test_prepared_pairs_serve_several_models(model, tokenizer, random_pairs):
+    prepared = scoring.prepare_pairs(tokenizer, random_pairs)
+    torch.manual_seed(1)
+    other = GPTNeoXForCausalLM(model.config).eval()
+    eager = GPTNeoXForCausalLM._from_config(model.config, attn_implementation="eager").eval()
+    eager.load_state_dict(other.state_dict())
+    sentences = [text for p in random_pairs for text in (p.good, p.bad)]
+    for network in (model, other, eager):
+        plain = scoring.sentence_logprobs(network, tokenizer, sentences)
+        np.testing.assert_allclose(
+            prepared.score(network)["margin"], plain[::2] - plain[1::2], atol=1e-4
+        )
+
+
+def test_what_cancels_is_not_computed(tokenizer):
+    """The pair differs in its second word of three: two logits and one normalizer a sentence remain."""
+    prepared = scoring.prepare_pairs(tokenizer, [pair("the dog sleeps", "the cat sleeps")])
+    assert prepared.scored.shape == (2, 4)
+    assert len(prepared.normalized) == 2
+    last = scoring.prepare_pairs(tokenizer, [pair("the dog sleeps", "the dog sleep")])
+    assert last.scored.shape == (2, 2)
+    assert len(last.normalized) == 0
+
+
+def test_equal_sentences_and_beginnings_are_run_once(tokenizer):
+    pairs = [pair("the dog sleeps", "the dog sleep"), pair("the dog sleeps", "the dog the")]
+    prepared = scoring.prepare_pairs(tokenizer, pairs)
+    assert (prepared.tree.depths > 0).sum() == 2  # after end-of-text: "the", "the dog"
+
+
+def test_an_empty_sentence_is_refused(tokenizer):
+    with pytest.raises(UsageError, match="pair 1: its bad sentence '' is empty"):
+        scoring.prepare_pairs(tokenizer, [pair("the", "dog"), pair("the", "")])
+
+
+def test_an_attention_without_masks_is_refused(model, tokenizer):
+    prepared = scoring.prepare_pairs(tokenizer, [pair("the", "dog")])
+    other = copy.deepcopy(model)
+    other.config._attn_implementation = "flash_attention_2"
+    with pytest.raises(UsageError, match="'flash_attention_2' takes no mask; expected 'sdpa'"):
+        prepared.score(other)
+
+
+def test_no_pairs_give_no_rows(model, tokenizer):
+    frame = scoring.score_minimal_pairs(model, tokenizer, [])
+    assert frame.columns.tolist() == ["phenomenon", "good", "bad", "margin", "correct"]
+    assert frame.empty
 
 
 def test_a_tie_is_not_correct(model, tokenizer):

@@ -1,0 +1,94 @@
+"""Token sequences that begin alike, laid out so that what they share is run through a network once.
+
+The sequences form a tree: a node is a token after a given beginning. A row holds a few branches, one
+after the other; each node's position is its depth, and it attends only to the nodes above it. So a
+network computes for each node what it would for the sequence alone, to rounding. Sorted sequences have
+their common beginnings side by side, and rows are filled in that order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+ROW = (
+    64  # nodes in a row, if no sequence is longer: wider ones share little more, and attend to more
+)
+
+
+@dataclass(frozen=True)
+class TokenTree:
+    """Rows of nodes, padded at their ends.
+
+    Attributes:
+        ids: token ids, int64 (rows, width).
+        depths: how many tokens stand before each, int64 (rows, width).
+        sees: bool (rows, width, width): whether the node of the second index attends to that of the third.
+    """
+
+    ids: torch.Tensor
+    depths: torch.Tensor
+    sees: torch.Tensor
+
+    @property
+    def width(self) -> int:
+        """Nodes in a row, padding included."""
+        return self.ids.shape[1]
+
+    def inputs(self, rows: Sequence[int], device: torch.device, dtype: torch.dtype) -> dict:
+        """Some rows' positions and attention mask, as `inference.hidden_states` takes them."""
+        hidden = self.sees[rows].to(device).logical_not()
+        mask = torch.zeros(hidden.shape, dtype=dtype, device=device)
+        mask.masked_fill_(hidden, torch.finfo(dtype).min)
+        return {"position_ids": self.depths[rows].to(device), "attention_mask": mask[:, None]}
+
+
+def build_tree(sequences: Sequence[Sequence[int]]) -> tuple[TokenTree, list[np.ndarray]]:
+    """The tree of some sequences of one token or more.
+
+    Returns:
+        The tree, and for each sequence, in order, its nodes: int64 (length,), row * width + column.
+    """
+    distinct = sorted({tuple(sequence) for sequence in sequences})
+    width = max(ROW, max(map(len, distinct), default=0))
+    paths: dict[tuple[int, ...], np.ndarray] = {}
+    before: tuple[int, ...] = ()
+    path = np.empty(0, np.int64)
+    end = 0  # the first node that is free
+    for sequence in distinct:
+        shared = common_prefix(before, sequence)
+        free = -end % width if end else width
+        if len(sequence) - shared > free:
+            end, shared = end + free, 0
+        fresh = np.arange(end, end + len(sequence) - shared)
+        path = np.concatenate([path[:shared], fresh])
+        paths[sequence], before, end = path, sequence, end + len(fresh)
+    return _lay_out(paths, width, -(-end // width)), [paths[tuple(s)] for s in sequences]
+
+
+def _lay_out(paths: dict[tuple[int, ...], np.ndarray], width: int, rows: int) -> TokenTree:
+    ids = np.zeros((rows, width), np.int64)
+    depths = np.zeros((rows, width), np.int64)
+    sees = np.zeros((rows, width, width), bool)
+    sees[:, np.arange(width), np.arange(width)] = (
+        True  # padding sees itself: softmax needs something
+    )
+    for sequence, path in paths.items():
+        row, columns = path[0] // width, path % width
+        ids[row, columns] = sequence
+        depths[row, columns] = np.arange(len(path))
+        sees[row, columns[:, None], columns] |= np.tri(len(path), dtype=bool)
+    return TokenTree(torch.from_numpy(ids), torch.from_numpy(depths), torch.from_numpy(sees))
+
+
+def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
+    """How many tokens two sequences begin with in common."""
+    count = 0
+    for x, y in zip(a, b, strict=False):
+        if x != y:
+            break
+        count += 1
+    return count
