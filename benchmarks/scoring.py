@@ -79,7 +79,9 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def row(what: str, ours: object = "", other: object = "", ratio: object = "", target: str = "") -> None:
+def row(
+    what: str, ours: object = "", other: object = "", ratio: object = "", target: str = ""
+) -> None:
     print(f"{what:<64} {ours!s:>14} {other!s:>14} {ratio!s:>7} {target:>7}", flush=True)
 
 

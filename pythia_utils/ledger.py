@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 FILE = "ledger.jsonl"
+_NEEDED = ("cell_id", "status", "seconds", "fingerprint", "parts", "rows")
 # Every line starts so; it spares parsing lines that a later one has replaced.
 _CELL_ID = re.compile(rb'\{"cell_id": "([^"\\]+)"')
 
@@ -87,7 +88,8 @@ class Ledger:
                 continue
             try:
                 entry = json.loads(line)
-                entries.setdefault(entry["cell_id"], entry)
+                identity, *_ = (entry[name] for name in _NEEDED)
+                entries.setdefault(identity, entry)
             except (ValueError, KeyError, TypeError):
                 continue
         return entries

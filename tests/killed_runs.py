@@ -27,7 +27,7 @@ from pythia_utils.runs_lock import locked
 def run(project: Path, runs: Path) -> None:
     with locked(runs):
         cells = expand(load_config(project), ["measure"], profile="full", runs=runs)
-        runner.run(cells[:24], Ledger(runs / "ledger.jsonl"), workers=2, quiet=True)
+        runner.run(cells[:12], Ledger(runs / "ledger.jsonl"), workers=2, quiet=True)
 
 
 def trial(project: Path, runs: Path, kill_after: float | None = None) -> float:

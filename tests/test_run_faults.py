@@ -30,7 +30,7 @@ from pythia_utils.runs_lock import RunsInUse, locked
 
 TESTS = Path(__file__).parent
 TRIALS = 20
-CELLS = 24
+CELLS = 12
 
 
 @pytest.fixture(autouse=True)
@@ -168,14 +168,12 @@ def flip(path: Path) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("damage", [cut, flip])
-@pytest.mark.parametrize("kind", ["records", "output"])
-def test_a_damaged_file_makes_its_cell_run_again(done, stub, damage, kind):
+# Not a notebook of the same size: looking into each, at each plan, would read gigabytes.
+@pytest.mark.parametrize(("kind", "damage"), [("records", cut), ("records", flip), ("output", cut)])
+def test_a_damaged_file_makes_its_cell_run_again(done, stub, kind, damage):
     project, runs = done
     cell = cells_in(project, runs)[5]
     damage(getattr(cell, kind))
-    if (kind, damage) == ("output", flip):
-        pytest.skip("a notebook of the same size is not looked into: that would read gigabytes")
     if (kind, damage) == ("records", cut):  # one bit may lie where Parquet has no checksum
         with pytest.raises(UsageError, match=r"step000016\.parquet is damaged"):
             records.read("measure", runs=runs)
@@ -207,7 +205,7 @@ def test_damaged_lines_of_the_ledger_cost_only_their_cells(done, stub):
     lines[chosen[2]] = b'{"cell_id": "pico/measure/pico-7k/step000000"}\n'
     path.write_bytes(b"".join(lines) + b'{"cell_id": "torn')
     go_on(project, runs)
-    assert len(stub) in (2, 3)  # the third line is an entry, but says nothing of a cell's state
+    assert len(stub) == 3
     assert_complete(project, runs)
 
 
