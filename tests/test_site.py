@@ -140,7 +140,8 @@ def make_book(root: Path) -> Path:
     pages = {"quickstart": {"notebook": "book/pages/quickstart.ipynb", "models": ["pico-7k"]}}
     config = {"profiles": {"tiny": tiny}, "experiments": entries, "pages": pages}
     (root / "experiments.yml").write_text(yaml.safe_dump(config, sort_keys=False))
-    write_notebook(root / "book/pages/quickstart.ipynb", [markdown("# Not run")])
+    own = code('suite = "pico"\nmodel = "pico-7k"', tags=("parameters",))
+    write_notebook(root / "book/pages/quickstart.ipynb", [markdown("# Not run"), own])
     write_notebook(root / "runs/pico/quickstart/chapter.ipynb", page_notebook())
     for name in EXPERIMENTS:
         grid = code('suite = "pico"\nmodel = "pico-7k"\nstep = 0', tags=("parameters",))
@@ -311,6 +312,14 @@ def test_a_changed_run_changes_only_its_own_page(book):
     assert changed == {book / site.STAGED / CELL}
 
 
+def test_the_status_page_tells_of_each_experiment_and_page(book):
+    site.stage(book, "pico")
+    text = (book / site.STAGED / "status.md").read_text()
+    for title in (*EXPERIMENTS.values(), "Quickstart"):
+        assert f"\n## {title}\n" in text
+    assert "| **all** | 0 | 0 | 0 | 21 |" in text  # files lie there, but nothing says that they ran
+
+
 def test_pages_whose_run_is_gone_are_removed(book):
     site.stage(book, "pico")
     shutil.rmtree(book / "runs/pico/loss/pico-14k")
@@ -343,7 +352,7 @@ def test_a_page_that_was_not_run_stops_staging_and_one_of_other_suites_is_shown_
     config["pages"]["quickstart"]["models"] = ["nano-7k"]
     (book / "experiments.yml").write_text(yaml.safe_dump(config))
     site.stage(book, "pico")
-    assert texts(staged(book, "pages/quickstart.ipynb")) == "# Not run"
+    assert texts(staged(book, "pages/quickstart.ipynb")).startswith("# Not run\n")
 
 
 def test_a_page_that_failed_shuts_the_gate(book):
