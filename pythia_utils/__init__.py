@@ -5,5 +5,6 @@
 """
 
 from pythia_utils.checkpoints import load
+from pythia_utils.sweep import sweep
 
-__all__ = ["load"]
+__all__ = ["load", "sweep"]

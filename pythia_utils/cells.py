@@ -12,6 +12,7 @@ import ast
 import functools
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ class Cell:
         parameters: what papermill injects.
         root: the project's folder, in which kernels run.
         runs: the folder of runs, absolute.
-        inputs: files it reads, beyond its checkpoint: a chapter's records.
+        inputs: files it reads, beyond its checkpoint: a chapter's records, a page's checkpoints.
         kind: `cell` or `chapter`.
     """
 
@@ -68,14 +69,23 @@ class Cell:
         """The checkpoint that it measures; None for a chapter."""
         if self.kind == "chapter":
             return None
-        model = find_model(self.parameters["model"], self.parameters["suite"])
-        return model.checkpoint(self.parameters["step"])
+        return _checkpoint(*self.checkpoint_name)
 
-    def parts(self, memo: dict | None = None) -> dict[str, dict]:
+    @property
+    def checkpoint_name(self) -> tuple[str, str, int] | None:
+        """Suite, model and step of the checkpoint: a quick key for it."""
+        if self.kind == "chapter":
+            return None
+        return tuple(self.parameters[name] for name in IDENTITY)
+
+    def parts(
+        self, memo: dict | None = None, digest: Callable[[Path], str] = file_digest
+    ) -> dict[str, dict]:
         """What the result depends on: `notebook`, `package` and `inputs` as digests, `parameters`.
 
         Args:
             memo: shared by the cells of one plan, so that common files are read once.
+            digest: SHA-256 of a file, from one that remembers, say.
 
         Raises:
             UsageError: the notebook is missing or the checkpoint is not trained.
@@ -83,22 +93,32 @@ class Cell:
         memo = {} if memo is None else memo
         if self.notebook not in memo:
             memo[self.notebook] = _code_digests(self.notebook)
-        inputs = self._input_digests(memo)
+        inputs = self._input_digests(memo, digest)
         return {**memo[self.notebook], "parameters": self.parameters, "inputs": inputs}
 
-    def _input_digests(self, memo: dict) -> dict[str, str]:
-        if checkpoint := self.checkpoint:
-            if checkpoint not in memo:
-                memo[checkpoint] = checkpoint_digest(checkpoint)
-            return {"checkpoint": memo[checkpoint]}
-        lines = [f"{path.relative_to(self.runs)} {file_digest(path)}" for path in self.inputs]
+    def _input_digests(self, memo: dict, digest: Callable[[Path], str]) -> dict[str, str]:
+        if name := self.checkpoint_name:
+            if name not in memo:
+                memo[name] = checkpoint_digest(self.checkpoint, digest)
+            return {"checkpoint": memo[name]}
+        lines = [f"{self._shown(path)} {digest(path)}" for path in self.inputs]
         return {"records": _digest("\n".join(lines))}
+
+    def _shown(self, path: Path) -> str:
+        """An input's name, the same on every machine: below the runs, or model, step and file."""
+        inside = path.is_relative_to(self.runs)
+        return str(path.relative_to(self.runs)) if inside else "/".join(path.parts[-3:])
 
     def fingerprint(self, parts: dict | None = None) -> str:
         """SHA-256 over `parts()`: two equal fingerprints mean that the result would be the same."""
         return _digest(
             json.dumps(self.parts() if parts is None else parts, sort_keys=True, default=str)
         )
+
+
+@functools.cache
+def _checkpoint(suite: str, model: str, step: int) -> Checkpoint:
+    return find_model(model, suite).checkpoint(step)
 
 
 def check_parameters(cell: Cell) -> None:

@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
+import warnings
+from collections.abc import Callable
 
 import click
 
-from pythia_utils import experiments, records, runner, suites
+from pythia_utils import experiments, suites
+from pythia_utils.cli_audit import audit_command
+from pythia_utils.cli_checkpoints import fetch_command, steps_table, steps_text
 from pythia_utils.cli_data import batch_command, config_command, examples
 from pythia_utils.cli_published import published_command
+from pythia_utils.cli_run import records_command, root, run_cells, run_command, status_command
+from pythia_utils.errata import CheckpointWarning
 from pythia_utils.errors import TrainingError, UsageError
+from pythia_utils.worker import usable_cores
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -34,6 +40,7 @@ def main() -> None:
     """Entry point: turn every expected exception into one line and an exit code."""
     from pythia_utils.site import SiteError
 
+    warnings.showwarning = _one_line(warnings.showwarning)
     try:
         code = cli.main(standalone_mode=False)
     except UsageError as mistake:
@@ -52,6 +59,18 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def _one_line(usual: Callable) -> Callable:
+    """How to show warnings: those about checkpoints, which are meant for users, without the code's line."""
+
+    def show(message, category, *where, **more) -> None:
+        if issubclass(category, CheckpointWarning):
+            print(f"pythia: warning: {message}", file=sys.stderr)
+        else:
+            usual(message, category, *where, **more)
+
+    return show
+
+
 def _fail(message: object, code: int) -> int:
     print(f"pythia: {message}", file=sys.stderr)
     return code
@@ -68,12 +87,23 @@ def cli() -> None:
 
 @cli.command(
     "suites",
-    epilog=examples("pythia suites", "pythia suites pico nano-57k", "pythia suites pythia --json"),
+    epilog=examples(
+        "pythia suites",
+        "pythia suites pico nano-57k",
+        "pythia suites pythia --json",
+        "pythia suites --steps pythia-2.8b",
+    ),
 )
 @click.argument("names", nargs=-1, metavar="[SUITE|MODEL]...")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a model, in a list.")
-def suites_command(names: tuple[str, ...], as_json: bool) -> None:
+@click.option(
+    "--steps", is_flag=True, help="The checkpoints of one model, and what is odd of them."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line of it, in a list.")
+def suites_command(names: tuple[str, ...], steps: bool, as_json: bool) -> None:
     """Print the models: shape, parameters, checkpoints. All suites by default."""
+    if steps:
+        _print_steps(names, as_json)
+        return
     table = suites.suite_table(names or None)
     if as_json:
         click.echo(json.dumps(table, indent=1))
@@ -82,6 +112,17 @@ def suites_command(names: tuple[str, ...], as_json: bool) -> None:
         if name.lower() not in suites.suite_names() and (notice := suites.renamed(name)):
             click.echo(notice, err=True)
     click.echo(_suites_text(table))
+
+
+def _print_steps(names: tuple[str, ...], as_json: bool) -> None:
+    if len(names) != 1:
+        raise UsageError(
+            "--steps is for one model; expected such as: pythia suites --steps pythia-70m"
+        )
+    rows = steps_table(names[0])
+    if notice := suites.renamed(names[0]):
+        click.echo(notice, err=True)
+    click.echo(json.dumps(rows, indent=1) if as_json else steps_text(rows))
 
 
 def _suites_text(table: list[dict]) -> str:
@@ -157,83 +198,11 @@ def train_command(
     from pythia_utils.nano.training_run import choose_models, train_suite
 
     chosen = choose_models(suite, _commas(models), _commas(seeds), until)
-    train_suite(chosen, device, workers or runner.usable_cores(), until)
+    train_suite(chosen, device, workers or usable_cores(), until)
 
 
 def _commas(text: str | None) -> list[str] | None:
     return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
-
-
-# --- run ------------------------------------------------------------------------------------------
-
-
-@cli.command(
-    "run",
-    epilog=examples(
-        "pythia run --profile quick",
-        "pythia run grammar --model pico-57k --step 512",
-        "pythia run grammar --model pico-57k --step 512 -p pairs=400",
-        "pythia run --profile full --dry-run",
-        "pythia run grammar --suite pythia --model pythia-70m --step 3000",
-    ),
-)
-@click.argument("names", nargs=-1, metavar="[EXPERIMENT]...")
-@click.option(
-    "--profile", default="quick", show_default=True, help="The grid, from experiments.yml."
-)
-@click.option("--suite", help="Another suite than the profile's; needs --model.")
-@click.option("--model", "models", multiple=True, help="Only this model; may be repeated.")
-@click.option("--step", "steps", type=int, multiple=True, help="Only this step; may be repeated.")
-@click.option("-p", "--parameter", multiple=True, metavar="NAME=VALUE", help="For the notebooks.")
-@click.option(
-    "--workers", type=click.IntRange(min=1), help="Notebooks at a time. Default: one a core."
-)
-@click.option("--rerun", type=click.Choice(["all"]), help="Run cells that are up to date too.")
-@click.option("--dry-run", is_flag=True, help="List what would run, and why.")
-@click.option("--quiet", is_flag=True, help="No progress.")
-def run_command(
-    names, profile, suite, models, steps, parameter, workers, rerun, dry_run, quiet
-) -> None:
-    """Run notebooks over a model x step grid. A cell whose result would be the same is not run."""
-    config = experiments.load_config(_root())
-    cells = experiments.expand(
-        config,
-        names or None,
-        suite,
-        models or None,
-        steps or None,
-        profile,
-        experiments.parse_parameters(parameter),
-    )
-    _run(cells, config.root, workers, rerun, dry_run, quiet)
-
-
-def _run(cells, root: Path, workers=None, rerun=None, dry_run=False, quiet=False) -> None:
-    """Plan, run what must be run, and exit with 1 or 130 where that did not go well."""
-    ledger = runner.Ledger(records.runs_dir(root) / "ledger.jsonl")
-    planned = runner.plan(cells, ledger, rerun, dry_run)
-    due = [(cell, reason) for cell, reason in planned if reason]
-    if dry_run:
-        for cell, reason in due:
-            click.echo(f"{cell.id}\t{reason}")
-    if not quiet:
-        click.echo(f"{len(due)} of {len(planned)} cells to run", err=True)
-    if dry_run or not due:
-        return
-    outcomes = runner.run([cell for cell, _ in due], ledger, workers, quiet)
-    if table := runner.failure_table(outcomes):
-        click.echo(f"\nfailed:\n{table}", err=True)
-    if code := runner.exit_code(outcomes):
-        raise click.exceptions.Exit(code)
-
-
-def _root() -> Path:
-    """The project's folder: here or above."""
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / experiments.FILE).is_file():
-            return folder
-    raise UsageError(f"no {experiments.FILE} in {here} or above; go to a checkout of the book")
 
 
 # --- book -----------------------------------------------------------------------------------------
@@ -248,15 +217,20 @@ def book_command(suite: str, workers: int | None) -> None:
     """Run the chapters over the records, and build the website. Prints the path to open."""
     from pythia_utils import site
 
-    config = experiments.load_config(_root())
+    config = experiments.load_config(root())
     chapters = experiments.chapters(config, suite)
-    _run([chapter for chapter in chapters if chapter.inputs], config.root, workers)
+    run_cells([each for each in chapters if each.inputs], config.root, workers=workers)
     click.echo(site.publish(config.root, suite))
 
 
+cli.add_command(audit_command)
 cli.add_command(batch_command)
 cli.add_command(config_command)
+cli.add_command(fetch_command)
 cli.add_command(published_command)
+cli.add_command(run_command)
+cli.add_command(status_command)
+cli.add_command(records_command)
 
 
 if __name__ == "__main__":

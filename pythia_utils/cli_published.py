@@ -62,9 +62,11 @@ def _checked_output(output: str | None) -> Path | None:
 
 
 def _write(path: Path, found, summary: bool) -> None:
-    from pythia_utils.published_summary import summarise, summary_text
+    frame = found.records
+    if summary:
+        from pythia_utils.published_summary import summarise, summary_text
 
-    frame = summarise(found.records) if summary else found.records
+        frame = summarise(frame)
     if path.suffix == ".parquet":
         frame.to_parquet(path, index=False)
     elif summary:

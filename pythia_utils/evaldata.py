@@ -116,11 +116,12 @@ def _drawn(pairs: Sequence[MinimalPair], n: int | None, seed: int) -> list[Minim
 def blimp_paradigms() -> Mapping[str, tuple[str, str]]:
     """BLiMP's 67 paradigms: the phenomenon (of 12) and the field (of 4) of each, as its files say.
 
-    Two paradigms of negative polarity items are of the field `syntax-semantics` in the files; the
-    paper's table 4 counts the whole phenomenon as semantics.
+    One phenomenon lies in two fields: of the seven paradigms of negative polarity items the files
+    count two as `syntax-semantics`, the others as `semantics`.
     """
-    with open(data_dir() / "blimp.csv", encoding="utf-8", newline="") as file:
-        return {row["paradigm"]: (row["phenomenon"], row["field"]) for row in csv.DictReader(file)}
+    lines = (data_dir() / "blimp.csv").read_text(encoding="utf-8").splitlines()
+    rows = csv.DictReader(line for line in lines if not line.startswith("#"))
+    return {row["paradigm"]: (row["phenomenon"], row["field"]) for row in rows}
 
 
 def _blimp() -> list[MinimalPair]:
@@ -142,23 +143,28 @@ def _blimp() -> list[MinimalPair]:
 
 
 def _blimp_folder() -> Path:
-    """The folder of BLiMP's files in the Hub's cache, downloaded if they are not there."""
-    import httpx
+    """The folder of BLiMP's files in the Hub's cache, downloaded if they are not all there."""
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HTTPError, LocalEntryNotFoundError
 
     from pythia_utils.http_ranges import FetchError
 
+    snapshot = functools.partial(
+        snapshot_download,
+        BLIMP_REPOSITORY,
+        repo_type="dataset",
+        revision=BLIMP_REVISION,
+        allow_patterns="*.parquet",
+    )
+    try:  # first without asking the Hub: the revision is a commit, so it cannot have changed
+        folder = Path(snapshot(local_files_only=True))
+        if all(any(folder.glob(f"{name}/*.parquet")) for name in blimp_paradigms()):
+            return folder
+    except LocalEntryNotFoundError:
+        pass
     try:
-        return Path(
-            snapshot_download(
-                BLIMP_REPOSITORY,
-                repo_type="dataset",
-                revision=BLIMP_REVISION,
-                allow_patterns="*.parquet",
-            )
-        )
-    except (LocalEntryNotFoundError, HfHubHTTPError, httpx.HTTPError, OSError) as error:
+        return Path(snapshot())
+    except (HTTPError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise FetchError(
             f"BLiMP could not be had from the Hub ({BLIMP_REPOSITORY}): {reason}; without it, name "

@@ -6,17 +6,19 @@ command line. Whatever is wrong in any of them is found here, before anything ru
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pythia_utils import suites
+from pythia_utils.book_pages import BookPage, page_cell, read_page
 from pythia_utils.cells import IDENTITY, Cell, check_parameters
+from pythia_utils.errata import heed_errata, without_faults
 from pythia_utils.errors import UsageError, unknown
 from pythia_utils.records import record_files, runs_dir
 from pythia_utils.suites import Checkpoint, Model
+from pythia_utils.yaml_checks import check_keys, check_name, mapping, parse
 
 FILE = "experiments.yml"
 _GRID = {"models", "steps"}
@@ -53,6 +55,7 @@ class Config:
     root: Path
     profiles: dict[str, dict]
     experiments: dict[str, Experiment]
+    pages: dict[str, BookPage]
 
     def experiment(self, name: str) -> Experiment:
         """The experiment of that name.
@@ -84,30 +87,32 @@ def load_config(root: Path) -> Config:
     root = Path(root).absolute()
     if not (root / FILE).is_file():
         raise UsageError(f"{root} has no {FILE}; run pythia in the book's own folder")
-    source = _parse((root / FILE).read_text(encoding="utf-8"), FILE)
-    _check_keys(FILE, source, {"profiles", "experiments"}, {"profiles", "experiments"})
-    entries = _mapping(f"{FILE}: experiments", source["experiments"])
+    source = parse((root / FILE).read_text(encoding="utf-8"), FILE)
+    required = {"profiles", "experiments"}
+    check_keys(FILE, source, required | {"pages"}, required)
+    entries = mapping(f"{FILE}: experiments", source["experiments"])
     experiments = {name: _experiment(root, name, entry) for name, entry in entries.items()}
-    config = Config(root, _mapping(f"{FILE}: profiles", source["profiles"]), experiments)
+    others = mapping(f"{FILE}: pages", source.get("pages") or {}).items()
+    pages = {name: read_page(FILE, root, name, entry, experiments) for name, entry in others}
+    config = Config(root, mapping(f"{FILE}: profiles", source["profiles"]), experiments, pages)
     _check_profiles(config)
     return config
 
 
 def _experiment(root: Path, name: str, entry: Any) -> Experiment:
     where = f"{FILE}: experiments.{name}"
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", str(name)):
-        raise UsageError(f"{where}: a name, part of addresses, is made of a-z, 0-9, - and _")
-    _check_keys(where, entry, _EXPERIMENT, {"title", "notebook"})
+    check_name(where, name)
+    check_keys(where, entry, _EXPERIMENT, {"title", "notebook"})
     for key in ("title", "notebook", "chapter"):
         if not isinstance(entry.get(key, ""), str):
             raise UsageError(f"{where}.{key}: expected text, not {entry[key]!r}")
     heatmap = entry.get("heatmap")
     if heatmap is not None:
-        _check_keys(f"{where}.heatmap", heatmap, {"metric", "subset"}, {"metric", "subset"})
+        check_keys(f"{where}.heatmap", heatmap, {"metric", "subset"}, {"metric", "subset"})
     parameters = _own_parameters(where, entry)
-    profiles = _mapping(f"{where}.profiles", entry.get("profiles") or {})
+    profiles = mapping(f"{where}.profiles", entry.get("profiles") or {})
     for profile, overrides in profiles.items():
-        _check_keys(f"{where}.profiles.{profile}", overrides, _GRID | {"parameters"})
+        check_keys(f"{where}.profiles.{profile}", overrides, _GRID | {"parameters"})
         _own_parameters(f"{where}.profiles.{profile}", overrides)
     chapter = root / entry["chapter"] if entry.get("chapter") else None
     notebook = root / entry["notebook"]
@@ -115,7 +120,7 @@ def _experiment(root: Path, name: str, entry: Any) -> Experiment:
 
 
 def _own_parameters(where: str, entry: dict) -> dict[str, Any]:
-    parameters = _mapping(f"{where}.parameters", entry.get("parameters") or {})
+    parameters = mapping(f"{where}.parameters", entry.get("parameters") or {})
     if taken := set(parameters) & set(IDENTITY):
         raise UsageError(f"{where}.parameters: {min(taken)!r} is filled in by the grid; remove it")
     return parameters
@@ -124,7 +129,7 @@ def _own_parameters(where: str, entry: dict) -> dict[str, Any]:
 def _check_profiles(config: Config) -> None:
     """Build every grid once, so that a wrong name is found now and not at its first use."""
     for name, grid in config.profiles.items():
-        _check_keys(f"{FILE}: profiles.{name}", grid, {"suite"} | _GRID, {"suite"} | _GRID)
+        check_keys(f"{FILE}: profiles.{name}", grid, {"suite"} | _GRID, {"suite"} | _GRID)
         _check_grid(f"{FILE}: profiles.{name}", grid)
     for experiment in config.experiments.values():
         for name, overrides in experiment.profiles.items():
@@ -142,44 +147,6 @@ def _check_grid(where: str, grid: dict) -> None:
         raise UsageError(f"{where}: {error}") from None
 
 
-def _parse(text: str, where: str) -> Any:
-    """YAML, where a key given twice is an error and 1e-3 is a number."""
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-            keys = [key.value for key, _ in node.value]
-            if twice := [key for key in keys if keys.count(key) > 1]:
-                line = node.start_mark.line + 1
-                raise UsageError(f"{where}: {twice[0]!r} is twice in the block from line {line}")
-            return super().construct_mapping(node, deep)
-
-    exponent = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$")
-    Loader.add_implicit_resolver("tag:yaml.org,2002:float", exponent, list("-+0123456789"))
-    try:
-        return yaml.load(text, Loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f" line {mark.line + 1}" if mark else ""
-        raise UsageError(f"{where}{place}: {getattr(error, 'problem', None) or error}") from None
-
-
-def _mapping(where: str, value: Any) -> dict:
-    if not isinstance(value, dict):
-        raise UsageError(f"{where}: expected `name: value` lines, not {value!r}")
-    return value
-
-
-def _check_keys(
-    where: str, entry: Any, allowed: set[str], required: set[str] = frozenset()
-) -> None:
-    for key in _mapping(where, entry):
-        if key not in allowed:
-            raise unknown("key", key, sorted(allowed), where=f"in {where}")
-    if missing := sorted(required - set(entry)):
-        raise UsageError(f"{where}: {missing[0]!r} is missing")
-
-
 def expand(
     config: Config,
     experiments: Iterable[str] | None = None,
@@ -189,8 +156,11 @@ def expand(
     profile: str = "quick",
     parameters: dict[str, Any] | None = None,
     runs: Path | None = None,
+    strict: bool = False,
 ) -> list[Cell]:
     """The cells of a grid: experiments x models x steps, in that order.
+
+    Checkpoints with a known fault are left out, unless `steps` names them; then they give a warning.
 
     Args:
         config: from `load_config`.
@@ -201,14 +171,37 @@ def expand(
         profile: name of a profile in experiments.yml.
         parameters: for the notebooks; they override those of experiments.yml.
         runs: the folder of runs; `records.runs_dir(config.root)` by default.
+        strict: refuse named checkpoints with a known fault.
 
     Raises:
-        UsageError: an unknown name, or a parameter that a notebook does not declare so.
+        UsageError: an unknown name, or a parameter that a notebook does not declare so; a faulty
+            checkpoint with `strict`, or one without weights.
     """
     runs = runs_dir(config.root) if runs is None else Path(runs).absolute()
     own = _own_parameters("--parameter", {"parameters": parameters})
     _check_suite(config, profile, suite, models)
-    cells = []
+    places = list(_places(config, experiments, suite, models, steps, profile, own))
+    sound = _sound([at for _, _, at in places], bool(steps) and steps != "all", strict)
+    cells = [
+        _cell(config.root, runs, experiment, at, values)
+        for experiment, values, at in places
+        if at in sound
+    ]
+    for cell in cells:
+        check_parameters(cell)
+    return cells
+
+
+def _places(
+    config: Config,
+    experiments: Any,
+    suite: str | None,
+    models: Any,
+    steps: Any,
+    profile: str,
+    own: dict,
+) -> Iterator[tuple[Experiment, dict, Checkpoint]]:
+    """Every experiment, its parameters and a checkpoint, known faults included."""
     for experiment in _experiments(config, experiments):
         override = experiment.profiles.get(profile, {})
         grid = config.profile(profile) | override
@@ -217,10 +210,15 @@ def expand(
         scope = suite or (grid["suite"] if not models or models == "all" else None)
         chosen = _models(models or grid["models"], scope)
         for checkpoint in _checkpoints(chosen, steps or grid["steps"]):
-            cells.append(_cell(config.root, runs, experiment, checkpoint, values))
-    for cell in cells:
-        check_parameters(cell)
-    return cells
+            yield experiment, values, checkpoint
+
+
+def _sound(checkpoints: list[Checkpoint], named: bool, strict: bool) -> set[Checkpoint]:
+    """The checkpoints to run: those a user named, or else those without a known fault."""
+    if not named:
+        return set(without_faults(checkpoints))
+    heed_errata(list(dict.fromkeys(checkpoints)), strict)
+    return set(checkpoints)
 
 
 def _experiments(config: Config, names: Iterable[str] | None) -> list[Experiment]:
@@ -281,7 +279,8 @@ def chapters(
 ) -> list[Cell]:
     """The chapters of a suite, one an experiment that has any, over the records there are now.
 
-    Call it after the cells have run. A chapter without `inputs` has nothing to tell yet.
+    Call it after the cells have run. A chapter without `inputs` has nothing to tell yet. If no
+    experiments are named, the book's other pages are among them; their inputs are checkpoints.
 
     Raises:
         UsageError: an unknown name, or a chapter that does not declare `suite`.
@@ -292,6 +291,9 @@ def chapters(
     for experiment in _experiments(config, experiments):
         if experiment.chapter is not None:
             found.append(_chapter(config.root, runs, experiment, name))
+    if not experiments:
+        cells = (page_cell(config.root, runs, page, name) for page in config.pages.values())
+        found += [cell for cell in cells if cell]
     for cell in found:
         check_parameters(cell)
     return found
@@ -308,5 +310,5 @@ def parse_parameters(assignments: Iterable[str]) -> dict[str, Any]:
         name, equals, value = item.partition("=")
         if not equals or not name.strip().isidentifier():
             raise UsageError(f"parameter {item!r}: expected name=value, such as sequences=64")
-        parsed[name.strip()] = _parse(value, f"parameter {item!r}")
+        parsed[name.strip()] = parse(value, f"parameter {item!r}")
     return parsed

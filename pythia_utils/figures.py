@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from pythia_utils.errata import faults_to_mark
 from pythia_utils.statistics import PowerLaw
 from pythia_utils.suites import find_model, suite
 
@@ -61,7 +62,8 @@ def step_axis(axes: Axes, steps: Sequence[int], wide: bool = True) -> None:
     span = max(positions[-1] - positions[0], 1e-9)
     chosen: list[int] = []
     for step, position in zip(steps, positions, strict=True):
-        if not chosen or (position - np.log2(1 + chosen[-1])) / span > (0.11 if wide else 0.18):
+        gap = 0.11 if wide else max(0.18, 0.044 * len(f"{step:,}"))
+        if not chosen or (position - np.log2(1 + chosen[-1])) / span > gap:
             chosen.append(step)
     if len(chosen) > 1 and chosen[-1] != steps[-1]:
         chosen[-1] = steps[-1]
@@ -73,7 +75,7 @@ def interval_bars(
     frame: pd.DataFrame, label: str, xlabel: str, reference: float | None = None, title: str = ""
 ) -> Figure:
     """A point with its interval for each row: columns `label`, value, low, high."""
-    figure, axes = plt.subplots(figsize=(7, 0.6 + 0.32 * len(frame)))
+    figure, axes = plt.subplots(figsize=(7, 0.9 + 0.32 * len(frame)))
     rows = np.arange(len(frame))[::-1]
     errors = np.abs([frame["value"] - frame["low"], frame["high"] - frame["value"]])
     axes.errorbar(frame["value"], rows, xerr=errors, fmt="o", color=ACCENT, capsize=3, ms=5)
@@ -327,6 +329,8 @@ def grid_heatmap(
 ) -> None:
     """Show a model × step heatmap whose cells lead to the executed notebooks.
 
+    A cross marks checkpoints with a known fault, measured or left out; its tooltip says what it is.
+
     Args:
         frame: records of one metric and subset: columns suite, experiment, model, n_params, step,
             value.
@@ -343,25 +347,51 @@ def grid_heatmap(
     ]
     rows = frame[["model", "step", "value"]].assign(page=pages)
     order = list(dict.fromkeys(frame.sort_values(["variant", "n_params", "model"])["model"]))
+    place = {
+        "x": alt.X("step:O", title="training step", axis=alt.Axis(labelAngle=0)),
+        "y": alt.Y("model:N", title=None, sort=order),
+    }
+    where = [alt.Tooltip("model:N"), alt.Tooltip("step:O")]
     chart = (
         alt.Chart(rows)
         .mark_rect(stroke="white", strokeWidth=1, cursor="pointer")
         .encode(
-            x=alt.X("step:O", title="training step", axis=alt.Axis(labelAngle=0)),
-            y=alt.Y("model:N", title=None, sort=order),
+            **place,
             color=alt.Color("value:Q", title=None, scale=alt.Scale(scheme=scheme, reverse=reverse)),
             href="page:N",
-            tooltip=[
-                alt.Tooltip("model:N"),
-                alt.Tooltip("step:O"),
-                alt.Tooltip("value:Q", title=title, format=".3f"),
-            ],
-        )
-        .properties(
-            width="container", height=alt.Step(26), title=f"{title} (click a cell for its notebook)"
+            tooltip=[*where, alt.Tooltip("value:Q", title=title, format=".3f")],
         )
     )
-    show_chart(chart)
+    if len(faults := _faults(frame)):
+        faults = faults.merge(rows[["model", "step", "page"]], how="left")
+        chart = alt.layer(chart, _crosses(faults, place, where))
+    text = f"{title} (click a cell for its notebook)"
+    show_chart(chart.properties(width="container", height=alt.Step(26), title=text))
+
+
+def _faults(frame: pd.DataFrame) -> pd.DataFrame:
+    """The places of a grid whose checkpoints have a known fault: columns model, step, fault, kind."""
+    measured = {find_model(name): part["step"] for name, part in frame.groupby("model")}
+    rows = [(*place, text, "known fault") for place, text in faults_to_mark(measured).items()]
+    return pd.DataFrame(rows, columns=["model", "step", "fault", "kind"])
+
+
+def _crosses(faults: pd.DataFrame, place: dict, where: list) -> alt.Chart:
+    """A layer with a cross on each fault, which leads to the cell's page if there is one, and a legend."""
+    import altair as alt
+
+    legend = alt.Legend(title=None, orient="top", symbolStrokeColor=REFERENCE, symbolStrokeWidth=2)
+    cross = alt.Scale(domain=["known fault"], range=["M-1,-1L1,1M-1,1L1,-1"])
+    return (
+        alt.Chart(faults)
+        .mark_point(size=120, stroke=REFERENCE, strokeWidth=2, opacity=1)
+        .encode(
+            **place,
+            href="page:N",
+            shape=alt.Shape("kind:N", scale=cross, legend=legend),
+            tooltip=[*where, alt.Tooltip("fault:N")],
+        )
+    )
 
 
 def show_chart(chart: alt.TopLevelMixin) -> None:

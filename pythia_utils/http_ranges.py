@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import email.utils
 import logging
+import math
 import random
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin, urlsplit
@@ -22,7 +24,7 @@ from pythia_utils.errors import UsageError
 if TYPE_CHECKING:
     import requests
 
-_PASSING = {408, 425, 429, 500, 502, 503, 504}  # statuses after which the same request may succeed
+PASSING = {408, 425, 429, 500, 502, 503, 504}  # statuses after which the same request may succeed
 _REDIRECTS = {301, 302, 303, 307, 308}
 _MAX_REDIRECTS = 5
 _log = logging.getLogger(__name__)
@@ -118,10 +120,12 @@ class RangeReader:
     Attributes:
         retry: patience.
         traffic: the sum over all reads.
+        token: for servers that want one. Sent to the host asked, and to no other it redirects to.
     """
 
     retry: Retry = field(default_factory=Retry)
     traffic: Traffic = field(default_factory=Traffic)
+    token: str | None = field(default=None, repr=False)
     _session: requests.Session | None = field(default=None, repr=False)
 
     def read(self, url: str, start: int, length: int) -> Reply:
@@ -143,6 +147,34 @@ class RangeReader:
                 self._wait(url, failures, last)
         raise FetchError(f"{url}: {last}; gave up after {self.retry.attempts} tries")
 
+    def stream(self, url: str, start: int, size: int) -> Iterator[bytes]:
+        """Bytes `[start, size)` of a file of `size` bytes, piece by piece as they come.
+
+        A connection that breaks off goes on where it stopped; tries are counted anew whenever some
+        bytes came. Memory stays at a piece, 256 kB.
+
+        Raises:
+            FetchError: as `read`; also if the file is not of that size.
+            MissingFileError: there is no such file.
+        """
+        at, failures = start, 0
+        while at < size:
+            try:
+                for piece in self._pieces(url, at, size - at, size):
+                    yield piece
+                    at, failures = at + len(piece), 0
+            except _Again as failure:
+                failures += 1
+                if failures >= self.retry.attempts:
+                    raise FetchError(f"{url}: {failure}; gave up after {failures} tries") from None
+                self._wait(url, failures, failure)
+
+    def _pieces(self, url: str, start: int, length: int, size: int) -> Iterator[bytes]:
+        with self._opened(url, start, length) as (response, _, total):
+            if total not in (None, size):
+                raise FetchError(f"{url} has {total} bytes, expected {size}")
+            yield from self._body(response, length, ends=math.inf)
+
     def _wait(self, url: str, failures: int, failure: _Again) -> None:
         seconds = self.retry.pause(failures, failure.after)
         if seconds > self.retry.longest_wait:
@@ -152,16 +184,21 @@ class RangeReader:
         self.retry.sleep(seconds)
 
     def _try(self, url: str, start: int, length: int) -> Reply:
+        ends = time.monotonic() + self.retry.deadline
+        with self._opened(url, start, length) as (response, commit, total):
+            data = b"".join(self._body(response, length, ends))
+            return Reply(data, total, commit, response.headers.get("ETag"))
+
+    @contextmanager
+    def _opened(self, url: str, start: int, length: int) -> Iterator[tuple]:
+        """A reply with a checked head, the commit and the file's size; what goes wrong is sorted."""
         import requests
         import urllib3
 
-        ends = time.monotonic() + self.retry.deadline
         try:
             response, commit = self._open(url, {"Range": f"bytes={start}-{start + length - 1}"})
             with response:
-                total = _checked_head(url, response, start, length)
-                data = self._body(response, length, ends)
-                return Reply(data, total, commit, response.headers.get("ETag"))
+                yield response, commit, _checked_head(url, response, start, length)
         except (requests.exceptions.InvalidURL, requests.exceptions.SSLError) as failure:
             raise FetchError(f"{url}: {_short(failure)}") from None
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as failure:
@@ -181,9 +218,10 @@ class RangeReader:
         commit, at = None, url
         self.traffic.requests += 1
         for _ in range(_MAX_REDIRECTS + 1):
-            response = self._session.get(
-                at, headers=headers, timeout=timeout, stream=True, allow_redirects=False
-            )
+            own = urlsplit(at).netloc == urlsplit(url).netloc
+            options = {"auth": _bearer(self.token)} if self.token and own else {}
+            options |= {"timeout": timeout, "stream": True, "allow_redirects": False}
+            response = self._session.get(at, headers=headers, **options)
             commit = commit or response.headers.get("X-Repo-Commit")
             if response.status_code not in _REDIRECTS:
                 return response, commit
@@ -192,20 +230,30 @@ class RangeReader:
             self.traffic.redirects += 1
         raise FetchError(f"{url}: more than {_MAX_REDIRECTS} redirects")
 
-    def _body(self, response: requests.Response, length: int, ends: float) -> bytes:
-        """The body, which must be `length` bytes long."""
-        body = bytearray()
+    def _body(self, response: requests.Response, length: int, ends: float) -> Iterator[bytes]:
+        """The body, which must be `length` bytes long, as it comes."""
+        came = 0
         # `read1` returns what there is: a trickle cannot hide from the deadline.
-        while chunk := response.raw.read1(1 << 18):
-            self.traffic.bytes += len(chunk)
-            body += chunk
-            if len(body) > length:
+        while piece := response.raw.read1(1 << 18):
+            self.traffic.bytes += len(piece)
+            came += len(piece)
+            if came > length:
                 raise _Again(f"more than the {length} bytes asked for came")
             if time.monotonic() > ends:
-                raise _Again(f"{len(body)} of {length} bytes after {self.retry.deadline:.0f} s")
-        if len(body) != length:
-            raise _Again(f"{len(body)} of {length} bytes came")
-        return bytes(body)
+                raise _Again(f"{came} of {length} bytes after {self.retry.deadline:.0f} s")
+            yield piece
+        if came != length:
+            raise _Again(f"{came} of {length} bytes came")
+
+
+def _bearer(token: str) -> Callable:
+    """The token as `requests` wants it: a mere header would lose against a `.netrc` file."""
+
+    def authorize(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {token}"
+        return request
+
+    return authorize
 
 
 def _redirect(url: str, at: str, location: str | None) -> str:
@@ -221,12 +269,14 @@ def _redirect(url: str, at: str, location: str | None) -> str:
 def _checked_head(url: str, response: requests.Response, start: int, length: int) -> int | None:
     """Total size of the file, if the reply's head promises exactly the range asked for."""
     status, headers = response.status_code, response.headers
-    if status in _PASSING:
-        raise _Again(f"status {status}", _retry_after(headers.get("Retry-After")))
+    if status in PASSING:
+        raise _Again(f"status {status}", retry_after(headers.get("Retry-After")))
     if status in (404, 410):
         raise MissingFileError(f"{url} is missing on the server (status {status})")
     if status == 416:
         raise FetchError(f"{url}: the file ends before byte {start + length} (status 416)")
+    if status == 200 and start == 0 and headers.get("Content-Length") == str(length):
+        return length  # the range is the whole file, and here it is
     if status == 200:
         raise FetchError(f"{url}: the server ignores byte ranges (status 200 instead of 206)")
     if status != 206:
@@ -241,7 +291,7 @@ def _checked_head(url: str, response: requests.Response, start: int, length: int
     return None if match[3] == "*" else int(match[3])
 
 
-def _retry_after(value: str | None) -> float | None:
+def retry_after(value: str | None) -> float | None:
     """Seconds of a `Retry-After` header: a number, or a date."""
     if value is None:
         return None

@@ -1,23 +1,23 @@
-"""What has run, and so what must run now: outcomes, the ledger that keeps them, and the plan.
+"""What has run: the outcome of a cell, and the ledger that keeps all outcomes.
 
-The ledger is a file of JSON lines, one an outcome, with the fingerprint of the cell by parts. `plan`
-compares each cell with its last line and tells in words why it must run: `new`, `notebook changed`,
-`package changed (scoring.py)`, `checkpoint changed`, `failed before`, `output missing`, ...
+The ledger is a file of JSON lines, one an outcome, with the fingerprint of the cell by parts. It is
+only ever appended to, and the last whole line of a cell counts: no clock is asked for the order.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+import re
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pythia_utils.cells import Cell
-from pythia_utils.checkpoints import is_available
-from pythia_utils.errors import UsageError, unknown
+FILE = "ledger.jsonl"
+_NEEDED = ("cell_id", "status", "seconds", "fingerprint", "parts", "rows")
+# Every line starts so; it spares parsing lines that a later one has replaced.
+_CELL_ID = re.compile(rb'\{"cell_id": "([^"\\]+)"')
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,11 @@ class Outcome:
         fingerprint: of the cell as it was run.
         parts: what the fingerprint was made of.
         rows: number of records; None if the notebook makes none.
+        peak_memory_bytes: the most that the kernel and its children held; None if not known.
+        device: `cpu` or the GPU's name; None if not known.
+        notebook_bytes: size of the executed notebook.
+        records_sha256: digest of the records' file; None if there is none.
+        files: contents of the files to keep, by suffix, on their way from a worker; else empty.
     """
 
     cell_id: str
@@ -43,6 +48,11 @@ class Outcome:
     fingerprint: str | None = None
     parts: dict[str, Any] | None = None
     rows: int | None = None
+    peak_memory_bytes: int | None = None
+    device: str | None = None
+    notebook_bytes: int | None = None
+    records_sha256: str | None = None
+    files: dict[str, bytes] = field(default_factory=dict, repr=False)
 
 
 class Ledger:
@@ -57,93 +67,29 @@ class Ledger:
     def append(self, outcome: Outcome) -> None:
         """Add a line, by one write: another process that appends does not get in between."""
         entry = asdict(outcome) | {"finished": datetime.now(UTC).isoformat(timespec="seconds")}
-        del entry["output"]
+        del entry["output"], entry["files"]
         line = json.dumps(entry).encode() + b"\n"
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.path, "a+b", buffering=0) as file:
             if file.tell() > 0:
                 file.seek(-1, os.SEEK_END)
                 line = line if file.read(1) == b"\n" else b"\n" + line
-            file.write(line)
+            if file.write(line) != len(line):
+                raise OSError(f"{self.path} has no room for another line: is the disk full?")
 
     def last(self) -> dict[str, dict]:
-        """The last entry of each cell, by its id."""
+        """The last whole entry of each cell, by its id."""
         if not self.path.is_file():
             return {}
-        entries = {}
-        for line in self.path.read_bytes().splitlines():
+        entries: dict[str, dict] = {}
+        for line in reversed(self.path.read_bytes().splitlines()):
+            start = _CELL_ID.match(line)
+            if start and start[1].decode(errors="replace") in entries:
+                continue
             try:
                 entry = json.loads(line)
-                entries[entry["cell_id"]] = entry
+                identity, *_ = (entry[name] for name in _NEEDED)
+                entries.setdefault(identity, entry)
             except (ValueError, KeyError, TypeError):
                 continue
         return entries
-
-
-def plan(
-    cells: Iterable[Cell], ledger: Ledger, rerun: str | None = None, dry_run: bool = False
-) -> list[tuple[Cell, str | None]]:
-    """Each cell with the reason why it must run, in words, or None if it is up to date.
-
-    Args:
-        cells: from `experiments.expand` or `experiments.chapters`.
-        ledger: the history to compare with.
-        rerun: `all` runs everything again.
-        dry_run: name missing checkpoints as a reason instead of raising.
-
-    Raises:
-        UsageError: some cell's checkpoint is not trained yet.
-    """
-    if rerun not in (None, "all"):
-        raise unknown("value of --rerun", rerun, ["all"])
-    cells = list(cells)
-    missing = {cell.id for cell in cells if cell.checkpoint and not is_available(cell.checkpoint)}
-    if missing and not dry_run:
-        raise _not_trained([cell for cell in cells if cell.id in missing])
-    entries, memo = ledger.last(), {}
-    planned = []
-    for cell in cells:
-        if cell.id in missing:
-            planned.append((cell, "checkpoint missing"))
-        else:
-            planned.append((cell, _reason(cell, entries.get(cell.id), rerun, memo)))
-    return planned
-
-
-def _not_trained(cells: Sequence[Cell]) -> UsageError:
-    checkpoints = list(dict.fromkeys(cell.checkpoint for cell in cells))
-    first = f"{checkpoints[0].model.name} {checkpoints[0].revision}"
-    rest = f" (nor are {len(checkpoints) - 1} other checkpoints)" if len(checkpoints) > 1 else ""
-    run = " and ".join(dict.fromkeys(f"pythia train {c.model.suite}" for c in checkpoints))
-    return UsageError(f"{first} is not trained yet{rest}; run: {run}")
-
-
-def _reason(cell: Cell, entry: dict | None, rerun: str | None, memo: dict) -> str | None:
-    if entry is None:
-        return "new"
-    if rerun == "all":
-        return "forced"
-    if entry["status"] != "done":
-        return "failed before"
-    parts = cell.parts(memo)
-    if cell.fingerprint(parts) != entry["fingerprint"]:
-        return _difference(parts, entry["parts"])
-    has_records = entry["rows"] is not None
-    if not cell.output.is_file() or (has_records and not cell.records.is_file()):
-        return "output missing"
-    return None
-
-
-def _difference(new: dict[str, Any], old: dict[str, Any]) -> str:
-    """Which parts of two fingerprints differ: `notebook changed, package changed (scoring.py)`."""
-    reasons = ["notebook changed"] if new["notebook"] != old.get("notebook") else []
-    for part in ("parameters", "package"):
-        if changed := _changed(new[part], old.get(part, {})):
-            reasons.append(f"{part} changed ({', '.join(changed)})")
-    reasons += [f"{name} changed" for name in _changed(new["inputs"], old.get("inputs", {}))]
-    return ", ".join(reasons) or "changed"
-
-
-def _changed(new: dict, old: dict) -> list[str]:
-    absent = object()
-    return sorted(k for k in new | old if new.get(k, absent) != old.get(k, absent))

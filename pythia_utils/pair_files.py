@@ -29,8 +29,8 @@ _NAMES = {  # ours, and BLiMP's
     "field": ("field",),
 }
 _NEEDED = ("good", "bad")
-# BLiMP's files spell one field in two ways, and file under `s-selection` what its paper counts as
-# argument structure (Warstadt et al. 2020, table 4): 13 terms for 12 phenomena.
+# BLiMP's files spell one field in two ways, and file two paradigms under `s-selection` that its paper
+# counts as argument structure (Warstadt et al. 2020, table 1: nine paradigms): 13 terms, 12 phenomena.
 _SPELLINGS = {
     "syntax_semantics": "syntax-semantics",
     "syntax/semantics": "syntax-semantics",
@@ -112,7 +112,7 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
         with tarfile.open(path) as archive:
             # In the order of the archive: going back would unpack it from its start again.
             files = [
-                (f"{path}: {member.name}", archive.extractfile(member).read())
+                (f"{path}/{member.name}", archive.extractfile(member).read())
                 for member in archive
                 if member.isfile() and Path(member.name).suffix in FORMATS
             ]

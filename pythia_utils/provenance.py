@@ -16,8 +16,17 @@ from importlib import metadata
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
-_STARTED = time.monotonic()
+_started = time.monotonic()
 _WATERMARKED = ("torch", "transformers", "tokenizers", "numpy", "pandas", "papermill")
+
+
+def _start_again() -> None:
+    """A kernel that is a fork began with the fork, not when its server imported this."""
+    global _started
+    _started = time.monotonic()
+
+
+os.register_at_fork(after_in_child=_start_again)
 
 
 @contextmanager
@@ -127,5 +136,5 @@ def watermark(**extra: object) -> None:
 
     facts = {"python": platform.python_version()}
     facts |= {name: metadata.version(name) for name in _WATERMARKED}
-    facts |= {"commit": git_commit(), "seconds": f"{time.monotonic() - _STARTED:.1f}", **extra}
+    facts |= {"commit": git_commit(), "seconds": f"{time.monotonic() - _started:.1f}", **extra}
     display(Markdown("**Watermark:** " + " · ".join(f"{k} `{v}`" for k, v in facts.items())))

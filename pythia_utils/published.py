@@ -1,56 +1,33 @@
 """The suite's published evaluations as records: v0 and v1, zero-shot and five-shot.
 
-What a file holds is read from its own configuration, for folders and names are not always right:
-`Published.oddities` lists what was found and what was done about it. Sources: Biderman et al. 2023
-(arXiv:2304.01373, section 2.5 and appendix G) and the files themselves (`published_files`).
+One record is one metric of one task. `Published.oddities` lists what is odd about the files and what was
+done about it. Sources: Biderman et al. 2023 (arXiv:2304.01373) and the files themselves.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pythia_utils.errors import UsageError
-from pythia_utils.published_files import contents_digest, result_files
+from pythia_utils.published_files import (
+    Evaluation,
+    contents_digest,
+    read_evaluations,
+    result_files,
+)
 from pythia_utils.records import COLUMNS
-from pythia_utils.suites import Checkpoint, Model, suite
+from pythia_utils.suites import Checkpoint
 
 if TYPE_CHECKING:
     import pandas as pd
 
 EXPERIMENT = "published-{shots}shot"
-_PATH = re.compile(r"pythia-(v[01])/(pythia-[^/]+)/(?:(zero|five)-shot/)?([^/]+)\.json")
-_NAMED_STEP = re.compile(r"step(\d+)")
-_NAMED_SHOTS = re.compile(r"(\d+)shot")
 _METRICS = {"acc": "accuracy", "acc_norm": "accuracy_norm", "ppl": "perplexity"}
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """One result file of one checkpoint.
-
-    Attributes:
-        file: its path below `evals/`.
-        checkpoint: what was evaluated.
-        shots: examples in the prompt, by the file's own configuration.
-        results: by task, by metric as lm-evaluation-harness names it.
-        claims: the shots that folder and name say, where they say any.
-    """
-
-    file: str
-    checkpoint: Checkpoint
-    shots: int
-    results: Mapping[str, Mapping[str, float]]
-    claims: tuple[int, ...] = ()
-
-    @property
-    def key(self) -> tuple[str, int, int]:
-        return self.checkpoint.model.name, self.checkpoint.step, self.shots
 
 
 @dataclass(frozen=True)
@@ -96,58 +73,14 @@ def read(source: str | Path | None = None) -> Published:
         FetchError: the repository does not deliver.
     """
     files = result_files(source)
-    skipped, found = _split(files)
-    evaluations = [_evaluation(name, model, files[name]) for name, model in found]
+    evaluations, skipped = read_evaluations(files)
+    if not evaluations:
+        raise UsageError(f"none of {len(files)} files in {source} evaluates a model of the suite")
     kept, repeated = _without_repeats(evaluations)
     same = _equal_results(kept)
     oddities = [*_skipped(skipped), *_misnamed(evaluations), *_renumbered(evaluations)]
     oddities += [*_repeated(repeated), *_equal(kept, same)]
     return Published(_records(kept, same), tuple(oddities), contents_digest(files))
-
-
-def _split(files: Iterable[str]) -> tuple[dict[str, list[str]], list[tuple[str, Model]]]:
-    """Files that are no evaluation of a model of the suite, by reason; and the others."""
-    models = suite("pythia").models
-    skipped, found = defaultdict(list), []
-    for name in files:
-        match = _PATH.fullmatch(name)
-        if not match:
-            skipped["case studies of bias (other tasks, or models trained further)"].append(name)
-            continue
-        version, folder = match[1], match[2]
-        # v1 of 1b was first published as `1b-bf16`, beside a run in fp16 that was withdrawn.
-        model = models.get(folder.removesuffix("-bf16") + ("-v0" if version == "v0" else ""))
-        if model:
-            found.append((name, model))
-        else:
-            skipped["models trained on other batch sizes, not of the suite"].append(name)
-    return skipped, found
-
-
-def _evaluation(name: str, model: Model, content: bytes) -> Evaluation:
-    try:
-        data = json.loads(content)
-        config, results = data["config"], data["results"]
-        step, shots = _step(config["model_args"]), int(config["num_fewshot"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{name} is no result file of the harness: {error!r}") from None
-    # v0's evaluations count optimiser steps, also where the Hub counts batches of 2M tokens.
-    hub_step = step * model.steps[-1] // model.total_steps
-    folder, file = _PATH.fullmatch(name)[3], _PATH.fullmatch(name)[4]
-    claims = {"zero": [0], "five": [5], None: []}[folder]
-    claims += [int(number) for number in _NAMED_SHOTS.findall(file)]
-    named = _NAMED_STEP.search(file)
-    if named and int(named[1]) != step:
-        raise UsageError(f"{name} was made at step {step} by its own configuration, not {named[1]}")
-    return Evaluation(name, model.checkpoint(hub_step), shots, results, tuple(claims))
-
-
-def _step(arguments: str | Mapping) -> int:
-    """The step that was loaded: GPT-NeoX's own arguments for v0, `key=value,...` for v1."""
-    if isinstance(arguments, Mapping):
-        return int(arguments["iteration"])
-    pairs = dict(part.split("=", 1) for part in arguments.split(","))
-    return int(pairs["revision"].removeprefix("step"))
 
 
 def _without_repeats(evaluations: list[Evaluation]) -> tuple[list, list[tuple]]:
@@ -157,16 +90,12 @@ def _without_repeats(evaluations: list[Evaluation]) -> tuple[list, list[tuple]]:
     """
     kept: dict[tuple, Evaluation] = {}
     repeats = []
-    for each in sorted(evaluations, key=lambda e: (_wrong(e), e.file)):
+    for each in sorted(evaluations, key=lambda e: (e.misnamed, e.file)):
         if each.key in kept:
             repeats.append((each, kept[each.key]))
         else:
             kept[each.key] = each
     return sorted(kept.values(), key=lambda e: e.file), repeats
-
-
-def _wrong(evaluation: Evaluation) -> bool:
-    return any(claim != evaluation.shots for claim in evaluation.claims)
 
 
 def _equal_results(evaluations: list[Evaluation]) -> dict[str, tuple[str, ...]]:
@@ -195,7 +124,7 @@ def _skipped(skipped: Mapping[str, list[str]]) -> Iterator[Oddity]:
 
 def _misnamed(evaluations: list[Evaluation]) -> Iterator[Oddity]:
     groups = defaultdict(list)
-    for each in filter(_wrong, evaluations):
+    for each in (e for e in evaluations if e.misnamed):
         model = each.checkpoint.model
         said = ", ".join(sorted({str(c) for c in each.claims if c != each.shots}))
         groups[f"{model.size} {model.version or 'v1'}", said, each.shots].append(each.file)

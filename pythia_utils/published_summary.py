@@ -107,7 +107,7 @@ def summary_path() -> Path:
 def _summary() -> pd.DataFrame:
     import pandas as pd
 
-    frame = pd.read_csv(summary_path(), comment="#", dtype={"n": "Int64"}, keep_default_na=True)
+    frame = pd.read_csv(summary_path(), comment="#", dtype={"n": "Int64"})
     frame["same_as"] = frame["same_as"].fillna("")
     models = {name: find_model(name) for name in frame["model"].unique()}
     for column in ("suite", "variant", "version", "size"):

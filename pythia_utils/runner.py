@@ -1,133 +1,48 @@
-"""Run cells in parallel, whatever fails or is interrupted.
+"""Run all cells of a plan, whatever fails or is interrupted, and keep what comes of them.
 
-`plan` (in ledger.py) chooses the cells. `run_cell` runs one and never raises: it is the unit that
-any executor can carry. `run` carries them by a thread pool, in which each notebook's kernel is a
-process of its own.
-
-What is on disk is right at any moment: the records are written first, then the notebook appears
-under its name, then the ledger gets its line. A cell without that line is run again.
+`run` hands each cell to a scheduler (threads here, or dask's workers anywhere), which carries it to
+`worker.run_cell`. Whatever the scheduler, this process alone writes the results: the records first,
+then the notebook appears under its name, then the ledger gets its line. What is on disk is right at
+any moment, and a cell without that line is run again.
 """
 
 from __future__ import annotations
 
-import os
+import errno
 import queue
-import shutil
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pythia_utils import records
 from pythia_utils.cells import Cell
-from pythia_utils.ledger import Ledger, Outcome, plan
-from pythia_utils.provenance import PACKAGE, atomic_write
+from pythia_utils.errors import UsageError
+from pythia_utils.kernel_options import KernelOptions
+from pythia_utils.ledger import Ledger, Outcome
+from pythia_utils.planning import running_order
+from pythia_utils.progress import Progress, say
+from pythia_utils.provenance import atomic_write
+from pythia_utils.schedulers import Scheduler, Threads
+from pythia_utils.worker import FAILED, NOTEBOOK, RECORDS
 
-__all__ = ["Ledger", "Outcome", "exit_code", "failure_table", "plan", "run", "run_cell"]
-
-STOP_WITHIN = 4.0  # seconds that interrupted cells have to clean up
-
-
-def run_cell(cell: Cell, threads: int = 1) -> Outcome:
-    """Run one cell and put its notebook and records in place. Never raises.
-
-    Args:
-        cell: what to run.
-        threads: that the notebook's numerical libraries may use.
-    """
-    from pythia_utils import kernels
-
-    started = time.monotonic()
-    try:
-        parts = cell.parts()
-        fingerprint = cell.fingerprint(parts)
-        env = _environment(cell, threads)
-        notebook, error = kernels.execute(cell.notebook, cell.parameters, cell.root, env)
-        seconds = round(time.monotonic() - started, 2)
-        _describe(notebook, cell, fingerprint, seconds, error)
-        if error is None:
-            rows = _keep(cell, notebook)
-            return Outcome(cell.id, "done", seconds, None, cell.output, fingerprint, parts, rows)
-        _write_notebook(cell.failed, notebook)
-        return Outcome(cell.id, "failed", seconds, error, cell.failed, fingerprint, parts)
-    except kernels.Stopped:
-        return Outcome(cell.id, "interrupted", time.monotonic() - started)
-    except Exception as failure:
-        error = kernels.first_line(f"{type(failure).__name__}: {failure}")
-        return Outcome(cell.id, "failed", time.monotonic() - started, error)
-
-
-def _environment(cell: Cell, threads: int) -> dict[str, str]:
-    # Kernels import the very package whose sources are in the fingerprint, in a checkout too.
-    paths = [str(PACKAGE.parent)] if (PACKAGE.parent / "pyproject.toml").is_file() else []
-    paths += filter(None, [os.environ.get("PYTHONPATH")])
-    return os.environ | {
-        "PYTHONPATH": os.pathsep.join(paths),
-        "OMP_NUM_THREADS": str(threads),
-        "PYTHONHASHSEED": "0",
-        "PYTHIA_RUNS": str(cell.runs),
-        # Set to `agg` in many a CI: then figures would be missing from the notebooks.
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-    }
-
-
-def _describe(
-    notebook: Any, cell: Cell, fingerprint: str, seconds: float, error: str | None
-) -> None:
-    """Say in the notebook's metadata what it is, and drop what differs between equal runs."""
-    notebook.metadata["pythia"] = {
-        "cell": cell.id,
-        "fingerprint": fingerprint,
-        "seconds": seconds,
-        "parameters": cell.parameters,
-        **({"error": error} if error else {}),
-    }
-    notebook.metadata["papermill"] = {"exception": bool(error), "parameters": cell.parameters}
-    notebook.metadata.setdefault(
-        "kernelspec", {"name": "python3", "display_name": "Python 3", "language": "python"}
-    )
-    for each in notebook.cells:
-        each.metadata.pop("papermill", None)
-        if "injected-parameters" in each.metadata.get("tags", ()):
-            each["id"] = "injected-parameters"
-
-
-def _keep(cell: Cell, notebook: Any) -> int | None:
-    """Records first, then the notebook: when the notebook is there, so are its records."""
-    frame = records.from_notebook(notebook)
-    if frame is None:
-        cell.records.unlink(missing_ok=True)
-    else:
-        records.write(cell.records, frame)
-    _write_notebook(cell.output, notebook)
-    cell.failed.unlink(missing_ok=True)
-    return None if frame is None else len(frame)
-
-
-def _write_notebook(path: Path, notebook: Any) -> None:
-    import nbformat
-
-    with atomic_write(path) as temporary:
-        nbformat.write(notebook, temporary)
-
-
-# --- All cells -------------------------------------------------------------------------------
-
-
-def usable_cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+STOP_WITHIN = 2.0  # seconds that interrupted cells have to clean up
+_WAIT_FOR_WORKERS = 15.0  # seconds without a worker before that is said
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 def run(
-    cells: Iterable[Cell], ledger: Ledger, workers: int | None = None, quiet: bool = False
+    cells: Iterable[Cell],
+    ledger: Ledger,
+    workers: int | None = None,
+    quiet: bool = False,
+    options: KernelOptions | None = None,
+    verbose: bool = False,
+    scheduler: Scheduler | None = None,
 ) -> list[Outcome]:
     """Run cells in parallel; one that fails does not stop the others.
 
@@ -135,63 +50,114 @@ def run(
     are kept, the others come back as `interrupted`.
 
     Args:
-        cells: what to run, each of them; see `plan`.
+        cells: what to run, each of them; see `planning.plan`.
         ledger: gets a line for each cell that was done or failed.
         workers: notebooks at a time; as many as there are cores by default.
         quiet: show no progress.
+        options: how kernels start, and their limits.
+        verbose: show a line for each cell.
+        scheduler: where to run; threads of this process by default. See `schedulers.choose`.
 
     Returns:
         One outcome a cell, in the order of `cells`.
-    """
-    from pythia_utils import kernels
 
+    Raises:
+        OSError: there is no room to keep results; what was kept before is kept.
+        UsageError: the scheduler cannot be reached or started.
+    """
     cells = list({cell.id: cell for cell in cells}.values())
     if not cells:
         return []
-    workers = max(1, min(workers or usable_cores(), len(cells)))
-    threads = max(1, usable_cores() // workers)
     outcomes = {cell.id: Outcome(cell.id, "interrupted") for cell in cells}
-    kernels.live.reset()
-    with _stop_signals() as stop, _Progress(len(cells), quiet) as progress:
-        executor = _executor(workers)
-        futures = [executor.submit(run_cell, cell, threads) for cell in cells]
-        for outcome in _as_they_finish(futures, stop, progress):
-            outcomes[outcome.cell_id] = outcome
-            if outcome.status != "interrupted":
-                ledger.append(outcome)
-                progress.update(outcome)
-        executor.shutdown(wait=not stop.requested, cancel_futures=True)
+    scheduler = scheduler or Threads(workers)
+    with _stop_signals() as stop, scheduler, Progress(cells, quiet, verbose) as progress:
+        if scheduler.dashboard:
+            progress.note(f"dashboard: {scheduler.dashboard}")
+        options = options or KernelOptions()
+        if len(cells) <= scheduler.workers():  # loading a server takes as long as a cold kernel
+            options = replace(options, warm=False)
+        futures = _submit(running_order(cells), scheduler, options, stop)
+        for cell, outcome in _as_they_finish(futures, scheduler, stop, progress):
+            kept = outcomes[cell.id] = keep(cell, outcome)
+            if kept.status != "interrupted":
+                ledger.append(kept)
+                progress.update(cell, kept)
+    if not stop.requested:
+        _compact(cells)
     return list(outcomes.values())
 
 
-def _executor(workers: int) -> Executor:
-    """What carries `run_cell`: here threads, for the work is done in the kernels' processes."""
-    return ThreadPoolExecutor(workers, thread_name_prefix="pythia-cell")
+def keep(cell: Cell, outcome: Outcome) -> Outcome:
+    """Put an outcome's files in place. Records first: when the notebook is there, so are they.
+
+    Returns:
+        The outcome without the files' contents; as failed if they could not be written.
+
+    Raises:
+        OSError: the disk is full or may not be written at all, so that no other cell could be kept.
+    """
+    paths = {RECORDS: cell.records, NOTEBOOK: cell.output, FAILED: cell.failed}
+    kept = replace(outcome, files={}, output=None)
+    try:
+        if outcome.status == "done" and RECORDS not in outcome.files:
+            cell.records.unlink(missing_ok=True)
+        for suffix, path in paths.items():
+            if suffix in outcome.files:
+                with atomic_write(path) as temporary:
+                    temporary.write_bytes(outcome.files[suffix])
+                kept = replace(kept, output=path if suffix != RECORDS else None)
+        if outcome.status == "done":
+            cell.failed.unlink(missing_ok=True)
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise
+        return replace(kept, status="failed", error=f"{type(error).__name__}: {error}", rows=None)
+    return kept
 
 
-def _as_they_finish(futures: list[Future], stop: _Stop, progress: _Progress) -> Iterator[Outcome]:
+def _compact(cells: list[Cell]) -> None:
+    """Gather the records for quick reading; reading is right without it, too."""
+    for runs in {cell.runs for cell in cells}:
+        with suppress(OSError, UsageError):
+            records.compact(runs, {cell.experiment for cell in cells})
+
+
+def _submit(
+    cells: list[Cell], scheduler: Scheduler, options: KernelOptions | None, stop: _Stop
+) -> dict[Any, Cell]:
+    """Queue the cells, up to the moment of a `stop`. Futures, in order, to their cells."""
+    futures = {}
+    for cell in cells:
+        if not stop.requested:
+            futures[scheduler.submit(cell, options)] = cell
+    return futures
+
+
+def _as_they_finish(
+    futures: dict[Any, Cell], scheduler: Scheduler, stop: _Stop, progress: Progress
+) -> Iterator[tuple[Cell, Outcome]]:
     """Outcomes as they come; after `stop`, only those that come within `STOP_WITHIN`."""
-    from pythia_utils import kernels
-
-    finished: queue.SimpleQueue[Future] = queue.SimpleQueue()
+    finished: queue.SimpleQueue = queue.SimpleQueue()
     for future in futures:
         future.add_done_callback(finished.put)
-    waiting, deadline = len(futures), None
-    while waiting and (deadline is None or time.monotonic() < deadline):
+    deadline, started = None, time.monotonic()
+    while futures and (deadline is None or time.monotonic() < deadline):
         if stop.requested and deadline is None:
             deadline = time.monotonic() + STOP_WITHIN
             progress.close()
-            for future in futures:
-                future.cancel()
-            killed = kernels.live.stop()
-            _say(f"interrupted: stopped {killed} running notebooks; run again to go on from here")
+            say("interrupted: stopping the running notebooks; run again to go on from here")
+            scheduler.stop(futures)
+        if started and time.monotonic() - started > _WAIT_FOR_WORKERS:
+            started = None
+            if not scheduler.workers():
+                progress.note("no worker has started yet; waiting (Ctrl-C stops)")
         try:
             future = finished.get(timeout=0.1)
         except queue.Empty:
             continue
-        waiting -= 1
-        if not future.cancelled():
-            yield future.result()
+        cell = futures.pop(future)  # and so dask's workers may forget the result
+        if outcome := scheduler.result(cell, future):
+            yield cell, outcome
 
 
 class _Stop:
@@ -240,60 +206,3 @@ def failure_table(outcomes: Iterable[Outcome]) -> str:
 def _relative(path: Path) -> Path:
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-class _Progress:
-    """Done, failures, rate and time left: a bar on a terminal, now and then a line elsewhere."""
-
-    every = 5.0  # seconds between lines where there is no terminal
-
-    def __init__(self, total: int, quiet: bool) -> None:
-        self.total, self.quiet = total, quiet
-        self.done = self.failed = 0
-        self.started = self.shown = time.monotonic()
-        self.bar = None
-
-    def __enter__(self) -> _Progress:
-        if not self.quiet and sys.stderr.isatty():
-            from tqdm import tqdm
-
-            # Measured here: where a terminal does not tell its size, tqdm would show nothing.
-            size = shutil.get_terminal_size()
-            shape = {"ncols": size.columns, "nrows": size.lines}
-            self.bar = tqdm(total=self.total, unit="cell", file=sys.stderr, **shape)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        if self.bar is not None:
-            self.bar.close()
-            self.bar = None
-
-    def update(self, outcome: Outcome) -> None:
-        self.done += 1
-        self.failed += outcome.status == "failed"
-        if self.bar is not None:
-            self.bar.set_postfix(failed=self.failed, refresh=False)
-            self.bar.update()
-        elif not self.quiet and self._is_due(outcome):
-            self.shown = time.monotonic()
-            _say(self._line(outcome))
-
-    def _is_due(self, outcome: Outcome) -> bool:
-        late = time.monotonic() - self.shown >= self.every
-        return late or outcome.status == "failed" or self.done in (1, self.total)
-
-    def _line(self, outcome: Outcome) -> str:
-        rate = self.done / max(time.monotonic() - self.started, 1e-9)
-        left = (self.total - self.done) / rate
-        return (
-            f"[{self.done}/{self.total}] {outcome.status} {outcome.cell_id} "
-            f"{outcome.seconds:.1f} s · {self.failed} failed · {60 * rate:.3g} a minute · "
-            f"{left:.0f} s left"
-        )

@@ -1,9 +1,9 @@
 """From executed notebooks to the website: `gate` checks, `stage` copies them, `build` renders.
 
 The book's sources are the hand-written pages in `book/` and the executed notebooks of one suite,
-which staging copies to `book/_executed/`: chapters to `experiments/`, each cell of the grid to
-`cells/<suite>/<experiment>/<model>/`. A file is written only if its content changes, so that Sphinx
-renders only what is new.
+which staging copies to `book/_executed/`: chapters to `experiments/`, other pages that run to
+`pages/`, each cell of the grid to `cells/<suite>/<experiment>/<model>/`. A file is written only if its
+content changes, so that Sphinx renders only what is new.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pythia_utils import site_pages, site_tables, suites
+from pythia_utils import ledger, site_pages, site_status, site_tables, suites
+from pythia_utils.book_pages import BookPage
 from pythia_utils.experiments import Experiment, load_config
+from pythia_utils.ledger import Ledger
 from pythia_utils.provenance import atomic_write
 from pythia_utils.records import runs_dir
 from pythia_utils.site_pages import STAGED, Book, Page, SiteError
@@ -93,15 +95,16 @@ def stage(root: Path, suite: str) -> list[Page]:
         The cells' pages, in the order of the grid.
 
     Raises:
-        SiteError: an experiment's chapter has not been run for this suite.
+        SiteError: an experiment's chapter, or another page, has not been run for this suite.
         UsageError: unknown suite, or a fault in experiments.yml.
     """
     shown, config = suites.suite(suite), load_config(root)
-    book = Book(config.root, config.experiments)
+    book = Book(config.root, config.experiments, config.pages)
     folder = runs_dir(root) / shown.name
     pages = list(_pages(folder, shown, book))
     kept = set()
-    for name, text in _files(folder, shown, book, pages):
+    status = site_status.status_page(config, shown.name, Ledger(runs_dir(root) / ledger.FILE))
+    for name, text in [*_files(folder, shown, book, pages), ("status.md", status)]:
         path = book.staged / name
         kept.add(path)
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
@@ -126,14 +129,21 @@ def _files(
     for experiment in experiments:
         if experiment.chapter:
             source = _executed_chapter(folder, suite, experiment)
-            yield site_pages.chapter_path(experiment), site_pages.chapter(source, experiment, book)
+            place = site_pages.chapter_path(experiment)
+            yield place, site_pages.chapter(source, experiment.chapter, place, book)
+    for other in book.pages.values():
+        place = site_pages.page_path(other)
+        yield (
+            place,
+            site_pages.chapter(_executed_page(folder, suite, other), other.notebook, place, book),
+        )
     for page in pages:
         yield page.path, site_pages.cell_page(page, pages, book)
     yield "runs.md", site_tables.all_runs(suite, experiments, pages)
     yield "chapters.md", site_tables.chapter_list(experiments)
     yield "suite_tables.md", site_tables.suite_tables(suite)
     template = (book.root / "book" / "_toc.yml").read_text(encoding="utf-8")
-    yield "_toc.yml", site_tables.table_of_contents(template, experiments)
+    yield "_toc.yml", site_tables.table_of_contents(template, experiments, list(book.pages))
 
 
 def _executed_chapter(folder: Path, suite: suites.Suite, experiment: Experiment) -> Path:
@@ -144,6 +154,22 @@ def _executed_chapter(folder: Path, suite: suites.Suite, experiment: Experiment)
             f"{missing} ({path} is not there); run its cells first: pythia run {experiment.name}"
         )
     return path
+
+
+def _executed_page(folder: Path, suite: suites.Suite, page: BookPage) -> Path:
+    """The executed page; of a suite of which it names no model, its source, without outputs."""
+    path, models = folder / page.name / "chapter.ipynb", page.models_of(suite.name)
+    if path.is_file():
+        return path
+    if not models and not page.data:
+        return page.notebook
+    missing = (
+        f"the page {page.name!r} has not been run for suite {suite.name!r} ({path} is not there)"
+    )
+    if page.data:
+        raise SiteError(f"{missing}; run: pythia book --suite {suite.name}")
+    hint = f"pythia train {suite.name} --models {models[0].name}"
+    raise SiteError(f"{missing}; train a model of it first: {hint}")
 
 
 def _remove_others(folder: Path, kept: set[Path]) -> None:

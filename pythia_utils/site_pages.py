@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pythia_utils import suites
+from pythia_utils.book_pages import BookPage
 from pythia_utils.experiments import Experiment
 
 STAGED = Path("book", "_executed")
@@ -27,15 +28,17 @@ class SiteError(Exception):
 
 @dataclass(frozen=True)
 class Book:
-    """Where things are: the project's folder and its experiments.
+    """Where things are: the project's folder, its experiments and its other pages that run.
 
     Attributes:
         root: the project's folder, absolute.
         experiments: by name, in the order of experiments.yml.
+        pages: by name, in the same order.
     """
 
     root: Path
     experiments: dict[str, Experiment]
+    pages: dict[str, BookPage]
 
     @property
     def staged(self) -> Path:
@@ -60,6 +63,9 @@ class Book:
         for experiment in self.experiments.values():
             if path == experiment.chapter:
                 path = self.staged / chapter_path(experiment)
+        for page in self.pages.values():
+            if path == page.notebook:
+                path = self.staged / page_path(page)
         if path.is_relative_to(self.root / "book") and _exists(path, self.staged):
             return Path(os.path.relpath(path, staged.parent)).as_posix()
         if path.is_relative_to(self.root) and path.exists():
@@ -77,6 +83,11 @@ def _exists(path: Path, staged: Path) -> bool:
 def chapter_path(experiment: Experiment) -> str:
     """The place of an experiment's chapter among the staged files."""
     return f"experiments/{experiment.name}.ipynb"
+
+
+def page_path(page: BookPage) -> str:
+    """The place of a page that runs among the staged files."""
+    return f"pages/{page.name}.ipynb"
 
 
 @dataclass(frozen=True)
@@ -115,10 +126,17 @@ def read_notebook(path: Path) -> dict:
     return notebook
 
 
-def chapter(source: Path, experiment: Experiment, book: Book) -> str:
-    """The staged text of a chapter that has been executed as `source`."""
+def chapter(source: Path, original: Path, place: str, book: Book) -> str:
+    """The staged text of a chapter or page.
+
+    Args:
+        source: the executed notebook.
+        original: the notebook that was executed, beside which its links are right.
+        place: of the staged file, below `book/_executed/`.
+        book: where its links may lead.
+    """
     notebook = _tidy(read_notebook(source))
-    _relink(notebook, book, experiment.chapter, book.staged / chapter_path(experiment))
+    _relink(notebook, book, original, book.staged / place)
     return _dump(notebook)
 
 

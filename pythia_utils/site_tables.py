@@ -6,15 +6,25 @@ import re
 from collections.abc import Sequence
 
 from pythia_utils import suites
+from pythia_utils.errata import faults_to_mark
 from pythia_utils.experiments import Experiment
 from pythia_utils.site_pages import Page
 
+_CROSS = "✗"
 
-def table_of_contents(template: str, experiments: Sequence[Experiment]) -> str:
-    """`book/_toc.yml`, its pattern replaced by the chapters in the order of experiments.yml."""
-    pattern = re.compile(r"^( *)- glob: _executed/experiments/\*$", re.MULTILINE)
-    files = [f"- file: _executed/experiments/{e.name}" for e in experiments if e.chapter]
-    return pattern.sub(lambda match: "\n".join(match[1] + file for file in files), template)
+
+def table_of_contents(
+    template: str, experiments: Sequence[Experiment], pages: Sequence[str]
+) -> str:
+    """`book/_toc.yml`, its patterns replaced by the chapters and pages in experiments.yml's order."""
+    chapters = [experiment.name for experiment in experiments if experiment.chapter]
+    for folder, names in (("experiments", chapters), ("pages", pages)):
+        pattern = re.compile(rf"^( *)- glob: _executed/{folder}/\*\n", re.MULTILINE)
+        files = [f"- file: _executed/{folder}/{name}" for name in names]
+        template = pattern.sub(
+            lambda match, files=files: "".join(f"{match[1]}{file}\n" for file in files), template
+        )
+    return template
 
 
 def chapter_list(experiments: Sequence[Experiment]) -> str:
@@ -39,22 +49,34 @@ def all_runs(suite: suites.Suite, experiments: Sequence[Experiment], pages: Sequ
         if experiment.chapter:
             parts.append(f"Chapter: {_chapter_link(experiment)}.")
         parts.append(_runs_table(own) if own else "Not run for this suite.")
+    if any(_CROSS in part for part in parts):
+        parts.append(f"{_CROSS} A checkpoint with a known fault: {{doc}}`/suites` has them all.")
     return "\n\n".join(parts) + "\n"
 
 
 def _runs_table(paths: dict[tuple[str, int], str]) -> str:
     models = list(dict.fromkeys(model for model, _ in paths))
-    steps = sorted({step for _, step in paths})
-    rows = [[model, *(_step_link(paths, model, step) for step in steps)] for model in models]
-    return _table(["model", "step", *[""] * (len(steps) - 1)], rows, "runs")
+    measured = {suites.find_model(m): [s for model, s in paths if model == m] for m in models}
+    faults = faults_to_mark(measured)
+    steps = sorted({step for _, step in (*paths, *faults)})
+    rows = [
+        [model, *(_step_link(paths, faults, model, step) for step in steps)] for model in models
+    ]
+    return table(["model", "step", *[""] * (len(steps) - 1)], rows, "runs")
 
 
-def _step_link(paths: dict, model: str, step: int) -> str:
-    path = paths.get((model, step))
-    return f"[{step}]({path})" if path else ""
+def _step_link(paths: dict, faults: dict, model: str, step: int) -> str:
+    path, fault = paths.get((model, step)), faults.get((model, step))
+    link = f"[{step}]({path})" if path else ""
+    if fault is None:
+        return link
+    # The role's text: what is shown, and in brackets what it means. A code span would end the role.
+    cross = f"{{abbr}}`{_CROSS} (step {step}: {fault.replace('`', '')})`"
+    return f"{link} {cross}".strip()
 
 
-def _table(header: list[str], rows: list[list[str]], kind: str) -> str:
+def table(header: list[str], rows: list[list[str]], kind: str) -> str:
+    """A Markdown table with the style of that name: `runs`, `suite` or `errata`."""
     lines = ["| " + " | ".join(row) + " |" for row in [header, ["---"] * len(header), *rows]]
     return "\n".join([f":::{{table}}\n:class: {kind}\n", *lines, ":::"])
 
@@ -98,7 +120,7 @@ def _sizes_table(suite: suites.Suite) -> str:
         released = [version in {model.version for model in group} for version in versions]
         row = [size, *(f"{number:,}" for number in shape), _rate(m), *map(_yes, kinds), str(seeds)]
         rows.append([*row, *map(_yes, released)])
-    return _table(header + versions, rows, "suite")
+    return table(header + versions, rows, "suite")
 
 
 def _yes(there: bool) -> str:
@@ -118,4 +140,4 @@ def _errata_table(suite: suites.Suite) -> str:
         shown = ", ".join(str(step) for step in erratum.steps[:4])
         steps = shown if len(erratum.steps) <= 4 else f"{shown}, … ({len(erratum.steps)} steps)"
         rows.append([models, steps, erratum.text, erratum.source])
-    return _table(["models", "steps", "what is odd", "source"], rows, "errata")
+    return table(["models", "steps", "what is odd", "source"], rows, "errata")

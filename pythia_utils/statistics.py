@@ -1,4 +1,4 @@
-"""Intervals, power laws and onsets: how sure a figure is.
+"""Intervals and power laws: how sure a figure is.
 
 Every function states its formula and source. Confidence is a two-sided probability, .95 by default.
 """
@@ -78,9 +78,8 @@ def below_chance(
     """
     from scipy import stats  # slow to import, and not needed at every checkpoint
 
-    tests = zip(successes, n, strict=True)
-    p_values = [stats.binomtest(int(k), int(m), chance, "less").pvalue for k, m in tests]
-    if not p_values:
+    p_values = stats.binom.cdf(np.asarray(successes), np.asarray(n), chance)
+    if not len(p_values):
         return np.zeros(0, dtype=bool)
     return stats.false_discovery_control(p_values) <= false_discovery
 
@@ -195,79 +194,45 @@ def fit_power_law(x: Sequence[float], y: Sequence[float], confidence: float = 0.
     )
 
 
-@dataclass(frozen=True)
-class Onset:
-    """When a curve comes to stay above a threshold: the step, its interval, or never (nan).
-
-    Attributes:
-        step: interpolated between measured steps; nan if the curve does not end above.
-        low, high: percentile interval over resampled curves; `high` is inf where more than the
-            upper tail of them never stays above.
-        reached: share of the resampled curves that stay above.
-    """
-
-    step: float
-    low: float
-    high: float
-    reached: float
-
-
-def _crossings(steps: np.ndarray, curves: np.ndarray, threshold: float) -> np.ndarray:
-    """For each curve (rows) the step from which it stays at or above the threshold, inf if none.
-
-    Between two measured steps the curve is a straight line in log2(1 + step).
-    """
-    time = np.log2(1 + steps)
-    below = curves < threshold
-    never = below[:, -1]
-    # Index of the last step below; -1 where the curve is above from the first step on.
-    last = np.where(below.any(1), below.shape[1] - 1 - below[:, ::-1].argmax(1), -1)
-    before = np.clip(last, 0, len(steps) - 2)
-    rows = np.arange(len(curves))
-    left, right = curves[rows, before], curves[rows, before + 1]
-    rise = np.where(right > left, right - left, 1.0)
-    when = time[before] + (threshold - left) / rise * (time[before + 1] - time[before])
-    crossed = np.where(last < 0, steps[0], 2**when - 1)
-    return np.where(never, np.inf, crossed)
-
-
-def onset(
-    steps: Sequence[int],
-    successes: Sequence[int],
-    n: Sequence[int],
-    threshold: float = 0.75,
+def rank_correlation(
+    x: Sequence[float],
+    y: Sequence[float],
+    groups: Sequence | None = None,
+    clusters: Sequence | None = None,
     confidence: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
-) -> Onset:
-    """The step from which an accuracy stays at or above `threshold`.
+) -> tuple[float, float, float]:
+    """Spearman's rank correlation r within groups, with an interval that allows for clusters.
 
-    A parametric bootstrap gives the interval (Efron and Tibshirani 1993, chapter 6): each resampled
-    curve draws every count from a binomial with that step's accuracy. It covers the sampling of test
-    items, not of training runs.
+    Ranks are taken and centred within each group, so that differences between groups add nothing.
+    The error of r is linearised: with standardised ranks u, v the influence of an item is
+    u v - r (u² + v²)/2 (Devlin, Gnanadesikan and Kettenring 1975, section 2), summed within
+    clusters before squaring (Liang and Zeger 1986). The interval is tanh(atanh r ± t se / (1 - r²)),
+    t of (clusters - 1) degrees of freedom.
 
     Args:
-        steps: measured steps, increasing, at least two.
-        successes: correct answers at each step.
-        n: answers at each step.
-        threshold: halfway between chance and perfect by default, for two choices.
+        x, y: (n,) values.
+        groups: (n,) labels; all one group if None.
+        clusters: (n,) labels of items that are not independent; each its own if None.
         confidence: two-sided.
-        resamples: bootstrap curves.
-        seed: of the bootstrap.
+
+    Returns:
+        r and the ends of its interval; nan where x or y is constant within every group, or where
+        there are fewer than ten clusters.
     """
-    steps, n = np.asarray(steps, dtype=float), np.asarray(n)
-    if len(steps) < 2 or np.any(np.diff(steps) <= 0):
-        raise UsageError("an onset needs at least two steps, in increasing order")
-    accuracy = np.asarray(successes) / n
-    drawn = np.random.default_rng(seed).binomial(n, accuracy, (resamples, len(steps))) / n
-    spread = _crossings(steps, drawn, threshold)
-    tail = (1 - confidence) / 2
-    # 'nearest': an interpolation between a step and infinity would be infinite either way.
-    low, high = np.quantile(spread, [tail, 1 - tail], method="nearest")
-    point = _crossings(steps, accuracy[None], threshold)[0]
-    return Onset(
-        step=float(point) if np.isfinite(point) else float("nan"),
-        low=float(low),
-        high=float(high),
-        reached=float(np.isfinite(spread).mean()),
-    )
+    from scipy import stats
+
+    n = len(x)
+    groups = np.zeros(n) if groups is None else np.asarray(groups)
+    clusters = np.arange(n) if clusters is None else np.asarray(clusters)
+    frame = pd.DataFrame({"x": np.asarray(x, float), "y": np.asarray(y, float)})
+    ranks = frame.groupby(groups).rank(pct=True)
+    u, v = (ranks - ranks.groupby(groups).transform("mean")).to_numpy().T
+    count = len(np.unique(clusters))
+    if count < 10 or min(u.std(), v.std()) < 1e-12:
+        return (float("nan"),) * 3
+    u, v = u / np.sqrt(np.mean(u**2)), v / np.sqrt(np.mean(v**2))
+    r = float(np.clip(np.mean(u * v), -1 + 1e-9, 1 - 1e-9))
+    influence = pd.Series(u * v - r * (u**2 + v**2) / 2).groupby(clusters).sum()
+    error = np.sqrt(count / (count - 1) * np.sum(influence**2)) / n
+    half = stats.t.ppf(0.5 + confidence / 2, count - 1) * error / (1 - r**2)
+    return r, float(np.tanh(np.arctanh(r) - half)), float(np.tanh(np.arctanh(r) + half))

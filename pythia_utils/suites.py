@@ -198,7 +198,12 @@ def data_dir() -> Path:
 
 def suite_names() -> list[str]:
     """Names of the suites that have a file."""
-    return sorted(path.stem for path in (data_dir() / "suites").glob("*.yml"))
+    return list(_suite_names())
+
+
+@cache
+def _suite_names() -> tuple[str, ...]:
+    return tuple(sorted(path.stem for path in (data_dir() / "suites").glob("*.yml")))
 
 
 def suite(name: str) -> Suite:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from grids import make_project
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT_FILES = ("book", "notebooks", "experiments.yml", "_config.yml")
@@ -73,3 +76,45 @@ def built_site(tiny_run, trained_home) -> Path:
     """The website's folder, built from the tiny profile's runs."""
     run_or_fail("book", "--suite", "pico", cwd=tiny_run, home=trained_home)
     return tiny_run / "_build" / "html"
+
+
+# --- grids of the fixture notebooks, on checkpoints of a few bytes --------------------------------
+
+
+@pytest.fixture(scope="module")
+def pico_home(tmp_path_factory):
+    """PYTHIA_HOME, and a `python3` kernel specification that must not be used."""
+    home = tmp_path_factory.mktemp("home")
+    spec = home / "jupyter" / "kernels" / "python3"
+    spec.mkdir(parents=True)
+    argv = ["/bin/false", "{connection_file}"]
+    text = json.dumps({"argv": argv, "display_name": "Another", "language": "python"})
+    (spec / "kernel.json").write_text(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHIA_HOME", str(home))
+        patch.setenv("JUPYTER_PATH", str(home / "jupyter"))
+        patch.setenv("MPLBACKEND", "agg")
+        patch.setenv("PYTHIA_COLD_KERNELS", "1")  # these notebooks import nothing that is heavy
+        patch.delenv("PYTHIA_RUNS", raising=False)
+        yield home
+
+
+@pytest.fixture
+def root(tmp_path, pico_home):
+    """A project of one's own with one experiment for each fixture notebook, and nothing run."""
+    make_project(tmp_path)
+    return tmp_path
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_until(condition, seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.05)
+    return condition()

@@ -140,12 +140,15 @@ class HubServer:
 
     def use(self, monkeypatch, cache: Path) -> Path:
         """Point this process's `huggingface_hub` and `pythia_utils` here; returns the cache's folder."""
-        from huggingface_hub import constants
+        import transformers.utils.hub
+        from huggingface_hub import constants, hf_api
 
         for name, value in self.env(cache).items():
             monkeypatch.setenv(name, value)
         monkeypatch.delenv("HF_TOKEN", raising=False)
         monkeypatch.setattr(constants, "ENDPOINT", self.url)
+        monkeypatch.setattr(hf_api.api, "endpoint", self.url)
+        monkeypatch.setattr(transformers.utils.hub, "_hf_api", None)  # remembers the address
         template = f"{self.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
         monkeypatch.setattr(constants, "HF_HOME", str(cache))

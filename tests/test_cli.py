@@ -15,8 +15,10 @@ PUBLISHED = {
     "pythia-12b-deduped-v0": (11_327_027_200, 11_846_072_320),
 }
 
+COMMANDS = ("suites", "train", "run", "status", "records", "book")
 
-@pytest.mark.parametrize("command", [(), ("suites",), ("train",), ("run",), ("book",)])
+
+@pytest.mark.parametrize("command", [(), *((c,) for c in COMMANDS)])
 def test_every_command_has_help_with_examples(command):
     done = pythia(*command, "-h")
     assert done.returncode == 0
@@ -41,6 +43,12 @@ def test_every_command_has_help_with_examples(command):
         (["run", "loss", "-p", "documets=3"], "unknown parameter 'documets'"),
         (["run", "loss", "-p", "documents=many"], "documents"),
         (["run", "loss", "--model", "pico-57k", "--step", "1000"], "pythia train pico"),
+        (["run", "loss", "--scheduler", "slum"], "unknown scheduler 'slum'; nearest: slurm"),
+        (["run", "loss", "--scheduler", "slurm"], "needs --cluster-config FILE"),
+        (["run", "loss", "--quiet", "--verbose"], "expected one of them"),
+        (["run", "loss", "--rerun", "fail"], "'failed', 'stale', 'all'"),
+        (["status", "los"], "nearest: loss"),
+        (["records", "--experiment", "los"], "nearest: loss"),
         (["book", "--suite", "nan"], "nearest: nano"),
     ],
 )

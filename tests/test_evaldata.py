@@ -6,14 +6,19 @@ import csv
 import io
 import json
 import os
+import shutil
 import tarfile
 from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hub_server import serve_hub
 
+from pythia_utils import evaldata
 from pythia_utils.errors import UsageError
 from pythia_utils.evaldata import blimp_paradigms, load_pairs, minimal_pairs
+from pythia_utils.http_ranges import FetchError
 from pythia_utils.nano.grammar import PHENOMENA
 from pythia_utils.pair_files import MinimalPair, read_pairs
 
@@ -61,6 +66,13 @@ def test_a_phenomenon_that_is_not_named_is_the_paradigm_or_else_the_file(tmp_pat
         {"good": GOOD, "bad": BAD},
     )
     assert [(p.phenomenon, p.paradigm) for p in load_pairs(path)] == [("p", "p"), ("mine", "mine")]
+
+
+def test_a_file_in_an_archive_gives_its_name_too(tmp_path):
+    write_pairs(tmp_path / "mine.jsonl", {"good": GOOD, "bad": BAD})
+    with tarfile.open(tmp_path / "all.tar", "w") as archive:
+        archive.add(tmp_path / "mine.jsonl", "mine.jsonl")
+    assert [pair.phenomenon for pair in load_pairs(tmp_path / "all.tar")] == ["mine"]
 
 
 def test_csv_with_quotes_and_a_byte_order_mark_reads_like_jsonl(tmp_path):
@@ -239,3 +251,73 @@ def test_a_mistyped_path_names_its_neighbour(small_blimp):
 def test_n_below_one_is_refused():
     with pytest.raises(UsageError, match="n is 0"):
         load_pairs("nano", n=0)
+
+
+# ---- BLiMP from the Hub
+
+
+def blimp_repository(**changed: int) -> dict[str, bytes]:
+    """BLiMP as the Hub keeps it, with three pairs a paradigm: a Parquet file each."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    files = {"README.md": b"BLiMP"}
+    for name, (phenomenon, field) in blimp_paradigms().items():
+        rows = [blimp_row(name, i, phenomenon, field) for i in range(changed.get(name, 3))]
+        buffer = io.BytesIO()
+        pq.write_table(pa.Table.from_pylist(rows), buffer)
+        files[f"{name}/train-00000-of-00001.parquet"] = buffer.getvalue()
+    return files
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    """Serves a repository in BLiMP's place; the pinned revision is whatever it serves."""
+    monkeypatch.setattr(evaldata, "BLIMP_PAIRS", 3)
+
+    @contextmanager
+    def serving(files: dict[str, bytes]):
+        repository = f"datasets/{evaldata.BLIMP_REPOSITORY}"
+        with serve_hub({repository: {"main": files}}) as server:
+            server.use(monkeypatch, tmp_path / "cache")
+            monkeypatch.setattr(evaldata, "BLIMP_REVISION", server.commit(repository))
+            yield server
+
+    return serving
+
+
+def test_blimp_comes_from_the_hub_once_and_then_from_its_cache(hub):
+    with hub(blimp_repository()) as server:
+        pairs = load_pairs("blimp")
+        assert Counter(pair.paradigm for pair in pairs) == dict.fromkeys(blimp_paradigms(), 3)
+        assert not server.sent_of("README.md")
+        sent = server.sent_of("parquet")
+        assert sent > 0
+        assert len(load_pairs("blimp", n=2)) == 2 * 67
+        assert server.sent_of("parquet") == sent
+    assert load_pairs("blimp") == pairs  # the server is gone
+
+
+def test_blimp_that_is_not_whole_is_told(hub):
+    with (
+        hub(blimp_repository(wh_island=2)),
+        pytest.raises(UsageError, match=r"has 2 pairs of wh_island; expected 3 of each of its 67"),
+    ):
+        load_pairs("blimp")
+
+
+def test_a_cache_that_lacks_a_paradigm_is_completed(hub):
+    with hub(blimp_repository()) as server:
+        load_pairs("blimp")
+        (folder,) = Path(os.environ["HF_HUB_CACHE"]).glob("*/snapshots/*/wh_island")
+        shutil.rmtree(folder)
+        assert len(load_pairs("blimp")) == 3 * 67
+    assert server.sent_of("causative") < 2 * server.sent_of("wh_island")  # that one came once
+
+
+def test_without_the_hub_one_line_says_what_else_to_name(hub, monkeypatch):
+    with hub({}):
+        monkeypatch.setattr(evaldata, "BLIMP_REPOSITORY", "nobody/nothing")  # not served
+        with pytest.raises(FetchError, match="a folder or an archive of its files") as caught:
+            load_pairs("blimp")
+    assert "\n" not in str(caught.value)

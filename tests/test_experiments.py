@@ -296,3 +296,78 @@ def test_this_projects_own_file_is_valid():
         assert expand(config, profile=profile)
     for suite in {profile["suite"] for profile in config.profiles.values()}:
         assert experiments.chapters(config, suite)
+
+
+# --- pages ----------------------------------------------------------------------------------------
+
+PAGES = "pages:\n  start: {notebook: notebooks/page.ipynb, models: [pico-14k, pico-7k, nano-7k]}\n"
+
+
+@pytest.fixture
+def with_page(root):
+    """The project with a page that runs; nothing is trained."""
+    (root / "experiments.yml").write_text(YAML + PAGES)
+    source = (root / "notebooks/measure.ipynb").read_text()
+    (root / "notebooks/page.ipynb").write_text(source)
+    return root
+
+
+def train(root: Path, model: str, step: int, weights: bytes = b"weights") -> Path:
+    path = root / f"home/suites/pico/{model}/step{step}/model.safetensors"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(weights)
+    return path
+
+
+def test_a_page_runs_once_a_suite_on_the_first_of_its_models_that_is_trained(with_page):
+    config = load_config(with_page)
+    page = chapters(config, "pico")[-1]
+    assert (page.id, page.kind) == ("pico/start/chapter", "chapter")
+    assert page.inputs == ()  # so it is not run yet
+    files = (train(with_page, "pico-7k", 0), train(with_page, "pico-7k", 16))
+    page = chapters(config, "pico")[-1]
+    assert page.parameters == {"suite": "pico", "model": "pico-7k"}
+    assert page.inputs == files
+    assert page.output == with_page / "runs/pico/start/chapter.ipynb"
+    train(with_page, "pico-14k", 0)
+    assert chapters(config, "pico")[-1].parameters["model"] == "pico-14k"
+    assert [cell.experiment for cell in chapters(config, "pythia")] == ["measure"]
+    assert [cell.experiment for cell in chapters(config, "pico", ["measure"])] == ["measure"]
+
+
+def test_a_page_is_stale_when_a_checkpoint_changes_or_comes(with_page):
+    config = load_config(with_page)
+    train(with_page, "pico-7k", 0)
+    prints = [chapters(config, "pico")[-1].fingerprint()]
+    train(with_page, "pico-7k", 0, b"others")
+    prints.append(chapters(config, "pico")[-1].fingerprint())
+    train(with_page, "pico-7k", 16)
+    prints.append(chapters(config, "pico")[-1].fingerprint())
+    assert len(set(prints)) == 3
+    train(with_page, "pico-57k", 0)  # another model's
+    assert chapters(config, "pico")[-1].fingerprint() == prints[-1]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("  start:", "  measure:", "pages.measure: an experiment has this name"),
+        ("  start:", "  Start here:", "pages.Start here: a name, part of addresses"),
+        (
+            "pico-14k",
+            "pico-15k",
+            "experiments.yml: pages.start: unknown model 'pico-15k'; nearest: pico-",
+        ),
+        ("models: [pico-14k, pico-7k, nano-7k]", "models: all", "expected a list, not 'all'"),
+        ("notebook: notebooks/page.ipynb", "notebook: 3", "notebook: expected text, not 3"),
+        ("notebook:", "notebok:", "unknown key 'notebok'"),
+        (", models: [pico-14k, pico-7k, nano-7k]", "", "pages.start: 'models' is missing"),
+    ],
+)
+def test_a_mistake_in_a_page_is_one_line(with_page, old, new, message):
+    assert old in PAGES
+    (with_page / "experiments.yml").write_text(YAML + PAGES.replace(old, new))
+    with pytest.raises(UsageError) as error:
+        load_config(with_page)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)

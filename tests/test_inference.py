@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
@@ -34,6 +34,7 @@ OUT_OF_MEMORY = [
 ]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 30), max_size=40), st.integers(1, 100), st.integers(30, 100))
 def test_each_sequence_is_done_once_whatever_fits(lengths, budget, room):
     work = Memory(lengths, room, OUT_OF_MEMORY[0])
@@ -105,6 +106,7 @@ def tiny():
 token_lists = st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=40), max_size=30)
 
 
+@settings(deadline=None)
 @given(token_lists)
 def test_a_tree_holds_each_sequence_as_a_path(sequences):
     tree, paths = build_tree(sequences)
@@ -118,6 +120,7 @@ def test_a_tree_holds_each_sequence_as_a_path(sequences):
         )
 
 
+@settings(deadline=None)
 @given(token_lists)
 def test_a_beginning_stands_once_in_a_row(sequences):
     tree, paths = build_tree(sequences)

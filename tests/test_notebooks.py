@@ -15,7 +15,8 @@ from pythia_utils import records
 from pythia_utils.nano.documents import DOMAINS
 from pythia_utils.nano.grammar import PHENOMENA
 
-SOURCES = sorted([*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("book/experiments/*.ipynb")])
+FOLDERS = ("notebooks", "book/experiments", "book/pages")
+SOURCES = sorted(path for folder in FOLDERS for path in ROOT.glob(f"{folder}/*.ipynb"))
 CELLS = ["pico/{}/pico-7k/step000000", "pico/{}/pico-14k/step000016"]
 
 

@@ -32,6 +32,7 @@ def test_the_wheel_carries_the_suites(distributions):
     names = zipfile.ZipFile(distributions[0]).namelist()
     for suite in ("pico", "nano", "pythia"):
         assert f"pythia_utils/data/suites/{suite}.yml" in names
+    assert {f"pythia_utils/data/{name}" for name in ("blimp.csv", "published/summary.csv")} <= names
     assert not [name for name in names if name.startswith(("tests/", "runs/"))]
 
 
@@ -69,6 +70,14 @@ def test_the_installed_wheel_works_away_from_the_checkout(distributions, tmp_pat
         check=True,
     )
     assert "pico-234k" in listed.stdout
+    code = (
+        "from jupyter_client.provisioning import KernelProvisionerFactory as F;"
+        "print(F.instance()._check_availability('pythia-warm'), F.provisioners['pythia-warm'].load())"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == "True <class 'pythia_utils.warm_kernels.WarmProvisioner'>"
 
 
 def requirements() -> list[Requirement]:

@@ -17,13 +17,29 @@ import pandas as pd
 import pytest
 from conftest import ROOT, pythia
 
-from pythia_utils import published_files
+from pythia_utils import figures_published, published_files
 from pythia_utils.errors import UsageError
 from pythia_utils.evaldata import blimp_paradigms
 from pythia_utils.http_ranges import FetchError
 from pythia_utils.published import read
+from pythia_utils.published_comparisons import (
+    accuracies,
+    distance_range,
+    distances,
+    falls,
+    size_effect,
+    variant_distances,
+    variant_effect,
+    version_distances,
+)
 from pythia_utils.published_files import contents_digest, result_files
-from pythia_utils.published_summary import blimp, summarise, summary, summary_path, summary_text
+from pythia_utils.published_summary import (
+    blimp,
+    summarise,
+    summary,
+    summary_path,
+    summary_text,
+)
 from pythia_utils.records import COLUMNS
 
 ARCHIVE = Path(os.environ.get("PYTHIA_REFERENCE", "../shared/reference")) / "pythia-evals.tar.xz"
@@ -287,6 +303,9 @@ def test_a_place_without_results_is_told(tmp_path):
         read(tmp_path)
     with pytest.raises(UsageError, match="there is no file or folder"):
         read(tmp_path / "nowhere")
+    folder_of(tmp_path, {"pythia-v0/winobias/19M/eval_results_1.json": {}})
+    with pytest.raises(UsageError, match=r"none of 1 files in .* evaluates a model of the suite"):
+        read(tmp_path)
 
 
 # ---- Means
@@ -358,6 +377,137 @@ def test_an_unknown_measure_is_told():
         summary("lambada")
     with pytest.raises(UsageError, match="unknown level"):
         blimp("paradigm")
+
+
+# ---- Distances and effects
+
+
+def made_up(variant: str, values, items: int, step: int = 1000) -> pd.DataFrame:
+    """A size's accuracies on as many tasks as there are values, each of `items` items."""
+    p = np.asarray(values, dtype=float)
+    common = {"model": f"pythia-70m{'-deduped' * (variant == 'deduped')}", "variant": variant}
+    common |= {"size": "70m", "n_params": 18_915_328, "step": step}
+    tasks = [f"task{number}" for number in range(len(p))]
+    stderr = np.sqrt(p * (1 - p) / (items - 1))
+    names = {"subset": tasks, "task": tasks}
+    return pd.DataFrame(names | {"value": p, "stderr": stderr}).assign(**common)
+
+
+def test_a_model_has_no_distance_from_itself():
+    frame = made_up("standard", [0.2, 0.5, 0.0], 100)
+    (row,) = distances(frame, frame).to_dict("records")
+    assert (row["distance"], row["tasks"]) == (0, 3)
+
+
+def test_the_distance_against_its_definition():
+    one, other = (made_up("standard", values, 401) for values in ([0.5, 0.5], [0.6, 0.5]))
+    expected = 0.1 / np.sqrt((0.25 + 0.24) / 400) / np.sqrt(2)
+    assert distances(one, other)["distance"].tolist() == pytest.approx([expected])
+
+
+def test_equally_good_models_lie_in_the_expected_range_19_times_in_20():
+    """2,000 simulated pairs that answer 9 tasks of 1,000 items independently."""
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(0.3, 0.9, 9)
+    drawn = rng.binomial(1000, truth, (2, 2000, 9)) / 1000
+    pairs = [made_up("standard", rows.ravel(), 1000) for rows in drawn]
+    for frame in pairs:
+        frame["step"] = np.repeat(np.arange(2000), 9)
+        frame["subset"] = np.tile([f"task{number}" for number in range(9)], 2000)
+    found = distances(*pairs)["distance"]
+    low, high = distance_range(9)
+    assert found.between(low, high).mean() == pytest.approx(0.95, abs=0.02)
+    assert (found < low).mean() == pytest.approx(0.025, abs=0.012)
+
+
+def test_the_two_2_8b_of_v1_are_one_model_until_step_43000_and_no_other_size_is():
+    """Steps 3000 to 43000 were run twice, with other batches, so they agree to noise, not to digits."""
+    table = variant_distances("v1")
+    assert (table["tasks"] == 9).all()
+    odd = table[table["size"] == "2.8b"].set_index("step")["distance"]
+    assert odd.loc[:43000].max() < 0.1
+    assert 0.2 < odd.loc[53000:].min() < odd.loc[53000:].max() < distance_range(9)[0]
+    assert table[table["size"] != "2.8b"]["distance"].min() > odd.max()
+
+
+def test_the_effect_of_a_variant_is_a_mean_over_sizes():
+    """Against a simulation's truth: a difference of .02 in every size, and its error."""
+    frames = []
+    for size, base in (("70m", 0.4), ("160m", 0.5), ("410m", 0.6)):
+        for variant, gain in (("standard", 0.0), ("deduped", 0.02)):
+            frames.append(made_up(variant, [base + gain], 1001).assign(size=size))
+    (row,) = variant_effect(pd.concat(frames)).to_dict("records")
+    variances = [p * (1 - p) / 1000 for b in (0.4, 0.5, 0.6) for p in (b, b + 0.02)]
+    assert row["value"] == pytest.approx(0.02)
+    assert row["stderr"] == pytest.approx(np.sqrt(sum(variances)) / 3)
+    assert (row["sizes"], row["low"] < 0.02 < row["high"]) == (3, True)
+
+
+def test_a_model_that_ends_clearly_below_its_best_is_named():
+    """4,000 models that stay equal are named rarely; one that loses 5 errors is named."""
+    rng = np.random.default_rng(1)
+    drawn = rng.binomial(1000, 0.5, (4000, 15)) / 1000
+    frame = made_up("standard", drawn.ravel(), 1000)
+    frame["model"], frame["step"] = np.repeat(np.arange(4000), 15), np.tile(np.arange(15), 4000)
+    assert len(falls(frame)) < 0.08 * 4000
+    steady = made_up("standard", [0.5, 0.5, 0.5], 1000).assign(step=[0, 1, 2])
+    fallen = steady.assign(value=[0.5, 0.63, 0.5])
+    assert falls(steady).empty
+    (row,) = falls(fallen).to_dict("records")
+    assert (row["model"], row["step"], row["fall"]) == ("pythia-70m", 1, pytest.approx(0.13))
+
+
+def test_the_smallest_models_of_v1_end_below_their_best_on_lambada():
+    frame = accuracies("v1")
+    frame = frame[(frame["subset"] == "lambada_openai") & (frame["variant"] == "standard")]
+    assert set(falls(frame)["model"]) == {"pythia-70m", "pythia-160m"}
+
+
+def test_the_effect_of_size_is_largest_minus_smallest():
+    frame = pd.concat(
+        made_up("standard", [p, 0.5], 101).assign(n_params=n) for p, n in ((0.8, 30), (0.2, 10))
+    )
+    first, second = size_effect(frame).to_dict("records")
+    assert (first["task"], first["value"]) == ("task0", pytest.approx(0.6))
+    assert first["stderr"] == pytest.approx(np.sqrt(2 * 0.16 / 100))
+    assert second["low"] < 0 < second["high"]
+
+
+def test_versions_are_compared_where_batches_were_equal():
+    table = version_distances(143000)
+    assert set(table["size"]) == {"70m", "1b", "2.8b", "6.9b", "12b"}
+    assert len(table) == 10
+    assert table[table["size"] == "70m"]["distance"].min() > distance_range(9)[1]
+
+
+# ---- Figures
+
+
+def test_curves_are_coloured_by_size_and_dotted_where_deduped():
+    frame = summary("blimp", version="v0")
+    figure = figures_published.trajectories(frame, "accuracy", reference=0.5)
+    lines = [line for line in figure.axes[0].lines if len(line.get_xdata()) > 2]
+    assert len(lines) == 16
+    assert {line.get_linestyle() for line in lines} == {"-", ":"}
+    assert len({line.get_color() for line in lines}) == 8
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    sizes = ["70m", "160m", "410m", "1b", "1.4b", "2.8b", "6.9b", "12b"]
+    assert labels == [*sizes, "standard", "deduped"]
+
+
+def test_a_panel_each_and_its_own_chance():
+    frame = blimp("field")
+    figure = figures_published.trajectories(
+        frame, "accuracy", panels="subset", reference={"syntax": 0.5}, early=True
+    )
+    titles = {axes.get_title(): axes for axes in figure.axes}
+    assert set(titles) == set(frame["subset"])
+    flat = {
+        name: sum(len(set(line.get_ydata())) == 1 for line in axes.lines)
+        for name, axes in titles.items()
+    }
+    assert flat["syntax"] == 1
+    assert sum(flat.values()) == 1
 
 
 # ---- The real files

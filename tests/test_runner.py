@@ -15,81 +15,19 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from conftest import is_running, wait_until
+from grids import ledger_of, make_project, why
 
 from pythia_utils import cells as cells_module
 from pythia_utils import records, runner
 from pythia_utils.checkpoints import checkpoint_path
 from pythia_utils.errors import UsageError
 from pythia_utils.experiments import chapters, expand, load_config
-from pythia_utils.ledger import Ledger, Outcome, plan
-from pythia_utils.suites import suite
+from pythia_utils.ledger import Ledger, Outcome
+from pythia_utils.planning import plan
+from pythia_utils.worker import run_cell, usable_cores
 
-NOTEBOOKS = Path(__file__).parent / "notebooks"
 PROJECT = Path(__file__).parents[1]
-YAML = """\
-profiles:
-  tiny: {suite: pico, models: [pico-7k, pico-14k], steps: [0]}
-  wide: {suite: pico, models: [pico-7k, pico-14k], steps: [0, 1, 2, 4]}
-  full: {suite: pico, models: all, steps: all}
-experiments:
-  measure:
-    title: A measurement
-    notebook: notebooks/measure.ipynb
-    chapter: notebooks/chapter.ipynb
-    parameters: {labels: [a]}
-"""
-
-
-def make_checkpoints() -> None:
-    """Checkpoints of a few bytes for the whole of pico; those that are right already stay."""
-    for model in suite("pico").models.values():
-        for checkpoint in model.checkpoints:
-            path = checkpoint_path(checkpoint) / "model.safetensors"
-            text = f"{model.name} {checkpoint.step}"
-            if not path.is_file() or path.read_text() != text:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text)
-
-
-def make_project(root: Path) -> None:
-    """A project with one experiment for each fixture notebook, and nothing run."""
-    make_checkpoints()
-    shutil.copytree(NOTEBOOKS, root / "notebooks")
-    names = ("picky", "plain", "fails", "dies", "exits", "chatty", "sleeps")
-    entries = "".join(f"  {n}: {{title: T, notebook: notebooks/{n}.ipynb}}\n" for n in names)
-    (root / "experiments.yml").write_text(YAML + entries)
-
-
-@pytest.fixture(scope="module")
-def pico_home(tmp_path_factory):
-    """PYTHIA_HOME, and a `python3` kernel specification that must not be used."""
-    home = tmp_path_factory.mktemp("home")
-    spec = home / "jupyter" / "kernels" / "python3"
-    spec.mkdir(parents=True)
-    argv = ["/bin/false", "{connection_file}"]
-    text = json.dumps({"argv": argv, "display_name": "Another", "language": "python"})
-    (spec / "kernel.json").write_text(text)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHIA_HOME", str(home))
-        patch.setenv("JUPYTER_PATH", str(home / "jupyter"))
-        patch.setenv("MPLBACKEND", "agg")
-        patch.delenv("PYTHIA_RUNS", raising=False)
-        yield home
-
-
-@pytest.fixture
-def root(tmp_path, pico_home):
-    """A project of one's own."""
-    make_project(tmp_path)
-    return tmp_path
-
-
-def ledger_of(root: Path) -> Ledger:
-    return Ledger(root / "runs" / "ledger.jsonl")
-
-
-def why(cells, ledger, **options) -> dict[str, str | None]:
-    return {cell.id: reason for cell, reason in plan(cells, ledger, **options)}
 
 
 # --- One run, looked at from many sides ---------------------------------------------------------
@@ -118,7 +56,7 @@ def test_a_failure_does_not_stop_the_others(grid):
     assert failures == {
         "pico/picky/pico-14k/step000000": "RuntimeError: broken",
         "pico/fails/pico-7k/step000000": "ValueError: no luck at step 0",
-        "pico/dies/pico-7k/step000000": "DeadKernelError: Kernel died",
+        "pico/dies/pico-7k/step000000": "DeadKernelError: Kernel died of SIGKILL; was memory short?",
         "pico/exits/pico-7k/step000000": "SystemExit: 0",
     }
     assert {o.status for o in outcomes.values() if o.error is None} == {"done"}
@@ -129,7 +67,7 @@ def test_the_kernel_is_this_interpreter_in_the_projects_folder(grid):
     root, cells, _ = grid
     notebook = nbformat.read(cells[0].output, as_version=4)
     printed = next(c for c in notebook.cells if "names =" in c.source).outputs[0].text.split()
-    threads = str(max(1, runner.usable_cores() // 2))
+    threads = str(max(1, usable_cores() // 2))
     backend = "module://matplotlib_inline.backend_inline"
     assert printed == [str(root), sys.executable, threads, "0", backend, str(root / "runs")]
 
@@ -331,7 +269,9 @@ def test_a_missing_file(finished, missing):
 
 def test_forced(finished):
     assert reasons(finished, rerun="all") == ["forced", "forced"]
-    with pytest.raises(UsageError, match="unknown value of --rerun 'none'; choose from: all"):
+    with pytest.raises(
+        UsageError, match="unknown value of --rerun 'none'; choose from: failed, stale, all"
+    ):
         reasons(finished, rerun="none")
 
 
@@ -406,16 +346,19 @@ def test_lines_that_are_not_entries_are_ignored(tmp_path):
 def test_run_cell_never_raises(root):
     (cell, _) = expand(load_config(root), ["plain"], profile="tiny")
     cell.notebook.unlink()
-    outcome = runner.run_cell(cell)
+    outcome = run_cell(cell)
     assert outcome.status == "failed"
     assert outcome.error.startswith("UsageError: there is no notebook")
-    assert outcome.output is None
+    assert outcome.files == {}
 
 
 def test_a_cell_whose_folder_cannot_be_written_fails_alone(root):
     (cell, _) = expand(load_config(root), ["plain"], profile="tiny")
-    (root / "runs").write_text("a file where the folder should be")
-    assert "Error" in runner.run_cell(cell).error
+    (root / "runs").mkdir()
+    (root / "runs" / "pico").write_text("a file where the folder should be")
+    outcomes = runner.run([cell], ledger_of(root), quiet=True)
+    assert "Error" in outcomes[0].error
+    assert ledger_of(root).last()[cell.id]["status"] == "failed"
 
 
 def test_cells_and_outcomes_travel_between_processes(grid):
@@ -427,24 +370,6 @@ def test_cells_and_outcomes_travel_between_processes(grid):
 def test_nothing_to_run(tmp_path):
     assert runner.run([], Ledger(tmp_path / "ledger.jsonl")) == []
     assert runner.exit_code([]) == 0
-
-
-def test_progress_without_a_terminal_is_lines(capsys):
-    outcomes = [Outcome(f"c{i}", "failed" if i == 3 else "done", 1.0) for i in range(6)]
-    with runner._Progress(6, quiet=False) as progress:
-        for outcome in outcomes:
-            progress.update(outcome)
-    lines = capsys.readouterr().err.splitlines()
-    # The first, the failure and the last; the others came within seconds.
-    assert [line.split()[:3] for line in lines] == [
-        ["[1/6]", "done", "c0"],
-        ["[4/6]", "failed", "c3"],
-        ["[6/6]", "done", "c5"],
-    ]
-    assert "1 failed" in lines[-1]
-    with runner._Progress(6, quiet=True) as progress:
-        progress.update(outcomes[3])
-    assert capsys.readouterr().err == ""
 
 
 # --- Interrupts ---------------------------------------------------------------------------------
@@ -461,20 +386,6 @@ outcomes = runner.run(cells, runner.Ledger(root / "runs" / "ledger.jsonl"), work
 print(*[outcome.status for outcome in outcomes])
 sys.exit(runner.exit_code(outcomes))
 """
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def wait_until(condition, seconds: float) -> bool:
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.05)
-    return condition()
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")

@@ -64,6 +64,7 @@ def cell_notebook(experiment: str, model: str, step: int) -> list[dict]:
             "# Measured at one checkpoint",
             "",
             f"The [chapter](../book/experiments/{experiment}.ipynb) has them all; $x^2$.",
+            "The [quickstart](../book/pages/quickstart.ipynb) is for newcomers.",
         ),
         code(parameters, tags=("injected-parameters",)),
         code(
@@ -114,10 +115,18 @@ def chapter_notebook(experiment: str) -> list[dict]:
     ]
 
 
+def page_notebook() -> list[dict]:
+    return [
+        markdown("# Quickstart", "", "[Loss](../experiments/loss.ipynb), [all](../runs.md)."),
+        code("provenance.watermark()", [shown(**{"text/markdown": "**Watermark:** python `3`"})]),
+    ]
+
+
 def make_book(root: Path) -> Path:
     """A project with two experiments, run for three models at three steps."""
     ignored = shutil.ignore_patterns("_executed", "vendor", "experiments", "__pycache__")
     shutil.copytree(ROOT / "book", root / "book", ignore=ignored)
+    shutil.rmtree(root / "book/pages")
     shutil.copy(ROOT / "_config.yml", root)
     entries = {
         name: {
@@ -128,11 +137,17 @@ def make_book(root: Path) -> Path:
         for name, title in EXPERIMENTS.items()
     }
     tiny = {"suite": "pico", "models": list(MODELS), "steps": list(STEPS)}
-    config = {"profiles": {"tiny": tiny}, "experiments": entries}
+    pages = {"quickstart": {"notebook": "book/pages/quickstart.ipynb", "models": ["pico-7k"]}}
+    config = {"profiles": {"tiny": tiny}, "experiments": entries, "pages": pages}
     (root / "experiments.yml").write_text(yaml.safe_dump(config, sort_keys=False))
+    own = code('suite = "pico"\nmodel = "pico-7k"', tags=("parameters",))
+    write_notebook(root / "book/pages/quickstart.ipynb", [markdown("# Not run"), own])
+    write_notebook(root / "runs/pico/quickstart/chapter.ipynb", page_notebook())
     for name in EXPERIMENTS:
-        write_notebook(root / f"notebooks/{name}.ipynb", [])
-        write_notebook(root / f"book/experiments/{name}.ipynb", [])
+        grid = code('suite = "pico"\nmodel = "pico-7k"\nstep = 0', tags=("parameters",))
+        write_notebook(root / f"notebooks/{name}.ipynb", [grid])
+        suite = code('suite = "pico"', tags=("parameters",))
+        write_notebook(root / f"book/experiments/{name}.ipynb", [suite])
         write_notebook(root / f"runs/pico/{name}/chapter.ipynb", chapter_notebook(name))
         for model in MODELS:
             for step in STEPS:
@@ -297,6 +312,14 @@ def test_a_changed_run_changes_only_its_own_page(book):
     assert changed == {book / site.STAGED / CELL}
 
 
+def test_the_status_page_tells_of_each_experiment_and_page(book):
+    site.stage(book, "pico")
+    text = (book / site.STAGED / "status.md").read_text()
+    for title in (*EXPERIMENTS.values(), "Quickstart"):
+        assert f"\n## {title}\n" in text
+    assert "| **all** | 0 | 0 | 0 | 21 |" in text  # files lie there, but nothing says that they ran
+
+
 def test_pages_whose_run_is_gone_are_removed(book):
     site.stage(book, "pico")
     shutil.rmtree(book / "runs/pico/loss/pico-14k")
@@ -310,6 +333,41 @@ def test_a_chapter_that_was_not_run_stops_staging_with_the_command_to_run(book):
     (book / "runs/pico/grammar/chapter.ipynb").unlink()
     with pytest.raises(SiteError, match=r"chapter of 'grammar'.*pythia run grammar"):
         site.stage(book, "pico")
+
+
+def test_a_page_that_runs_is_staged_and_linked_like_a_chapter(book):
+    site.stage(book, "pico")
+    page = staged(book, "pages/quickstart.ipynb")
+    assert "[Loss](../experiments/loss.ipynb), [all](../runs.md)" in texts(page)
+    assert "orphan" not in page["metadata"]
+    assert "watermark" in page["cells"][-1]["metadata"]["tags"]
+    assert "[quickstart](../../../../pages/quickstart.ipynb)" in texts(staged(book, CELL))
+
+
+def test_a_page_that_was_not_run_stops_staging_and_one_of_other_suites_is_shown_as_it_is(book):
+    (book / "runs/pico/quickstart/chapter.ipynb").unlink()
+    with pytest.raises(SiteError, match=r"page 'quickstart'.*pythia train pico --models pico-7k"):
+        site.stage(book, "pico")
+    config = yaml.safe_load((book / "experiments.yml").read_text())
+    config["pages"]["quickstart"]["models"] = ["nano-7k"]
+    (book / "experiments.yml").write_text(yaml.safe_dump(config))
+    site.stage(book, "pico")
+    assert texts(staged(book, "pages/quickstart.ipynb")).startswith("# Not run\n")
+
+
+def test_a_page_that_failed_shuts_the_gate(book):
+    write_notebook(book / "runs/pico/quickstart/chapter.failed.ipynb", [])
+    with pytest.raises(SiteError, match=r"quickstart/chapter\.failed\.ipynb: did not run"):
+        site.gate(book, "pico")
+
+
+def test_a_book_without_such_pages_has_none_in_its_contents():
+    template = (ROOT / "book/_toc.yml").read_text()
+    contents = yaml.safe_load(site_tables.table_of_contents(template, [], []))
+    assert contents["parts"][0]["chapters"][0] == {"file": "suites"}
+    contents = yaml.safe_load(site_tables.table_of_contents(template, [], ["one", "two"]))
+    files = [entry["file"] for entry in contents["parts"][0]["chapters"]]
+    assert files[:3] == ["_executed/pages/one", "_executed/pages/two", "suites"]
 
 
 def test_an_unknown_suite_is_a_usage_error(book):

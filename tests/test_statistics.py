@@ -51,6 +51,12 @@ def test_below_chance_keeps_false_finds_rare():
     assert statistics.below_chance([], []).shape == (0,)
 
 
+def test_below_chance_of_one_accuracy_is_scipys_exact_test():
+    for correct in range(30, 61):
+        p_value = stats.binomtest(correct, 100, 0.5, "less").pvalue
+        assert statistics.below_chance([correct], [100]) == [p_value <= 0.05]
+
+
 def test_mean_and_stderr_is_scipys():
     values = [1.0, 2.0, 4.0, 8.0]
     assert statistics.mean_and_stderr(values) == pytest.approx((3.75, stats.sem(values)))
@@ -107,42 +113,3 @@ def test_power_law_interval_covers_as_often_as_it_says():
 def test_power_law_refuses_too_few_or_nonpositive_points(x, y):
     with pytest.raises(UsageError):
         statistics.fit_power_law(x, y)
-
-
-def test_onset_is_interpolated_between_the_steps_around_it():
-    # log2(1 + step) is 0, 1, 2, 3; accuracy crosses .75 halfway between the last two.
-    found = statistics.onset([0, 1, 3, 7], [500, 500, 600, 900], [1000] * 4)
-    assert found.step == pytest.approx(2**2.5 - 1)
-    assert found.low < found.step < found.high
-    assert found.reached == 1
-
-
-def test_onset_counts_from_the_last_time_below():
-    found = statistics.onset([0, 1, 3, 7, 15], [900, 900, 100, 900, 990], [1000] * 5)
-    assert 3 < found.step < 7
-
-
-def test_onset_of_a_curve_that_never_or_always_stays_above():
-    never = statistics.onset([0, 1, 3], [50, 60, 50], [100] * 3)
-    assert np.isnan(never.step)
-    assert (never.high, never.reached) == (np.inf, 0)
-    assert statistics.onset([0, 1, 3], [100, 100, 100], [100] * 3).step == 0
-
-
-def test_onset_interval_covers_the_crossing_of_the_true_curve():
-    rng = np.random.default_rng(4)
-    steps = np.array([0, 1, 2, 4, 8, 16, 32, 64])
-    truth = 0.5 + 0.5 / (1 + np.exp(-2 * (np.log2(1 + steps) - 3)))
-    exact = statistics.onset(steps, truth * 1e9, [10**9] * 8, resamples=2).step
-    hits = 0
-    for trial in range(300):
-        found = statistics.onset(
-            steps, rng.binomial(200, truth), [200] * 8, resamples=300, seed=trial
-        )
-        hits += found.low <= exact <= found.high
-    assert hits / 300 >= 0.9
-
-
-def test_onset_refuses_steps_out_of_order():
-    with pytest.raises(UsageError, match="increasing"):
-        statistics.onset([0, 2, 1], [1, 1, 1], [2, 2, 2])
