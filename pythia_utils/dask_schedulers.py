@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _LOOPBACK = "127.0.0.1"
 _CONNECT_WITHIN = 10  # seconds
-_STOP_WITHIN = 1.5
+_CLOSE_WITHIN = 3
 # Ctrl-C in a terminal reaches all its processes, but it is the run that stops its workers.
 _IGNORE_CTRL_C = "import signal; signal.signal(signal.SIGINT, lambda *_: None)"
 # What we add to dask-jobqueue's settings: jobs to ask for, and each job's GPUs and their memory.
@@ -82,13 +82,13 @@ class DaskScheduler:
         if kind is not None and not self._stopped:
             self.stop(())
         with suppress(Exception):  # a scheduler that is gone needs no goodbye
-            self._client.close(timeout=_STOP_WITHIN)
+            self._client.close(timeout=_CLOSE_WITHIN)
         self._close_cluster()
 
     def _close_cluster(self) -> None:
         if self._cluster is not None:
             with suppress(Exception):
-                self._cluster.close(timeout=_STOP_WITHIN)
+                self._cluster.close(timeout=_CLOSE_WITHIN)
 
     def _ask_for_gpus(self) -> None:
         """What the workers of a scheduler that is not ours say they have."""
@@ -230,9 +230,9 @@ def slurm(settings: Path | None, jobs: int | None = None) -> DaskScheduler:
     Raises:
         UsageError: no such file, an unknown setting, or a package that is not installed.
     """
+    ours, theirs = _settings(settings)
     from dask.utils import parse_bytes
 
-    ours, theirs = _settings(settings)
     count = jobs or ours["jobs"]
 
     def start() -> SpecCluster:
@@ -260,9 +260,9 @@ def _settings(path: Path | None) -> tuple[dict[str, Any], dict[str, Any]]:
     """Our settings, and those for dask-jobqueue, from a YAML file; names are checked."""
     import yaml
 
-    _require("distributed", "dask_jobqueue")
     if path is None:
         raise UsageError("--scheduler slurm needs --cluster-config FILE, with cores and memory")
+    _require("distributed", "dask_jobqueue")
     try:
         given = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (OSError, yaml.YAMLError) as error:
@@ -308,5 +308,5 @@ def _require(*modules: str) -> None:
 
     if missing := [name.replace("_", "-") for name in modules if find_spec(name) is None]:
         raise UsageError(
-            f"this scheduler needs {' and '.join(missing)}; run: pip install 'pythia-book[cluster]'"
+            f"this scheduler needs {' and '.join(missing)}; run: pip install -e '.[cluster]'"
         )
