@@ -37,7 +37,7 @@ def status_page(config: Config, suite: str, ledger: Ledger) -> str:
     ]
     for name in dict.fromkeys(status.cell.experiment for status in statuses):
         own = [status for status in statuses if status.cell.experiment == name]
-        parts.append(f"## {config.experiments[name].title}")
+        parts.append(f"## {config.title(name)}")
         parts += _details(own)
     return "\n\n".join(parts) + "\n"
 
