@@ -67,6 +67,11 @@ class Config:
             raise unknown("experiment", name, self.experiments, where=f"in {FILE}")
         return self.experiments[name]
 
+    def title(self, name: str) -> str:
+        """The heading of an experiment, or the name of a page as words."""
+        known = self.experiments.get(name)
+        return known.title if known else name.replace("_", " ").capitalize()
+
     def profile(self, name: str) -> dict:
         """The profile of that name.
 
