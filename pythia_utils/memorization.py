@@ -79,7 +79,7 @@ def memorized(
     def decide(batch: list[int]) -> None:
         passed[batch], undecided[batch] = _decide(model, rows[batch], prompt)
 
-    run_in_batches([rows.shape[1]] * len(rows), budget, decide)
+    run_in_batches([max(prompt, continuation)] * len(rows), budget, decide)
     passed[undecided] = _matched(model, rows[undecided], prompt, budget) == 1
     return pd.DataFrame({"memorized": passed})
 
