@@ -37,12 +37,7 @@ def status_page(config: Config, suite: str, ledger: Ledger) -> str:
     ]
     for name in dict.fromkeys(status.cell.experiment for status in statuses):
         own = [status for status in statuses if status.cell.experiment == name]
-<<<<<<< HEAD
-        known = config.experiments.get(name)  # a page of its own has no title here
-        parts.append(f"## {known.title if known else name.replace('_', ' ').capitalize()}")
-=======
         parts.append(f"## {config.title(name)}")
->>>>>>> audit
         parts += _details(own)
     return "\n\n".join(parts) + "\n"
 

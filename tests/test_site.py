@@ -140,13 +140,8 @@ def make_book(root: Path) -> Path:
     pages = {"quickstart": {"notebook": "book/pages/quickstart.ipynb", "models": ["pico-7k"]}}
     config = {"profiles": {"tiny": tiny}, "experiments": entries, "pages": pages}
     (root / "experiments.yml").write_text(yaml.safe_dump(config, sort_keys=False))
-<<<<<<< HEAD
-    own = code('suite = "pico"\nmodel = "pico-7k"', tags=("parameters",))
-    write_notebook(root / "book/pages/quickstart.ipynb", [markdown("# Not run"), own])
-=======
     declared = code('suite: str = "pico"\nmodel: str = "pico-7k"', tags=("parameters",))
     write_notebook(root / "book/pages/quickstart.ipynb", [markdown("# Not run"), declared])
->>>>>>> audit
     write_notebook(root / "runs/pico/quickstart/chapter.ipynb", page_notebook())
     for name in EXPERIMENTS:
         grid = code('suite = "pico"\nmodel = "pico-7k"\nstep = 0', tags=("parameters",))
@@ -359,11 +354,7 @@ def test_a_page_that_was_not_run_stops_staging_and_one_of_other_suites_is_shown_
     config["pages"]["quickstart"]["models"] = ["nano-7k"]
     (book / "experiments.yml").write_text(yaml.safe_dump(config))
     site.stage(book, "pico")
-<<<<<<< HEAD
-    assert texts(staged(book, "pages/quickstart.ipynb")).startswith("# Not run\n")
-=======
     assert texts(staged(book, "pages/quickstart.ipynb")).startswith("# Not run")
->>>>>>> audit
 
 
 def test_a_page_that_failed_shuts_the_gate(book):
