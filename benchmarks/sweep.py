@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=30.0, help="of the Hub, MB/s")
     parser.add_argument("--latency", type=float, default=0.03, help="before each answer, seconds")
     parser.add_argument("--work", type=int, default=10, help="forward passes at each checkpoint")
+    parser.add_argument("--rounds", type=int, default=2, help="of which the fastest counts")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -71,19 +72,12 @@ def bench_sweep(options: argparse.Namespace) -> None:
     steps = steps_of(options.checkpoints)
     revisions = {f"step{step}": checkpoint_files(step, **SHAPE) for step in steps}
     size = sum(len(content) for files in revisions.values() for content in files.values()) / 1e6
-    with (
-        serve_hub({REPO: revisions}, latency=options.latency) as hub,
-        tempfile.TemporaryDirectory() as folder,
-    ):
+    found: dict = {}
+    with serve_hub({REPO: revisions}, latency=options.latency) as hub:
         hub.bytes_per_second = options.rate * 1e6
-        found = {}
-        for temperature in ("cold", "warm"):
-            for way in ("sweep", "loop"):
-                asked, sent = len(hub.requests), hub.sent
-                found[temperature, way] = run(way, hub.env(Path(folder) / way), options) | {
-                    "requests": len(hub.requests) - asked,
-                    "MB": (hub.sent - sent) / 1e6,
-                }
+        for _ in range(options.rounds):
+            for key, facts in one_round(hub, options).items():
+                found[key] = min(found.get(key, facts), facts, key=lambda each: each["seconds"])
     sums = [found[key]["sum"] for key in found]
     assert sums == sums[:1] * len(sums), "the ways differ in what they compute"
     work = found["warm", "sweep"]["work"]
@@ -102,6 +96,20 @@ def bench_sweep(options: argparse.Namespace) -> None:
     row(
         "  memory after the imports, before any model (MB)", f"{found['warm', 'sweep']['base']:.0f}"
     )
+
+
+def one_round(hub, options: argparse.Namespace) -> dict:
+    """Both ways in turn, each with an empty cache of its own, and again with what is in it then."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for temperature in ("cold", "warm"):
+            for way in ("sweep", "loop"):
+                asked, sent = len(hub.requests), hub.sent
+                found[temperature, way] = run(way, hub.env(Path(folder) / way), options) | {
+                    "requests": len(hub.requests) - asked,
+                    "MB": (hub.sent - sent) / 1e6,
+                }
+    return found
 
 
 def compare(what: str, ours: dict, plain: dict, key: str, form: str) -> None:

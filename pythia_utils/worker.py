@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from pythia_utils import gpus, records
 from pythia_utils.cells import Cell
+from pythia_utils.checkpoints import resolved
 from pythia_utils.ledger import Outcome
 from pythia_utils.provenance import PACKAGE
 
@@ -139,6 +140,8 @@ def _describe(notebook: Any, cell: Cell, outcome: Outcome) -> None:
         "fingerprint": outcome.fingerprint,
         "seconds": outcome.seconds,
         "parameters": cell.parameters,
+        # Read from the cache's journal: the commit and the hashes of the files that were opened.
+        **({"weights": resolved(cell.checkpoint)} if cell.checkpoint else {}),
         **({"error": outcome.error} if outcome.error else {}),
     }
     notebook.metadata["papermill"] = {

@@ -6,6 +6,7 @@ import shutil
 import threading
 from types import SimpleNamespace
 
+import nbformat
 import pytest
 import torch
 from hub_server import (
@@ -24,10 +25,11 @@ from huggingface_hub import constants, scan_cache_dir, snapshot_download
 from transformers import GPTNeoXForCausalLM
 
 import pythia_utils
-from pythia_utils import checkpoints, hub, hub_cache
+from pythia_utils import checkpoints, hub, hub_cache, worker
 from pythia_utils.errata import CheckpointWarning
 from pythia_utils.errors import UsageError
 from pythia_utils.http_ranges import FetchError, RangeReader, Retry
+from pythia_utils.ledger import Outcome
 from pythia_utils.suites import find_model
 from pythia_utils.weights import WeightsError
 
@@ -191,6 +193,16 @@ def test_commit_and_hashes_are_kept(server, files):
     }
     assert found["commit"][:12] in checkpoints.stamp(checkpoint)
     assert checkpoints.checkpoint_digest(checkpoint) == digest  # plans stay valid
+
+
+def test_an_executed_notebook_says_which_bytes_it_measured(server, files):
+    pythia_utils.load(MODEL, 2)
+    cell = SimpleNamespace(id="a", parameters={}, checkpoint=find_model(MODEL).checkpoint(2))
+    notebook = nbformat.v4.new_notebook()
+    worker._describe(notebook, cell, Outcome("a", "done"))
+    found = notebook.metadata["pythia"]["weights"]
+    assert found["commit"] == server.commit(REPO, "step2")
+    assert found["files"][WEIGHTS] == sha256(files["step2"][WEIGHTS])
 
 
 def test_ours_is_opened_by_the_same_call_and_traced_to_its_file(files, monkeypatch, tmp_path):

@@ -20,7 +20,7 @@ from grids import ledger_of, make_project, why
 
 from pythia_utils import cells as cells_module
 from pythia_utils import records, runner
-from pythia_utils.checkpoints import checkpoint_path
+from pythia_utils.checkpoints import WEIGHTS, checkpoint_digest, checkpoint_path
 from pythia_utils.errors import UsageError
 from pythia_utils.experiments import chapters, expand, load_config
 from pythia_utils.ledger import Ledger, Outcome
@@ -82,6 +82,7 @@ def test_the_notebook_tells_what_it_is_and_has_no_noise(grid):
     assert about["fingerprint"] == cell.fingerprint() == outcomes[cell.id].fingerprint
     assert about["parameters"] == cell.parameters
     assert about["seconds"] > 0
+    assert about["weights"]["files"] == {WEIGHTS: checkpoint_digest(cell.checkpoint)}
     assert notebook.metadata["papermill"]["exception"] is False
     injected = next(c for c in notebook.cells if "injected-parameters" in c.metadata.tags)
     assert injected.source == (
