@@ -131,9 +131,9 @@ def run_command(
     if dry_run:
         _list_due(cells, config.root, rerun, quiet)
         if where == "slurm":
-            from pythia_utils import dask_schedulers
+            from pythia_utils import slurm
 
-            click.echo(dask_schedulers.job_script(settings))
+            click.echo(slurm.job_script(settings))
         return
     run_cells(
         cells,

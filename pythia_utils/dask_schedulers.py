@@ -1,4 +1,4 @@
-"""Dask's schedulers for `pythia run`: processes of this machine, SLURM's jobs, or one that runs already.
+"""Dask for `pythia run`: worker processes of this machine, or a scheduler that runs already.
 
 Needs the extra `cluster`. What a cell needs beyond a core is told to dask as a resource: each worker
 says how many GPUs it has, each cell how much of one or how many it takes.
@@ -6,17 +6,15 @@ says how many GPUs it has, each cell how much of one or how many it takes.
 
 from __future__ import annotations
 
-import inspect
 import logging
-import shutil
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pythia_utils import gpus, worker
 from pythia_utils.cells import Cell
-from pythia_utils.errors import UsageError, unknown
+from pythia_utils.errors import UsageError
 from pythia_utils.ledger import Outcome
 
 if TYPE_CHECKING:
@@ -25,13 +23,11 @@ if TYPE_CHECKING:
 
     from pythia_utils.kernel_options import KernelOptions
 
-_LOOPBACK = "127.0.0.1"
+LOOPBACK = "127.0.0.1"
 _CONNECT_WITHIN = 10  # seconds
 _CLOSE_WITHIN = 3
 # Ctrl-C in a terminal reaches all its processes, but it is the run that stops its workers.
 _IGNORE_CTRL_C = "import signal; signal.signal(signal.SIGINT, lambda *_: None)"
-# What we add to dask-jobqueue's settings: jobs to ask for, and each job's GPUs and their memory.
-_OURS = {"jobs": 1, "gpus": 0, "gpu_memory": "80GB"}
 
 
 class DaskScheduler:
@@ -182,12 +178,12 @@ def _why(failure: Exception) -> str:
     return first_line(f"{type(failure).__name__}: {failure}")
 
 
-# --- The three kinds -----------------------------------------------------------------------------
+# --- Two kinds; `slurm.py` has a third -----------------------------------------------------------------------------
 
 
 def connect(address: str) -> DaskScheduler:
     """A dask scheduler that runs already; its workers need this package."""
-    _require("distributed")
+    require("distributed")
     return DaskScheduler(lambda: address)
 
 
@@ -197,7 +193,7 @@ def local(workers: int) -> DaskScheduler:
     Raises:
         UsageError: dask is not installed.
     """
-    _require("distributed")
+    require("distributed")
     memory = gpus.visible()
     dealt = [list(memory)[i::workers] for i in range(workers)]
     threads = max(1, worker.usable_cores() // workers)
@@ -209,8 +205,8 @@ def local(workers: int) -> DaskScheduler:
 def _local_cluster(dealt: list[list[str]]) -> SpecCluster:
     from distributed import Nanny, Scheduler, SpecCluster
 
-    options = {"host": _LOOPBACK, "port": 0, "dashboard_address": f"{_LOOPBACK}:0"}
-    common = {"host": _LOOPBACK, "nthreads": 1, "memory_limit": 0, "dashboard": False}
+    options = {"host": LOOPBACK, "port": 0, "dashboard_address": f"{LOOPBACK}:0"}
+    common = {"host": LOOPBACK, "nthreads": 1, "memory_limit": 0, "dashboard": False}
     common |= {"silence_logs": logging.CRITICAL, "preload": [_IGNORE_CTRL_C]}
     specs = {}
     for number, names in enumerate(dealt):
@@ -220,90 +216,8 @@ def _local_cluster(dealt: list[list[str]]) -> SpecCluster:
     return SpecCluster(specs, {"cls": Scheduler, "options": options}, silence_logs=logging.CRITICAL)
 
 
-def slurm(settings: Path | None, jobs: int | None = None) -> DaskScheduler:
-    """Jobs of a SLURM cluster, each a dask worker that ends with the run.
-
-    Args:
-        settings: YAML of dask-jobqueue's settings; also `jobs`, `gpus` (of a job) and `gpu_memory`.
-        jobs: instead of the file's.
-
-    Raises:
-        UsageError: no such file, an unknown setting, or a package that is not installed.
-    """
-    ours, theirs = _settings(settings)
-    from dask.utils import parse_bytes
-
-    count = jobs or ours["jobs"]
-
-    def start() -> SpecCluster:
-        if shutil.which("sbatch") is None:
-            raise UsageError("--scheduler slurm: there is no sbatch here; run it on a login node")
-        cluster = _slurm_cluster(theirs, ours["gpus"])
-        cluster.scale(jobs=count)
-        return cluster
-
-    return DaskScheduler(start, ours["gpus"], parse_bytes(ours["gpu_memory"]))
-
-
-def job_script(settings: Path | None) -> str:
-    """The script that each job of `slurm` runs. The scheduler's address in it is an example.
-
-    Raises:
-        UsageError: as `slurm`.
-    """
-    ours, theirs = _settings(settings)
-    with _slurm_cluster(theirs, ours["gpus"]) as cluster:
-        return cluster.job_script()
-
-
-def _settings(path: Path | None) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Our settings, and those for dask-jobqueue, from a YAML file; names are checked."""
-    import yaml
-
-    if path is None:
-        raise UsageError("--scheduler slurm needs --cluster-config FILE, with cores and memory")
-    _require("distributed", "dask_jobqueue")
-    try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, yaml.YAMLError) as error:
-        raise UsageError(f"--cluster-config {path}: {str(error).splitlines()[0]}") from None
-    if not isinstance(given, dict):
-        raise UsageError(f"--cluster-config {path}: expected `name: value` lines")
-    known = _slurm_names() | set(_OURS)
-    for name in given:
-        if name not in known:
-            raise unknown("setting", name, sorted(known), where=f"in {path}")
-    if missing := sorted({"cores", "memory"} - set(given)):
-        raise UsageError(f"{path}: {missing[0]!r} is missing: what a job asks SLURM for")
-    ours = {name: given.pop(name, default) for name, default in _OURS.items()}
-    return ours, given
-
-
-def _slurm_names() -> set[str]:
-    """The names of dask-jobqueue's settings that a file may have."""
-    from dask_jobqueue.core import Job, JobQueueCluster
-    from dask_jobqueue.slurm import SLURMJob
-
-    signatures = [inspect.signature(c.__init__) for c in (SLURMJob, Job, JobQueueCluster)]
-    plain = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    names = {name for s in signatures for name, p in s.parameters.items() if p.kind is plain}
-    return names - {"self", "scheduler", "scheduler_cls", "job_cls", "loop", "asynchronous"}
-
-
-def _slurm_cluster(settings: dict[str, Any], gpus_each: int) -> SpecCluster:
-    from dask_jobqueue import SLURMCluster
-
-    extra = list(settings.get("worker_extra_args") or [])
-    extra += ["--resources", f"{gpus.RESOURCE}={gpus_each}"] if gpus_each else []
-    options = {"dashboard_address": f"{_LOOPBACK}:0"} | (settings.get("scheduler_options") or {})
-    ours = {"worker_extra_args": extra, "scheduler_options": options}
-    try:
-        return SLURMCluster(**{"processes": 1} | settings | ours)
-    except (ValueError, TypeError, OSError) as error:
-        raise UsageError(f"SLURM cluster: {str(error).splitlines()[0]}") from None
-
-
-def _require(*modules: str) -> None:
+def require(*modules: str) -> None:
+    """Raise UsageError if one of the extra `cluster`'s modules is not installed."""
     from importlib.util import find_spec
 
     if missing := [name.replace("_", "-") for name in modules if find_spec(name) is None]:

@@ -74,7 +74,9 @@ def choose(
     if local:
         return dask_schedulers.local(int(local[1]))
     if spec == "slurm":
-        return dask_schedulers.slurm(settings, workers)
+        from pythia_utils import slurm
+
+        return slurm.scheduler(settings, workers)
     return dask_schedulers.connect(spec)
 
 

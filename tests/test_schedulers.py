@@ -18,7 +18,7 @@ import yaml
 from conftest import is_running, wait_until
 from grids import ledger_of, why
 
-from pythia_utils import gpus, records, runner, schedulers
+from pythia_utils import gpus, records, runner, schedulers, slurm
 from pythia_utils.errors import UsageError
 from pythia_utils.experiments import expand, load_config
 from pythia_utils.kernel_options import KernelOptions
@@ -80,9 +80,7 @@ def cluster_yml(tmp_path):
 
 
 def test_the_job_script_asks_for_what_the_page_says(cluster_yml):
-    from pythia_utils import dask_schedulers
-
-    script = dask_schedulers.job_script(cluster_yml)
+    script = slurm.job_script(cluster_yml)
     for line in ("-p gpu", "-A my-project", "--cpus-per-task=8", "-t 04:00:00", "--gres=gpu:1"):
         assert f"\n#SBATCH {line}\n" in script
     (command,) = re.findall(r"^.* -m distributed\.cli\.dask_worker tcp://.*$", script, re.MULTILINE)
@@ -97,14 +95,14 @@ def test_the_job_script_asks_for_what_the_page_says(cluster_yml):
     [
         ({"quee": "gpu"}, "unknown setting 'quee' in .*; nearest: queue"),
         ({"cores": None, "memory": "1GB"}, "SLURM cluster: "),
+        ({"gpus": "two"}, "gpus must be a whole number, not 'two'"),
+        ({"gpu_memory": "much"}, "gpu_memory must be a size such as 80GB, not 'much'"),
     ],
 )
 def test_a_fault_in_the_settings_is_one_clear_line(cluster_yml, change, message):
-    from pythia_utils import dask_schedulers
-
     cluster_yml.write_text(yaml.safe_dump(yaml.safe_load(cluster_yml.read_text()) | change))
     with pytest.raises(UsageError, match=message):
-        dask_schedulers.job_script(cluster_yml)
+        slurm.job_script(cluster_yml)
 
 
 def test_cores_and_memory_must_be_given(cluster_yml):
