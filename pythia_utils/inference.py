@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from pythia_utils import batching
 from pythia_utils.errors import UsageError
 
 if TYPE_CHECKING:
@@ -121,13 +122,17 @@ def _blocks(
 
 
 def tokens_that_fit(model: GPTNeoXForCausalLM) -> int:
-    """How many tokens to run at once: from a GPU's free memory; on a CPU what is fastest."""
+    """How many tokens to run at once: from a GPU's free memory; on a CPU what is fastest.
+
+    `PYTHIA_BATCH_SHARE` scales either.
+    """
     if model.device.type != "cuda":
-        return CPU_TOKENS
+        return batching.scaled(CPU_TOKENS)
     free, _ = torch.cuda.mem_get_info(model.device)
     unused = torch.cuda.memory_reserved(model.device) - torch.cuda.memory_allocated(model.device)
     room = _SHARE_OF_FREE * (free + unused)
-    return min(GPU_TOKENS, max(1, int(room / token_bytes(model.config, model.dtype.itemsize))))
+    fit = int(room / token_bytes(model.config, model.dtype.itemsize))
+    return batching.scaled(min(GPU_TOKENS, max(1, fit)))
 
 
 def token_bytes(config: GPTNeoXConfig, itemsize: int) -> int:

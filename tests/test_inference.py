@@ -72,6 +72,8 @@ def test_a_gpus_free_memory_sets_the_batch(monkeypatch):
     assert inference.tokens_that_fit(model) == 500
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1 << 50, 0))
     assert inference.tokens_that_fit(model) == inference.GPU_TOKENS
+    monkeypatch.setenv("PYTHIA_BATCH_SHARE", "0.5")  # a second try after memory ran out
+    assert inference.tokens_that_fit(model) == inference.GPU_TOKENS // 2
 
 
 def test_scores_survive_want_of_memory(monkeypatch):
