@@ -22,7 +22,7 @@ $(VENV)/.set-up: pyproject.toml constraints.txt book/fetch_assets.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,cluster,gpu,sql]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
 	$(BIN)/python book/fetch_assets.py
 	@touch $@
 
@@ -44,7 +44,7 @@ format: setup
 
 lock:
 	rm -rf .lock && $(PYTHON) -m venv .lock
-	.lock/bin/python -m pip install --quiet -e '.[test,cluster,gpu,sql]'
+	.lock/bin/python -m pip install --quiet -e '.[test]'
 	{ echo '# Exact pins of every package that `make setup` installs (Python 3.11, Linux). Refresh: make lock'; \
 	  .lock/bin/python -m pip freeze --exclude-editable | sed 's/+cpu$$//'; } > constraints.txt
 	rm -rf .lock

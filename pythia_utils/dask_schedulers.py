@@ -178,7 +178,7 @@ def _why(failure: Exception) -> str:
     return first_line(f"{type(failure).__name__}: {failure}")
 
 
-# --- Two kinds; `slurm.py` has a third ------------------------------------------------------------
+# --- Two kinds; `slurm.py` has a third -------------------------------------------------
 
 
 def connect(address: str) -> DaskScheduler:

@@ -1,7 +1,7 @@
 """Runs of stub notebooks that are killed at random moments. Usage: killed_runs.py PROJECT TRIALS
 
-Trial `n` works in PROJECT/runs-n and is killed after a time that its number alone decides, as a part
-of what a whole run takes here. One process imports the package and forks each trial.
+Trial `n` works in PROJECT/runs-n. Its number alone decides after how many finished cells it is killed,
+and how soon after. One process imports the package and forks each trial.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import random
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pandas  # noqa: F401 (forks should find imported what they need)
@@ -23,33 +24,43 @@ from pythia_utils.experiments import expand, load_config
 from pythia_utils.ledger import Ledger
 from pythia_utils.runs_lock import locked
 
+CELLS = 12
+
 
 def run(project: Path, runs: Path) -> None:
     with locked(runs):
         cells = expand(load_config(project), ["measure"], profile="full", runs=runs)
-        runner.run(cells[:12], Ledger(runs / "ledger.jsonl"), workers=2, quiet=True)
+        runner.run(cells[:CELLS], Ledger(runs / "ledger.jsonl"), workers=2, quiet=True)
 
 
-def trial(project: Path, runs: Path, kill_after: float | None = None) -> float:
-    """Fork a run; kill it or wait for it. Returns the seconds that it had."""
-    started = time.monotonic()
+def trial(project: Path, number: int) -> None:
+    """Fork a run, and kill it some moment after so many lines of the ledger as the number decides."""
+    runs, chance = project / f"runs-{number}", random.Random(number)
+    lines, moment = chance.randrange(CELLS), chance.uniform(0, 0.02)
     if (child := os.fork()) == 0:
-        run(project, runs)
-        os._exit(0)
-    if kill_after is not None:
-        time.sleep(kill_after)
+        try:
+            run(project, runs)
+        finally:
+            os._exit(0)
+    while _lines(runs) < lines and os.waitpid(child, os.WNOHANG) == (0, 0):
+        time.sleep(0.001)
+    time.sleep(moment)
+    with suppress(ProcessLookupError, ChildProcessError):  # it may just have come to its end
         os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return time.monotonic() - started
+        os.waitpid(child, 0)
+
+
+def _lines(runs: Path) -> int:
+    try:
+        return (runs / "ledger.jsonl").read_bytes().count(b"\n")
+    except OSError:
+        return 0
 
 
 def main(project: Path, trials: int) -> None:
     kernels.execute = stub_kernels.execute
-    trial(project, project / "runs-whole")  # the first is slower: it imports what is left
-    whole = trial(project, project / "runs-whole-2")
     for number in range(trials):
-        moment = random.Random(number).uniform(0.05, 1.05)
-        trial(project, project / f"runs-{number}", moment * whole)
+        trial(project, number)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import pytest
 import stub_kernels
 from conftest import pythia
 from grids import make_project
+from killed_runs import CELLS
 
 from pythia_utils import kernels, record_store, records, runner
 from pythia_utils.errors import UsageError
@@ -30,7 +31,6 @@ from pythia_utils.runs_lock import RunsInUse, locked
 
 TESTS = Path(__file__).parent
 TRIALS = 20
-CELLS = 12
 
 
 @pytest.fixture(autouse=True)
@@ -101,11 +101,10 @@ def test_a_run_killed_at_any_moment_loses_nothing(killed, stub, number):
     assert_complete(project, runs)
 
 
-def test_the_kills_came_early_and_late(killed):
+def test_some_kills_came_in_the_middle(killed):
     """Else the trials would show little."""
     _, finished = killed
-    assert len(set(finished)) >= 4, finished
-    assert min(finished) < CELLS / 2
+    assert sum(0 < count < CELLS for count in finished) >= 3, finished
 
 
 # --- the disk is full -----------------------------------------------------------------------------
