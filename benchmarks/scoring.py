@@ -123,6 +123,9 @@ def tokenizer():
 
 
 def save_checkpoints(folder: Path, options: argparse.Namespace) -> list[Path]:
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
     folders = [folder / f"step{step}" for step in range(options.checkpoints)]
     for seed, path in enumerate(folders):
         network(options.shape, seed).save_pretrained(path)
@@ -138,7 +141,9 @@ def swapped(folder: Path, device: str = "cpu") -> Iterator[tuple[str, object]]:
     paths = sorted(folder.glob("step*"))
     model = GPTNeoXForCausalLM.from_pretrained(paths[0], dtype="float32").to(device).eval()
     for path in paths:
-        model.load_state_dict(load_file(path / "model.safetensors"))
+        weights = load_file(path / "model.safetensors")
+        weights["lm_head.weight"] = weights.pop("embed_out.weight")  # the file's name for it
+        model.load_state_dict(weights)
         yield path.name, model
 
 

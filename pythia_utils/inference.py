@@ -19,10 +19,7 @@ if TYPE_CHECKING:
 
 CPU_TOKENS = 2048  # a batch on the CPU: larger ones leave its caches, and are slower
 GPU_TOKENS = 65_536  # a batch on a GPU at most: larger ones gain nothing
-CPU_BLOCK = (
-    256,
-    4096,
-)  # positions by words projected at once: 4 MB of logits, near the caches' size
+CPU_BLOCK = (256, 1024)  # positions by words projected at once: 1 MB, a core's cache
 GPU_LOGITS = 1 << 28  # logits at once on a GPU, with all words: 1 GB
 _SHARE_OF_FREE = 0.5  # of a GPU's free memory, for a batch
 
