@@ -25,7 +25,7 @@ _SHARE_OF_FREE = 0.5  # of a GPU's free memory, for a batch
 
 
 def require_gpt_neox(model: Any) -> GPTNeoXForCausalLM:
-    """The model itself, if its logits are what `hidden_states` and `logits` take them to be.
+    """The model itself, if its logits are its output embedding of what `hidden_states` gives.
 
     Raises:
         UsageError: a model of another class.
