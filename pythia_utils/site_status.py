@@ -84,7 +84,8 @@ def _details(own: Sequence[Status]) -> list[str]:
         rows = [[m, *map(str, count(group).values()), *_took(group)] for m, group in groups.items()]
         header = ["model", *STATES, "total time", "median", "peak memory", "device"]
         inside = table(header, rows, "suite")
-    return [*parts, f"::::{{dropdown}} All {len(own)} runs\n{inside}\n::::"]
+    title = "The run" if len(own) == 1 else f"All {len(own)} runs"
+    return [*parts, f"::::{{dropdown}} {title}\n{inside}\n::::"]
 
 
 def _one(status: Status) -> list[str]:
