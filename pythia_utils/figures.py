@@ -108,6 +108,34 @@ def bars(frame: pd.DataFrame, label: str, value: str, xlabel: str) -> Figure:
     return figure
 
 
+def panel_grid(
+    frame: pd.DataFrame, panels: str | None, columns: int
+) -> tuple[Figure, np.ndarray, list[tuple[str, pd.DataFrame]]]:
+    """Small plots with common axes and the names of a column's values as titles, or one large plot.
+
+    Args:
+        frame: what is to be drawn.
+        panels: column whose values get a panel each, in order of appearance; None for one plot.
+        columns: panels in a row.
+
+    Returns:
+        The figure, its axes (rows, columns), those without a panel hidden, and the column's values
+        with their parts of the frame.
+    """
+    groups = list(frame.groupby(panels, sort=False)) if panels else [("", frame)]
+    columns = min(columns, len(groups))
+    rows = -(-len(groups) // columns)
+    size = (2.7 * columns, 2.0 * rows + 0.5) if panels else (7.2, 4)
+    figure, grid = plt.subplots(
+        rows, columns, figsize=size, sharex=True, sharey=True, squeeze=False
+    )
+    for axes, (name, _) in zip(grid.flat, groups, strict=False):
+        axes.set_title(readable(name), fontsize=8.5, fontweight="normal")
+    for axes in grid.flat[len(groups) :]:
+        axes.set_visible(False)
+    return figure, grid, groups
+
+
 def trajectories(
     frame: pd.DataFrame,
     ylabel: str,
@@ -126,25 +154,15 @@ def trajectories(
         columns: panels in a row.
         logy: logarithmic vertical axis.
     """
-    groups = list(frame.groupby(panels, sort=False)) if panels else [("", frame)]
-    columns = min(columns, len(groups))
-    rows = -(-len(groups) // columns)
-    size = (2.7 * columns, 2.0 * rows + 0.5) if panels else (7.2, 4)
-    figure, grid = plt.subplots(
-        rows, columns, figsize=size, sharex=True, sharey=True, squeeze=False
-    )
+    figure, grid, groups = panel_grid(frame, panels, columns)
     colours = size_palette(list(dict.fromkeys(frame["model"])))
-    for axes, (name, part) in zip(grid.flat, groups, strict=False):
+    for axes, (_, part) in zip(grid.flat, groups, strict=False):
         _curves(axes, part, colours)
-        if panels:
-            axes.set_title(readable(name), fontsize=8.5, fontweight="normal")
         if reference is not None:
             axes.axhline(reference, color=REFERENCE, ls="--", lw=1, zorder=1)
         if logy:
             axes.set_yscale("log")
         step_axis(axes, frame["step"], wide=panels is None)
-    for axes in grid.flat[len(groups) :]:
-        axes.set_visible(False)
     _outer_labels(figure, grid, len(groups), ylabel)
     _legend(figure, grid.flat[0])
     return figure

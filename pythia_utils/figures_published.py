@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from pythia_utils.figures import ACCENT, REFERENCE, readable, size_palette, step_axis
+from pythia_utils.figures import ACCENT, REFERENCE, panel_grid, size_palette, step_axis
 
 _LINES = {"standard": "-", "deduped": ":"}
 _MARKERS = {"standard": {"marker": "o"}, "deduped": {"marker": "s", "mfc": "white"}}
@@ -36,17 +36,10 @@ def trajectories(
         columns: panels in a row.
         early: training time on the axis log2(1 + step), which shows the first steps; else linear.
     """
-    groups = list(frame.groupby(panels, sort=False)) if panels else [("", frame)]
-    columns = min(columns, len(groups))
-    rows = -(-len(groups) // columns)
-    size = (2.6 * columns, 2.0 * rows + 0.6) if panels else (7.2, 4)
-    figure, grid = plt.subplots(
-        rows, columns, figsize=size, sharex=True, sharey=True, squeeze=False
-    )
+    figure, grid, groups = panel_grid(frame, panels, columns)
     colours = size_palette(list(frame["model"].unique()))
     for axes, (name, part) in zip(grid.flat, groups, strict=False):
         _curves(axes, part, colours, early)
-        axes.set_title(readable(name), fontsize=8.5, fontweight="normal")
         level = reference.get(name) if isinstance(reference, Mapping) else reference
         if level is not None:
             axes.axhline(level, color=REFERENCE, ls="--", lw=1, zorder=1)
@@ -69,7 +62,6 @@ def _curves(axes: Axes, frame: pd.DataFrame, colours: Mapping, early: bool) -> N
 def _time_axes(grid: np.ndarray, panels: int, steps: Sequence[int] | None) -> None:
     """Ticks of training time, below the lowest panel of each column; `steps` for a log axis."""
     for index, axes in enumerate(grid.flat):
-        axes.set_visible(index < panels)
         axes.tick_params(labelbottom=index + grid.shape[1] >= panels)
         if steps is not None:
             step_axis(axes, steps, wide=panels == 1)

@@ -20,7 +20,7 @@ from pythia_utils.published_files import (
     read_evaluations,
     result_files,
 )
-from pythia_utils.records import COLUMNS
+from pythia_utils.records import COLUMNS, identity
 from pythia_utils.suites import Checkpoint
 
 if TYPE_CHECKING:
@@ -181,24 +181,12 @@ def _records(evaluations: list[Evaluation], same: Mapping[str, tuple]) -> pd.Dat
     sizes = _sizes(evaluations)
     rows = []
     for each in evaluations:
-        common = _identity(each) | {"same_as": "; ".join(same[each.file])}
+        common = identity(each.checkpoint, EXPERIMENT.format(shots=each.shots))
+        common |= {"same_as": "; ".join(same[each.file])}
         rows += [common | row for row in _measured(each.results, sizes)]
     frame = pd.DataFrame(rows, columns=[*COLUMNS, "same_as"]).astype({"n": "Int64"})
     order = ["n_params", "variant", "model", "step", "experiment"]
     return frame.sort_values(order, kind="stable", ignore_index=True)
-
-
-def _identity(evaluation: Evaluation) -> dict:
-    checkpoint = evaluation.checkpoint
-    return {
-        "suite": checkpoint.model.suite,
-        "model": checkpoint.model.name,
-        "variant": checkpoint.model.variant,
-        "n_params": checkpoint.model.non_embedding_params,
-        "step": checkpoint.step,
-        "tokens_seen": checkpoint.tokens_seen,
-        "experiment": EXPERIMENT.format(shots=evaluation.shots),
-    }
 
 
 def _measured(results: Mapping[str, Mapping[str, float]], sizes: Mapping) -> Iterator[dict]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pythia_utils import record_store
 from pythia_utils.errors import UsageError, nearest
-from pythia_utils.suites import find_model
+from pythia_utils.suites import Checkpoint, find_model
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,22 +71,28 @@ def record(
         ValueError: a row with an unknown key, without a metric, with an infinite number, or twice.
     """
     checkpoint = find_model(model, suite).checkpoint(step)
-    identity = {
-        "suite": checkpoint.model.suite,
-        "model": checkpoint.model.name,
-        "variant": checkpoint.model.variant,
-        "n_params": checkpoint.model.non_embedding_params,
-        "step": checkpoint.step,
-        "tokens_seen": checkpoint.tokens_seen,
-        "experiment": experiment,
-    }
-    full = [identity | _measured(row) for row in rows]
+    common = identity(checkpoint, experiment)
+    full = [common | _measured(row) for row in rows]
     keys = [(row["metric"], row["subset"]) for row in full]
     if twice := sorted({key for key in keys if keys.count(key) > 1}):
         raise ValueError(f"recorded twice: metric {twice[0][0]!r}, subset {twice[0][1]!r}")
     frame = _frame(full)
     _display(frame, full)
     return frame
+
+
+def identity(checkpoint: Checkpoint, experiment: str) -> dict[str, Any]:
+    """What all records of a checkpoint have in common: the columns that tell what was measured."""
+    model = checkpoint.model
+    return {
+        "suite": model.suite,
+        "model": model.name,
+        "variant": model.variant,
+        "n_params": model.non_embedding_params,
+        "step": checkpoint.step,
+        "tokens_seen": checkpoint.tokens_seen,
+        "experiment": experiment,
+    }
 
 
 def _measured(row: Mapping[str, Any]) -> dict[str, Any]:

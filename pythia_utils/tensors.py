@@ -91,33 +91,15 @@ def open_tensors(
         reader: for the Hub; one reader for many checkpoints keeps its connections and its counts.
 
     Raises:
-        UsageError: unknown model, suite or step; one of ours that is not trained; one of the Hub's
-            that is not in its cache, if `HF_HUB_OFFLINE` is set.
-        FetchError: the Hub has no such repository or revision, or does not answer.
+        UsageError: unknown model, suite or step; one of ours that is not trained.
+        FetchError: the Hub has no such repository or revision, or does not answer; with
+            `HF_HUB_OFFLINE`, the cache does not have the checkpoint whole.
     """
     checkpoint = find_model(model, suite).checkpoint(step)
     repo_id = checkpoint.model.repo_id
-    if repo_id is None:
-        if not checkpoints.is_available(checkpoint):
-            folder = checkpoints.checkpoint_path(checkpoint)
-            raise UsageError(f"{model} step {step} is not trained yet ({folder} has no weights)")
-        return LocalTensors(checkpoints.checkpoint_path(checkpoint))
-    if hub.is_offline():
-        return LocalTensors(_cached(repo_id, checkpoint.revision))
-    revision = hub.describe(repo_id, checkpoint.revision)
-    return HubTensors(revision, reader or hub.reader())
-
-
-def _cached(repo_id: str, revision: str) -> Path:
-    """The folder of a revision in the Hub's cache."""
-    from huggingface_hub import try_to_load_from_cache
-
-    for name in (SINGLE, INDEX):
-        if isinstance(path := try_to_load_from_cache(repo_id, name, revision=revision), str):
-            return Path(path).parent
-    raise UsageError(
-        f"{repo_id} at {revision} is not in the Hub's cache, and HF_HUB_OFFLINE is set"
-    )
+    if repo_id is None or hub.is_offline():
+        return LocalTensors(checkpoints.checkpoint_folder(checkpoint))
+    return HubTensors(hub.describe(repo_id, checkpoint.revision), reader or hub.reader())
 
 
 def tensor_names(

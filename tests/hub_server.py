@@ -34,10 +34,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from range_server import QuietHandler
 
 LFS_SUFFIXES = (".safetensors", ".bin")
 Files = dict[str, bytes]
@@ -208,17 +210,7 @@ def is_lfs(name: str) -> bool:
 # --- the protocol ---------------------------------------------------------------------------------
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def log_message(self, *_):
-        pass
-
-    @property
-    def state(self) -> HubServer:
-        return self.server.state
-
+class Handler(QuietHandler):
     def do_GET(self):
         length = int(self.headers.get("Content-Length") or 0)
         self.form = parse_qs(self.rfile.read(length).decode()) if length else {}

@@ -52,7 +52,9 @@ def _readable(file: bytes | tuple[int, Read]) -> tuple[int, Read]:
     return (len(file), lambda start, stop: file[start:stop]) if isinstance(file, bytes) else file
 
 
-class Handler(BaseHTTPRequestHandler):
+class QuietHandler(BaseHTTPRequestHandler):
+    """Keeps connections open, prints nothing, and knows the `state` of its server."""
+
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
@@ -60,9 +62,11 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     @property
-    def state(self) -> RangeServer:
+    def state(self):
         return self.server.state
 
+
+class Handler(QuietHandler):
     def do_GET(self):
         asked = self.headers.get("Range", "")
         self.state.requests.append((self.path, asked))

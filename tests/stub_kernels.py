@@ -19,18 +19,9 @@ def execute(notebook, parameters, cwd, env, options=None) -> Execution:
     time.sleep(0.01)
     checkpoint = find_model(parameters["model"]).checkpoint(parameters["step"])
     executed.append((checkpoint.model.name, checkpoint.step))
-    identity = {
-        "suite": checkpoint.model.suite,
-        "model": checkpoint.model.name,
-        "variant": checkpoint.model.variant,
-        "n_params": checkpoint.model.non_embedding_params,
-        "step": checkpoint.step,
-        "tokens_seen": checkpoint.tokens_seen,
-        "experiment": "measure",
-    }
+    common = records.identity(checkpoint, "measure")
     rows = [
-        identity
-        | {"metric": "number", "subset": s, "value": checkpoint.step, "stderr": 0.1, "n": 7}
+        common | {"metric": "number", "subset": s, "value": checkpoint.step, "stderr": 0.1, "n": 7}
         for s in ("all", "a")
     ]
     data = {"text/plain": "x" * PADDING, records.MIME: {"version": 1, "rows": rows}}
