@@ -10,9 +10,8 @@ from pathlib import Path
 
 import psutil
 
-EVERY = (
-    0.1  # seconds between two looks; an allocation can outrun the limit by what it gets in these
-)
+# Seconds between two looks; an allocation can outrun the limit by what it gets in these.
+EVERY = 0.1
 TREE_EVERY = 5  # looks; children with sessions of their own are dearer to find
 SHARE = 0.9  # of the machine's memory, that a kernel may hold where no limit is given
 

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-ROW = (
-    64  # nodes in a row, if no sequence is longer: wider ones share little more, and attend to more
-)
+# Nodes in a row, if no sequence is longer: wider ones share little more, and attend to more.
+ROW = 64
 
 
 @dataclass(frozen=True)
@@ -73,9 +72,8 @@ def _lay_out(paths: dict[tuple[int, ...], np.ndarray], width: int, rows: int) ->
     ids = np.zeros((rows, width), np.int64)
     depths = np.zeros((rows, width), np.int64)
     sees = np.zeros((rows, width, width), bool)
-    sees[:, np.arange(width), np.arange(width)] = (
-        True  # padding sees itself: softmax needs something
-    )
+    # Padding sees itself: softmax needs something.
+    sees[:, np.arange(width), np.arange(width)] = True
     for sequence, path in paths.items():
         row, columns = path[0] // width, path % width
         ids[row, columns] = sequence
