@@ -93,7 +93,7 @@ def controls(summary: pd.DataFrame, table: pd.DataFrame) -> Figure:
         axes.legend(handles=shown, loc="lower center", bbox_to_anchor=(0.5, 1), fontsize=8.5)
     _name_rows(left, table["phenomenon"], rows)
     left.set_xlabel("accuracy")
-    right.set_xlabel("rank correlation of being right with it")
+    right.set_xlabel("rank correlation with being right")
     return figure
 
 

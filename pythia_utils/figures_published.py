@@ -23,7 +23,7 @@ def trajectories(
     ylabel: str,
     panels: str | None = None,
     reference: float | Mapping[str, float] | None = None,
-    columns: int = 4,
+    columns: int = 3,
     early: bool = False,
 ) -> Figure:
     """Curves over training, a line a model, with intervals as bands.
@@ -85,7 +85,7 @@ def _size_legend(figure: Figure, frame: pd.DataFrame, colours: Mapping) -> None:
     )  # fmt: skip
 
 
-def final_by_size(frame: pd.DataFrame, chance: Mapping[str, float], columns: int = 4) -> Figure:
+def final_by_size(frame: pd.DataFrame, chance: Mapping[str, float], columns: int = 3) -> Figure:
     """Accuracy against size, a panel a task, the two variants side by side.
 
     Args:

@@ -143,16 +143,16 @@ def sequence_rows(table: pd.DataFrame) -> list[dict]:
         table: of a `Sample`, with `memorized`, and `copies` where they are known.
 
     Returns:
-        The memorized share of subsets `all`, `seen`, `unseen`, `block-7`, and `text-8`: sequences whose
-        text training reads 8 times or more, up to the next of `COPIES`. A row of metric
+        The memorized share of subsets `all`, `seen`, `unseen`, `text-8` (sequences whose text training
+        reads 8 times or more, up to the next of `COPIES`) and `block-7`. A row of metric
         `memorized_item` for each memorized sequence: `sequence-1234` is training position 1234.
     """
     rows = [_share("all", table)]
     rows += [_share("seen" if seen else "unseen", p) for seen, p in table.groupby("seen")]
-    rows += [_share(f"block-{block}", part) for block, part in table.groupby("block")]
     if "copies" in table:
         classes = np.array(COPIES)[np.searchsorted(COPIES, table["copies"], side="right") - 1]
         rows += [_share(f"text-{least}", part) for least, part in table.groupby(classes)]
+    rows += [_share(f"block-{block}", part) for block, part in table.groupby("block")]
     return rows + _items("sequence", table.loc[table["memorized"], "position"])
 
 
