@@ -110,10 +110,10 @@ def audit(
     chosen = found.checkpoints if steps is None else [found.checkpoint(s) for s in sorted({*steps})]
     if found.repo_id is None:
         source = str(checkpoints.suite_folder(found.suite) / found.name)
-        facts, cost = local_facts(found, chosen, tensors, quiet)
-        if all(one.missing for one in facts):
+        if not any(checkpoints.checkpoint_path(one).is_dir() for one in chosen):
             hint = f"run: pythia train {found.suite} --models {found.name}"
             raise UsageError(f"{found.name} is not trained yet ({source}); {hint}")
+        facts, cost = local_facts(found, chosen, tensors, quiet)
     else:
         source = f"{hub.endpoint()}/{found.repo_id}"
         facts, cost = hub_facts(found, chosen, tensors, quiet)

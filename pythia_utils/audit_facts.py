@@ -226,10 +226,11 @@ def _each(function: Callable[[_T], _R], items: Iterable[_T], label: str, quiet: 
     """`function` of each item, some at a time; at the first failure the rest is given up."""
     from tqdm import tqdm
 
+    shape = {"disable": quiet or None, "leave": False, "unit": "revision"}  # None: if no terminal
     with ThreadPoolExecutor(_WORKERS) as pool:
         futures = [pool.submit(function, item) for item in items]
         try:
-            bar = tqdm(futures, label, file=sys.stderr, disable=quiet, leave=False, unit="revision")
+            bar = tqdm(futures, label, file=sys.stderr, **shape)
             return [future.result() for future in bar]
         finally:
             for future in futures:

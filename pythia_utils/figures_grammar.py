@@ -7,7 +7,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pythia_utils.figures import ACCENT, REFERENCE, category_palette, readable
+from pythia_utils.figures import (
+    ACCENT,
+    REFERENCE,
+    category_palette,
+    legend_above,
+    readable,
+    size_palette,
+    step_axis,
+)
 
 _PALE = "#8fb6d0"
 
@@ -112,6 +120,30 @@ def _name_rows(axes, names, rows: np.ndarray) -> None:
     axes.set_yticks(rows, [readable(name) for name in names])
     axes.set_ylim(-0.7, len(rows) - 0.3)
     axes.grid(axis="y", visible=False)
+
+
+def onsets(frame: pd.DataFrame, last_step: int) -> Figure:
+    """Onset steps with intervals: columns subset, model, onset, low, high (inf: not within training)."""
+    figure, axes = plt.subplots(figsize=(7.4, 0.9 + 0.42 * frame["subset"].nunique()))
+    names = list(dict.fromkeys(frame["subset"]))[::-1]
+    models = list(dict.fromkeys(frame["model"]))
+    colours, end = size_palette(models), np.log2(1 + last_step)
+    for shift, model in zip(np.linspace(0.27, -0.27, len(models)), models, strict=True):
+        part = frame[frame["model"] == model]
+        rows = np.array([names.index(subset) for subset in part["subset"]]) + shift
+        ends = [np.log2(1 + part[c].clip(0, last_step).to_numpy(float)) for c in ("low", "high")]
+        some = np.isfinite(part["low"].to_numpy(float))
+        axes.hlines(rows[some], ends[0][some], ends[1][some], color=colours[model], lw=2, alpha=0.5)
+        axes.plot(np.log2(1 + part["onset"]), rows, "o", ms=5, color=colours[model], label=model)
+        never = part["onset"].isna().to_numpy()
+        axes.plot(
+            np.full(never.sum(), end * 1.04), rows[never], ">", ms=5, mfc="none", mec=colours[model]
+        )
+    axes.set_yticks(range(len(names)), [readable(name) for name in names])
+    step_axis(axes, [0, *(2**k for k in range(1, int(end) + 1)), last_step])
+    axes.set_xlim(left=np.log2(1 + frame["low"].clip(0, last_step).min()) - 0.5)
+    legend_above(figure, axes)
+    return figure
 
 
 def orders(ranks: pd.DataFrame, fields: dict[str, str], xlabel: str) -> Figure:
