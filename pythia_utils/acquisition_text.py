@@ -10,6 +10,9 @@ from pythia_utils.nano.distractors import WRONG_RULES
 from pythia_utils.suites import find_model
 from pythia_utils.trajectories import order_agreement
 
+# In the cells of a table: an interval is not broken into lines.
+_SPACE = "\u00a0"
+
 
 def milestone_table(milestones: pd.DataFrame, name: str = "onset") -> pd.DataFrame:
     """Steps with intervals as texts, a row a phenomenon, a column a model.
@@ -42,7 +45,7 @@ def phase_table(named: pd.DataFrame) -> pd.DataFrame:
             "phenomenon": readable(row.subset),
             "model": row.model,
             "steps": f"{row.first:,} – {row.last:,}",
-            "deepest accuracy": f"{row.value:.2f} [{row.low:.2f}, {row.high:.2f}] at {row.deepest:,}",
+            "deepest accuracy": f"{row.value:.2f} [{row.low:.2f},{_SPACE}{row.high:.2f}] at {row.deepest:,}",
             "gain without the distractor": "–" if np.isnan(row.gain) else f"{row.gain:+.2f}",
             "the model follows": row.follows,
             "overcome": "yes" if row.overcome else "not yet",
@@ -128,9 +131,9 @@ def agreement_table(agreements: pd.DataFrame) -> pd.DataFrame:
             "what differs": row.compared,
             "models": row.orders,
             "phenomena": row.items,
-            "ρ [95% interval]": _dash(f"{row.rho:.2f} [{row.low:.2f}, {row.high:.2f}]"),
+            "ρ [95% interval]": _dash(f"{row.rho:.2f} [{row.low:.2f},{_SPACE}{row.high:.2f}]"),
             "W": _dash(f"{row.w:.2f}"),
-            "p": "< .001" if row.p_value < 0.001 else _dash(f"{row.p_value:.3f}"),
+            "p": f"<{_SPACE}.001" if row.p_value < 0.001 else _dash(f"{row.p_value:.3f}"),
         }
         for row in rows
     )
@@ -138,6 +141,12 @@ def agreement_table(agreements: pd.DataFrame) -> pd.DataFrame:
 
 def _dash(text: str) -> str:
     return "–" if "nan" in text else text
+
+
+def beside_table(both: pd.DataFrame, suite: str) -> pd.DataFrame:
+    """`beside_blimp` for readers."""
+    table = both.rename(index=readable, columns={"ours": suite, "pythia": "Pythia (v0)"})
+    return table.rename_axis(index="phenomenon of BLiMP").reset_index()
 
 
 def beside_in_words(both: pd.DataFrame) -> str:

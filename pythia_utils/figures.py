@@ -215,10 +215,16 @@ def _outer_labels(figure: Figure, grid: np.ndarray, panels: int, ylabel: str) ->
 
 
 def legend_above(figure: Figure, axes: Axes) -> None:
-    """Name the lines of one of its axes above a figure, unless there is only one."""
+    """Name the lines of one of its axes above a figure, unless there is only one.
+
+    There are as many columns as fit: a legend wider than its figure would shrink the plots.
+    """
     handles, labels = axes.get_legend_handles_labels()
-    if len(labels) > 1:
-        figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 5))
+    if len(labels) < 2:
+        return
+    widest = 0.65 + 0.085 * max(map(len, labels))  # inches, at the size of the labels
+    rows = -(-len(labels) // max(1, int(figure.get_figwidth() / widest)))
+    figure.legend(handles, labels, loc="outside upper center", ncols=-(-len(labels) // rows))
 
 
 def power_law(
@@ -265,8 +271,9 @@ def grid_heatmap(
     ]
     rows = frame[["model", "step", "value"]].assign(page=pages)
     order = list(dict.fromkeys(frame.sort_values(["variant", "n_params", "model"])["model"]))
+    steps = alt.Axis(labelAngle=0, labelOverlap="greedy", labelSeparation=4)
     place = {
-        "x": alt.X("step:O", title="training step", axis=alt.Axis(labelAngle=0)),
+        "x": alt.X("step:O", title="training step", axis=steps),
         "y": alt.Y("model:N", title=None, sort=order),
     }
     where = [alt.Tooltip("model:N"), alt.Tooltip("step:O")]

@@ -16,6 +16,7 @@ from pythia_utils.figures import (
     REFERENCE,
     category_palette,
     interval_bars,
+    legend_above,
     line_style,
     size_palette,
 )
@@ -59,7 +60,7 @@ def by_copies(frames: dict[str, pd.DataFrame]) -> Figure:
         ticks = sorted(set(frame["number"]))
         axes.set_xticks(np.log2(ticks), [str(tick) for tick in ticks])
         axes.set(xlabel="copies in training", ylabel=label)
-    _legend(figure, grid[0, 0])
+    legend_above(figure, grid[0, 0])
     return figure
 
 
@@ -89,7 +90,7 @@ def by_tenth(frame: pd.DataFrame) -> Figure:
     axes.axhline(0, color=REFERENCE, ls="--", lw=1.2)
     axes.set_xticks(range(1, 11))
     axes.set(xlabel="tenth of training that holds all 16 copies", ylabel="gain (nats a token)")
-    _legend(figure, axes)
+    legend_above(figure, axes)
     return figure
 
 
@@ -114,7 +115,7 @@ def forgetting(frame: pd.DataFrame, total_steps: int) -> Figure:
     axes.axhline(0, color=REFERENCE, ls="--", lw=1.2)
     axes.set(xlabel="training step (bars: when the copies are read)", ylabel="gain (nats a token)")
     axes.xaxis.set_major_formatter("{x:,.0f}")
-    _legend(figure, axes)
+    legend_above(figure, axes)
     return figure
 
 
@@ -124,7 +125,7 @@ def by_step(frame: pd.DataFrame, ylabel: str) -> Figure:
     _model_lines(axes, frame, frame["step"].astype(float))
     axes.set(xlabel="training step", ylabel=ylabel)
     axes.xaxis.set_major_formatter("{x:,.0f}")
-    _legend(figure, axes)
+    legend_above(figure, axes)
     return figure
 
 
@@ -192,7 +193,7 @@ def predictions(frame: pd.DataFrame) -> Figure:
         _model_lines(axes, part, part["step"].astype(float))
         axes.set(title=metric, ylim=(-0.03, 1.03), xlabel="training step")
         axes.xaxis.set_major_formatter("{x:,.0f}")
-    _legend(figure, max(grid[0], key=lambda axes: len(axes.get_lines())))
+    legend_above(figure, max(grid[0], key=lambda axes: len(axes.get_lines())))
     return figure
 
 
@@ -241,12 +242,6 @@ def _model_lines(axes: Axes, frame: pd.DataFrame, x: pd.Series) -> None:
         }
         bars = {"yerr": _errors(part), "elinewidth": 1}
         axes.errorbar(x[part.index] + shift, part["value"], label=name, **bars, **style)
-
-
-def _legend(figure: Figure, axes: Axes) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    columns = min(len(labels), 5 if max(map(len, labels)) < 13 else 4)
-    figure.legend(handles, labels, loc="outside upper center", ncols=columns)
 
 
 def _errors(frame: pd.DataFrame) -> Sequence:

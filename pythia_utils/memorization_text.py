@@ -22,10 +22,11 @@ def copies(shares: pd.DataFrame, gains: pd.DataFrame, model: str) -> str:
     if shares.empty:
         return NO_TRUTH
     rows = shares[shares["model"] == model].sort_values("number", ascending=False)
-    parts = [f"{round(r.value * r.n)} of {r.n} of {r.number} copies" for r in rows.itertuples()]
+    parts = [f"of {r.number} copies, {round(r.value * r.n)} of {r.n}" for r in rows.itertuples()]
+    parts = [*parts[:3], parts[-1].replace("of 1 copies", "of one copy")]
     once = gains[(gains["model"] == model) & (gains["number"] == 1)].iloc[0]
     return (
-        f"{model} recites {', '.join(parts[:3])}, and {parts[-1].replace('of 1 copies', 'of one copy')}. "
+        f"{model} recites planted documents as follows: {'; '.join(parts)}. "
         f"A single copy left a gain of {_range(once)} nats a token on average."
     )
 
@@ -55,7 +56,7 @@ def position(counts: pd.DataFrame, model: str, bound: float) -> str:
         f"- **Trend.** From the start to the end of training the odds change by a factor of {ratio:.2f} "
         f"[{low:.2f}, {high:.2f}] ({_p(trend.p_value)}).\n"
         f"- **Equivalence.** The rate {shown} within a ratio of {bound} ({_p(same.p_value)}). If it "
-        f"is equal, about {events:,} memorized sequences show so four times in five."
+        f"is equal, about {events:,} memorized sequences would show it four times in five."
     )
 
 
