@@ -125,7 +125,7 @@ def panel_grid(
     groups = list(frame.groupby(panels, sort=False)) if panels else [("", frame)]
     columns = min(columns, len(groups))
     rows = -(-len(groups) // columns)
-    size = (2.7 * columns, 2.0 * rows + 0.5) if panels else (7.2, 4)
+    size = (2.7 * columns, 2.0 * rows + 0.5) if len(groups) > 1 else (7.2, 4)
     figure, grid = plt.subplots(
         rows, columns, figsize=size, sharex=True, sharey=True, squeeze=False
     )
@@ -162,7 +162,7 @@ def trajectories(
             axes.axhline(reference, color=REFERENCE, ls="--", lw=1, zorder=1)
         if logy:
             axes.set_yscale("log")
-        step_axis(axes, frame["step"], wide=panels is None)
+        step_axis(axes, frame["step"], wide=len(groups) == 1)
     _outer_labels(figure, grid, len(groups), ylabel)
     legend_above(figure, grid.flat[0])
     return figure

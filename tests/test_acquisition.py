@@ -166,7 +166,12 @@ def test_sentences_follow_the_numbers():
     assert "p < .001" in text
     opposite = acquisition.agreements(pd.DataFrame([order, -order, order], index=names))
     assert "do not agree" in acquisition_text.agreement_in_words(opposite, "sizes")
-    related = pd.DataFrame({"ours": order, "pythia": order})
+    related = pd.DataFrame(
+        {"ours": order, "pythia": order}, index=[f"filler_{i}" for i in range(8)]
+    )
+    shown = acquisition_text.beside_table(related, "nano")
+    assert list(shown) == ["phenomenon of BLiMP", "nano", "Pythia (v0)"]
+    assert shown.iloc[3].tolist() == ["filler 3", 3, 3]
     assert "the two orders are related" in acquisition_text.beside_in_words(related)
     unrelated = pd.DataFrame({"ours": order, "pythia": [3, 7, 0, 5, 1, 6, 2, 4]})
     assert "may be there or not" in acquisition_text.beside_in_words(unrelated)
