@@ -1,5 +1,7 @@
 """Figures as they are drawn: nothing overlaps, and colours and lines mean one thing everywhere."""
 
+from itertools import pairwise
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -52,7 +54,7 @@ def test_labels_of_steps_do_not_touch_and_name_first_and_last(steps, panels):
     axes = figure.axes[0 if panels == 1 else 12]
     labels = axes.get_xticklabels()
     spans = boxes(figure, labels)
-    assert all(a.x1 < b.x0 for a, b in zip(spans, spans[1:], strict=False))
+    assert all(a.x1 < b.x0 for a, b in pairwise(spans))
     assert [labels[0].get_text(), labels[-1].get_text()] == ["0", f"{steps[-1]:,}"]
 
 
@@ -73,6 +75,6 @@ def test_bands_and_lines_are_the_values_over_log_steps():
 
 
 def test_axes_without_a_panel_are_hidden():
-    figure, grid, groups = figures.panel_grid(curves(["nano-7k"], 4), "subset", columns=3)
+    _, grid, groups = figures.panel_grid(curves(["nano-7k"], 4), "subset", columns=3)
     assert [name for name, _ in groups] == [f"panel_{p}" for p in range(4)]
     assert [axes.get_visible() for axes in grid.flat] == [True] * 4 + [False] * 2
