@@ -129,6 +129,9 @@ def test_homogeneity_of_known_tables():
     assert apart.cramer_v == pytest.approx(1)
     assert apart.by_chance == pytest.approx(np.sqrt(1 / 100))
     assert apart.gap == pytest.approx(0.5)
+    assert "No change of the mix is seen" in even.in_words()
+    assert "50.0 percentage points (a, tenth 1)" in apart.in_words()
+    assert "a false alarm" in apart.in_words()
     with pytest.raises(UsageError, match="two rows"):
         homogeneity(pd.DataFrame({"a": [1, 2]}))
 

@@ -87,7 +87,7 @@ def domain_counts(pieces: pd.DataFrame, total_steps: int, parts: int = 10) -> pd
 
 
 def domain_shares(counts: pd.DataFrame, total_steps: int) -> pd.DataFrame:
-    """`domain_counts` as shares of each part's documents, for `figures.over_training`.
+    """`domain_counts` as shares of each part's documents, for `figures_training_data.over_training`.
 
     Returns:
         Columns step (the middle of the part), domain, value, low and high (Wilson's 95% interval).
@@ -123,6 +123,20 @@ class Homogeneity:
     gap: float
     gap_row: int
     gap_column: str
+
+    def in_words(self) -> str:
+        """For rows that are tenths of training, in an order that is known to be a shuffle."""
+        alarm = (
+            "That p is below .05, as for one shuffle in twenty; this is a shuffle: a false alarm."
+        )
+        return (
+            f"**Test.** If the mix does not change, χ² is about its degrees of freedom. Here χ² = "
+            f"{self.chi_squared:.1f} on {self.dof} degrees of freedom (p = {self.p_value:.2g}). **Effect "
+            f"size.** Cramér's V is {self.cramer_v:.3f}, on a scale from 0 (the same mix everywhere) to 1; a "
+            f"random order of this many documents gives about {self.by_chance:.3f}. The largest departure of "
+            f"any domain in any tenth is {100 * self.gap:.1f} percentage points ({self.gap_column}, tenth "
+            f"{self.gap_row + 1}). {alarm if self.p_value < 0.05 else 'No change of the mix is seen.'}"
+        )
 
 
 def homogeneity(counts: pd.DataFrame) -> Homogeneity:
