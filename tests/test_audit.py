@@ -338,6 +338,13 @@ def test_our_own_models(trained):
         audit("pico-14k")
 
 
+def test_where_there_is_no_terminal_there_are_no_bars(trained):
+    done = CliRunner().invoke(cli, ["audit", "pico-7k", "--steps", "0,2"])
+    assert (done.exit_code, done.stderr) == (0, "")
+    done = CliRunner().invoke(cli, ["audit", "pico-14k"])
+    assert (type(done.exception), done.stderr) == (UsageError, "")
+
+
 def test_the_command_prints_a_table_and_exits_with_1_if_something_is_new(trained, tmp_path):
     (trained / "step1" / SINGLE).unlink()
     done = run("pico-7k", "--steps", "0, 2-16", "--json", str(tmp_path / "report.json"))

@@ -15,6 +15,7 @@ from pythia_utils.nano.readings import (
     domain_counts,
     domain_shares,
     homogeneity,
+    mix_in_words,
     read_before,
     readings,
     tokens_by_domain,
@@ -129,11 +130,16 @@ def test_homogeneity_of_known_tables():
     assert apart.cramer_v == pytest.approx(1)
     assert apart.by_chance == pytest.approx(np.sqrt(1 / 100))
     assert apart.gap == pytest.approx(0.5)
-    assert "No change of the mix is seen" in even.in_words()
-    assert "50.0 percentage points (a, tenth 1)" in apart.in_words()
-    assert "a false alarm" in apart.in_words()
     with pytest.raises(UsageError, match="two rows"):
         homogeneity(pd.DataFrame({"a": [1, 2]}))
+
+
+def test_a_mix_in_words_excuses_what_a_shuffle_gives_and_nothing_else():
+    tables = {"No change": [52, 48], "One shuffle in twenty": [60, 40], "at fault": [90, 10]}
+    for verdict, a in tables.items():
+        text = mix_in_words(pd.DataFrame({"a": a, "b": a[::-1]}))
+        assert [other for other in tables if other in text] == [verdict]
+    assert "40.0 percentage points (a, tenth 1)" in text
 
 
 def test_repeats_of_the_deduplicated_run_are_as_many_as_expected(home):

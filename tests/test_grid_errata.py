@@ -156,6 +156,7 @@ def test_a_heatmap_without_faults_has_one_layer(drawn):
     figures.grid_heatmap(records(("pythia-1b", 0), ("pythia-1b", 1)), "number")
     assert "layer" not in drawn[0]
     assert drawn[0]["mark"]["type"] == "rect"
+    assert drawn[0]["encoding"]["x"]["axis"]["labelOverlap"] == "greedy"  # 154 steps do not fit
 
 
 def test_the_page_of_all_runs_marks_them_too(tmp_path):

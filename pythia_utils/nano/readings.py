@@ -124,20 +124,6 @@ class Homogeneity:
     gap_row: int
     gap_column: str
 
-    def in_words(self) -> str:
-        """For rows that are tenths of training, in an order that is known to be a shuffle."""
-        alarm = (
-            "That p is below .05, as for one shuffle in twenty; this is a shuffle: a false alarm."
-        )
-        return (
-            f"**Test.** If the mix does not change, χ² is about its degrees of freedom. Here χ² = "
-            f"{self.chi_squared:.1f} on {self.dof} degrees of freedom (p = {self.p_value:.2g}). **Effect "
-            f"size.** Cramér's V is {self.cramer_v:.3f}, on a scale from 0 (the same mix everywhere) to 1; a "
-            f"random order of this many documents gives about {self.by_chance:.3f}. The largest departure of "
-            f"any domain in any tenth is {100 * self.gap:.1f} percentage points ({self.gap_column}, tenth "
-            f"{self.gap_row + 1}). {alarm if self.p_value < 0.05 else 'No change of the mix is seen.'}"
-        )
-
 
 def homogeneity(counts: pd.DataFrame) -> Homogeneity:
     """Test a table of counts of independent things, rows by columns, for one mix in all rows.
@@ -158,6 +144,27 @@ def homogeneity(counts: pd.DataFrame) -> Homogeneity:
     v, by_chance = np.sqrt([test.statistic / scale, test.dof / scale]).tolist()
     where = (float(gaps[column].max()), gaps[column].idxmax(), column)
     return Homogeneity(test.statistic, test.dof, test.pvalue, v, by_chance, *where)
+
+
+def mix_in_words(counts: pd.DataFrame) -> str:
+    """The test of `domain_counts` in tenths of training, whose order is known to be a shuffle.
+
+    A small p must come now and then; one that no shuffle gives is told as the fault that it is.
+    """
+    found = homogeneity(counts)
+    verdict = "No change of the mix is seen."
+    if found.p_value < 0.05:
+        verdict = "One shuffle in twenty gives a p below .05; this order is a shuffle."
+    if found.p_value < 1e-4:
+        verdict = "**No shuffle gives such a p: the order or the counting is at fault.**"
+    return (
+        f"**Test.** If the mix does not change, χ² is about its degrees of freedom. Here χ² = "
+        f"{found.chi_squared:.1f} on {found.dof} degrees of freedom (p = {found.p_value:.2g}). {verdict} "
+        f"**Effect size.** Cramér's V is {found.cramer_v:.3f}, on a scale from 0 (the same mix everywhere) "
+        f"to 1; a random order of this many documents gives about {found.by_chance:.3f}. The largest "
+        f"departure of any domain in any tenth is {100 * found.gap:.1f} percentage points "
+        f"({found.gap_column}, tenth {found.gap_row + 1})."
+    )
 
 
 def read_before(pieces: pd.DataFrame, total_steps: int, parts: int = 50) -> pd.DataFrame:
