@@ -193,6 +193,7 @@ def predictions(frame: pd.DataFrame) -> Figure:
         _model_lines(axes, part, part["step"].astype(float))
         axes.set(title=metric, ylim=(-0.03, 1.03), xlabel="training step")
         axes.xaxis.set_major_formatter("{x:,.0f}")
+    grid[0, 0].set_ylabel("share of items")
     legend_above(figure, max(grid[0], key=lambda axes: len(axes.get_lines())))
     return figure
 
