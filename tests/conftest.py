@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -14,6 +15,8 @@ import pytest
 from grids import make_project
 
 ROOT = Path(__file__).resolve().parents[1]
+# A shell's background jobs ignore Ctrl-C, and so would the processes that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 PROJECT_FILES = ("book", "notebooks", "experiments.yml", "_config.yml")
 
 
