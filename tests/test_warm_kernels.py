@@ -284,7 +284,7 @@ def test_an_import_that_fails_is_told_once_and_kernels_start_cold(
     for _ in range(2):
         assert printed(run_cells(tmp_path, "print('cold')")) == "cold\n"
     told = "kernels start cold: ModuleNotFoundError: No module named 'no_such_module'\n"
-    assert capfd.readouterr().err == told
+    assert capfd.readouterr().err.count(told) == 1
 
 
 @linux
