@@ -29,9 +29,14 @@ from pathlib import Path
 
 import numpy as np
 
-from pythia_utils.data_order import PackedDataset, _cuts, build_order, neox_num_samples
-from pythia_utils.indexed_dataset import IndexedDataset, write_indexed_dataset
-from pythia_utils.repeats import DEDUPED_PILE, expected_shares, repeats_in_order, simulate_repeats
+from pythia_utils.training_data.indexed_dataset import IndexedDataset, write_indexed_dataset
+from pythia_utils.training_data.order import PackedDataset, _cuts, build_order, neox_num_samples
+from pythia_utils.training_data.repeats import (
+    DEDUPED_PILE,
+    expected_shares,
+    repeats_in_order,
+    simulate_repeats,
+)
 
 SEQ_LENGTH = 2048
 MEAN_TOKENS = 1542  # of a document of the deduplicated Pile
@@ -205,9 +210,9 @@ def bench_http() -> None:
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
     from range_server import serve
 
-    from pythia_utils.preshuffled import Preshuffled
-    from pythia_utils.remote_shards import HttpShards
-    from pythia_utils.shards import HUB_SHARD_BYTES, shard_name
+    from pythia_utils.training_data.preshuffled import Preshuffled
+    from pythia_utils.training_data.remote_shards import HttpShards
+    from pythia_utils.training_data.shards import HUB_SHARD_BYTES, shard_name
 
     sizes = [HUB_SHARD_BYTES] * 20 + [143_000 * 1024 * 2049 * 2 - 20 * HUB_SHARD_BYTES]
     files = {

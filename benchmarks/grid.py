@@ -27,13 +27,15 @@ import nbformat
 import numpy as np
 import pandas as pd
 
-from pythia_utils import experiments, planning, records, runner
-from pythia_utils.checkpoints import checkpoint_path
-from pythia_utils.errata import CheckpointWarning
-from pythia_utils.kernel_options import KernelOptions
-from pythia_utils.ledger import Ledger, Outcome
-from pythia_utils.suites import find_model, suite
-from pythia_utils.warm_kernels import ForkServer
+from pythia_utils.engine import runner
+from pythia_utils.engine.kernels.options import KernelOptions
+from pythia_utils.engine.kernels.warm import ForkServer
+from pythia_utils.grid import config as experiments
+from pythia_utils.grid import expand, planning, records
+from pythia_utils.grid.ledger import Ledger, Outcome
+from pythia_utils.suites.catalog import find_model, suite
+from pythia_utils.suites.errata import CheckpointWarning
+from pythia_utils.suites.folders import checkpoint_path
 
 ROOT = Path(__file__).resolve().parents[1]
 PARAMETERS = (
@@ -101,7 +103,7 @@ def make_project(root: Path, names: list[str], code: str, profile: str) -> None:
 def pico_cells(root: Path, code: str, n: int) -> list:
     """`n` cells over checkpoints of a few bytes, which nothing opens."""
     make_project(root, ["bench"], code, "{suite: pico, models: all, steps: all}")
-    cells = experiments.expand(experiments.load_config(root))[:n]
+    cells = expand.expand(experiments.load_config(root))[:n]
     for model in suite("pico").models.values():
         for checkpoint in model.checkpoints:
             path = checkpoint_path(checkpoint) / "model.safetensors"
@@ -171,8 +173,8 @@ def bench_grid(root: Path, size: int) -> dict[str, float]:
     make_project(root, names, FORWARD, profile)
     config = experiments.load_config(root)
     ledger = Ledger(root / "runs" / "ledger.jsonl")
-    seconds = {"expand": timed(lambda: experiments.expand(config))}
-    cells = experiments.expand(config)[:size]
+    seconds = {"expand": timed(lambda: expand.expand(config))}
+    cells = expand.expand(config)[:size]
     seconds["plan, nothing has run"] = timed(lambda: planning.plan(cells, ledger))
     pretend(cells, ledger)
     due: list = []

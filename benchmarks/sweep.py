@@ -57,7 +57,7 @@ def row(what: str, ours: object, plain: object = "", ratio: object = "") -> None
 
 
 def steps_of(count: int) -> list[int]:
-    from pythia_utils.suites import find_model
+    from pythia_utils.suites.catalog import find_model
 
     return list(find_model(MODEL).steps[:count])
 
@@ -189,7 +189,7 @@ def bench_swap() -> None:
     from hub_server import checkpoint_files
     from transformers.utils import logging
 
-    from pythia_utils import weights
+    from pythia_utils.suites import weights
 
     logging.disable_progress_bar()
     torch.set_num_threads(1)

@@ -3,37 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
-from grids import make_project
+from helpers.commands import ROOT, run_or_fail
+from helpers.grids import make_project
 
-ROOT = Path(__file__).resolve().parents[1]
 # A shell's background jobs ignore Ctrl-C, and so would the processes that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 PROJECT_FILES = ("book", "notebooks", "experiments.yml", "_config.yml")
-
-
-def pythia(
-    *arguments: str, cwd: Path = ROOT, home: Path | None = None
-) -> subprocess.CompletedProcess:
-    """Run the command line as a user would; a failure is returned, not raised."""
-    env = os.environ | ({"PYTHIA_HOME": str(home)} if home else {})
-    env.pop("PYTHIA_RUNS", None)
-    command = [sys.executable, "-m", "pythia_utils.cli", *arguments]
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
-
-
-def run_or_fail(*arguments: str, cwd: Path, home: Path) -> subprocess.CompletedProcess:
-    done = pythia(*arguments, cwd=cwd, home=home)
-    assert done.returncode == 0, f"pythia {' '.join(arguments)}:\n{done.stdout}\n{done.stderr}"
-    return done
 
 
 @pytest.fixture(scope="session")
@@ -107,17 +87,3 @@ def root(tmp_path, pico_home):
     """A project of one's own with one experiment for each fixture notebook, and nothing run."""
     make_project(tmp_path)
     return tmp_path
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def wait_until(condition, seconds: float) -> bool:
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.05)
-    return condition()

@@ -12,7 +12,7 @@ import zipfile
 
 import pytest
 import yaml
-from conftest import ROOT
+from helpers.commands import ROOT
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -49,7 +49,7 @@ def test_the_installed_wheel_works_away_from_the_checkout(distributions, tmp_pat
     subprocess.run([*install, "--target", str(site), str(distributions[0])], check=True)
     env = os.environ | {"PYTHONPATH": str(site)}
     code = (
-        "import json, pythia_utils, pythia_utils.cli; from pythia_utils.suites import data_dir;"
+        "import json, pythia_utils, pythia_utils.cli.main; from pythia_utils.suites.catalog import data_dir;"
         "print(json.dumps([pythia_utils.__file__, str(data_dir())]))"
     )
     done = subprocess.run(
@@ -62,7 +62,7 @@ def test_the_installed_wheel_works_away_from_the_checkout(distributions, tmp_pat
     )
     assert all(path.startswith(str(site)) for path in json.loads(done.stdout))
     listed = subprocess.run(
-        [sys.executable, "-m", "pythia_utils.cli", "suites", "pico"],
+        [sys.executable, "-m", "pythia_utils.cli.main", "suites", "pico"],
         cwd=tmp_path,
         env=env,
         capture_output=True,
@@ -77,7 +77,7 @@ def test_the_installed_wheel_works_away_from_the_checkout(distributions, tmp_pat
     found = subprocess.run(
         [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
     )
-    assert found.stdout.strip() == "True <class 'pythia_utils.warm_kernels.WarmProvisioner'>"
+    assert found.stdout.strip() == "True <class 'pythia_utils.engine.kernels.warm.WarmProvisioner'>"
 
 
 def requirements() -> list[Requirement]:

@@ -6,7 +6,7 @@ import functools
 
 import datasets
 
-from pythia_utils.evaldata import load_pairs
+from pythia_utils.evaluation.sets import load_pairs
 
 
 def minimal_pairs(

@@ -1,0 +1,3 @@
+"""Make our own suites: grammar, corpus, training.
+
+Imports `base`, `suites` and `training_data`, where what was made is read."""

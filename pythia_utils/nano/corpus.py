@@ -27,23 +27,25 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pythia_utils.checkpoints import suite_folder
-from pythia_utils.data_order import PackedDataset, build_order, document_readings
-from pythia_utils.errors import UsageError
-from pythia_utils.indexed_dataset import IndexedDataset, write_indexed_dataset
+from pythia_utils.base.files import atomic_write, file_digest
+from pythia_utils.base.sources import code_fingerprint, imported_sources
 from pythia_utils.nano import documents as texts
-from pythia_utils.provenance import atomic_write, code_fingerprint, file_digest, imported_sources
-from pythia_utils.suites import Suite
-from pythia_utils.suites import suite as find_suite
+from pythia_utils.suites.catalog import Suite
+from pythia_utils.training_data.corpus import (
+    COPIES,
+    END_OF_TEXT,
+    MEMORIZATION_LENGTH,
+    PADDING,
+    VARIANTS,
+    Corpus,
+    order,
+)
+from pythia_utils.training_data.indexed_dataset import IndexedDataset, write_indexed_dataset
+from pythia_utils.training_data.order import document_readings
 
-END_OF_TEXT = "<|endoftext|>"  # id 0; ends every document, and stands for the unknown
-PADDING = "<|padding|>"
-VARIANTS = ("standard", "deduped")
 TOKENIZER_DOCUMENTS = 1_500  # a domain
 
-# A memorization document is 32 random words: nothing but memory predicts its second half.
-MEMORIZATION_LENGTH = 32
-COPIES = (1, 2, 4, 8, 16, 32, 64)  # of the sequences placed anywhere in training
+
 TENTH_COPIES = 16  # of the sequences whose copies all stand in one tenth of training
 SLOTS_A_SET = sum(COPIES) + 10 * TENTH_COPIES
 
@@ -59,71 +61,11 @@ class _Entry:
     placement: str = ""
 
 
-@dataclass(frozen=True)
-class Corpus:
-    """A corpus on disk."""
-
-    suite: Suite
-
-    @property
-    def folder(self) -> Path:
-        return suite_folder(self.suite.name) / "corpus"
-
-    @property
-    def manifest(self) -> dict:
-        """What is there and what made it; empty if there is no whole corpus."""
-        path = self.folder / "manifest.json"
-        return json.loads(path.read_text()) if path.is_file() else {}
-
-    def is_current(self) -> bool:
-        """Whether the corpus is there, made by today's code and settings."""
-        return self.manifest.get("recipe") == recipe(self.suite)
-
-    def tokenizer_file(self) -> Path:
-        return self.folder / "tokenizer.json"
-
-    def indexed(self, variant: str) -> IndexedDataset:
-        """The documents of a variant."""
-        return IndexedDataset(self.folder / variant)
-
-    def training_data(self, variant: str) -> PackedDataset:
-        """The samples of a variant, (seq_length + 1,) tokens each, in the order of training."""
-        indexed = self.indexed(variant)
-        return PackedDataset(indexed, _order(self.suite, indexed.sizes))
-
-    def documents(self, variant: str) -> pd.DataFrame:
-        """Ground truth, a row a document in the order of the file."""
-        return pd.read_parquet(self.folder / f"{variant}.documents.parquet")
-
-    def occurrences(self, variant: str) -> pd.DataFrame:
-        """Ground truth, a row for each time that training reads a document."""
-        return pd.read_parquet(self.folder / f"{variant}.occurrences.parquet")
-
-    def facts(self) -> pd.DataFrame:
-        """Ground truth of the facts domain, a row a fact."""
-        return pd.read_parquet(self.folder / "facts.parquet")
-
-
-def open_corpus(suite_name: str) -> Corpus:
-    """The corpus of a local suite.
-
-    Raises:
-        UsageError: a suite that has none, or one whose corpus has not been made.
-    """
-    suite = find_suite(suite_name)
-    if suite.kind != "local":
-        raise UsageError(f"suite {suite.name} has no corpus of ours; expected a suite trained here")
-    corpus = Corpus(suite)
-    if not corpus.manifest:
-        raise UsageError(
-            f"{suite.name} has no corpus in {corpus.folder}; run: pythia train {suite.name}"
-        )
-    return corpus
-
-
 def recipe(suite: Suite) -> dict:
     """What decides every byte of the corpus: settings and code. Equal recipes give equal files."""
-    code = imported_sources("import pythia_utils.nano.documents\nimport pythia_utils.data_order")
+    code = imported_sources(
+        "import pythia_utils.nano.documents\nimport pythia_utils.training_data.order"
+    )
     sizes = {key: suite.training[key] for key in ("total_steps", "batch_size", "seq_length")}
     return {
         "corpus": suite.corpus,
@@ -132,10 +74,15 @@ def recipe(suite: Suite) -> dict:
     }
 
 
+def is_current(corpus: Corpus) -> bool:
+    """Whether a corpus is there, made by today's code and settings."""
+    return corpus.manifest.get("recipe") == recipe(corpus.suite)
+
+
 def make_corpus(suite: Suite) -> Corpus:
     """Make the corpus of a local suite, unless the one on disk was made by this very recipe."""
     corpus = Corpus(suite)
-    if corpus.is_current():
+    if is_current(corpus):
         return corpus
     shutil.rmtree(corpus.folder, ignore_errors=True)
     corpus.folder.mkdir(parents=True)
@@ -302,15 +249,6 @@ def _distinct(entries: list[_Entry]) -> list[_Entry]:
     return list({entry.content: entry for entry in entries}.values())
 
 
-# --- order and files ------------------------------------------------------------------------------
-
-
-def _order(suite: Suite, sizes: Iterable[int]):
-    training = suite.training
-    samples = training["total_steps"] * training["batch_size"]
-    return build_order(np.asarray(sizes), training["seq_length"], samples, training["seed"])
-
-
 def _positions(suite: Suite, sizes: Iterable[int]) -> pd.DataFrame:
     """A row for each copy of a document that training reads, in file order.
 
@@ -318,7 +256,7 @@ def _positions(suite: Suite, sizes: Iterable[int]) -> pd.DataFrame:
     """
     sizes = np.asarray(sizes)
     batch_size = suite.training["batch_size"]
-    readings = document_readings(_order(suite, sizes), sizes)
+    readings = document_readings(order(suite, sizes), sizes)
     frame = pd.DataFrame(readings._asdict())[["document", "entry", "position", "length"]]
     frame = frame[frame["position"] < suite.training["total_steps"] * batch_size]
     longest = frame.sort_values(["entry", "length"]).drop_duplicates("entry", keep="last")

@@ -17,7 +17,8 @@ import string
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pythia_utils.nano import grammar, stories
+from pythia_utils.nano import grammar as nano_grammar
+from pythia_utils.nano import stories as nano_stories
 
 DOMAINS = ("grammar", "stories", "echo", "facts", "arithmetic")
 SYMBOLS = string.ascii_letters + "#@%&"  # 56 echo symbols, each a token of its own
@@ -86,7 +87,7 @@ def documents(domain: str, seed: int, stream: str) -> Iterator[Document]:
             yield _facts_document(facts, cumulative, rng)
     make = {
         "grammar": _grammar_document,
-        "stories": stories.story,
+        "stories": nano_stories.story,
         "echo": _echo_document,
         "arithmetic": _arithmetic_document,
     }[domain]
@@ -101,7 +102,7 @@ def validation_texts(domain: str, seed: int) -> list[str]:
 
 
 def _grammar_document(rng: random.Random) -> str:
-    return " ".join(grammar.sentence(rng) for _ in range(rng.randint(4, 8)))
+    return " ".join(nano_grammar.sentence(rng) for _ in range(rng.randint(4, 8)))
 
 
 def _echo_document(rng: random.Random) -> str:

@@ -15,17 +15,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pythia_utils.errors import UsageError, unknown
-from pythia_utils.nano.lexicon import (
-    ANIMATE,
-    HELD_OUT,
-    OBJECTS,
-    TRAINING,
-    Noun,
-    Verb,
-    Words,
-    pick,
-)
+from pythia_utils.base.errors import UsageError, unknown
+from pythia_utils.nano.lexicon import ANIMATE, HELD_OUT, OBJECTS, TRAINING, Noun, Verb, Words, pick
 from pythia_utils.nano.phrases import (
     DONE_TO,
     DONE_TO_COMMON,

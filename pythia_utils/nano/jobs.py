@@ -8,23 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
-import json
 import multiprocessing
 import os
 import queue
-import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from pythia_utils.checkpoints import checkpoint_path, is_available, suite_folder
-from pythia_utils.errors import TrainingError, UsageError
-from pythia_utils.nano.corpus import Corpus
-from pythia_utils.provenance import code_fingerprint
-from pythia_utils.suites import Model, suite
+from pythia_utils.base.errors import TrainingError, UsageError
+from pythia_utils.suites.catalog import Model
+from pythia_utils.suites.folders import suite_folder
 
 _REPORT_SECONDS = 0.3
 
@@ -37,52 +31,6 @@ class Report:
     step: int
     loss: float
     tokens_per_second: float
-
-
-def recipe(model: Model) -> str:
-    """SHA-256 of all that decides the weights but the device: shape, settings, corpus, training code."""
-    family = suite(model.suite)
-    facts = {
-        "model": repr(model),
-        "steps": model.steps,
-        "training": family.training,
-        "corpus": Corpus(family).manifest.get("sha256"),
-        "code": code_fingerprint([Path(__file__).with_name("train.py")]),
-    }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-
-
-def model_folder(model: Model) -> Path:
-    """Where a model's checkpoints and its trainer state are."""
-    return suite_folder(model.suite) / model.name
-
-
-def wanted_steps(model: Model, until: int | None) -> list[int]:
-    """The checkpoints of a run that stops at `until`."""
-    return [step for step in model.steps if until is None or step <= until]
-
-
-def is_trained(model: Model, until: int | None = None) -> bool:
-    """Whether every checkpoint up to `until` is on disk, made by today's recipe."""
-    checkpoints = [model.checkpoint(step) for step in wanted_steps(model, until)]
-    return all(map(is_available, checkpoints)) and _made_by(checkpoints[-1]) == recipe(model)
-
-
-def _made_by(checkpoint) -> str | None:
-    try:
-        return json.loads((checkpoint_path(checkpoint) / "checkpoint.json").read_text())["recipe"]
-    except (OSError, ValueError, KeyError):
-        return None
-
-
-def remove_stale(model: Model) -> bool:
-    """Remove checkpoints that another recipe trained. Returns whether there were any."""
-    current = recipe(model)
-    made = [_made_by(c) for c in model.checkpoints if is_available(c)]
-    stale = any(digest != current for digest in made)
-    if stale:
-        shutil.rmtree(model_folder(model))
-    return stale
 
 
 @contextlib.contextmanager
@@ -170,7 +118,7 @@ def _work(tasks, reports, device: str, until: int | None, parent: int) -> None:
     import torch
 
     from pythia_utils.nano.train import train_model
-    from pythia_utils.suites import find_model
+    from pythia_utils.suites.catalog import find_model
 
     torch.set_num_threads(1)
     # On a GPU sums would else be taken in any order, and the same seed give other weights.

@@ -24,11 +24,11 @@ import torch
 import transformers
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
 
-from pythia_utils.checkpoints import checkpoint_path, is_available
-from pythia_utils.nano.corpus import END_OF_TEXT, PADDING, Corpus
-from pythia_utils.nano.jobs import model_folder, recipe
-from pythia_utils.provenance import atomic_write
-from pythia_utils.suites import Model, suite
+from pythia_utils.base.files import atomic_write
+from pythia_utils.nano.trained import model_folder, recipe
+from pythia_utils.suites.catalog import Model, suite
+from pythia_utils.suites.folders import checkpoint_path, is_available
+from pythia_utils.training_data.corpus import END_OF_TEXT, PADDING, Corpus
 
 STATE = "trainer_state.pt"
 transformers.utils.logging.disable_progress_bar()  # else a bar for every file of every checkpoint

@@ -6,12 +6,15 @@ import sys
 import time
 from collections.abc import Iterable
 
-from pythia_utils.checkpoints import pick_device, suite_folder
-from pythia_utils.errors import UsageError, unknown
-from pythia_utils.nano import jobs
-from pythia_utils.nano.corpus import make_corpus
-from pythia_utils.suites import Model, find_model
-from pythia_utils.suites import suite as find_suite
+from pythia_utils.base.errors import UsageError, unknown
+from pythia_utils.nano import jobs as nano_jobs
+from pythia_utils.nano import trained
+from pythia_utils.nano.corpus import is_current, make_corpus
+from pythia_utils.suites.catalog import Model, find_model
+from pythia_utils.suites.catalog import suite as find_suite
+from pythia_utils.suites.checkpoints import pick_device
+from pythia_utils.suites.folders import suite_folder
+from pythia_utils.training_data.corpus import Corpus
 
 _PLAIN_SECONDS = 5.0  # between lines where stderr is not a terminal
 
@@ -69,30 +72,28 @@ def train_suite(models: list[Model], device: str, workers: int, until: int | Non
         TrainingError: a worker process died.
     """
     name = models[0].suite
-    with jobs.exclusive(name):
-        corpus = make_corpus_aloud(name)
+    with nano_jobs.exclusive(name):
+        folder = make_corpus_aloud(name).folder
         for model in models:
-            if jobs.remove_stale(model):
+            if trained.remove_stale(model):
                 _say(f"{model.name} was trained by other code or settings: training it again")
-        todo = [model for model in models if not jobs.is_trained(model, until)]
+        todo = [model for model in models if not trained.is_trained(model, until)]
         if not todo:
-            _say(f"{name}: {len(models)} models are trained, in {corpus.folder.parent}")
+            _say(f"{name}: {len(models)} models are trained, in {folder.parent}")
             return
         device = _checked_device(device)
         _say(
             f"{name}: training {len(todo)} of {len(models)} models, {workers} at a time, on {device}"
         )
         with _Progress(todo, until) as progress:
-            jobs.train_models(todo, device, workers, until, progress.report)
+            nano_jobs.train_models(todo, device, workers, until, progress.report)
         _say(f"{name}: trained in {progress.seconds:.0f} s, in {suite_folder(name)}")
 
 
-def make_corpus_aloud(suite: str):
+def make_corpus_aloud(suite: str) -> Corpus:
     """`make_corpus`, saying so if there is anything to make."""
-    from pythia_utils.nano.corpus import Corpus
-
     family = find_suite(suite)
-    if not Corpus(family).is_current():
+    if not is_current(Corpus(family)):
         _say(f"{suite}: writing the corpus and training its tokenizer")
     return make_corpus(family)
 
@@ -119,8 +120,8 @@ class _Progress:
 
     def __init__(self, models: list[Model], until: int | None) -> None:
         self.models = {model.name: model for model in models}
-        self.last = {model.name: jobs.wanted_steps(model, until)[-1] for model in models}
-        self.latest: dict[str, jobs.Report] = {}
+        self.last = {model.name: trained.wanted_steps(model, until)[-1] for model in models}
+        self.latest: dict[str, nano_jobs.Report] = {}
         self.started = self.shown = time.monotonic()
         self.bar = None
 
@@ -142,9 +143,9 @@ class _Progress:
         return time.monotonic() - self.started
 
     def _work(self, name: str, step: int) -> float:
-        return step * jobs.cost(self.models[name])
+        return step * nano_jobs.cost(self.models[name])
 
-    def report(self, report: jobs.Report) -> None:
+    def report(self, report: nano_jobs.Report) -> None:
         """Take in a report and show it, if it is time."""
         before = self.latest.get(report.model)
         self.latest[report.model] = report
@@ -167,11 +168,11 @@ class _Progress:
         # The first steps wait for imports: no forecast from them.
         return f"{self.seconds * (1 - share) / share:.0f} s left" if share > 0.02 else ""
 
-    def _line(self, only: jobs.Report | None = None) -> str:
+    def _line(self, only: nano_jobs.Report | None = None) -> str:
         running = [r for r in self.latest.values() if r.step < self.last[r.model]]
         return " | ".join(self._one(r) for r in ([only] if only else running))
 
-    def _one(self, report: jobs.Report) -> str:
+    def _one(self, report: nano_jobs.Report) -> str:
         return (
             f"{report.model} {report.step:,}/{self.last[report.model]:,} "
             f"loss {report.loss:.2f} {report.tokens_per_second / 1000:.0f}k tokens/s"

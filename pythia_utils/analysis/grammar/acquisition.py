@@ -1,0 +1,210 @@
+"""A grid of learning curves as tables: who learns what when, and do models agree on the order.
+
+Works for records of our own runs and for the suite's published results alike: a curve is a model, a
+subset (a phenomenon), and an accuracy of `n` answers at each step.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from pythia_utils.analysis.grammar.distractors import WRONG_RULES
+from pythia_utils.analysis.learning_curves import mean_over_training, order_agreement
+from pythia_utils.analysis.stats import difference_interval, mean_and_stderr, wilson_interval
+from pythia_utils.evaluation.sets import blimp_paradigms
+from pythia_utils.nano.grammar import PHENOMENA
+from pythia_utils.suites.catalog import find_model, suite
+
+# The phenomenon of BLiMP that one of nano's is a small case of. Two have none.
+IN_BLIMP = {
+    "determiner_noun_agreement": "determiner_noun_agreement",
+    "determiner_noun_agreement_adjective": "determiner_noun_agreement",
+    "subject_verb_agreement": "subject_verb_agreement",
+    "subject_verb_agreement_attractor": "subject_verb_agreement",
+    "subject_verb_agreement_relative": "subject_verb_agreement",
+    "subject_verb_agreement_coordination": "subject_verb_agreement",
+    "reflexive_number": "anaphor_agreement",
+    "reflexive_gender": "anaphor_agreement",
+    "binding_domain": "binding",
+    "argument_structure": "argument_structure",
+    "irregular_participle": "irregular_forms",
+    "npi_licensing": "npi_licensing",
+    "filler_gap": "filler_gap_dependency",
+}
+
+
+def curves(accuracy: pd.DataFrame) -> pd.DataFrame:
+    """Accuracies of single phenomena with the counts behind them and Wilson's 95% interval.
+
+    Args:
+        accuracy: records of an accuracy: columns model, subset, step, value, n.
+
+    Returns:
+        A copy without the subset `all`, with columns correct, low, high; n as int.
+    """
+    frame = accuracy[accuracy["subset"] != "all"].copy()
+    frame["n"] = frame["n"].astype(int)
+    frame["correct"] = (frame["value"] * frame["n"]).round().astype(int)
+    frame["low"], frame["high"] = wilson_interval(frame["correct"], frame["n"])
+    return frame
+
+
+def is_main(name: str) -> bool:
+    """Whether a model has the seed of its suite, so that sizes can be compared."""
+    model = find_model(name)
+    return model.seed == suite(model.suite).training["seed"]
+
+
+def fields(phenomena: list[str]) -> dict[str, str]:
+    """The field of linguistics of each phenomenon, nano's or BLiMP's; `other` of an unknown one."""
+    known = dict(blimp_paradigms().values()) | {p.name: p.field for p in PHENOMENA.values()}
+    return {name: known.get(name, "other") for name in phenomena}
+
+
+def heights(curves: pd.DataFrame) -> pd.DataFrame:
+    """Mean accuracy over training (`trajectories.mean_over_training`), a row a model, a column a subset."""
+    rows = []
+    for (model, subset), curve in curves.groupby(["model", "subset"], sort=False):
+        curve = curve.sort_values("step")
+        if len(curve) < 2:
+            continue  # measured once: no curve
+        height = mean_over_training(curve["step"], curve["value"])
+        rows.append({"model": model, "subset": subset, "height": height})
+    return by_subset(pd.DataFrame(rows), "height").T
+
+
+def by_subset(frame: pd.DataFrame, column: str) -> pd.DataFrame:
+    """One column as a table, a row a subset, a column a model, both in order of appearance."""
+    models = frame.groupby("model", sort=False)
+    table = pd.DataFrame({name: part.set_index("subset")[column] for name, part in models})
+    return table.loc[list(dict.fromkeys(frame["subset"]))]
+
+
+def ranks(milestones: pd.DataFrame, models: list[str]) -> pd.DataFrame:
+    """Each phenomenon's place in the order of onsets, a row a phenomenon, a column a model.
+
+    1 is the first; ties share their mean, and those without an onset are tied at the end.
+    """
+    return by_subset(milestones, "onset")[models].fillna(np.inf).rank()
+
+
+def agreements(values: pd.DataFrame) -> pd.DataFrame:
+    """Agreement of orders across sizes, seeds and variants, one thing changed at a time.
+
+    Args:
+        values: what to order by, a row a model, a column a phenomenon: onsets (nan for never,
+            which comes last) or the negative of `heights`.
+
+    Returns:
+        A row a comparison: compared (what differs, in words), orders, items, rho, low, high, w,
+        p_value (`trajectories.order_agreement`). Empty if there is nothing to compare, or fewer
+        than four phenomena.
+    """
+    rows = []
+    for compared, names in _comparisons(list(values.index)) if values.shape[1] >= 4 else ():
+        found = order_agreement(values.loc[names].fillna(np.inf).to_numpy())
+        measures = ("orders", "items", "rho", "low", "high", "w", "p_value")
+        rows.append({"compared": compared} | {name: getattr(found, name) for name in measures})
+    return pd.DataFrame(rows)
+
+
+def _comparisons(names: list[str]) -> list[tuple[str, list[str]]]:
+    """Models that differ in one thing, if there are two of them, and in what."""
+    models = pd.DataFrame(
+        {"model": n, "size": m.size, "variant": m.variant, "main": is_main(n)}
+        for n, m in ((name, find_model(name)) for name in names)
+    )
+    found = []
+    for variant in ("standard", "deduped"):
+        part = models[models["main"] & (models["variant"] == variant)]
+        found.append((f"sizes, {variant} data", list(part["model"])))
+    for (size, variant), part in models.groupby(["size", "variant"], sort=False):
+        data = "" if variant == "standard" else f", {variant} data"
+        found.append((f"seeds of {size}{data}", list(part["model"])))
+    for size, part in models[models["main"]].groupby("size", sort=False):
+        found.append((f"standard and deduped data, {size}", list(part["model"])))
+    return [(compared, members) for compared, members in found if len(members) > 1]
+
+
+def size_gain(curves: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Final accuracy of the largest model minus that of the smallest, Newcombe's 95% interval.
+
+    Returns:
+        Columns subset, value, low, high, the largest gain first; and a title that names the models.
+    """
+    final = curves[curves["step"] == curves["step"].max()]
+    small, large = (
+        final[final["n_params"] == end]
+        for end in (final["n_params"].min(), final["n_params"].max())
+    )
+    rows = []
+    for row in small.merge(large, on="subset", suffixes=("_small", "_large")).itertuples():
+        counts = (row.correct_small, row.correct_large), (row.n_small, row.n_large)
+        value, low, high = difference_interval(*counts)
+        rows.append({"subset": row.subset, "value": value, "low": low, "high": high})
+    title = (
+        f"{large['model'].iloc[0]} minus {small['model'].iloc[0]} at step {final['step'].max():,}"
+    )
+    return pd.DataFrame(rows).sort_values("value", ascending=False), title
+
+
+def variant_gains(heights: pd.DataFrame) -> pd.DataFrame:
+    """Deduped minus standard, mean over phenomena of the mean accuracy over training, by size.
+
+    The interval is Student's t over phenomena: it asks whether other phenomena would gain too, not
+    whether another seed would.
+
+    Returns:
+        Columns size, value, low, high; empty where no size has both variants.
+    """
+    from scipy.stats import t
+
+    rows = []
+    main = [name for name in heights.index if is_main(name)]
+    for size, pair in pd.Series(main).groupby([find_model(n).size for n in main], sort=False):
+        by_variant = {find_model(name).variant: heights.loc[name] for name in pair}
+        if len(by_variant) == 2:
+            difference = by_variant["deduped"] - by_variant["standard"]
+            value, stderr = mean_and_stderr(difference)
+            half = t.ppf(0.975, len(difference) - 1) * stderr
+            rows.append({"size": size, "value": value, "low": value - half, "high": value + half})
+    return pd.DataFrame(rows, columns=["size", "value", "low", "high"])
+
+
+def named_phases(phases: pd.DataFrame, attraction: pd.DataFrame) -> pd.DataFrame:
+    """Phases below chance with the rule that the model follows, where one was tested.
+
+    A rule is named where the phenomenon has a distractor that tempts to it, and changing that
+    distractor alone raised the accuracy at the phase's deepest step (its interval above 0).
+
+    Args:
+        phases: of `trajectories.below_chance_phases`.
+        attraction: records of that gain: columns model, subset, step, value, low.
+
+    Returns:
+        A copy with columns gain (nan if not measured) and follows, a rule or `no rule that we tested`.
+    """
+    keys = {"model": "model", "subset": "subset", "step": "deepest"}
+    gains = attraction[[*keys, "value", "low"]].rename(
+        columns=keys | {"value": "gain", "low": "surely"}
+    )
+    table = phases.merge(gains, how="left", on=["model", "subset", "deepest"])
+    rules = table["subset"].map(WRONG_RULES)
+    follows = rules.where(table.pop("surely") > 0, "no rule that we tested")
+    return table.assign(follows=follows)
+
+
+def beside_blimp(nano: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """Mean height of nano's and of Pythia's curves for the phenomena that both have.
+
+    Args:
+        nano, published: of `heights`; means are over their models and, for nano, over the
+            phenomena that are cases of one of BLiMP's.
+
+    Returns:
+        A row a phenomenon of BLiMP: columns ours, pythia. Empty where `nano` holds other phenomena.
+    """
+    own = nano.mean().rename(IN_BLIMP).loc[lambda row: row.index.isin(IN_BLIMP.values())]
+    own = own.groupby(level=0).mean()
+    return pd.DataFrame({"ours": own, "pythia": published.mean().reindex(own.index)})

@@ -1,0 +1,260 @@
+"""Accuracy on minimal pairs, and whether something duller than grammar explains it.
+
+A sentence with a rare word or with more tokens is less likely, whatever its grammar; and a rare word
+has more tokens, so frequency is looked at where lengths are equal. Pairs carry
+two differences, acceptable minus unacceptable: in tokens, and in log-likelihood under a model that
+knows word frequencies only. The frequencies are counted in what the model was trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from pythia_utils.analysis.grammar.distractors import without_temptation
+from pythia_utils.analysis.stats import (
+    mean_and_stderr,
+    proportion_stderr,
+    rank_correlation,
+    ratio_and_stderr,
+    weighted_mean,
+    wilson_interval,
+    with_normal_interval,
+)
+from pythia_utils.evaluation.likelihood import score_minimal_pairs
+from pythia_utils.evaluation.pair_files import MinimalPair
+from pythia_utils.suites.catalog import find_model, suite
+from pythia_utils.training_data.source import open_source
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def token_counts(model: str, tokens: int) -> np.ndarray | None:
+    """How often each token stands in the first `tokens` tokens of a model's training, whole batches.
+
+    Args:
+        model: its name. The counts of another seed's order are those of the suite's own: the same
+            corpus.
+        tokens: how many at least, or all of training if it is shorter. Of a suite on the Hub a
+            batch, 2.1 million tokens, is a download of 4 MB. 0 for none.
+
+    Returns:
+        int64 (vocab_size,); None for 0 tokens.
+
+    Raises:
+        UsageError: the suite has no corpus here.
+        FetchError: the Hub does not deliver.
+    """
+    if tokens == 0:
+        return None
+    own = find_model(model)
+    usual = suite(own.suite)
+    source = next(
+        m
+        for m in usual.models.values()
+        if (m.variant, m.version, m.seed) == (own.variant, "", usual.training["seed"])
+    )
+    batches = min(-(-tokens // source.tokens_per_step), source.total_steps)
+    read = open_source(source.name).sequences(0, batches * source.batch_size)
+    return np.bincount(read[:, :-1].ravel(), minlength=own.vocab_size)
+
+
+def with_controls(
+    scores: pd.DataFrame,
+    pairs: Sequence[MinimalPair],
+    tokenizer: PreTrainedTokenizerBase,
+    counts: np.ndarray | None = None,
+) -> pd.DataFrame:
+    """Scored pairs with what they are and how they differ besides grammar.
+
+    Args:
+        scores: of `scoring.score_minimal_pairs`.
+        pairs: the same pairs.
+        tokenizer: the model's.
+        counts: of `token_counts`; without them there is no frequency difference.
+
+    Returns:
+        A copy with paradigm, field; length_difference (tokens) and frequency_difference (nats,
+        log-likelihood under add-one smoothed token frequencies; nan without counts), good minus
+        bad; twin (pairs that exchange the same two words share a number).
+    """
+    good, bad = (
+        tokenizer([getattr(p, half) for p in pairs], add_special_tokens=False)["input_ids"]
+        for half in ("good", "bad")
+    )
+    lengths = [len(g) - len(b) for g, b in zip(good, bad, strict=True)]
+    frequencies = np.full(len(pairs), np.nan)
+    if counts is not None:
+        logs = np.log(counts + 1) - np.log(counts.sum() + len(counts))
+        halves = ([float(logs[row].sum()) for row in rows] for rows in (good, bad))
+        frequencies = np.subtract(*halves)
+    return scores.assign(
+        paradigm=[pair.paradigm for pair in pairs],
+        field=[pair.field for pair in pairs],
+        length_difference=lengths,
+        frequency_difference=frequencies,
+        twin=_twins(pairs),
+    )
+
+
+def critical_words(pair: MinimalPair) -> tuple[str, str]:
+    """Where the two sentences differ: what is left without the words that they begin and end with."""
+    good, bad = pair.good.rstrip(".").split(), pair.bad.rstrip(".").split()
+    while good and bad and good[0] == bad[0]:
+        good, bad = good[1:], bad[1:]
+    while good and bad and good[-1] == bad[-1]:
+        good, bad = good[:-1], bad[:-1]
+    return " ".join(good), " ".join(bad)
+
+
+def _twins(pairs: Sequence[MinimalPair]) -> np.ndarray:
+    """A number for each pair; that of its predecessor if the two exchange the same words."""
+    words = [critical_words(pair) for pair in pairs]
+    numbers = np.arange(len(pairs))
+    for i in range(1, len(pairs)):
+        if words[i] == words[i - 1][::-1] and numbers[i - 1] == i - 1:
+            numbers[i] = i - 1
+    return numbers
+
+
+_WIDE = ("wide_low", "wide_high")
+
+
+def accuracy(scores: pd.DataFrame, by: str = "phenomenon") -> pd.DataFrame:
+    """Accuracy and mean margin by phenomenon or paradigm.
+
+    Within a paradigm the interval is Wilson's over pairs. Over several paradigms the mean gives
+    each the same weight (Warstadt et al. 2020, table 3) and there are two intervals: over pairs,
+    these paradigms being what they are; and over paradigms, by Student's t of their accuracies,
+    for what other constructions of the kind may give. Few paradigms make the second one wide.
+
+    Args:
+        scores: columns phenomenon, paradigm, margin, correct.
+        by: `phenomenon` or `paradigm`.
+
+    Returns:
+        A row each, in order of appearance: that name, phenomenon; paradigms (how many); n; value,
+        stderr, low, high (over pairs); wide_low, wide_high (over paradigms; nan for one); margin
+        and margin_stderr (nats, over pairs).
+    """
+    rows = []
+    for name, part in scores.groupby(by, sort=False):
+        row = {by: name, "phenomenon": part["phenomenon"].iloc[0]}
+        margin, margin_stderr = mean_and_stderr(part["margin"])
+        row |= _mean_of_paradigms(part.groupby("paradigm", sort=False)["correct"])
+        rows.append(row | {"margin": margin, "margin_stderr": margin_stderr})
+    return pd.DataFrame(rows)
+
+
+def _mean_of_paradigms(groups) -> dict[str, float]:
+    correct, n = groups.sum().to_numpy(), groups.size().to_numpy()
+    errors = [proportion_stderr(c, m) for c, m in zip(correct, n, strict=True)]
+    value, stderr = weighted_mean(correct / n, errors)
+    row = {"paradigms": len(n), "n": int(n.sum()), "value": value, "stderr": stderr}
+    if len(n) == 1:
+        low, high = wilson_interval(correct[0], n[0])
+        return row | {"low": float(low), "high": float(high)} | dict.fromkeys(_WIDE, np.nan)
+    from scipy.stats import t
+
+    half = 1.959964 * stderr
+    wide = t.ppf(0.975, len(n) - 1) * mean_and_stderr(correct / n)[1]
+    ends = [value - half, value + half, value - wide, value + wide]
+    return row | dict(zip(("low", "high", *_WIDE), np.clip(ends, 0, 1), strict=True))
+
+
+def controls(scores: pd.DataFrame) -> pd.DataFrame:
+    """Whether length or word frequency explains which pairs are right, by phenomenon and in all.
+
+    Args:
+        scores: of `with_controls`.
+
+    Returns:
+        A row a phenomenon, then `all`. Columns phenomenon; `matched`, the accuracy on pairs of
+        equal length; `unigram`, that of a model of token frequencies alone, a tie counting half;
+        `length` and `frequency`, the rank correlation of being right with that difference, of
+        frequency on pairs of equal length (`statistics.rank_correlation` within paradigms, twins
+        being clusters). Each also with `_n` (pairs), `_low` and `_high` (95%; of accuracies
+        Wilson's) and `_stderr` (of correlations the half-width over 1.96). nan where there is
+        nothing to tell, such as no pair wrong.
+    """
+    parts = [*scores.groupby("phenomenon", sort=False), ("all", scores)]
+    return pd.DataFrame([{"phenomenon": name} | _controls(part) for name, part in parts])
+
+
+def _controls(part: pd.DataFrame) -> dict[str, float]:
+    matched = part.loc[part["length_difference"] == 0, "correct"]
+    row = _proportion("matched", matched.sum(), len(matched))
+    advantage = part["frequency_difference"].dropna()
+    row |= _proportion("unigram", (np.sign(advantage) + 1).sum() / 2, len(advantage))
+    comparable = {"length": part, "frequency": part[part["length_difference"] == 0]}
+    for name, pairs in comparable.items():
+        known = pairs[pairs[f"{name}_difference"].notna()]
+        columns = (known[c] for c in ("correct", f"{name}_difference", "paradigm", "twin"))
+        r, low, high = rank_correlation(*columns) if len(known) else (np.nan,) * 3
+        row |= {name: r, f"{name}_low": low, f"{name}_high": high}
+        row |= {f"{name}_stderr": (high - low) / (2 * 1.959964), f"{name}_n": len(known)}
+    return row
+
+
+def _proportion(name: str, successes: float, n: int) -> dict[str, float]:
+    if n == 0:
+        return dict.fromkeys((name, *(f"{name}_{c}" for c in ("stderr", "low", "high"))), np.nan)
+    low, high = wilson_interval(successes, n)
+    row = {name: successes / n, f"{name}_stderr": proportion_stderr(successes, n), f"{name}_n": n}
+    return row | {f"{name}_low": float(low), f"{name}_high": float(high)}
+
+
+def attraction(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    scores: pd.DataFrame,
+    pairs: Sequence[MinimalPair],
+) -> pd.DataFrame:
+    """Accuracy gained when the distractor tempts to nothing: the same pairs, one noun changed.
+
+    The error is that of a mean of differences of pairs, twins taken together
+    (`statistics.ratio_and_stderr`).
+
+    Args:
+        model, tokenizer: what scored the pairs.
+        scores: of `with_controls`.
+        pairs: nano's, as scored; none of another set.
+
+    Returns:
+        A row a phenomenon that has a distractor (`distractors`): phenomenon, value, stderr, n
+        (pairs), low, high (95%).
+    """
+    changed = without_temptation(pairs)
+    others = score_minimal_pairs(model, tokenizer, changed) if changed else scores.iloc[:0]
+    own = scores[scores["phenomenon"].isin(others["phenomenon"])]
+    gain = others["correct"].to_numpy(float) - own["correct"].to_numpy(float)
+    rows = []
+    for name, part in own.assign(gain=gain).groupby("phenomenon", sort=False):
+        twins = part.groupby("twin")["gain"]
+        value, stderr = ratio_and_stderr(twins.sum(), twins.size())
+        rows.append({"phenomenon": name, "value": value, "stderr": stderr, "n": len(part)})
+    table = pd.DataFrame(rows, columns=["phenomenon", "value", "stderr", "n"])
+    return with_normal_interval(table)
+
+
+_OWN = ("value", "stderr", "n")
+
+
+def as_records(
+    frame: pd.DataFrame, metric: str, column: str = "", subset: str = "phenomenon"
+) -> list[dict]:
+    """Rows for `records.record`: `value`, `stderr` and `n`, or `column`, `column_stderr`, `column_n`.
+
+    Rows without a value are left out.
+    """
+    value, stderr, n = (column, f"{column}_stderr", f"{column}_n") if column else _OWN
+    return [
+        {"metric": metric, "subset": row[subset], "value": row[value], "stderr": row[stderr]}
+        | {"n": row.get(n, row.get("n"))}
+        for row in frame.to_dict("records")
+        if not pd.isna(row[value])
+    ]

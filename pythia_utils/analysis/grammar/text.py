@@ -1,0 +1,178 @@
+"""What `acquisition` found, as tables and sentences for readers; right whatever the numbers are."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from pythia_utils.analysis.grammar.distractors import WRONG_RULES
+from pythia_utils.analysis.learning_curves import order_agreement
+from pythia_utils.analysis.plots import readable
+from pythia_utils.suites.catalog import find_model
+
+# In the cells of a table: an interval is not broken into lines.
+_SPACE = "\u00a0"
+
+
+def milestone_table(milestones: pd.DataFrame, name: str = "onset") -> pd.DataFrame:
+    """Steps with intervals as texts, a row a phenomenon, a column a model.
+
+    A dash means never; nothing, that the phenomenon is not among that model's.
+
+    Args:
+        milestones: of `trajectories.milestones`.
+        name: `onset` or `plateau`.
+    """
+    low, high = ("low", "high") if name == "onset" else (f"{name}_low", f"{name}_high")
+    texts = [
+        "–" if np.isnan(step) else f"{step:,.0f} ({start:,.0f}–{_or_later(end)})"
+        for step, start, end in milestones[[name, low, high]].itertuples(index=False)
+    ]
+    table = milestones.assign(text=texts, phenomenon=milestones["subset"].map(readable))
+    table = table.pivot_table("text", "phenomenon", "model", aggfunc="first", sort=False)
+    return table.fillna("").rename_axis(index=None, columns=None)
+
+
+def _or_later(step: float) -> str:
+    return f"{step:,.0f}" if np.isfinite(step) else "…"
+
+
+def phase_table(named: pd.DataFrame) -> pd.DataFrame:
+    """Phases below chance, of `named_phases`, as texts; the deepest first."""
+    rows = named.itertuples()
+    return pd.DataFrame(
+        {
+            "phenomenon": readable(row.subset),
+            "model": row.model,
+            "steps": f"{row.first:,} – {row.last:,}",
+            "deepest accuracy": f"{row.value:.2f} [{row.low:.2f},{_SPACE}{row.high:.2f}] at {row.deepest:,}",
+            "gain without the distractor": "–" if np.isnan(row.gain) else f"{row.gain:+.2f}",
+            "the model follows": row.follows,
+            "overcome": "yes" if row.overcome else "not yet",
+        }
+        for row in rows
+    )
+
+
+def phases_in_words(named: pd.DataFrame) -> str:
+    """How many phases below chance there are, how deep, and how many have a name."""
+    if named.empty:
+        return "No accuracy of these runs is below chance."
+    n, deepest = len(named), named.iloc[0]
+    by_rule = named["follows"].isin(WRONG_RULES.values()).sum()
+    return (
+        f"{n} {'phase' if n == 1 else 'phases'} below chance, in {_listed(named['subset'])}. The deepest: "
+        f"{deepest['model']} at step {deepest['deepest']:,}, {deepest['value']:.2f} "
+        f"[{deepest['low']:.2f}, {deepest['high']:.2f}]. In {by_rule} of {n} another number on the "
+        "distractor alone raises the accuracy: there the model follows the rule named. "
+        f"{named['overcome'].sum()} of {n} are overcome by the last step, the accuracy then above "
+        "chance with its whole interval."
+    )
+
+
+def agreement_in_words(agreements: pd.DataFrame, what: str) -> str:
+    """The first row of `agreements` as a sentence: do the orders of `what` agree?"""
+    if agreements.empty or np.isnan(agreements["rho"].iloc[0]):
+        return f"These runs are too few, or learn too little, to compare orders across {what}."
+    row = agreements.iloc[0]
+    agree = row["p_value"] < 0.05
+    verdict = "agree" if agree else "do not agree more than unrelated ones may"
+    p = "< .001" if row["p_value"] < 0.001 else f"= {row['p_value']:.3f}"
+    return (
+        f"Across {row['orders']} {what} the orders of {row['items']} phenomena {verdict}: mean rank "
+        f"correlation {row['rho']:.2f} [{row['low']:.2f}, {row['high']:.2f}], Kendall's W "
+        f"{row['w']:.2f}, permutation p {p}."
+    )
+
+
+def published_in_words(milestones: pd.DataFrame, phases: pd.DataFrame, first: int) -> str:
+    """What onsets and plateaus can say of curves whose first step, `first`, is late in acquisition."""
+    n = len(milestones)
+    early, never = (milestones["onset"] <= first).sum(), milestones["onset"].isna().sum()
+    settled = (milestones["plateau"] <= first).sum()
+    below = f"in {_listed(phases['subset'])}" if len(phases) else "none"
+    return (
+        f"The first published step is {first:,}. By then {early} of {n} curves are above .75 to stay, "
+        f"and {settled} within .02 of their level in the second half of training; {never} never come "
+        "to stay above .75. Onsets before the first score cannot be ordered by it. "
+        f"Phases below chance, both variants: {len(phases)}, {below}. A mean over paradigms hides "
+        "more than it shows there: some of its paradigms may be far below, others above."
+    )
+
+
+def _listed(subsets: pd.Series) -> str:
+    return ", ".join(dict.fromkeys(subsets.map(readable)))
+
+
+def frequency_in_words(bias: pd.DataFrame) -> str:
+    """When being right follows word frequency most, and what is left of it at the end.
+
+    Args:
+        bias: that correlation, in all: columns model, step, value, low, high.
+    """
+    if bias.empty:
+        return "These runs counted no frequencies."
+    most = bias.loc[bias["value"].idxmax()]
+    last = bias[bias["step"] == bias["step"].max()]
+    free = ((last["low"] <= 0) & (last["high"] >= 0)).sum()
+    return (
+        f"It is highest at step {most['step']:,} ({most['model']}: {most['value']:.2f} "
+        f"[{most['low']:.2f}, {most['high']:.2f}]). At step {last['step'].iloc[0]:,} it lies between "
+        f"{last['value'].min():.2f} and {last['value'].max():.2f}; the interval holds zero for {free} of "
+        f"{len(last)} models."
+    )
+
+
+def agreement_table(agreements: pd.DataFrame) -> pd.DataFrame:
+    """`agreements` as texts; a dash where an order has no differences."""
+    rows = agreements.itertuples() if len(agreements) else ()
+    return pd.DataFrame(
+        {
+            "what differs": row.compared,
+            "models": row.orders,
+            "phenomena": row.items,
+            "ρ [95% interval]": _dash(f"{row.rho:.2f} [{row.low:.2f},{_SPACE}{row.high:.2f}]"),
+            "W": _dash(f"{row.w:.2f}"),
+            "p": f"<{_SPACE}.001" if row.p_value < 0.001 else _dash(f"{row.p_value:.3f}"),
+        }
+        for row in rows
+    )
+
+
+def _dash(text: str) -> str:
+    return "–" if "nan" in text else text
+
+
+def beside_table(both: pd.DataFrame, suite: str) -> pd.DataFrame:
+    """`beside_blimp` for readers."""
+    table = both.rename(index=readable, columns={"ours": suite, "pythia": "Pythia (v0)"})
+    return table.rename_axis(index="phenomenon of BLiMP").reset_index()
+
+
+def beside_in_words(both: pd.DataFrame) -> str:
+    """Whether nano's order and Pythia's agree, of `beside_blimp`."""
+    if len(both) < 4:
+        return "These records hold none of nano's phenomena: nothing to compare."
+    found = order_agreement(both.to_numpy().T)
+    verdict = (
+        "too few, and too unlike, to show any agreement: it may be there or not"
+        if not found.low > 0
+        else "enough to show that the two orders are related"
+    )
+    return f"Rank correlation {found}, over {found.items} phenomena: {verdict}."
+
+
+def seeds_in_words(heights: pd.DataFrame) -> str:
+    """By how much seeds of one size differ in mean accuracy over training, if there are several."""
+    models = [find_model(name) for name in heights.index]
+    level = heights.mean(axis=1).to_numpy()
+    groups = pd.Series(level).groupby([f"{m.size} {m.variant}" for m in models], sort=False)
+    several = groups.agg(["size", "min", "max"]).query("size > 1")
+    if several.empty:
+        return "There is one seed of each size here: nothing tells how much another would differ."
+    widest = (several["max"] - several["min"]).idxmax()
+    low, high = several.loc[widest, ["min", "max"]]
+    return (
+        f"Seeds of one size differ by up to {high - low:.3f} in this mean ({widest}, {low:.3f} to {high:.3f}): "
+        "a gain below that may be luck."
+    )

@@ -1,0 +1,249 @@
+"""Figures of the chapter on memorization, in the style of `figures`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from pythia_utils.analysis.plots import (
+    ACCENT,
+    REFERENCE,
+    category_palette,
+    interval_bars,
+    legend_above,
+    line_style,
+    size_palette,
+)
+from pythia_utils.analysis.stats import wilson_interval
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def by_position(blocks: pd.DataFrame, read: float, blocks_in_all: int) -> Figure:
+    """The share memorized in each stretch of training; shaded is what the checkpoint has not read.
+
+    Args:
+        blocks: columns number (of the stretch, from 0), value, low, high.
+        read: how much of training the checkpoint has behind it, 0 to 1.
+        blocks_in_all: stretches.
+    """
+    figure, axes = plt.subplots(figsize=(7, 2.8))
+    middle = (blocks["number"] + 0.5) / blocks_in_all
+    errors = _errors(blocks)
+    axes.errorbar(middle, blocks["value"], yerr=errors, fmt="o", ms=4, color=ACCENT, capsize=2)
+    axes.axvspan(read, 1, color="0.9", zorder=0)
+    if read < 0.9:
+        label = {"ha": "center", "va": "top", "transform": axes.get_xaxis_transform()}
+        axes.text((1 + read) / 2, 0.97, "not yet read", fontsize=9, color="0.35", **label)
+    axes.set(xlabel="position in training", ylabel="share memorized", xlim=(0, 1))
+    axes.xaxis.set_major_formatter("{x:.0%}")
+    axes.set_ylim(-0.04 * blocks["high"].max(), 1.05 * blocks["high"].max())
+    return figure
+
+
+def by_copies(frames: dict[str, pd.DataFrame]) -> Figure:
+    """Measures over the number of copies, a panel a measure and a line a model.
+
+    Args:
+        frames: by label; columns model, number (of copies, from 1), value, low, high.
+    """
+    figure, grid = plt.subplots(1, len(frames), figsize=(4 * len(frames), 3.4), squeeze=False)
+    for axes, (label, frame) in zip(grid[0], frames.items(), strict=True):
+        _model_lines(axes, frame, np.log2(frame["number"]))
+        ticks = sorted(set(frame["number"]))
+        axes.set_xticks(np.log2(ticks), [str(tick) for tick in ticks])
+        axes.set(xlabel="copies in training", ylabel=label)
+    legend_above(figure, grid[0, 0])
+    return figure
+
+
+def by_class(counts: pd.DataFrame) -> Figure:
+    """The memorized share of training sequences by how often their text is read.
+
+    Args:
+        counts: columns number (the least of the class), memorized, tested.
+    """
+    low, high = wilson_interval(counts["memorized"], counts["tested"])
+    ends = [f"–{end - 1}" for end in counts["number"].iloc[1:]] + [" or more"]
+    names = [f"{least}{end}" for least, end in zip(counts["number"], ends, strict=True)]
+    copies = [name.replace("1–1", "1") for name in names]
+    share = counts["memorized"] / counts["tested"]
+    frame = pd.DataFrame({"copies": copies, "value": share, "low": low, "high": high})
+    return interval_bars(frame, "copies", "share memorized, by copies of the text")
+
+
+def by_tenth(frame: pd.DataFrame) -> Figure:
+    """The gain of the documents of each tenth of training, a line a model.
+
+    Args:
+        frame: of `memorization_tables.gains`, one step a model.
+    """
+    figure, axes = plt.subplots(figsize=(7.2, 3.8))
+    _model_lines(axes, frame, frame["number"] + 1)
+    axes.axhline(0, color=REFERENCE, ls="--", lw=1.2)
+    axes.set_xticks(range(1, 11))
+    axes.set(xlabel="tenth of training that holds all 16 copies", ylabel="gain (nats a token)")
+    legend_above(figure, axes)
+    return figure
+
+
+def forgetting(frame: pd.DataFrame, total_steps: int) -> Figure:
+    """The gain of the documents of some tenths at each checkpoint of one model: learnt, then lost.
+
+    Args:
+        frame: of `memorization_tables.gains`, for one model.
+        total_steps: of training.
+    """
+    figure, axes = plt.subplots(figsize=(7.2, 3.8))
+    numbers = sorted(set(frame["number"]))
+    colours = category_palette([str(number) for number in numbers])
+    for number in numbers:
+        line = frame[frame["number"] == number].sort_values("step")
+        colour, label = colours[str(number)], f"tenth {number + 1}"
+        axes.plot(line["step"], line["value"], "o-", ms=3, lw=1.6, color=colour, label=label)
+        axes.fill_between(line["step"], line["low"], line["high"], color=colour, alpha=0.15, lw=0)
+        span = [(number * total_steps / 10, total_steps / 10)]
+        bar = {"color": colour, "lw": 0, "transform": axes.get_xaxis_transform()}
+        axes.broken_barh(span, (0, 0.03), **bar)
+    axes.axhline(0, color=REFERENCE, ls="--", lw=1.2)
+    axes.set(xlabel="training step (bars: when the copies are read)", ylabel="gain (nats a token)")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    legend_above(figure, axes)
+    return figure
+
+
+def by_step(frame: pd.DataFrame, ylabel: str) -> Figure:
+    """A measure over training, a line a model: columns model, step, value, low, high."""
+    figure, axes = plt.subplots(figsize=(7.2, 3.8))
+    _model_lines(axes, frame, frame["step"].astype(float))
+    axes.set(xlabel="training step", ylabel=ylabel)
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    legend_above(figure, axes)
+    return figure
+
+
+def poisson_process(counts: pd.DataFrame, quantiles: pd.DataFrame) -> Figure:
+    """Counts per stretch of training, and their Q-Q plot against a Poisson distribution.
+
+    Args:
+        counts: columns number (of the stretch) and memorized.
+        quantiles: of `order_tests.poisson_quantiles`.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.2), width_ratios=(1.7, 1))
+    left.bar(counts["number"] + 1, counts["memorized"], color=ACCENT, width=0.85)
+    left.axhline(counts["memorized"].mean(), color=REFERENCE, ls="--", lw=1.2)
+    left.set(xlabel="stretch of training", ylabel="memorized sequences")
+    left.yaxis.set_major_locator(MaxNLocator(integer=True))
+    left.grid(axis="x", visible=False)
+    ends = quantiles.groupby("expected")[["low", "high"]].agg({"low": "min", "high": "max"})
+    right.fill_between(ends.index, ends["low"], ends["high"], color=REFERENCE, alpha=0.15, lw=0)
+    top = max(quantiles["expected"].max(), quantiles["observed"].max()) + 0.5
+    right.plot([0, top], [0, top], color=REFERENCE, ls="--", lw=1.2)
+    sizes = quantiles.groupby(["expected", "observed"]).size().reset_index(name="blocks")
+    right.scatter(
+        sizes["expected"], sizes["observed"], s=12 + 6 * sizes["blocks"], color=ACCENT, zorder=3
+    )
+    right.set(xlabel="Poisson quantile", ylabel="observed quantile", xlim=(-0.4, top))
+    for axis in (right.xaxis, right.yaxis):
+        axis.set_major_locator(MaxNLocator(integer=True))
+    return figure
+
+
+def slopes(frame: pd.DataFrame, bound: float, xlabel: str) -> Figure:
+    """A slope with its interval for each model; shaded are slopes that count as none.
+
+    Args:
+        frame: columns model, variant (deduplicated ones get a hollow point), slope, low, high.
+        bound: of equivalence.
+        xlabel: the slope, with its unit.
+    """
+    figure, axes = plt.subplots(figsize=(7.2, 0.9 + 0.3 * len(frame)))
+    colours, rows = size_palette(list(frame["model"])), np.arange(len(frame))[::-1]
+    axes.axvspan(-bound, bound, color="0.9", zorder=0)
+    axes.axvline(0, color=REFERENCE, ls="--", lw=1)
+    for row, model in zip(rows, frame.itertuples(), strict=True):
+        axes.plot([model.low, model.high], [row, row], color=colours[model.model], lw=2)
+        fill = "white" if model.variant == "deduped" else colours[model.model]
+        axes.plot(model.slope, row, "o", ms=6, color=colours[model.model], mfc=fill)
+    axes.set_yticks(rows, list(frame["model"]))
+    axes.set(xlabel=xlabel, ylim=(-0.6, len(frame) - 0.4))
+    axes.grid(axis="y", visible=False)
+    return figure
+
+
+def predictions(frame: pd.DataFrame) -> Figure:
+    """Precision and recall of checkpoints' memorized items: a panel each, a line a model.
+
+    Args:
+        frame: columns model, step, metric, value, low, high.
+    """
+    metrics = list(dict.fromkeys(frame["metric"]))
+    figure, grid = plt.subplots(
+        1, len(metrics), figsize=(4 * len(metrics), 3.4), sharey=True, squeeze=False
+    )
+    for axes, metric in zip(grid[0], metrics, strict=True):
+        part = frame[frame["metric"] == metric]
+        _model_lines(axes, part, part["step"].astype(float))
+        axes.set(title=metric, ylim=(-0.03, 1.03), xlabel="training step")
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+    grid[0, 0].set_ylabel("share of items")
+    legend_above(figure, max(grid[0], key=lambda axes: len(axes.get_lines())))
+    return figure
+
+
+def published_growth(frame: pd.DataFrame, fits: dict) -> Figure:
+    """Published counts of memorized sequences over size, both axes logarithmic.
+
+    Args:
+        frame: columns model, variant, n_params, memorized.
+        fits: a `statistics.PowerLaw` for each variant.
+    """
+    figure, axes = plt.subplots(figsize=(6.8, 4))
+    markers = {"standard": ("o", ACCENT), "deduped": ("s", REFERENCE)}
+    for variant, fit in fits.items():
+        part, (marker, colour) = frame[frame["variant"] == variant], markers[variant]
+        axes.plot(part["n_params"], part["memorized"], marker, color=colour, label=variant)
+        span = np.geomspace(part["n_params"].min(), part["n_params"].max(), 20)
+        axes.plot(span, fit.predict(span), color=colour, ls="--", lw=1.2)
+    for row in frame[frame["variant"] == "standard"].itertuples():
+        name = row.model.removeprefix("pythia-")
+        near = {"xytext": (-4, 6), "textcoords": "offset points", "ha": "right"}
+        axes.annotate(name, (row.n_params, row.memorized), fontsize=8.5, **near)
+    axes.set(xscale="log", yscale="log", xlabel="non-embedding parameters")
+    axes.set(ylabel="memorized sequences", xlim=(8e6, 2e10))
+    ticks = [400_000, 700_000, 1_000_000, 1_500_000, 2_500_000]
+    axes.set_yticks(ticks, [f"{tick:,}" for tick in ticks])
+    axes.minorticks_off()
+    axes.legend(loc="lower right")
+    return figure
+
+
+def _model_lines(axes: Axes, frame: pd.DataFrame, x: pd.Series) -> None:
+    """A line with bars for each model, side by side so that bars do not hide one another."""
+    models = list(dict.fromkeys(frame["model"]))
+    colours, places = size_palette(models), np.sort(x.unique())
+    width = 0.35 * np.diff(places).min() if len(places) > 1 else 0
+    shifts = np.linspace(-width / 2, width / 2, len(models)) if len(models) > 1 else [0]
+    for name, shift in zip(models, shifts, strict=True):
+        part = frame[frame["model"] == name]
+        part = part.loc[x[part.index].sort_values().index]
+        style = {
+            "color": colours[name],
+            "ls": line_style(name),
+            "marker": "o",
+            "ms": 3.5,
+            "lw": 1.6,
+        }
+        bars = {"yerr": _errors(part), "elinewidth": 1}
+        axes.errorbar(x[part.index] + shift, part["value"], label=name, **bars, **style)
+
+
+def _errors(frame: pd.DataFrame) -> Sequence:
+    return np.abs([frame["value"] - frame["low"], frame["high"] - frame["value"]])

@@ -1,0 +1,210 @@
+"""What is tested for memorization at one checkpoint, and the rows to record of it.
+
+Two kinds of sequences: training sequences, evenly over the whole of training, those that the checkpoint
+has not yet read as a control; and, in suites trained here, the documents planted to be memorized.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from pythia_utils.analysis import stats
+from pythia_utils.analysis.order_tests import linear_trend
+from pythia_utils.base.errors import UsageError
+from pythia_utils.evaluation import likelihood
+from pythia_utils.suites.catalog import Checkpoint
+from pythia_utils.suites.catalog import suite as find_suite
+from pythia_utils.training_data.seen import seen_by
+from pythia_utils.training_data.source import TrainingData
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+COPIES = (1, 2, 8, 32)  # lower ends of the classes in which copies of a text are counted
+
+
+def usual_length(suite: str) -> int:
+    """Tokens of a prompt and of a continuation: 32 for Pythia, as its own evaluations; 16 for ours.
+
+    Ours are half of a planted document each.
+
+    Raises:
+        UsageError: there is no such suite.
+    """
+    return 32 if find_suite(suite).kind == "hub" else 16
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Training sequences, evenly over training.
+
+    Attributes:
+        table: a row a sequence, in the order of training: position (in training), block (the stretch of
+            training that it stands for), place (of the block's middle, 0 to 1), seen (whether the
+            checkpoint has read it).
+        tokens: int64 (rows, length), the beginnings of the sequences.
+    """
+
+    table: pd.DataFrame
+    tokens: np.ndarray
+
+
+def training_sample(
+    data: TrainingData, checkpoint: Checkpoint, sample: int, blocks: int, length: int
+) -> Sample:
+    """The beginnings of `sample` training sequences: as many consecutive ones at each of `blocks` places.
+
+    The places are the starts of equal stretches of the whole of training, whatever the checkpoint, so
+    that all checkpoints of a model are tested on the same sequences. Over HTTP a place is one request.
+
+    Args:
+        data: what the model reads.
+        checkpoint: tells which sequences were seen.
+        sample: sequences in all; rounded down to a multiple of `blocks`.
+        blocks: places.
+        length: tokens of each.
+
+    Raises:
+        UsageError: more sequences or tokens than there are.
+        FetchError: the server does not deliver.
+    """
+    total = data.total_steps * data.batch_size
+    if not 1 <= blocks <= sample <= total:
+        raise UsageError(
+            f"sample is {sample} in {blocks} blocks; expected 1 to {total:,}, a block or more each"
+        )
+    if not 2 <= length <= data.seq_length:
+        raise UsageError(
+            f"prompt and continuation are {length} tokens; a sequence of {data.name} "
+            f"has {data.seq_length}"
+        )
+    size = sample // blocks
+    starts = np.arange(blocks) * total // blocks
+    tokens = np.concatenate([data.sequences(s, s + size)[:, :length] for s in starts.tolist()])
+    block = np.repeat(np.arange(blocks), size)
+    table = pd.DataFrame(
+        {
+            "position": (starts[:, None] + np.arange(size)).ravel(),
+            "block": block,
+            "place": (block + 0.5) / blocks,
+        }
+    )
+    seen = table["position"] < seen_by(checkpoint).sequences.stop
+    return Sample(table.assign(seen=seen), tokens)
+
+
+def shares_by_position(table: pd.DataFrame, parts: int) -> pd.DataFrame:
+    """The memorized share of a sample's sequences in each of `parts` equal stretches of training.
+
+    Returns:
+        Columns number (of the stretch, from 0), value, low, high (Wilson, 95%).
+    """
+    found = table.groupby((table["place"] * parts).astype(int))["memorized"].agg(["sum", "size"])
+    low, high = stats.wilson_interval(found["sum"], found["size"])
+    share = found["sum"] / found["size"]
+    return pd.DataFrame({"number": found.index, "value": share, "low": low, "high": high})
+
+
+def continuation_losses(model: PreTrainedModel, tokens: np.ndarray, prompt: int) -> np.ndarray:
+    """Mean negative log-likelihood of each row's tokens behind the prompt: float64 (rows,), nats a token."""
+    logprobs = likelihood.token_logprobs(model, tokens)
+    return np.array([-row[prompt - 1 :].mean(dtype=np.float64) for row in logprobs])
+
+
+def examples(
+    model: PreTrainedModel, tokenizer: Any, tokens: np.ndarray, prompt: int
+) -> pd.DataFrame:
+    """What greedy decoding makes of a few sequences, as text: columns prompt, truth, model."""
+    import torch
+
+    given = torch.as_tensor(tokens[:, :prompt], device=model.device)
+    with torch.inference_mode():
+        while given.shape[1] < tokens.shape[1]:  # a few sequences: no need for a cache
+            best = model(input_ids=given, use_cache=False).logits[:, -1].argmax(dim=1)
+            given = torch.cat([given, best[:, None]], dim=1)
+    parts = {
+        "prompt": tokens[:, :prompt],
+        "truth": tokens[:, prompt:],
+        "model": given[:, prompt:].cpu().numpy(),
+    }
+    return pd.DataFrame({name: tokenizer.batch_decode(part) for name, part in parts.items()})
+
+
+# --- rows for `records.record` --------------------------------------------------------------------
+
+
+def sequence_rows(table: pd.DataFrame) -> list[dict]:
+    """What a cell records of its training sequences.
+
+    Args:
+        table: of a `Sample`, with `memorized`, and `copies` where they are known.
+
+    Returns:
+        The memorized share of subsets `all`, `seen`, `unseen`, `text-8` (sequences whose text training
+        reads 8 times or more, up to the next of `COPIES`) and `block-7`. A row of metric
+        `memorized_item` for each memorized sequence: `sequence-1234` is training position 1234.
+    """
+    rows = [_share("all", table)]
+    rows += [_share("seen" if seen else "unseen", p) for seen, p in table.groupby("seen")]
+    if "copies" in table:
+        classes = np.array(COPIES)[np.searchsorted(COPIES, table["copies"], side="right") - 1]
+        rows += [_share(f"text-{least}", part) for least, part in table.groupby(classes)]
+    rows += [_share(f"block-{block}", part) for block, part in table.groupby("block")]
+    return rows + _items("sequence", table.loc[table["memorized"], "position"])
+
+
+def planted_rows(table: pd.DataFrame, place_read: float) -> list[dict]:
+    """What a cell records of the planted documents.
+
+    Args:
+        table: of `Planted`, with memorized, matched and loss.
+        place_read: how much of training the checkpoint has behind it, 0 to 1.
+
+    Returns:
+        memorized, matched and loss (nats a token) of subsets `copies-16` (placed anywhere), `tenth-3`
+        and `never-0`; position_trend of subset `loss`: its slope over the tenths that were read whole,
+        if there are three (nats a token, from the start of training to its end). A row of metric
+        `memorized_item` for each memorized document: `document-77`.
+    """
+    rows = []
+    tenth = table["placement"].str.extract(r"tenth-(\d)", expand=False)
+    names = table["placement"].where(tenth.notna(), "copies-" + table["copies"].astype(str))
+    names = names.mask(table["placement"] == "never", "never-0")
+    for name, part in sorted(table.groupby(names), key=lambda group: _in_order(group[0])):
+        rows.append(_share(name, part))
+        for metric in ("matched", "loss"):
+            value, stderr = stats.mean_and_stderr(part[metric])
+            rows.append(_row(metric, name, value, stderr, len(part)))
+    rows += _loss_trend(table.assign(place=(tenth.astype(float) + 0.5) / 10), place_read)
+    kept = table[table["memorized"] & (table["document"] >= 0)]
+    return rows + _items("document", kept["document"])
+
+
+def _in_order(subset: str) -> tuple[str, int]:
+    kind, number = subset.split("-")
+    return kind, int(number)
+
+
+def _loss_trend(table: pd.DataFrame, place_read: float) -> list[dict]:
+    read = table[table["place"] + 0.05 <= place_read + 1e-9]
+    if read["place"].nunique() < 3:
+        return []
+    trend = linear_trend(read["loss"], read["place"])
+    return [_row("position_trend", "loss", trend.slope, trend.stderr, len(read))]
+
+
+def _share(subset: str, part: pd.DataFrame) -> dict:
+    k, n = int(part["memorized"].sum()), len(part)
+    return _row("memorized", subset, k / n, stats.proportion_stderr(k, n), n)
+
+
+def _items(kind: str, numbers: pd.Series) -> list[dict]:
+    return [_row("memorized_item", f"{kind}-{number}", 1, None, 1) for number in numbers]
+
+
+def _row(metric: str, subset: str, value: float, stderr: float | None, n: int) -> dict:
+    return {"metric": metric, "subset": subset, "value": value, "stderr": stderr, "n": n}

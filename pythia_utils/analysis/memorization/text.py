@@ -1,0 +1,169 @@
+"""The computed sentences of the chapter on memorization: every number in them comes from its tables."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from pythia_utils.analysis import order_tests
+from pythia_utils.analysis.stats import PowerLaw
+
+NO_TRUTH = "These data have no planted documents, and what is repeated in them is not recorded."
+
+
+def copies(shares: pd.DataFrame, gains: pd.DataFrame, model: str) -> str:
+    """What a model recites by number of copies, and what a single copy leaves.
+
+    Args:
+        shares: `memorization_tables.numbered(…, "copies")` of one step a model.
+        gains: `memorization_tables.gains(…, "copies")` of the same.
+        model: one of theirs.
+    """
+    if shares.empty:
+        return NO_TRUTH
+    rows = shares[shares["model"] == model].sort_values("number", ascending=False)
+    parts = [f"of {r.number} copies, {round(r.value * r.n)} of {r.n}" for r in rows.itertuples()]
+    parts = [*parts[:3], parts[-1].replace("of 1 copies", "of one copy")]
+    once = gains[(gains["model"] == model) & (gains["number"] == 1)].iloc[0]
+    return (
+        f"{model} recites planted documents as follows: {'; '.join(parts)}. "
+        f"A single copy left a gain of {_range(once)} nats a token on average."
+    )
+
+
+def position(counts: pd.DataFrame, model: str, bound: float) -> str:
+    """Dispersion, trend and equivalence of the memorized sequences along training.
+
+    Args:
+        counts: `memorization_tables.counts(…, "block")` of the model's last step.
+        model: its name.
+        bound: ratio of rates at the two ends of training that counts as equal.
+    """
+    k, n = counts["memorized"], counts["tested"]
+    if not 0 < k.sum() < n.sum():
+        return f"Of {n.sum():,} tested sequences {model} has memorized {k.sum():,}: nothing varies here."
+    spread = order_tests.dispersion(k, n)
+    trend = order_tests.share_trend(k, n, (counts["number"] + 0.5) / len(counts))
+    same = order_tests.equivalence(trend, np.log(bound))
+    ratio, low, high = np.exp([trend.slope, trend.low, trend.high])
+    events = order_tests.events_for_equivalence(bound)
+    shown = "is shown to be equal" if same.equivalent else "is **not** shown to be equal"
+    return (
+        f"{model} has memorized {k.sum():,} of {n.sum():,} tested sequences.\n\n"
+        f"- **Dispersion.** The index is {spread.index:.2f} ({_p(spread.p_value)}). The standard "
+        f"deviation of the stretches' rates is {spread.spread:.0%} of their mean "
+        f"[{spread.low:.0%}, {spread.high:.0%}].\n"
+        f"- **Trend.** From the start to the end of training the odds change by a factor of {ratio:.2f} "
+        f"[{low:.2f}, {high:.2f}] ({_p(trend.p_value)}).\n"
+        f"- **Equivalence.** The rate {shown} within a ratio of {bound} ({_p(same.p_value)}). If it "
+        f"is equal, about {events:,} memorized sequences would show it four times in five."
+    )
+
+
+def texts(classes: pd.DataFrame, model: str, least: int = 32) -> str:
+    """How many of the memorized training sequences hold an often repeated text.
+
+    Args:
+        classes: `memorization_tables.counts(…, "text")` of the model's last step.
+        model: its name.
+        least: copies that are often.
+    """
+    if classes.empty:
+        return NO_TRUTH
+    often = classes[classes["number"] >= least].sum()
+    return (
+        f"Of the {classes['memorized'].sum()} memorized training sequences of {model}, {often['memorized']} "
+        f"hold a text that training reads {least} times or more. Such sequences are "
+        f"{often['tested'] / classes['tested'].sum():.1%} of all that were tested."
+    )
+
+
+def experiment(trends: pd.DataFrame, counts: pd.DataFrame, model: str) -> str:
+    """Whether the tenth of training matters to planted documents.
+
+    Args:
+        trends: of `memorization_tables.gain_trends`.
+        counts: `memorization_tables.counts(…, "tenth")` of the model's last step.
+        model: its name.
+    """
+    if trends.empty or model not in set(trends["model"]):
+        return NO_TRUTH if counts.empty else "No checkpoint here has read three tenths of training."
+    own = trends.set_index("model").loc[model]
+    share = order_tests.share_trend(
+        counts["memorized"], counts["tested"], (counts["number"] + 0.5) / 10
+    )
+    kept = [f"{r.memorized} of {r.tested}" for r in counts.iloc[[0, -1]].itertuples()]
+    lines = [
+        f"From the start of training to its end the gain of {model} changes by {_range(own, 'slope')} nats a "
+        f"token ({_p(own['p_value'])}). It recites {' and '.join(kept)} documents of the first and the "
+        f"last tenth (trend over all ten: {_p(share.p_value)}). {_verdict(own)}"
+    ]
+    for row in trends[trends["variant"] == "deduped"].itertuples():
+        within = "within" if row.equivalent else "not shown to be within"
+        lines.append(
+            f"Placebo {row.model}: {row.slope:+.2f} [{row.low:.2f}, {row.high:.2f}], {within} the bound "
+            f"({_p(row.p_equivalent)})."
+        )
+    return "\n\n".join(lines)
+
+
+def _verdict(trend: pd.Series) -> str:
+    if trend["low"] > 0:
+        return "**Here the place in training matters**: what is read late is remembered better."
+    if trend["high"] < 0:
+        return "**Here the place in training matters**: what is read early is remembered better."
+    if trend["equivalent"]:
+        return "Here the place in training does not matter by more than the bound."
+    return "Here neither an effect of the place nor its absence is shown."
+
+
+def forgetting(course: pd.DataFrame) -> str:
+    """How much of the gain of the first tenth's documents is left: of one model's gains by tenth."""
+    first = course[course["number"] == 0].sort_values("step")
+    if first.empty:
+        return NO_TRUTH
+    top, end = first.loc[first["value"].idxmax()], first.iloc[-1]
+    return (
+        f"Documents of the first tenth reach a gain of {_range(top)} nats a token at step {top['step']:,}; "
+        f"{_range(end)} are left at step {end['step']:,}."
+    )
+
+
+def early(found: pd.DataFrame, model: str) -> str:
+    """How much of what a model memorizes in the end it has memorized halfway.
+
+    Args:
+        found: of `memorization_tables.predictions`.
+        model: the one whose end is predicted.
+    """
+    own = found[(found["metric"] == "recall") & (found["model"] == model)].sort_values("step")
+    if own.empty:
+        return f"{model} has memorized no item that could be predicted."
+    half = own[own["step"] <= own["step"].max() / 2].iloc[-1]
+    return (
+        f"At step {half['step']:,} {model} has memorized {half['value']:.0%} "
+        f"[{half['low']:.0%}, {half['high']:.0%}] of the {half['n']} items that it has memorized in the end."
+    )
+
+
+def published(frame: pd.DataFrame, fits: dict[str, PowerLaw]) -> str:
+    """How Pythia's published counts grow with size, and differ between the variants."""
+    laws = [
+        f"{-fit.exponent:.3f} [{-fit.high:.3f}, {-fit.low:.3f}] ({v})" for v, fit in fits.items()
+    ]
+    sizes = frame.assign(size=frame["model"].str.removesuffix("-deduped"))
+    both = sizes.pivot_table("memorized", "size", "variant").dropna()
+    fewer = 1 - both["deduped"] / both["standard"]
+    return (
+        f"Counts grow as a power of size, with exponents {' and '.join(laws)}: 95% intervals from the scatter "
+        f"about the line. At the same size deduplicated models have memorized {fewer.min():.0%} to "
+        f"{fewer.max():.0%} fewer."
+    )
+
+
+def _p(p_value: float) -> str:
+    return f"p = {p_value:.2g}" if p_value >= 0.001 else "p < 0.001"
+
+
+def _range(row: pd.Series, value: str = "value") -> str:
+    return f"{row[value]:.2f} [{row['low']:.2f}, {row['high']:.2f}]"

@@ -1,0 +1,238 @@
+"""Intervals and power laws: how sure a figure is.
+
+Every function states its formula and source. Confidence is a two-sided probability, .95 by default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+
+from pythia_utils.base.errors import UsageError
+
+
+def wilson_interval(
+    successes: np.ndarray | float, n: np.ndarray | float, confidence: float = 0.95
+) -> tuple[np.ndarray, np.ndarray]:
+    """Score interval of a proportion (Wilson 1927): stays inside [0, 1] and works at 0 and n.
+
+    centre = (p + z²/2n) / (1 + z²/n); half-width = z/(1 + z²/n) · sqrt(p(1-p)/n + z²/4n²).
+
+    Args:
+        successes: count, or array of counts.
+        n: number of trials, broadcast against `successes`; at least 1.
+        confidence: two-sided.
+
+    Returns:
+        The lower and the upper end, of the broadcast shape.
+    """
+    n = np.asarray(n, dtype=float)
+    if np.any(n < 1):
+        raise UsageError("a proportion needs at least one trial; n is 0")
+    p = np.asarray(successes, dtype=float) / n
+    z = ndtri(0.5 + confidence / 2)
+    scale = 1 + z**2 / n
+    centre = (p + z**2 / (2 * n)) / scale
+    half = z / scale * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+
+
+def difference_interval(
+    successes: tuple[int, int], n: tuple[int, int], confidence: float = 0.95
+) -> tuple[float, float, float]:
+    """Difference of two independent proportions, p1 - p0, with its hybrid score interval.
+
+    Newcombe (1998), method 10: the Wilson limits l, u of each proportion give
+    d - sqrt((p1 - l1)² + (u0 - p0)²) and d + sqrt((u1 - p1)² + (p0 - l0)²).
+
+    Args:
+        successes: counts of the first (p0) and the second (p1) sample.
+        n: their numbers of trials.
+        confidence: two-sided.
+
+    Returns:
+        The difference and the ends of its interval.
+    """
+    p = np.asarray(successes, dtype=float) / np.asarray(n)
+    low, high = wilson_interval(np.asarray(successes), np.asarray(n), confidence)
+    difference = p[1] - p[0]
+    down = np.hypot(p[1] - low[1], high[0] - p[0])
+    up = np.hypot(high[1] - p[1], p[0] - low[0])
+    return float(difference), float(difference - down), float(difference + up)
+
+
+def below_chance(
+    successes: Sequence[int], n: Sequence[int], chance: float = 0.5, false_discovery: float = 0.05
+) -> np.ndarray:
+    """Which accuracies lie below chance, with few false finds among those that are named.
+
+    One-sided exact binomial tests, then Benjamini and Hochberg's procedure (1995), which keeps the
+    expected share of false finds at `false_discovery`.
+
+    Returns:
+        bool array of the shape of `successes`.
+    """
+    from scipy import stats  # slow to import, and not needed at every checkpoint
+
+    p_values = stats.binom.cdf(np.asarray(successes), np.asarray(n), chance)
+    if not len(p_values):
+        return np.zeros(0, dtype=bool)
+    return stats.false_discovery_control(p_values) <= false_discovery
+
+
+def mean_and_stderr(values: Sequence[float]) -> tuple[float, float]:
+    """Sample mean and its standard error s/sqrt(n), with s from n - 1; the error of one value is nan."""
+    values = np.asarray(values, dtype=float)
+    if len(values) == 0:
+        raise UsageError("a mean needs at least one value")
+    error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
+    return float(values.mean()), float(error)
+
+
+def ratio_and_stderr(totals: Sequence[float], sizes: Sequence[float]) -> tuple[float, float]:
+    """A ratio of sums, sum(totals) / sum(sizes), over independent clusters, and its standard error.
+
+    The linearised error of a ratio estimator (Cochran 1977, section 2.11): the residuals
+    totals - ratio · sizes have mean 0, so se = sqrt(n/(n-1) · Σ residual²) / Σ sizes. With documents
+    as clusters it allows for the likeness of tokens within one, which an error per token would not.
+
+    Returns:
+        The ratio, and its error (nan for one cluster).
+    """
+    totals, sizes = np.asarray(totals, dtype=float), np.asarray(sizes, dtype=float)
+    n = len(totals)
+    if n == 0 or sizes.sum() <= 0:
+        raise UsageError("a ratio needs at least one cluster of a size above zero")
+    ratio = totals.sum() / sizes.sum()
+    if n == 1:
+        return float(ratio), float("nan")
+    error = np.sqrt(n / (n - 1) * np.sum((totals - ratio * sizes) ** 2)) / sizes.sum()
+    return float(ratio), float(error)
+
+
+def proportion_stderr(successes: float, n: int) -> float:
+    """Standard error of a proportion, sqrt(p(1-p)/n). Zero at 0 and n: draw `wilson_interval` there."""
+    p = successes / n
+    return float(np.sqrt(p * (1 - p) / n))
+
+
+def weighted_mean(
+    values: Sequence[float], stderrs: Sequence[float], weights: Sequence[float] | None = None
+) -> tuple[float, float]:
+    """Weighted mean of independent estimates and its standard error, sqrt(Σ w² se²) / Σ w.
+
+    Args:
+        values: the estimates.
+        stderrs: their standard errors.
+        weights: fixed weights, not the precision of the estimates; equal if None.
+    """
+    values, stderrs = np.asarray(values, dtype=float), np.asarray(stderrs, dtype=float)
+    weights = np.ones_like(values) if weights is None else np.asarray(weights, dtype=float)
+    total = weights.sum()
+    error = np.sqrt(np.sum((weights * stderrs) ** 2)) / total
+    return float(np.sum(weights * values) / total), float(error)
+
+
+def with_normal_interval(frame: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
+    """A copy with columns low and high: value ± z · stderr, the large-sample interval of a mean."""
+    half = ndtri(0.5 + confidence / 2) * frame["stderr"]
+    return frame.assign(low=frame["value"] - half, high=frame["value"] + half)
+
+
+@dataclass(frozen=True)
+class PowerLaw:
+    """y = scale · x^(-exponent), fitted to points (x, y) in logarithms.
+
+    Attributes:
+        exponent: the fall per factor of e in x; positive when y falls.
+        low, high: the exponent's confidence interval (Student's t, n - 2 degrees of freedom).
+        scale: y at x = 1.
+        r_squared: share of the variance of log y that the line explains.
+        n: number of points.
+    """
+
+    exponent: float
+    low: float
+    high: float
+    scale: float
+    r_squared: float
+    n: int
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        return self.scale * np.asarray(x, dtype=float) ** -self.exponent
+
+
+def fit_power_law(x: Sequence[float], y: Sequence[float], confidence: float = 0.95) -> PowerLaw:
+    """Least squares of log y on log x, the form of Kaplan et al. (2020), equation 1.1.
+
+    The interval covers the scatter about the line, under the usual assumptions (independent
+    residuals of one variance). It does not cover the choice of the form itself.
+
+    Raises:
+        UsageError: fewer than three points, or values that are not positive.
+    """
+    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    if len(x) < 3:
+        raise UsageError(f"a power law with an interval needs 3 points; got {len(x)}")
+    if np.any(x <= 0) or np.any(y <= 0):
+        raise UsageError("a power law needs positive values on both axes")
+    from scipy import stats
+
+    line = stats.linregress(np.log(x), np.log(y))
+    half = stats.t.ppf(0.5 + confidence / 2, len(x) - 2) * line.stderr
+    return PowerLaw(
+        exponent=-line.slope,
+        low=-line.slope - half,
+        high=-line.slope + half,
+        scale=float(np.exp(line.intercept)),
+        r_squared=line.rvalue**2,
+        n=len(x),
+    )
+
+
+def rank_correlation(
+    x: Sequence[float],
+    y: Sequence[float],
+    groups: Sequence | None = None,
+    clusters: Sequence | None = None,
+    confidence: float = 0.95,
+) -> tuple[float, float, float]:
+    """Spearman's rank correlation r within groups, with an interval that allows for clusters.
+
+    Ranks are taken and centred within each group, so that differences between groups add nothing.
+    The error of r is linearised: with standardised ranks u, v the influence of an item is
+    u v - r (u² + v²)/2 (Devlin, Gnanadesikan and Kettenring 1975, section 2), summed within
+    clusters before squaring (Liang and Zeger 1986). The interval is tanh(atanh r ± t se / (1 - r²)),
+    t of (clusters - 1) degrees of freedom.
+
+    Args:
+        x, y: (n,) values.
+        groups: (n,) labels; all one group if None.
+        clusters: (n,) labels of items that are not independent; each its own if None.
+        confidence: two-sided.
+
+    Returns:
+        r and the ends of its interval; nan where x or y is constant within every group, or where
+        there are fewer than ten clusters.
+    """
+    from scipy import stats
+
+    n = len(x)
+    groups = np.zeros(n) if groups is None else np.asarray(groups)
+    clusters = np.arange(n) if clusters is None else np.asarray(clusters)
+    frame = pd.DataFrame({"x": np.asarray(x, float), "y": np.asarray(y, float)})
+    ranks = frame.groupby(groups).rank(pct=True)
+    u, v = (ranks - ranks.groupby(groups).transform("mean")).to_numpy().T
+    count = len(np.unique(clusters))
+    if count < 10 or min(u.std(), v.std()) < 1e-12:
+        return (float("nan"),) * 3
+    u, v = u / np.sqrt(np.mean(u**2)), v / np.sqrt(np.mean(v**2))
+    r = float(np.clip(np.mean(u * v), -1 + 1e-9, 1 - 1e-9))
+    influence = pd.Series(u * v - r * (u**2 + v**2) / 2).groupby(clusters).sum()
+    error = np.sqrt(count / (count - 1) * np.sum(influence**2)) / n
+    half = stats.t.ppf(0.5 + confidence / 2, count - 1) * error / (1 - r**2)
+    return r, float(np.tanh(np.arctanh(r) - half)), float(np.tanh(np.arctanh(r) + half))

@@ -1,0 +1,127 @@
+"""The mix of domains over training: is it the same from the first step to the last?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from pythia_utils.analysis import stats as statistics
+from pythia_utils.base.errors import UsageError
+from pythia_utils.nano import documents as nano_documents
+
+DOMAINS = (*nano_documents.DOMAINS, "memorization")
+
+
+def tokens_by_domain(pieces: pd.DataFrame) -> pd.DataFrame:
+    """Tokens of each of `DOMAINS` (columns) in each sequence (rows: step, row)."""
+    table = pieces.pivot_table("length", ["step", "row"], "domain", "sum", fill_value=0)
+    return table.reindex(columns=pd.Index(DOMAINS), fill_value=0)
+
+
+# --- over the whole training ----------------------------------------------------------------------
+
+
+def domain_counts(pieces: pd.DataFrame, total_steps: int, parts: int = 10) -> pd.DataFrame:
+    """Documents of each of `DOMAINS` (columns) that each part of training reads (rows, from 0)."""
+    begun = pieces[pieces["begins"]]
+    part = (begun["step"] * parts // total_steps).rename("part")
+    return pd.crosstab(part, begun["domain"]).reindex(columns=pd.Index(DOMAINS), fill_value=0)
+
+
+def domain_shares(counts: pd.DataFrame, total_steps: int) -> pd.DataFrame:
+    """`domain_counts` as shares of each part's documents, for `figures_training_data.over_training`.
+
+    Returns:
+        Columns step (the middle of the part), domain, value, low and high (Wilson's 95% interval).
+    """
+    n = counts.sum(axis=1).to_numpy()
+    middle = (counts.index.to_numpy() + 0.5) * total_steps / len(counts)
+    lines = []
+    for domain in counts:
+        k = counts[domain].to_numpy()
+        low, high = statistics.wilson_interval(k, n)
+        line = {"step": middle, "domain": domain, "value": k / n, "low": low, "high": high}
+        lines.append(pd.DataFrame(line))
+    return pd.concat(lines, ignore_index=True)
+
+
+@dataclass(frozen=True)
+class Homogeneity:
+    """Whether the rows of a table of counts share one mix of columns: Pearson's chi-squared test.
+
+    Attributes:
+        chi_squared, dof, p_value: the test. Under one mix chi_squared is about dof.
+        cramer_v: effect size, sqrt(chi_squared / (n (min(rows, columns) - 1))), from 0 to 1.
+        by_chance: what it is where chi_squared equals dof.
+        gap: largest distance of a share in a row from that of the whole.
+        gap_row, gap_column: where that is.
+    """
+
+    chi_squared: float
+    dof: int
+    p_value: float
+    cramer_v: float
+    by_chance: float
+    gap: float
+    gap_row: int
+    gap_column: str
+
+
+def homogeneity(counts: pd.DataFrame) -> Homogeneity:
+    """Test a table of counts of independent things, rows by columns, for one mix in all rows.
+
+    Raises:
+        UsageError: fewer than two rows or columns that hold anything.
+    """
+    counts = counts.loc[counts.sum(axis=1) > 0, counts.sum() > 0]
+    if min(counts.shape) < 2:
+        raise UsageError(f"one mix needs two rows and columns to compare; got {counts.shape}")
+    from scipy import stats
+
+    test = stats.chi2_contingency(counts, correction=False)
+    scale = counts.to_numpy().sum() * (min(counts.shape) - 1)
+    shares = counts.div(counts.sum(axis=1), axis=0)
+    gaps = (shares - counts.sum() / counts.to_numpy().sum()).abs()
+    column = gaps.max().idxmax()
+    v, by_chance = np.sqrt([test.statistic / scale, test.dof / scale]).tolist()
+    where = (float(gaps[column].max()), gaps[column].idxmax(), column)
+    return Homogeneity(test.statistic, test.dof, test.pvalue, v, by_chance, *where)
+
+
+def mix_in_words(counts: pd.DataFrame) -> str:
+    """The test of `domain_counts` in tenths of training, whose order is known to be a shuffle.
+
+    A small p must come now and then; one that no shuffle gives is told as the fault that it is.
+    """
+    found = homogeneity(counts)
+    verdict = "No change of the mix is seen."
+    if found.p_value < 0.05:
+        verdict = "One shuffle in twenty gives a p below .05; this order is a shuffle."
+    if found.p_value < 1e-4:
+        verdict = "**No shuffle gives such a p: the order or the counting is at fault.**"
+    return (
+        f"**Test.** If the mix does not change, χ² is about its degrees of freedom. Here χ² = "
+        f"{found.chi_squared:.1f} on {found.dof} degrees of freedom (p = {found.p_value:.2g}). {verdict} "
+        f"**Effect size.** Cramér's V is {found.cramer_v:.3f}, on a scale from 0 (the same mix everywhere) "
+        f"to 1; a random order of this many documents gives about {found.by_chance:.3f}. The largest "
+        f"departure of any domain in any tenth is {100 * found.gap:.1f} percentage points "
+        f"({found.gap_column}, tenth {found.gap_row + 1})."
+    )
+
+
+def read_before(pieces: pd.DataFrame, total_steps: int, parts: int = 50) -> pd.DataFrame:
+    """The share of documents read in each part of training whose text was read before.
+
+    Returns:
+        Columns step (the middle of the part), value, low and high (Wilson's 95% interval).
+    """
+    begun = pieces[pieces["begins"]]
+    part = begun["step"] * parts // total_steps
+    again = (begun["earlier"] > 0).groupby(part).agg(["sum", "size", "mean"])
+    low, high = statistics.wilson_interval(again["sum"], again["size"])
+    middle = (again.index.to_numpy() + 0.5) * total_steps / parts
+    return pd.DataFrame(
+        {"step": middle, "value": again["mean"].to_numpy(), "low": low, "high": high}
+    )

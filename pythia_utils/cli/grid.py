@@ -1,0 +1,277 @@
+"""The commands about the grid: `pythia run`, `pythia status`, `pythia records`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pythia_utils.base import units
+from pythia_utils.base.errors import UsageError
+from pythia_utils.base.files import atomic_write, locked
+from pythia_utils.base.progress import say
+from pythia_utils.base.units import duration
+from pythia_utils.cli.options import examples
+from pythia_utils.engine import runner, schedulers
+from pythia_utils.engine.kernels.options import KernelOptions
+from pythia_utils.grid import config as experiments
+from pythia_utils.grid import expand, ledger, planning, records, status
+from pythia_utils.grid.cells import Cell
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def root() -> Path:
+    """The project's folder: here or above."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / experiments.FILE).is_file():
+            return folder
+    raise UsageError(f"no {experiments.FILE} in {here} or above; go to a checkout of the book")
+
+
+def _grid_options(command: Callable) -> Callable:
+    """The options that choose cells: the same for every command that is about the grid."""
+    options = [
+        click.argument("names", nargs=-1, metavar="[EXPERIMENT]..."),
+        click.option(
+            "--profile", default="quick", show_default=True, help="The grid, from experiments.yml."
+        ),
+        click.option("--suite", help="Another suite than the profile's; needs --model."),
+        click.option("--model", "models", multiple=True, help="Only this model; may be repeated."),
+        click.option(
+            "--step", "steps", type=int, multiple=True, help="Only this step; may be repeated."
+        ),
+        click.option(
+            "-p", "--parameter", multiple=True, metavar="NAME=VALUE", help="For the notebooks."
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _cells(
+    names, profile, suite, models, steps, parameter, strict=False
+) -> tuple[experiments.Config, list[Cell]]:
+    config = experiments.load_config(root())
+    values = expand.parse_parameters(parameter)
+    chosen = (names or None, suite, models or None, steps or None)
+    return config, expand.expand(config, *chosen, profile, values, strict=strict)
+
+
+# --- run ------------------------------------------------------------------------------------------
+
+
+@click.command(
+    "run",
+    epilog=examples(
+        "pythia run --profile quick",
+        "pythia run grammar --model pico-57k --step 512",
+        "pythia run grammar --model pico-57k --step 512 -p pairs=400",
+        "pythia run --profile full --dry-run",
+        "pythia run --profile full --rerun failed --verbose",
+        "pythia run --timeout 10m --memory-limit 4GB",
+        "pythia run grammar --suite pythia --model pythia-70m --step 3000",
+        "pythia run --profile full --scheduler local:4",
+        "pythia run --profile full --scheduler slurm --cluster-config cluster.yml --dry-run",
+        "pythia run --profile full --scheduler tcp://10.0.0.7:8786",
+    ),
+)
+@_grid_options
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Notebooks at a time; with slurm, jobs. Default: one a core.",
+)
+@click.option(
+    "--scheduler",
+    "where",
+    default="threads",
+    show_default=True,
+    metavar="WHERE",
+    help="threads; local:N (N worker processes); slurm; or the address of a dask scheduler, "
+    "tcp://HOST:PORT. All but threads need the extra `cluster`.",
+)
+@click.option(
+    "--cluster-config",
+    "settings",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="YAML file with dask-jobqueue's settings, for slurm.",
+)
+@click.option(
+    "--rerun",
+    type=click.Choice(planning.RERUN),
+    help="Only cells that failed, or only those that are stale; or all, up to date or not. "
+    "Default: whatever is not up to date.",
+)
+@click.option("--strict", is_flag=True, help="Refuse a --step that is known to be faulty.")
+@click.option("--timeout", metavar="TIME", help="That a notebook's cell may take. Default: 1h.")
+@click.option("--memory-limit", metavar="SIZE", help="That a notebook may hold, such as 4GB.")
+@click.option("--cold", is_flag=True, help="Start each kernel from nothing: slower, same results.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="List what would run, and why; with slurm, print the script of its jobs.",
+)
+@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("--verbose", is_flag=True, help="A line for each cell, too.")
+def run_command(
+    names, profile, suite, models, steps, parameter, workers, where, settings, rerun, strict,
+    timeout, memory_limit, cold, dry_run, quiet, verbose,
+) -> None:  # fmt: skip
+    """Run notebooks over a model x step grid. A cell whose result would be the same is not run."""
+    if quiet and verbose:
+        raise UsageError("--quiet shows no progress and --verbose more of it; expected one of them")
+    config, cells = _cells(names, profile, suite, models, steps, parameter, strict)
+    options = KernelOptions.parse(cold, timeout, memory_limit)
+    scheduler = schedulers.choose(where, workers, settings)
+    if dry_run:
+        _list_due(cells, config.root, rerun, quiet)
+        if where == "slurm":
+            from pythia_utils.engine import slurm
+
+            click.echo(slurm.job_script(settings))
+        return
+    run_cells(
+        cells,
+        config.root,
+        rerun,
+        quiet,
+        options=options,
+        workers=workers,
+        verbose=verbose,
+        scheduler=scheduler,
+    )
+
+
+def _list_due(cells: list[Cell], folder: Path, rerun: str | None, quiet: bool) -> None:
+    planned = planning.plan(cells, _ledger(folder), rerun, dry_run=True)
+    for cell, reason in planned:
+        if reason:
+            click.echo(f"{cell.id}\t{reason}")
+    _say_due(planned, quiet)
+
+
+def _say_due(planned: Sequence[tuple[Cell, str | None]], quiet: bool) -> None:
+    if not quiet:
+        say(f"{sum(reason is not None for _, reason in planned)} of {len(planned)} cells to run")
+
+
+def _ledger(folder: Path) -> ledger.Ledger:
+    return ledger.Ledger(records.runs_dir(folder) / ledger.FILE)
+
+
+def run_cells(
+    cells: list[Cell], folder: Path, rerun: str | None = None, quiet: bool = False, **how: Any
+) -> None:
+    """Plan, run what must be run, and exit with 1 or 130 where that did not go well.
+
+    Args:
+        cells: the grid.
+        folder: the project's.
+        rerun: as in `planning.plan`.
+        quiet: no progress.
+        how: for `runner.run`.
+    """
+    with locked(records.runs_dir(folder)):
+        history = _ledger(folder)
+        planned = planning.plan(cells, history, rerun)
+        _say_due(planned, quiet)
+        due = [cell for cell, reason in planned if reason]
+        outcomes = runner.run(due, history, quiet=quiet, **how)
+    if table := runner.failure_table(outcomes):
+        click.echo(f"\nfailed:\n{table}", err=True)
+    if code := runner.exit_code(outcomes):
+        raise click.exceptions.Exit(code)
+
+
+# --- status ---------------------------------------------------------------------------------------
+
+
+@click.command(
+    "status",
+    epilog=examples(
+        "pythia status",
+        "pythia status grammar --profile full",
+        "pythia status --profile full --all",
+        "pythia status --json | python -m json.tool",
+    ),
+)
+@_grid_options
+@click.option("--all", "everything", is_flag=True, help="List the cells that are done, too.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object: totals, cost, all cells.")
+def status_command(names, profile, suite, models, steps, parameter, everything, as_json) -> None:
+    """Tell what is done, stale, failed or missing, and what the next run would cost."""
+    config, cells = _cells(names, profile, suite, models, steps, parameter)
+    found = status.survey(cells, _ledger(config.root))
+    totals, (seconds, unknown_cells) = status.count(found), status.cost(found)
+    if as_json:
+        next_run = {"seconds": round(seconds, 1), "cells_of_unknown_cost": unknown_cells}
+        rows = [each.row() for each in found]
+        click.echo(json.dumps({"totals": totals, "next_run": next_run, "cells": rows}))
+        return
+    for each in found:
+        if everything or each.state != "done":
+            click.echo(_status_line(each))
+    click.echo(f"{len(found)} cells: " + ", ".join(f"{n} {name}" for name, n in totals.items()))
+    click.echo(f"next run: {status.cost_text(len(found) - totals['done'], seconds, unknown_cells)}")
+
+
+def _status_line(one: status.Status) -> str:
+    row = one.row()
+    parts = [one.state, one.cell.id]
+    parts += [duration(row["seconds"])] if row["seconds"] else []
+    parts += [units.memory_text(row["peak_memory_bytes"])] if row["peak_memory_bytes"] else []
+    parts += [row["device"]] if row["device"] else []
+    return "\t".join([*parts, row["error"] or row["reason"] or ""]).rstrip()
+
+
+# --- records --------------------------------------------------------------------------------------
+
+
+@click.command(
+    "records",
+    epilog=examples(
+        "pythia records --experiment grammar > grammar.csv",
+        "pythia records --experiment grammar --suite nano --format parquet --output grammar.parquet",
+        "pythia records --experiment loss | head -3",
+    ),
+)
+@click.option("--experiment", required=True, help="Whose numbers.")
+@click.option("--suite", help="Only this suite's. Default: of every suite that has been run.")
+@click.option(
+    "--format", "form", type=click.Choice(["csv", "parquet"]), help="Default: csv, or by --output."
+)
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Default: stdout.")
+def records_command(experiment, suite, form, output) -> None:
+    """Write the numbers of an experiment: one row a metric, model and step."""
+    config = experiments.load_config(root())
+    config.experiment(experiment)
+    if suite is not None:
+        from pythia_utils.suites import catalog
+
+        suite = catalog.suite(suite).name
+    form = form or ("parquet" if output and output.suffix == ".parquet" else "csv")
+    if output and not output.absolute().parent.is_dir():
+        raise UsageError(f"--output {output}: there is no folder {output.absolute().parent}")
+    if form == "parquet" and output is None and sys.stdout.isatty():
+        raise UsageError("--format parquet is not for a screen; expected --output FILE")
+    frame = records.read(experiment, suite, records.runs_dir(config.root))
+    text = _contents(frame, form)
+    if output is None:
+        sys.stdout.buffer.write(text)
+        sys.stdout.flush()
+        return
+    with atomic_write(output) as temporary:
+        temporary.write_bytes(text)
+    click.echo(output)
+
+
+def _contents(frame: pd.DataFrame, form: str) -> bytes:
+    return records.to_bytes(frame) if form == "parquet" else frame.to_csv(index=False).encode()

@@ -1,0 +1,240 @@
+"""The command `pythia`: parse, call the package, print. Results on stdout, progress on stderr.
+
+Exit codes: 0 done, 1 something failed, 2 wrong use, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from collections.abc import Callable
+
+import click
+
+from pythia_utils.base.errors import TrainingError, UsageError
+from pythia_utils.cli.audit import audit_command
+from pythia_utils.cli.checkpoints import fetch_command, steps_table, steps_text
+from pythia_utils.cli.data import batch_command, config_command
+from pythia_utils.cli.grid import records_command, root, run_cells, run_command, status_command
+from pythia_utils.cli.options import examples
+from pythia_utils.cli.published import published_command
+from pythia_utils.engine.worker import usable_cores
+from pythia_utils.grid import config as experiments
+from pythia_utils.grid import expand
+from pythia_utils.suites import catalog
+from pythia_utils.suites.errata import CheckpointWarning
+
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class _Group(click.Group):
+    """A group that offers the nearest command for a mistyped one."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]):
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            from pythia_utils.base.errors import unknown
+
+            raise unknown("command", args[0], self.commands)
+        return super().resolve_command(ctx, args)
+
+
+def main() -> None:
+    """Entry point: turn every expected exception into one line and an exit code."""
+    from pythia_utils.site.build import SiteError
+
+    warnings.showwarning = _one_line(warnings.showwarning)
+    try:
+        code = cli.main(standalone_mode=False)
+    except UsageError as mistake:
+        code = _fail(mistake, 2)
+    except click.ClickException as mistake:
+        code = _fail(mistake.format_message(), 2)
+    except (SiteError, TrainingError) as failure:
+        code = _fail(failure, 1)
+    except (KeyboardInterrupt, click.Abort):
+        code = _fail("interrupted", 130)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader, `head` say, has had enough
+        code = 0
+    except OSError as failure:  # a full disk, a folder that may not be written, the network
+        code = _fail(failure, 1)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _one_line(usual: Callable) -> Callable:
+    """How to show warnings: those about checkpoints, which are meant for users, without the code's line."""
+
+    def show(message, category, *where, **more) -> None:
+        if issubclass(category, CheckpointWarning):
+            print(f"pythia: warning: {message}", file=sys.stderr)
+        else:
+            usual(message, category, *where, **more)
+
+    return show
+
+
+def _fail(message: object, code: int) -> int:
+    print(f"pythia: {message}", file=sys.stderr)
+    return code
+
+
+@click.group(cls=_Group, context_settings=_CONTEXT, no_args_is_help=True)
+@click.version_option(package_name="pythia-book", prog_name="pythia")
+def cli() -> None:
+    """Measure the Pythia language models, and our small ones, across training time and scale."""
+
+
+# --- suites ---------------------------------------------------------------------------------------
+
+
+@cli.command(
+    "suites",
+    epilog=examples(
+        "pythia suites",
+        "pythia suites pico nano-57k",
+        "pythia suites pythia --json",
+        "pythia suites --steps pythia-2.8b",
+    ),
+)
+@click.argument("names", nargs=-1, metavar="[SUITE|MODEL]...")
+@click.option(
+    "--steps", is_flag=True, help="The checkpoints of one model, and what is odd of them."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line of it, in a list.")
+def suites_command(names: tuple[str, ...], steps: bool, as_json: bool) -> None:
+    """Print the models: shape, parameters, checkpoints. All suites by default."""
+    if steps:
+        _print_steps(names, as_json)
+        return
+    table = catalog.suite_table(names or None)
+    if as_json:
+        click.echo(json.dumps(table, indent=1))
+        return
+    for name in names:
+        if name.lower() not in catalog.suite_names() and (notice := catalog.renamed(name)):
+            click.echo(notice, err=True)
+    click.echo(_suites_text(table))
+
+
+def _print_steps(names: tuple[str, ...], as_json: bool) -> None:
+    if len(names) != 1:
+        raise UsageError(
+            "--steps is for one model; expected such as: pythia suites --steps pythia-70m"
+        )
+    rows = steps_table(names[0])
+    if notice := catalog.renamed(names[0]):
+        click.echo(notice, err=True)
+    click.echo(json.dumps(rows, indent=1) if as_json else steps_text(rows))
+
+
+def _suites_text(table: list[dict]) -> str:
+    headings = (
+        "model",
+        "layers",
+        "d_model",
+        "heads",
+        "non-embedding",
+        "total",
+        "checkpoints",
+        "was",
+    )
+    rows = [headings]
+    for row in table:
+        counts = [row[key] for key in ("n_layers", "d_model", "n_heads")]
+        counts += [row["non_embedding_params"], row["total_params"]]
+        steps = row["steps"]
+        span = f"{len(steps)}: {steps[0]} .. {steps[-1]}"
+        rows.append((row["name"], *(f"{n:,}" for n in counts), span, ", ".join(row["aliases"])))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(headings))]
+    return "\n".join(_aligned(row, widths) for row in rows)
+
+
+def _aligned(row: tuple[str, ...], widths: list[int]) -> str:
+    texts = (0, len(row) - 1, len(row) - 2)  # names to the left, numbers to the right
+    cells = [
+        c.ljust(w) if i in texts else c.rjust(w)
+        for i, (c, w) in enumerate(zip(row, widths, strict=True))
+    ]
+    return "  ".join(cells).rstrip()
+
+
+# --- train ----------------------------------------------------------------------------------------
+
+
+@cli.command(
+    "train",
+    epilog=examples(
+        "pythia train pico",
+        "pythia train nano --models 7k,14k --workers 2",
+        "pythia train nano --models 57k --seeds 1,2",
+        "pythia train nano --device cpu",
+        "pythia train pico --until 16",
+    ),
+)
+@click.argument("suite")
+@click.option("--models", help="Sizes or model names, by commas. Default: all of the suite.")
+@click.option("--seeds", help="Only models of these seeds, by commas. Default: all.")
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    help="cpu, cuda, cuda:1; auto: a GPU if there is one.",
+)
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="Models at a time. Default: one a core."
+)
+@click.option("--until", type=int, help="Stop after this checkpoint step; a later call goes on.")
+def train_command(
+    suite: str,
+    models: str | None,
+    seeds: str | None,
+    device: str,
+    workers: int | None,
+    until: int | None,
+) -> None:
+    """Train a suite of ours from scratch: corpus, tokenizer, every model and checkpoint.
+
+    What is there already is kept, and an interrupted training goes on where it stopped, to the same
+    weights. Results go to PYTHIA_HOME (default: the platform's cache folder).
+    """
+    from pythia_utils.nano.training_run import choose_models, train_suite
+
+    chosen = choose_models(suite, _commas(models), _commas(seeds), until)
+    train_suite(chosen, device, workers or usable_cores(), until)
+
+
+def _commas(text: str | None) -> list[str] | None:
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+# --- book -----------------------------------------------------------------------------------------
+
+
+@cli.command("book", epilog=examples("pythia book", "pythia book --suite nano"))
+@click.option("--suite", default="pico", show_default=True, help="Whose runs the site shows.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="Chapters at a time. Default: one a core."
+)
+def book_command(suite: str, workers: int | None) -> None:
+    """Run the chapters over the records, and build the website. Prints the path to open."""
+    from pythia_utils.site import build
+
+    config = experiments.load_config(root())
+    chapters = expand.chapters(config, suite)
+    run_cells([each for each in chapters if each.inputs], config.root, workers=workers)
+    click.echo(build.publish(config.root, suite))
+
+
+cli.add_command(audit_command)
+cli.add_command(batch_command)
+cli.add_command(config_command)
+cli.add_command(fetch_command)
+cli.add_command(published_command)
+cli.add_command(run_command)
+cli.add_command(status_command)
+cli.add_command(records_command)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,209 @@
+"""Run all cells of a plan, whatever fails or is interrupted, and keep what comes of them.
+
+`run` hands each cell to a scheduler (threads here, or dask's workers anywhere), which carries it to
+`worker.run_cell`. Whatever the scheduler, this process alone writes the results: the records first,
+then the notebook appears under its name, then the ledger gets its line. What is on disk is right at
+any moment, and a cell without that line is run again.
+"""
+
+from __future__ import annotations
+
+import errno
+import queue
+import signal
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pythia_utils.base.errors import UsageError
+from pythia_utils.base.files import atomic_write
+from pythia_utils.base.progress import say
+from pythia_utils.engine.kernels.options import KernelOptions
+from pythia_utils.engine.progress import Progress
+from pythia_utils.engine.schedulers import Scheduler, Threads
+from pythia_utils.engine.worker import FAILED, NOTEBOOK, RECORDS
+from pythia_utils.grid import records
+from pythia_utils.grid.cells import Cell
+from pythia_utils.grid.ledger import Ledger, Outcome
+from pythia_utils.grid.planning import running_order
+
+STOP_WITHIN = 2.0  # seconds that interrupted cells have to clean up
+_WAIT_FOR_WORKERS = 15.0  # seconds without a worker before that is said
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+
+
+def run(
+    cells: Iterable[Cell],
+    ledger: Ledger,
+    workers: int | None = None,
+    quiet: bool = False,
+    options: KernelOptions | None = None,
+    verbose: bool = False,
+    scheduler: Scheduler | None = None,
+) -> list[Outcome]:
+    """Run cells in parallel; one that fails does not stop the others.
+
+    A first Ctrl-C or SIGTERM kills the running notebooks and returns within seconds: the finished
+    are kept, the others come back as `interrupted`.
+
+    Args:
+        cells: what to run, each of them; see `planning.plan`.
+        ledger: gets a line for each cell that was done or failed.
+        workers: notebooks at a time; as many as there are cores by default.
+        quiet: show no progress.
+        options: how kernels start, and their limits.
+        verbose: show a line for each cell.
+        scheduler: where to run; threads of this process by default. See `schedulers.choose`.
+
+    Returns:
+        One outcome a cell, in the order of `cells`.
+
+    Raises:
+        OSError: there is no room to keep results; what was kept before is kept.
+        UsageError: the scheduler cannot be reached or started.
+    """
+    cells = list({cell.id: cell for cell in cells}.values())
+    if not cells:
+        return []
+    outcomes = {cell.id: Outcome(cell.id, "interrupted") for cell in cells}
+    scheduler = scheduler or Threads(workers)
+    with _stop_signals() as stop, scheduler, Progress(cells, quiet, verbose) as progress:
+        if scheduler.dashboard:
+            progress.note(f"dashboard: {scheduler.dashboard}")
+        options = options or KernelOptions()
+        if len(cells) <= scheduler.workers():  # loading a server takes as long as a cold kernel
+            options = replace(options, warm=False)
+        futures = _submit(running_order(cells), scheduler, options, stop)
+        for cell, outcome in _as_they_finish(futures, scheduler, stop, progress):
+            kept = outcomes[cell.id] = keep(cell, outcome)
+            if kept.status != "interrupted":
+                ledger.append(kept)
+                progress.update(cell, kept)
+    if not stop.requested:
+        _compact(cells)
+    return list(outcomes.values())
+
+
+def keep(cell: Cell, outcome: Outcome) -> Outcome:
+    """Put an outcome's files in place. Records first: when the notebook is there, so are they.
+
+    Returns:
+        The outcome without the files' contents; as failed if they could not be written.
+
+    Raises:
+        OSError: the disk is full or may not be written at all, so that no other cell could be kept.
+    """
+    paths = {RECORDS: cell.records, NOTEBOOK: cell.output, FAILED: cell.failed}
+    kept = replace(outcome, files={}, output=None)
+    try:
+        if outcome.status == "done" and RECORDS not in outcome.files:
+            cell.records.unlink(missing_ok=True)
+        for suffix, path in paths.items():
+            if suffix in outcome.files:
+                with atomic_write(path) as temporary:
+                    temporary.write_bytes(outcome.files[suffix])
+                kept = replace(kept, output=path if suffix != RECORDS else None)
+        if outcome.status == "done":
+            cell.failed.unlink(missing_ok=True)
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise
+        return replace(kept, status="failed", error=f"{type(error).__name__}: {error}", rows=None)
+    return kept
+
+
+def _compact(cells: list[Cell]) -> None:
+    """Gather the records for quick reading; reading is right without it, too."""
+    for runs in {cell.runs for cell in cells}:
+        with suppress(OSError, UsageError):
+            records.compact(runs, {cell.experiment for cell in cells})
+
+
+def _submit(
+    cells: list[Cell], scheduler: Scheduler, options: KernelOptions | None, stop: _Stop
+) -> dict[Any, Cell]:
+    """Queue the cells, up to the moment of a `stop`. Futures, in order, to their cells."""
+    futures = {}
+    for cell in cells:
+        if not stop.requested:
+            futures[scheduler.submit(cell, options)] = cell
+    return futures
+
+
+def _as_they_finish(
+    futures: dict[Any, Cell], scheduler: Scheduler, stop: _Stop, progress: Progress
+) -> Iterator[tuple[Cell, Outcome]]:
+    """Outcomes as they come; after `stop`, only those that come within `STOP_WITHIN`."""
+    finished: queue.SimpleQueue = queue.SimpleQueue()
+    for future in futures:
+        future.add_done_callback(finished.put)
+    deadline, started = None, time.monotonic()
+    while futures and (deadline is None or time.monotonic() < deadline):
+        if stop.requested and deadline is None:
+            deadline = time.monotonic() + STOP_WITHIN
+            progress.close()
+            say("interrupted: stopping the running notebooks; run again to go on from here")
+            scheduler.stop(futures)
+        if started and time.monotonic() - started > _WAIT_FOR_WORKERS:
+            started = None
+            if not scheduler.workers():
+                progress.note("no worker has started yet; waiting (Ctrl-C stops)")
+        try:
+            future = finished.get(timeout=0.1)
+        except queue.Empty:
+            continue
+        cell = futures.pop(future)  # and so dask's workers may forget the result
+        if outcome := scheduler.result(cell, future):
+            yield cell, outcome
+
+
+class _Stop:
+    """A signal handler that only remembers; a lock, as in `threading.Event`, could deadlock here."""
+
+    requested = False
+
+    def __call__(self, *_: object) -> None:
+        self.requested = True
+
+
+@contextmanager
+def _stop_signals() -> Iterator[_Stop]:
+    """While cells run, note Ctrl-C and SIGTERM. They reach the main thread only."""
+    stop = _Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+# --- What users see --------------------------------------------------------------------------
+
+
+def exit_code(outcomes: Iterable[Outcome]) -> int:
+    """130 if the run was interrupted, 1 if some cell failed, else 0."""
+    statuses = {outcome.status for outcome in outcomes}
+    return 130 if "interrupted" in statuses else int("failed" in statuses)
+
+
+def failure_table(outcomes: Iterable[Outcome]) -> str:
+    """What failed, why, and where the notebook is that shows it; empty if nothing failed."""
+    lines = []
+    for outcome in outcomes:
+        if outcome.status == "failed":
+            lines += [outcome.cell_id, f"    {outcome.error}"]
+            lines += [f"    {_relative(outcome.output)}"] if outcome.output else []
+    return "\n".join(lines)
+
+
+def _relative(path: Path) -> Path:
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

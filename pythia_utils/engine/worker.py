@@ -1,0 +1,158 @@
+"""Run one cell, here or on a machine far away, and bring back all that came of it.
+
+`run_cell` never raises, and writes nothing but in the kernel: the notebook and the records are in the
+outcome, for the process that started the run to keep. So a worker needs no file system in common
+with it, only this package and the checkpoint.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pythia_utils.base.sources import PACKAGE
+from pythia_utils.engine import gpus
+from pythia_utils.grid import records
+from pythia_utils.grid.cells import Cell
+from pythia_utils.grid.ledger import Outcome
+from pythia_utils.suites.checkpoints import resolved
+
+if TYPE_CHECKING:
+    from pythia_utils.engine.kernels.options import KernelOptions
+
+# Files of an outcome: names end so, after the cell's id.
+NOTEBOOK, RECORDS, FAILED = ".ipynb", ".parquet", ".failed.ipynb"
+
+
+def usable_cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def run_cell(
+    cell: Cell,
+    threads: int = 1,
+    options: KernelOptions | None = None,
+    source: str | None = None,
+) -> Outcome:
+    """Run one cell. Never raises.
+
+    Args:
+        cell: what to run.
+        threads: that the notebook's numerical libraries may use.
+        options: how its kernel starts, and its limits.
+        source: the notebook's text, for a machine that may not have its file.
+
+    Returns:
+        The outcome, with the contents of the files to keep in `files`.
+    """
+    from pythia_utils.engine.kernels import execute
+
+    started = time.monotonic()
+    try:
+        with _at_hand(cell, source) as here, gpus.own().lent(here) as devices:
+            parts = here.parts()
+            environment = _environment(here, threads) | devices
+            done = execute.execute(here.notebook, here.parameters, here.root, environment, options)
+        return _outcome(cell, done, parts, time.monotonic() - started)
+    except execute.Stopped:
+        return Outcome(cell.id, "interrupted", time.monotonic() - started)
+    except Exception as failure:
+        error = execute.first_line(f"{type(failure).__name__}: {failure}")
+        return Outcome(cell.id, "failed", time.monotonic() - started, error)
+
+
+@contextmanager
+def _at_hand(cell: Cell, source: str | None) -> Iterator[Cell]:
+    """The cell itself where this machine has its notebook, else one in a folder made for it."""
+    if source is None or _text(cell.notebook) == source:
+        yield cell
+        return
+    with tempfile.TemporaryDirectory(prefix="pythia-") as folder:
+        root = Path(folder)
+        notebook = root / cell.notebook.name
+        notebook.write_text(source, encoding="utf-8")
+        yield replace(cell, notebook=notebook, root=root, runs=root / "runs")
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return None
+
+
+def _environment(cell: Cell, threads: int) -> dict[str, str]:
+    # Kernels import the very package whose sources are in the fingerprint, in a checkout too.
+    paths = [str(PACKAGE.parent)] if (PACKAGE.parent / "pyproject.toml").is_file() else []
+    paths += filter(None, [os.environ.get("PYTHONPATH")])
+    return os.environ | {
+        "PYTHONPATH": os.pathsep.join(paths),
+        "OMP_NUM_THREADS": str(threads),
+        "PYTHONHASHSEED": "0",
+        "PYTHIA_RUNS": str(cell.runs),
+        # Set to `agg` in many a CI: then figures would be missing from the notebooks.
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    }
+
+
+def _outcome(cell: Cell, done: Any, parts: dict, seconds: float) -> Outcome:
+    """What `kernels.execute` gave, as the files to keep and the facts about them."""
+    import nbformat
+
+    fingerprint = cell.fingerprint(parts)
+    outcome = Outcome(
+        cell.id,
+        "failed" if done.error else "done",
+        round(seconds, 2),
+        done.error,
+        fingerprint=fingerprint,
+        parts=parts,
+        peak_memory_bytes=done.peak_memory_bytes,
+        device=done.device,
+    )
+    _describe(done.notebook, cell, outcome)
+    notebook = (nbformat.writes(done.notebook) + "\n").encode()
+    outcome = replace(outcome, notebook_bytes=len(notebook))
+    if done.error:
+        return replace(outcome, files={FAILED: notebook})
+    frame = records.from_notebook(done.notebook)
+    if frame is None:
+        return replace(outcome, files={NOTEBOOK: notebook})
+    table = records.to_bytes(frame)
+    digest = hashlib.sha256(table).hexdigest()
+    files = {NOTEBOOK: notebook, RECORDS: table}
+    return replace(outcome, rows=len(frame), records_sha256=digest, files=files)
+
+
+def _describe(notebook: Any, cell: Cell, outcome: Outcome) -> None:
+    """Say in the notebook's metadata what it is, and drop what differs between equal runs."""
+    notebook.metadata["pythia"] = {
+        "cell": cell.id,
+        "fingerprint": outcome.fingerprint,
+        "seconds": outcome.seconds,
+        "parameters": cell.parameters,
+        # Read from the cache's journal: the commit and the hashes of the files that were opened.
+        **({"weights": resolved(cell.checkpoint)} if cell.checkpoint else {}),
+        **({"error": outcome.error} if outcome.error else {}),
+    }
+    notebook.metadata["papermill"] = {
+        "exception": bool(outcome.error),
+        "parameters": cell.parameters,
+    }
+    notebook.metadata.setdefault(
+        "kernelspec", {"name": "python3", "display_name": "Python 3", "language": "python"}
+    )
+    for each in notebook.cells:
+        each.metadata.pop("papermill", None)
+        if "injected-parameters" in each.metadata.get("tags", ()):
+            each["id"] = "injected-parameters"

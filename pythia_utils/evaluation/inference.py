@@ -1,0 +1,180 @@
+"""Run a GPT-NeoX network over many sequences: hidden states, logits where needed, batches that fit.
+
+The vocabulary is by far the widest layer of a small model (five sixths of the arithmetic of Pythia-14m),
+so hidden states and logits are asked for apart, and logits only at the positions that a measure needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from pythia_utils.base import batching
+from pythia_utils.base.errors import UsageError
+
+if TYPE_CHECKING:
+    from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
+
+CPU_TOKENS = 2048  # a batch on the CPU: larger ones leave its caches, and are slower
+GPU_TOKENS = 65_536  # a batch on a GPU at most: larger ones gain nothing
+CPU_BLOCK = (256, 1024)  # positions by words projected at once: 1 MB, a core's cache
+GPU_LOGITS = 1 << 28  # logits at once on a GPU, with all words: 1 GB
+_SHARE_OF_FREE = 0.5  # of a GPU's free memory, for a batch
+
+
+def require_gpt_neox(model: Any) -> GPTNeoXForCausalLM:
+    """The model itself, if its logits are its output embedding of what `hidden_states` gives.
+
+    Raises:
+        UsageError: a model of another class.
+    """
+    from transformers import GPTNeoXForCausalLM
+
+    if not isinstance(model, GPTNeoXForCausalLM):
+        raise UsageError(f"a model of {type(model).__name__}; expected GPTNeoXForCausalLM")
+    return model
+
+
+def hidden_states(
+    model: GPTNeoXForCausalLM, ids: torch.Tensor, cache: Any = None, **inputs: Any
+) -> torch.Tensor:
+    """The last layer's output after its norm: (batch, length, d_model), of the model's dtype.
+
+    Args:
+        model: the network.
+        ids: token ids (batch, length), on any device.
+        cache: keys and values of what came before, which grows by these tokens; None for none.
+        inputs: `attention_mask`, `position_ids`: as transformers takes them.
+    """
+    ids = ids.to(model.device)
+    caching = {"past_key_values": cache, "use_cache": cache is not None}
+    return model.gpt_neox(input_ids=ids, **caching, **inputs).last_hidden_state
+
+
+def target_logits(
+    model: GPTNeoXForCausalLM, hidden: torch.Tensor, targets: torch.Tensor
+) -> torch.Tensor:
+    """The logit of one token at each position: float32 (n,), summed in float32.
+
+    Args:
+        model: the network.
+        hidden: hidden states (n, d_model).
+        targets: token ids (n,).
+    """
+    words = model.get_output_embeddings().weight[targets]
+    return (hidden.float() * words.float()).sum(dim=1)
+
+
+def log_normalizers(model: GPTNeoXForCausalLM, hidden: torch.Tensor) -> torch.Tensor:
+    """log of the sum of exp of all logits at each position: float32 (n,).
+
+    A token's log-probability is its logit less this (the log-softmax). Logits are made block by block
+    and never held together.
+    """
+    top = torch.full((len(hidden),), -torch.inf, device=hidden.device)
+    total = torch.zeros_like(top)
+    for part, _, logits in _blocks(model, hidden):
+        higher = torch.maximum(top[part], logits.amax(dim=1))
+        total[part] *= (top[part] - higher).exp()
+        total[part] += logits.sub_(higher[:, None]).exp_().sum(dim=1)
+        top[part] = higher
+    return top + total.log()
+
+
+def leads(model: GPTNeoXForCausalLM, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """How far a token's logit is above the best of all others at each position: float32 (n,)."""
+    own = torch.empty(len(hidden), device=hidden.device)
+    best = torch.full_like(own, -torch.inf)
+    for part, words, logits in _blocks(model, hidden):
+        place = targets[part] - words.start
+        row = ((place >= 0) & (place < logits.shape[1])).nonzero().flatten()
+        own[part.start + row] = logits[row, place[row]]
+        logits[row, place[row]] = -torch.inf
+        best[part] = torch.maximum(best[part], logits.amax(dim=1))
+    return own - best
+
+
+def likeliest(model: GPTNeoXForCausalLM, hidden: torch.Tensor) -> torch.Tensor:
+    """The token of the highest logit at each position, the lowest id of equals: int64 (n,)."""
+    head = model.get_output_embeddings()
+    parts = hidden.split(max(1, GPU_LOGITS // head.out_features))
+    return torch.cat([head(part).float().argmax(dim=1) for part in parts])
+
+
+def _blocks(
+    model: GPTNeoXForCausalLM, hidden: torch.Tensor
+) -> Iterator[tuple[slice, slice, torch.Tensor]]:
+    """Some positions, some words, and their logits in float32, which the caller may overwrite."""
+    weight = model.get_output_embeddings().weight
+    rows, words = CPU_BLOCK
+    if hidden.device.type != "cpu":
+        rows, words = max(1, GPU_LOGITS // len(weight)), len(weight)
+    for start in range(0, len(hidden), rows):
+        part = slice(start, min(start + rows, len(hidden)))
+        for first in range(0, len(weight), words):
+            block = slice(first, min(first + words, len(weight)))
+            yield part, block, torch.nn.functional.linear(hidden[part], weight[block]).float()
+
+
+def tokens_that_fit(model: GPTNeoXForCausalLM) -> int:
+    """How many tokens to run at once: from a GPU's free memory; on a CPU what is fastest.
+
+    `PYTHIA_BATCH_SHARE` scales either.
+    """
+    if model.device.type != "cuda":
+        return batching.scaled(CPU_TOKENS)
+    free, _ = torch.cuda.mem_get_info(model.device)
+    unused = torch.cuda.memory_reserved(model.device) - torch.cuda.memory_allocated(model.device)
+    room = _SHARE_OF_FREE * (free + unused)
+    fit = int(room / token_bytes(model.config, model.dtype.itemsize))
+    return batching.scaled(min(GPU_TOKENS, max(1, fit)))
+
+
+def token_bytes(config: GPTNeoXConfig, itemsize: int) -> int:
+    """Memory of one token in a forward pass: the keys and values of all layers, one layer's activations."""
+    cache = 2 * config.num_hidden_layers * config.hidden_size
+    layer = 16 * config.hidden_size + 3 * config.intermediate_size
+    return itemsize * (cache + layer)
+
+
+def run_in_batches(lengths: Sequence[int], budget: int, work: Callable[[list[int]], None]) -> None:
+    """Call `work` with indices of sequences of like length, at most `budget` padded tokens a call.
+
+    The longest come first. Where a batch does not fit in memory the budget is halved, for it and for
+    all that follow; `work` is then called again with fewer of the same indices.
+
+    Raises:
+        torch.OutOfMemoryError: one sequence alone does not fit.
+    """
+    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
+    start = 0
+    while start < len(order):
+        count = max(1, budget // max(1, lengths[order[start]]))
+        batch = order[start : start + count]
+        if _fits(work, batch):
+            start += len(batch)
+        else:
+            budget = len(batch) * lengths[batch[0]] // 2
+
+
+def _fits(work: Callable[[list[int]], None], batch: list[int]) -> bool:
+    try:
+        work(batch)
+    except RuntimeError as error:
+        if len(batch) == 1 or not _out_of_memory(error):
+            raise
+    else:
+        return True
+    # Only here is the error, and with it what its frames held, gone.
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return False
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    """A GPU's, which has a type; the CPU allocator's, which has only a message."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    return any(text in str(error) for text in ("out of memory", "can't allocate memory"))

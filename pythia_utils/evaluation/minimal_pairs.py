@@ -1,0 +1,162 @@
+"""Which sentence of a minimal pair a model finds likelier, with no work that the answer does not need.
+
+A pair's margin, log p(good) - log p(bad), is a sum of logits less a sum of normalizers. What both
+sentences begin with cancels in it; so does the normalizer of the first token that differs, whose two
+logits suffice. The vocabulary is projected onto at the positions after that alone, and what any sentences
+begin with in common goes through the network once (`token_tree`).
+
+Pairs are prepared once for a tokenizer, and then scored with any number of its models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.sparse import coo_array, csr_array
+
+from pythia_utils.base.errors import UsageError
+from pythia_utils.evaluation.inference import (
+    hidden_states,
+    log_normalizers,
+    require_gpt_neox,
+    run_in_batches,
+    target_logits,
+    tokens_that_fit,
+)
+from pythia_utils.evaluation.prefix_tree import TokenTree, build_tree
+
+if TYPE_CHECKING:
+    from transformers import GPTNeoXForCausalLM, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class PreparedPairs:
+    """Minimal pairs as tokens, laid out for scoring. Made by `prepare_pairs`.
+
+    Attributes:
+        table: a row a pair: phenomenon, good, bad.
+        tree: all sentences but their last tokens, after the end-of-text token.
+        scored: node and token of each logit that a margin holds, int64 (2, logits), in the order of nodes.
+        logit_weights: how often each stands in each margin, sparse (pairs, logits).
+        normalized: node of each normalizer that a margin holds, int64 (normalizers,), in order.
+        normalizer_weights: how often each stands in each margin, sparse (pairs, normalizers).
+    """
+
+    table: pd.DataFrame
+    tree: TokenTree
+    scored: np.ndarray
+    logit_weights: csr_array
+    normalized: np.ndarray
+    normalizer_weights: csr_array
+
+    @torch.inference_mode()
+    def score(self, model: GPTNeoXForCausalLM, batch_tokens: int | None = None) -> pd.DataFrame:
+        """As `score_minimal_pairs`, for a model of the tokenizer that the pairs were prepared with.
+
+        Args:
+            model: a GPT-NeoX network.
+            batch_tokens: tokens in one forward pass; from the memory if None. Changes no result.
+        """
+        attention = require_gpt_neox(model).config._attn_implementation
+        if attention not in ("sdpa", "eager"):
+            raise UsageError(f"attention {attention!r} takes no mask; expected 'sdpa' or 'eager'")
+        logits = torch.zeros(self.scored.shape[1], device=model.device)
+        normalizers = torch.zeros(len(self.normalized), device=model.device)
+
+        def fill(rows: list[int]) -> None:
+            hidden = self._hidden(model, rows)
+            first = rows[0] * self.tree.width
+            part = _within(self.scored[0], first, first + len(hidden))
+            nodes, tokens = torch.from_numpy(self.scored[:, part]).to(model.device)
+            logits[part] = target_logits(model, hidden[nodes - first], tokens)
+            part = _within(self.normalized, first, first + len(hidden))
+            nodes = torch.from_numpy(self.normalized[part]).to(model.device)
+            normalizers[part] = log_normalizers(model, hidden[nodes - first])
+
+        budget = batch_tokens or tokens_that_fit(model)
+        run_in_batches([self.tree.width] * len(self.tree.ids), budget, fill)
+        margin = self.logit_weights @ logits.double().cpu().numpy()
+        margin -= self.normalizer_weights @ normalizers.double().cpu().numpy()
+        return self.table.assign(margin=margin, correct=margin > 0)
+
+    def _hidden(self, model: GPTNeoXForCausalLM, rows: list[int]) -> torch.Tensor:
+        """Of the nodes of some rows, (nodes, d_model). All rows are as wide: batches are runs of them."""
+        inputs = self.tree.inputs(rows, model.device, model.dtype)
+        return hidden_states(model, self.tree.ids[rows], **inputs).flatten(0, 1)
+
+
+def _within(nodes: np.ndarray, first: int, end: int) -> slice:
+    """Which of the sorted nodes are at least `first` and below `end`."""
+    return slice(*np.searchsorted(nodes, [first, end]).tolist())
+
+
+def prepare_pairs(tokenizer: PreTrainedTokenizerBase, pairs: Sequence) -> PreparedPairs:
+    """Minimal pairs, tokenized and laid out once for all checkpoints that share a tokenizer.
+
+    Args:
+        tokenizer: the models'.
+        pairs: objects with `phenomenon`, `good` and `bad`.
+
+    Raises:
+        UsageError: a sentence without a token.
+    """
+    sentences = [text for pair in pairs for text in (pair.good, pair.bad)]
+    ids = tokenizer(sentences, add_special_tokens=False)["input_ids"] if sentences else []
+    for index, row in enumerate(ids):
+        if not row:
+            which = "bad" if index % 2 else "good"
+            raise UsageError(
+                f"pair {index // 2}: its {which} sentence {sentences[index]!r} is empty"
+            )
+    tree, paths = build_tree([[tokenizer.eos_token_id, *row[:-1]] for row in ids])
+    nodes = np.concatenate([np.empty(0, np.int64), *paths])
+    tokens = np.fromiter((token for row in ids for token in row), np.int64)
+    sentence = np.repeat(np.arange(len(ids)), [len(row) for row in ids])
+    pair, sign = sentence // 2, 1.0 - 2.0 * (sentence % 2)
+    edges = np.unique(np.stack([nodes, tokens]), axis=1, return_inverse=True)
+    scored, logit_weights = _weights(*edges, pair, sign, len(pairs))
+    positions = np.unique(nodes, return_inverse=True)
+    normalized, normalizer_weights = _weights(*positions, pair, sign, len(pairs))
+    names = ("phenomenon", "good", "bad")
+    table = pd.DataFrame({name: [getattr(pair, name) for pair in pairs] for name in names})
+    return PreparedPairs(table, tree, scored, logit_weights, normalized, normalizer_weights)
+
+
+def _weights(
+    values: np.ndarray, index: np.ndarray, pair: np.ndarray, sign: np.ndarray, pairs: int
+) -> tuple[np.ndarray, csr_array]:
+    """How often each value stands in each pair's margin, and those values alone that stand in one."""
+    matrix = coo_array((sign, (pair, index)), shape=(pairs, values.shape[-1])).tocsr()
+    matrix.eliminate_zeros()  # what stands in both sentences
+    kept = np.unique(matrix.indices)
+    return values[..., kept], matrix[:, kept]
+
+
+def score_minimal_pairs(
+    model: GPTNeoXForCausalLM, tokenizer: PreTrainedTokenizerBase, pairs: Sequence
+) -> pd.DataFrame:
+    """Whether the model finds the acceptable sentence of each pair the likelier one.
+
+    The measure of BLiMP (Warstadt et al. 2020, section 4): full-sentence log-likelihood, no length
+    normalisation. A tie is not a correct answer. The end-of-text token stands before the first word, as in
+    lm-evaluation-harness, so that the first word counts too. For many models of one tokenizer prepare the
+    pairs once: `prepare_pairs(tokenizer, pairs).score(model)`.
+
+    Args:
+        model: a GPT-NeoX network.
+        tokenizer: its tokenizer.
+        pairs: objects with `phenomenon`, `good` and `bad`.
+
+    Returns:
+        A row a pair, in order: phenomenon, good, bad, margin (log p(good) - log p(bad), nats, float64),
+        correct (margin > 0).
+
+    Raises:
+        UsageError: a sentence without a token, a model of another class, an attention that takes no mask.
+    """
+    return prepare_pairs(tokenizer, pairs).score(model)

@@ -1,0 +1,144 @@
+"""Evaluation sets by name: validation documents and minimal pairs, as text for any tokenizer.
+
+Nano's own come from its grammar. The real Pythia can be measured on them too, which tells how hard
+they are for a model that knows English, not how well Pythia learnt what it was trained on. BLiMP
+(Warstadt et al. 2020) is the other way round: English at large, for which nano's lexicon is far too
+small. Pairs of one's own come from a file.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pythia_utils.base.errors import UsageError, unknown
+from pythia_utils.evaluation.pair_files import (
+    ARCHIVES,
+    FORMATS,
+    MinimalPair,
+    pairs_of_rows,
+    read_pairs,
+)
+from pythia_utils.nano import grammar as nano_grammar
+from pythia_utils.suites.catalog import data_dir
+
+BLIMP_REPOSITORY = "nyu-mll/blimp"  # a data set of the Hub: a Parquet file a paradigm
+BLIMP_REVISION = "877fba0801ffb7cbd8c39c1ff314a46f053f6036"
+BLIMP_PAIRS = 1000  # in each paradigm
+NANO_PAIRS = 200  # of each of nano's phenomena, if not told otherwise; it can draw more
+
+
+def minimal_pairs(n: int, seed: int = 0) -> list[MinimalPair]:
+    """`n` minimal pairs of each of nano's phenomena, of word combinations that training never holds.
+
+    Raises:
+        UsageError: more pairs than a phenomenon has.
+    """
+    return [
+        MinimalPair(name, pair.good, pair.bad, phenomenon.field, paradigm=name)
+        for name, phenomenon in nano_grammar.PHENOMENA.items()
+        for pair in nano_grammar.minimal_pairs(name, n, seed)
+    ]
+
+
+def load_pairs(source: str | Path, n: int | None = None, seed: int = 0) -> list[MinimalPair]:
+    """The minimal pairs of an evaluation set, those of a paradigm together.
+
+    Args:
+        source: `nano`, `blimp` (from the Hub, kept in its cache), or the path of a .jsonl or .csv
+            file, or of a folder or a .tar.xz archive of such files, such as BLiMP's own.
+        n: pairs of each paradigm, or all where it has fewer; None for all (of nano, which can draw
+            any number, 200). With one seed, the first m of n are the same for every n.
+        seed: of the drawing.
+
+    Raises:
+        UsageError: unknown source, a row that is not a pair, or more of nano's pairs than exist.
+        FetchError: BLiMP is neither in the Hub's cache nor to be had.
+    """
+    if n is not None and n < 1:
+        raise UsageError(f"n is {n}; expected at least 1 minimal pair of each paradigm")
+    if source == "nano":
+        return minimal_pairs(NANO_PAIRS if n is None else n, seed)
+    return _drawn(_blimp() if source == "blimp" else _from_path(source), n, seed)
+
+
+def _from_path(source: str | Path) -> list[MinimalPair]:
+    name = str(source)
+    if "/" in name or name.endswith((*ARCHIVES, *FORMATS)) or Path(name).expanduser().exists():
+        return read_pairs(source)
+    raise unknown("set of minimal pairs", name, ["nano", "blimp"], where="(nor a file's path)")
+
+
+def _drawn(pairs: Sequence[MinimalPair], n: int | None, seed: int) -> list[MinimalPair]:
+    """The first `n` of each paradigm, shuffled: so a smaller draw is a part of every larger one."""
+    paradigms: dict[str, list[MinimalPair]] = {}
+    for pair in pairs:
+        paradigms.setdefault(pair.paradigm, []).append(pair)
+    if n is not None:
+        for name, own in paradigms.items():
+            random.Random(f"{name} {seed}").shuffle(own)
+    return [pair for own in paradigms.values() for pair in own[:n]]
+
+
+@functools.cache
+def blimp_paradigms() -> Mapping[str, tuple[str, str]]:
+    """BLiMP's 67 paradigms: the phenomenon (of 12) and the field (of 4) of each, as its files say.
+
+    One phenomenon lies in two fields: of the seven paradigms of negative polarity items the files
+    count two as `syntax-semantics`, the others as `semantics`.
+    """
+    lines = (data_dir() / "blimp.csv").read_text(encoding="utf-8").splitlines()
+    rows = csv.DictReader(line for line in lines if not line.startswith("#"))
+    return {row["paradigm"]: (row["phenomenon"], row["field"]) for row in rows}
+
+
+def _blimp() -> list[MinimalPair]:
+    """BLiMP from the Hub, at a pinned revision, checked to be whole."""
+    import pyarrow.parquet as pq
+
+    folder = _blimp_folder()
+    pairs = []
+    for file in sorted(folder.glob("**/*.parquet")):
+        pairs += pairs_of_rows(pq.read_table(file).to_pylist(), file.parent.name)
+    found = Counter(pair.paradigm for pair in pairs)
+    for name in dict.fromkeys([*blimp_paradigms(), *found]):
+        if found[name] != (BLIMP_PAIRS if name in blimp_paradigms() else 0):
+            raise UsageError(
+                f"BLiMP in {folder} has {found[name]} pairs of {name}; expected {BLIMP_PAIRS} of "
+                f"each of its {len(blimp_paradigms())} paradigms: delete that folder and try again"
+            )
+    return pairs
+
+
+def _blimp_folder() -> Path:
+    """The folder of BLiMP's files in the Hub's cache, downloaded if they are not all there."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HTTPError, LocalEntryNotFoundError
+
+    from pythia_utils.base.http import FetchError
+
+    snapshot = functools.partial(
+        snapshot_download,
+        BLIMP_REPOSITORY,
+        repo_type="dataset",
+        revision=BLIMP_REVISION,
+        allow_patterns="*.parquet",
+    )
+    try:  # first without asking the Hub: the revision is a commit, so it cannot have changed
+        folder = Path(snapshot(local_files_only=True))
+        if all(any(folder.glob(f"{name}/*.parquet")) for name in blimp_paradigms()):
+            return folder
+    except LocalEntryNotFoundError:
+        pass
+    try:
+        return Path(snapshot())
+    except (HTTPError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise FetchError(
+            f"BLiMP could not be had from the Hub ({BLIMP_REPOSITORY}): {reason}; without it, name "
+            "a folder or an archive of its files instead of 'blimp'"
+        ) from None

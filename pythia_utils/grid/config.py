@@ -1,0 +1,236 @@
+"""Pages of the book that run and are no experiments, such as the quickstart: once a suite, as a chapter does.
+
+`experiments.yml` lists them under `pages`: a notebook, and the models to run it on, or the data that it
+shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pythia_utils.base.errors import UsageError, unknown
+from pythia_utils.grid.cells import IDENTITY
+from pythia_utils.grid.yaml_checks import check_keys, check_name, mapping, parse
+from pythia_utils.suites import catalog
+from pythia_utils.suites.catalog import Checkpoint, Model
+
+
+@dataclass(frozen=True)
+class BookPage:
+    """A page of the book that runs and is no experiment: once a suite, on one of its models or on data.
+
+    Attributes:
+        name: its key; part of addresses.
+        notebook: declares the parameters `suite` and, if it is run on models, `model`.
+        models: names, of several suites; of those of a suite the first that is trained is taken.
+        data: files of the package's data folder that a page on no model shows.
+    """
+
+    name: str
+    notebook: Path
+    models: tuple[str, ...] = ()
+    data: tuple[Path, ...] = ()
+
+    def models_of(self, suite: str) -> list[Model]:
+        """Those of a suite, in order."""
+        found = [catalog.find_model(name) for name in self.models]
+        return [model for model in found if model.suite == suite]
+
+
+def read_page(file: str, root: Path, name: str, entry: Any, taken: Container[str]) -> BookPage:
+    """An entry of `pages` of a file, checked.
+
+    Raises:
+        UsageError: an unknown key, model or file, or a name that an experiment has taken.
+    """
+    where = f"{file}: pages.{name}"
+    check_name(where, name)
+    check_keys(where, entry, {"notebook", "models", "data"}, {"notebook"})
+    if name in taken:
+        raise UsageError(f"{where}: an experiment has this name; expected another")
+    if not isinstance(entry["notebook"], str):
+        raise UsageError(f"{where}.notebook: expected text, not {entry['notebook']!r}")
+    if len(entry) != 2:
+        both = (
+            "'models' and 'data' are both there"
+            if "data" in entry
+            else "'models' is missing, 'data' too"
+        )
+        raise UsageError(f"{where}: {both}; expected one of them")
+    (kind,) = entry.keys() - {"notebook"}
+    if not isinstance(entry[kind], list):
+        raise UsageError(f"{where}.{kind}: expected a list, not {entry[kind]!r}")
+    check = _model_name if kind == "models" else _data_file
+    try:
+        checked = tuple(check(item) for item in entry[kind])
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from None
+    return BookPage(name, root / entry["notebook"], **{kind: checked})
+
+
+def _model_name(name: str) -> str:
+    return catalog.find_model(name).name
+
+
+def _data_file(name: str) -> Path:
+    folder = catalog.data_dir()
+    path = folder / str(name)
+    if path.is_file():
+        return path
+    there = (each.relative_to(folder).as_posix() for each in folder.rglob("*.*"))
+    raise unknown("data file", name, sorted(there))
+
+
+FILE = "experiments.yml"
+_GRID = {"models", "steps"}
+_EXPERIMENT = {"title", "notebook", "chapter", "heatmap", "parameters", "profiles"}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One entry of experiments.yml.
+
+    Attributes:
+        name: its key; part of ids, paths and addresses.
+        title: for headings.
+        notebook: the cell notebook.
+        chapter: the chapter's notebook, None if it has none yet.
+        heatmap: `metric` and `subset` of the number that the model x step heatmap shows, or None.
+        parameters: of the notebook, in every profile.
+        profiles: by profile, what differs there: `models`, `steps`, `parameters`.
+    """
+
+    name: str
+    title: str
+    notebook: Path
+    chapter: Path | None
+    heatmap: dict[str, str] | None
+    parameters: dict[str, Any]
+    profiles: dict[str, dict]
+
+
+@dataclass(frozen=True)
+class Config:
+    """experiments.yml, validated. `profiles` holds each grid's `suite`, `models` and `steps`."""
+
+    root: Path
+    profiles: dict[str, dict]
+    experiments: dict[str, Experiment]
+    pages: dict[str, BookPage]
+
+    def experiment(self, name: str) -> Experiment:
+        """The experiment of that name.
+
+        Raises:
+            UsageError: there is none.
+        """
+        if name not in self.experiments:
+            raise unknown("experiment", name, self.experiments, where=f"in {FILE}")
+        return self.experiments[name]
+
+    def title(self, name: str) -> str:
+        """The heading of an experiment, or the name of a page as words."""
+        known = self.experiments.get(name)
+        return known.title if known else name.replace("_", " ").capitalize()
+
+    def profile(self, name: str) -> dict:
+        """The profile of that name.
+
+        Raises:
+            UsageError: there is none.
+        """
+        if name not in self.profiles:
+            raise unknown("profile", name, self.profiles, where=f"in {FILE}")
+        return self.profiles[name]
+
+
+def load_config(root: Path) -> Config:
+    """Read and check `experiments.yml` of a project.
+
+    Raises:
+        UsageError: no such file, or an unknown key, profile, model or step in it: one line each.
+    """
+    root = Path(root).absolute()
+    if not (root / FILE).is_file():
+        raise UsageError(f"{root} has no {FILE}; run pythia in the book's own folder")
+    source = parse((root / FILE).read_text(encoding="utf-8"), FILE)
+    required = {"profiles", "experiments"}
+    check_keys(FILE, source, required | {"pages"}, required)
+    entries = mapping(f"{FILE}: experiments", source["experiments"])
+    experiments = {name: _experiment(root, name, entry) for name, entry in entries.items()}
+    others = mapping(f"{FILE}: pages", source.get("pages") or {}).items()
+    pages = {name: read_page(FILE, root, name, entry, experiments) for name, entry in others}
+    config = Config(root, mapping(f"{FILE}: profiles", source["profiles"]), experiments, pages)
+    _check_profiles(config)
+    return config
+
+
+def _experiment(root: Path, name: str, entry: Any) -> Experiment:
+    where = f"{FILE}: experiments.{name}"
+    check_name(where, name)
+    check_keys(where, entry, _EXPERIMENT, {"title", "notebook"})
+    for key in ("title", "notebook", "chapter"):
+        if not isinstance(entry.get(key, ""), str):
+            raise UsageError(f"{where}.{key}: expected text, not {entry[key]!r}")
+    heatmap = entry.get("heatmap")
+    if heatmap is not None:
+        check_keys(f"{where}.heatmap", heatmap, {"metric", "subset"}, {"metric", "subset"})
+    parameters = own_parameters(where, entry)
+    profiles = mapping(f"{where}.profiles", entry.get("profiles") or {})
+    for profile, overrides in profiles.items():
+        check_keys(f"{where}.profiles.{profile}", overrides, _GRID | {"parameters"})
+        own_parameters(f"{where}.profiles.{profile}", overrides)
+    chapter = root / entry["chapter"] if entry.get("chapter") else None
+    notebook = root / entry["notebook"]
+    return Experiment(name, entry["title"], notebook, chapter, heatmap, parameters, profiles)
+
+
+def own_parameters(where: str, entry: dict) -> dict[str, Any]:
+    parameters = mapping(f"{where}.parameters", entry.get("parameters") or {})
+    if taken := set(parameters) & set(IDENTITY):
+        raise UsageError(f"{where}.parameters: {min(taken)!r} is filled in by the grid; remove it")
+    return parameters
+
+
+def _check_profiles(config: Config) -> None:
+    """Build every grid once, so that a wrong name is found now and not at its first use."""
+    for name, grid in config.profiles.items():
+        check_keys(f"{FILE}: profiles.{name}", grid, {"suite"} | _GRID, {"suite"} | _GRID)
+        _check_grid(f"{FILE}: profiles.{name}", grid)
+    for experiment in config.experiments.values():
+        for name, overrides in experiment.profiles.items():
+            where = f"{FILE}: experiments.{experiment.name}.profiles"
+            if name not in config.profiles:
+                raise unknown("profile", name, config.profiles, where=f"in {where}")
+            _check_grid(f"{where}.{name}", config.profiles[name] | overrides)
+
+
+def _check_grid(where: str, grid: dict) -> None:
+    try:
+        catalog.suite(grid["suite"])
+        list(checkpoints_of(models_of(grid["models"], grid["suite"]), grid["steps"]))
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from None
+
+
+def models_of(chosen: Iterable[str], suite: str | None) -> list[Model]:
+    if chosen == "all":
+        return list(catalog.suite(suite).models.values())
+    return list(dict.fromkeys(catalog.find_model(name, suite) for name in _names(chosen)))
+
+
+def checkpoints_of(models: list[Model], steps: Iterable[int]) -> Iterator[Checkpoint]:
+    for model in models:
+        if steps == "all":
+            yield from model.checkpoints
+        else:
+            yield from (model.checkpoint(step) for step in dict.fromkeys(_names(steps)))
+
+
+def _names(value: Any) -> Iterable[Any]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise UsageError(f"expected a list or `all`, not {value!r}")
+    return value

@@ -1,0 +1,193 @@
+"""From `experiments.yml` to cells: one for each experiment, model and step of a profile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pythia_utils.base.errors import UsageError
+from pythia_utils.grid.cells import Cell
+from pythia_utils.grid.config import (
+    BookPage,
+    Config,
+    Experiment,
+    checkpoints_of,
+    models_of,
+    own_parameters,
+)
+from pythia_utils.grid.notebooks import check_parameters
+from pythia_utils.grid.records import record_files, runs_dir
+from pythia_utils.grid.yaml_checks import parse
+from pythia_utils.suites import catalog
+from pythia_utils.suites.catalog import Checkpoint, Model
+from pythia_utils.suites.errata import heed_errata, without_faults
+from pythia_utils.suites.folders import WEIGHTS, checkpoint_path
+
+
+def page_cell(root: Path, runs: Path, page: BookPage, suite: str) -> Cell | None:
+    """The page on its data, or on the first of its models that is trained; None if the suite has none."""
+    place = f"{suite}/{page.name}/chapter"
+    if page.data:
+        what = (page.name, page.notebook, {"suite": suite})
+        return Cell(place, *what, root, runs, page.data, kind="chapter")
+    models = page.models_of(suite)
+    if not models:
+        return None
+    files = {model.name: _weights(model) for model in models}
+    name = next((name for name in files if files[name]), models[0].name)
+    what = (page.name, page.notebook, {"suite": suite, "model": name})
+    return Cell(place, *what, root, runs, files[name], kind="chapter")
+
+
+def _weights(model: Model) -> tuple[Path, ...]:
+    """The weight files of a model's checkpoints that are trained here."""
+    paths = (checkpoint_path(checkpoint) / WEIGHTS for checkpoint in model.checkpoints)
+    return tuple(path for path in paths if path.is_file())
+
+
+def expand(
+    config: Config,
+    experiments: Iterable[str] | None = None,
+    suite: str | None = None,
+    models: Iterable[str] | None = None,
+    steps: Iterable[int] | None = None,
+    profile: str = "quick",
+    parameters: dict[str, Any] | None = None,
+    runs: Path | None = None,
+    strict: bool = False,
+) -> list[Cell]:
+    """The cells of a grid: experiments x models x steps, in that order.
+
+    Checkpoints with a known fault are left out, unless `steps` names them; then they give a warning.
+
+    Args:
+        config: from `load_config`.
+        experiments: names; all if None or empty.
+        suite: another suite than the profile's; then `models` must be given.
+        models: instead of the profile's, if any: names, or `all`.
+        steps: instead of the profile's, if any: numbers, or `all`.
+        profile: name of a profile in experiments.yml.
+        parameters: for the notebooks; they override those of experiments.yml.
+        runs: the folder of runs; `records.runs_dir(config.root)` by default.
+        strict: refuse named checkpoints with a known fault.
+
+    Raises:
+        UsageError: an unknown name, or a parameter that a notebook does not declare so; a faulty
+            checkpoint with `strict`, or one without weights.
+    """
+    runs = runs_dir(config.root) if runs is None else Path(runs).absolute()
+    own = own_parameters("--parameter", {"parameters": parameters})
+    _check_suite(config, profile, suite, models)
+    places = list(_places(config, experiments, suite, models, steps, profile, own))
+    sound = _sound([at for _, _, at in places], bool(steps) and steps != "all", strict)
+    cells = [
+        _cell(config.root, runs, experiment, at, values)
+        for experiment, values, at in places
+        if at in sound
+    ]
+    for cell in cells:
+        check_parameters(cell.notebook, cell.parameters)
+    return cells
+
+
+def _places(
+    config: Config,
+    experiments: Any,
+    suite: str | None,
+    models: Any,
+    steps: Any,
+    profile: str,
+    own: dict,
+) -> Iterator[tuple[Experiment, dict, Checkpoint]]:
+    """Every experiment, its parameters and a checkpoint, known faults included."""
+    for experiment in _experiments(config, experiments):
+        override = experiment.profiles.get(profile, {})
+        grid = config.profile(profile) | override
+        values = experiment.parameters | override.get("parameters", {}) | own
+        # A model's name tells its suite; the profile's matters only where names do not.
+        scope = suite or (grid["suite"] if not models or models == "all" else None)
+        chosen = models_of(models or grid["models"], scope)
+        for checkpoint in checkpoints_of(chosen, steps or grid["steps"]):
+            yield experiment, values, checkpoint
+
+
+def _sound(checkpoints: list[Checkpoint], named: bool, strict: bool) -> set[Checkpoint]:
+    """The checkpoints to run: those a user named, or else those without a known fault."""
+    if not named:
+        return set(without_faults(checkpoints))
+    heed_errata(list(dict.fromkeys(checkpoints)), strict)
+    return set(checkpoints)
+
+
+def _experiments(config: Config, names: Iterable[str] | None) -> list[Experiment]:
+    return [config.experiment(name) for name in dict.fromkeys(names or config.experiments)]
+
+
+def _check_suite(config: Config, profile: str, suite: str | None, models: Any) -> None:
+    """A profile's models are of one suite: for another they must be chosen."""
+    grid = config.profile(profile)
+    if suite is None or models or catalog.suite(suite).name == grid["suite"]:
+        return
+    others = [name for name, other in config.profiles.items() if other["suite"] == suite.lower()]
+    hint = f"--profile {' or '.join(others)}, or " if others else ""
+    raise UsageError(
+        f"profile {profile!r} is a grid of suite {grid['suite']!r}; "
+        f"for suite {suite!r} give {hint}--model and --step"
+    )
+
+
+def _cell(root: Path, runs: Path, experiment: Experiment, at: Checkpoint, values: dict) -> Cell:
+    name = f"{at.model.suite}/{experiment.name}/{at.model.name}/step{at.step:06d}"
+    identity = {"suite": at.model.suite, "model": at.model.name, "step": at.step}
+    return Cell(name, experiment.name, experiment.notebook, identity | values, root, runs)
+
+
+def _chapter(root: Path, runs: Path, experiment: Experiment, suite: str) -> Cell:
+    name = f"{suite}/{experiment.name}/chapter"
+    inputs = tuple(record_files(runs, experiment.name, suite))
+    what = (experiment.name, experiment.chapter, {"suite": suite})
+    return Cell(name, *what, root, runs, inputs, kind="chapter")
+
+
+def chapters(
+    config: Config,
+    suite: str,
+    experiments: Iterable[str] | None = None,
+    runs: Path | None = None,
+) -> list[Cell]:
+    """The chapters of a suite, one an experiment that has any, over the records there are now.
+
+    Call it after the cells have run. A chapter without `inputs` has nothing to tell yet. If no
+    experiments are named, the book's other pages are among them; their inputs are checkpoints.
+
+    Raises:
+        UsageError: an unknown name, or a chapter that does not declare `suite`.
+    """
+    runs = runs_dir(config.root) if runs is None else Path(runs).absolute()
+    name = catalog.suite(suite).name
+    found = []
+    for experiment in _experiments(config, experiments):
+        if experiment.chapter is not None:
+            found.append(_chapter(config.root, runs, experiment, name))
+    if not experiments:
+        cells = (page_cell(config.root, runs, page, name) for page in config.pages.values())
+        found += [cell for cell in cells if cell]
+    for cell in found:
+        check_parameters(cell.notebook, cell.parameters)
+    return found
+
+
+def parse_parameters(assignments: Iterable[str]) -> dict[str, Any]:
+    """`["sequences=4", "fast=true"]` to `{"sequences": 4, "fast": True}`: values are YAML.
+
+    Raises:
+        UsageError: an item that is not `name=value`.
+    """
+    parsed = {}
+    for item in assignments:
+        name, equals, value = item.partition("=")
+        if not equals or not name.strip().isidentifier():
+            raise UsageError(f"parameter {item!r}: expected name=value, such as sequences=64")
+        parsed[name.strip()] = parse(value, f"parameter {item!r}")
+    return parsed

@@ -1,0 +1,144 @@
+"""Which cells must run, and in which order.
+
+`plan` compares each cell with the ledger and tells in words why it must run: `new`, `notebook
+changed`, `package changed (scoring.py)`, `checkpoint changed`, `failed before`, `output missing`, ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pythia_utils.base import files
+from pythia_utils.base.errors import UsageError, unknown
+from pythia_utils.base.files import DigestCache
+from pythia_utils.grid.cells import Cell
+from pythia_utils.grid.ledger import Ledger
+from pythia_utils.suites.folders import is_available
+
+RERUN = ("failed", "stale", "all")
+NO_CHECKPOINT = "checkpoint missing"
+
+
+def plan(
+    cells: Iterable[Cell], ledger: Ledger, rerun: str | None = None, dry_run: bool = False
+) -> list[tuple[Cell, str | None]]:
+    """Each cell with the reason why it must run, in words, or None if it need not.
+
+    Args:
+        cells: from `experiments.expand` or `experiments.chapters`.
+        ledger: the history to compare with.
+        rerun: by default all that is not up to date runs; `failed` and `stale` take only those;
+            `all` runs everything again.
+        dry_run: name missing checkpoints as a reason instead of raising.
+
+    Raises:
+        UsageError: some cell's checkpoint is not trained yet.
+    """
+    if rerun not in (None, *RERUN):
+        raise unknown("value of --rerun", rerun, RERUN)
+    cells = list(cells)
+    missing = _without_checkpoint(cells)
+    if missing and not dry_run:
+        raise _not_trained([cell for cell in cells if cell.id in missing])
+    entries, cache = ledger.last(), DigestCache(ledger.path.with_name(files.DIGESTS_FILE))
+    memo: dict = {}
+    planned = []
+    for cell in cells:
+        if cell.id in missing:
+            reason = NO_CHECKPOINT
+        else:
+            reason = _reason(cell, entries.get(cell.id), rerun, memo, cache)
+        chosen = rerun in (None, "all", state(reason))
+        planned.append((cell, reason if chosen else None))
+    cache.save()
+    return planned
+
+
+def state(reason: str | None) -> str:
+    """A reason in one word: `done`, `missing`, `failed` or `stale`."""
+    words = {None: "done", "new": "missing", NO_CHECKPOINT: "missing", "failed before": "failed"}
+    return words.get(reason, "stale")
+
+
+def running_order(cells: Iterable[Cell]) -> list[Cell]:
+    """Largest models first; all notebooks of a checkpoint one after the other; chapters last.
+
+    What takes longest starts first, and a checkpoint is fetched, and read into the memory that the
+    system keeps for files, once.
+    """
+    return sorted(cells, key=_place)
+
+
+def _place(cell: Cell) -> tuple[int, int, str, int]:
+    if (checkpoint := cell.checkpoint) is None:
+        return (1, 0, "", 0)
+    return (0, -checkpoint.model.total_params, checkpoint.model.name, checkpoint.step)
+
+
+def _without_checkpoint(cells: Sequence[Cell]) -> set[str]:
+    checkpoints = {cell.checkpoint_name: cell.checkpoint for cell in cells if cell.checkpoint}
+    gone = {name for name, checkpoint in checkpoints.items() if not is_available(checkpoint)}
+    return {cell.id for cell in cells if cell.checkpoint_name in gone}
+
+
+def _not_trained(cells: Sequence[Cell]) -> UsageError:
+    checkpoints = list(dict.fromkeys(cell.checkpoint for cell in cells))
+    first = f"{checkpoints[0].model.name} {checkpoints[0].revision}"
+    rest = f" (nor are {len(checkpoints) - 1} other checkpoints)" if len(checkpoints) > 1 else ""
+    run = " and ".join(dict.fromkeys(f"pythia train {c.model.suite}" for c in checkpoints))
+    return UsageError(f"{first} is not trained yet{rest}; run: {run}")
+
+
+def _reason(
+    cell: Cell, entry: dict | None, rerun: str | None, memo: dict, cache: DigestCache
+) -> str | None:
+    if entry is None:
+        return "new"
+    if rerun == "all":
+        return "forced"
+    if entry["status"] != "done":
+        return "failed before"
+    parts = cell.parts(memo, cache.digest)
+    # Equal parts make equal fingerprints; comparing them first spares thousands of digests.
+    if parts != entry["parts"] and cell.fingerprint(parts) != entry["fingerprint"]:
+        return _difference(parts, entry["parts"])
+    return _fault(cell, entry, cache)
+
+
+def _fault(cell: Cell, entry: dict, cache: DigestCache) -> str | None:
+    """What is wrong with the files of a cell that has run: one is gone, or not as it was written."""
+    size = _size(cell.output)
+    if size is None:
+        return "output missing"
+    same = entry.get("notebook_bytes") in (None, size)
+    if entry["rows"] is not None:
+        try:
+            digest = cache.digest(cell.records)
+        except OSError:
+            return "output missing"
+        same = same and entry.get("records_sha256") in (None, digest)
+    return None if same else "output changed"
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
+
+
+def _difference(new: dict[str, Any], old: dict[str, Any]) -> str:
+    """Which parts of two fingerprints differ: `notebook changed, package changed (scoring.py)`."""
+    reasons = ["notebook changed"] if new["notebook"] != old.get("notebook") else []
+    for part in ("parameters", "package"):
+        if changed := _changed(new[part], old.get(part, {})):
+            reasons.append(f"{part} changed ({', '.join(changed)})")
+    reasons += [f"{name} changed" for name in _changed(new["inputs"], old.get("inputs", {}))]
+    return ", ".join(reasons) or "changed"
+
+
+def _changed(new: dict, old: dict) -> list[str]:
+    absent = object()
+    return sorted(k for k in new | old if new.get(k, absent) != old.get(k, absent))

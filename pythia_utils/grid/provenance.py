@@ -1,0 +1,32 @@
+"""The watermark that ends every executed page: versions, commit, device, seconds."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from importlib import metadata
+
+from pythia_utils.base.sources import git_commit
+
+_started = time.monotonic()
+_WATERMARKED = ("torch", "transformers", "tokenizers", "numpy", "pandas", "papermill")
+
+
+def _start_again() -> None:
+    """A kernel that is a fork began with the fork, not when its server imported this."""
+    global _started
+    _started = time.monotonic()
+
+
+os.register_at_fork(after_in_child=_start_again)
+
+
+def watermark(**extra: object) -> None:
+    """Show the line that ends every executed page: versions, commit, device, seconds, and `extra`."""
+    from IPython.display import Markdown, display
+
+    facts = {"python": platform.python_version()}
+    facts |= {name: metadata.version(name) for name in _WATERMARKED}
+    facts |= {"commit": git_commit(), "seconds": f"{time.monotonic() - _started:.1f}", **extra}
+    display(Markdown("**Watermark:** " + " · ".join(f"{k} `{v}`" for k, v in facts.items())))

@@ -1,0 +1,260 @@
+"""Records: the tidy numbers of the book. One row is one metric of one model at one step.
+
+A notebook calls `record(rows, ...)`, which shows a table and puts the same rows, exactly, into the
+output's MIME bundle: the executed notebook is self-contained. The runner copies them to a Parquet
+file beside it, and `read(experiment)` gives a whole grid as one DataFrame.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pythia_utils.base.errors import UsageError, nearest
+from pythia_utils.grid import record_store
+from pythia_utils.suites.catalog import Checkpoint, find_model
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+# No page shows this type, and MyST-NB warns of types that it does not know. A site built from these
+# notebooks drops it from its copies, or sets `suppress_warnings: [mystnb.unknown_mime_type]`.
+MIME = "application/vnd.pythia.records+json"
+_TYPES = {
+    "suite": "string",
+    "model": "string",
+    "variant": "string",
+    "n_params": "int64",
+    "step": "int64",
+    "tokens_seen": "int64",
+    "experiment": "string",
+    "metric": "string",
+    "subset": "string",
+    "value": "float64",
+    "stderr": "float64",
+    "n": "int64",
+}
+COLUMNS = tuple(_TYPES)
+_MEASURED = ("metric", "subset", "value", "stderr", "n")
+_SHOWN_ROWS = 40
+
+
+def runs_dir(root: Path | None = None) -> Path:
+    """Where executed notebooks and records are: `PYTHIA_RUNS`, or `runs/` in `root` (here)."""
+    folder = os.environ.get("PYTHIA_RUNS")
+    return (Path(folder).expanduser() if folder else (root or Path.cwd()) / "runs").absolute()
+
+
+def record(
+    rows: Iterable[Mapping[str, Any]], *, experiment: str, suite: str, model: str, step: int
+) -> pd.DataFrame:
+    """Keep a notebook's numbers: show them as a table and carry them in the output.
+
+    Args:
+        rows: dicts of `metric` and `value`, and where they apply `subset` (default `all`),
+            `stderr` (standard error of `value`; same unit) and `n` (items it was measured on).
+        experiment: name of the experiment in experiments.yml.
+        suite: name of the suite.
+        model: name of the model; a former name is understood.
+        step: training step of the checkpoint.
+
+    Returns:
+        The records, with columns `COLUMNS`.
+
+    Raises:
+        UsageError: unknown suite, model or step.
+        ValueError: a row with an unknown key, without a metric, with an infinite number, or twice.
+    """
+    checkpoint = find_model(model, suite).checkpoint(step)
+    common = identity(checkpoint, experiment)
+    full = [common | _measured(row) for row in rows]
+    keys = [(row["metric"], row["subset"]) for row in full]
+    if twice := sorted({key for key in keys if keys.count(key) > 1}):
+        raise ValueError(f"recorded twice: metric {twice[0][0]!r}, subset {twice[0][1]!r}")
+    frame = _frame(full)
+    _display(frame, full)
+    return frame
+
+
+def identity(checkpoint: Checkpoint, experiment: str) -> dict[str, Any]:
+    """What all records of a checkpoint have in common: the columns that tell what was measured."""
+    model = checkpoint.model
+    return {
+        "suite": model.suite,
+        "model": model.name,
+        "variant": model.variant,
+        "n_params": model.non_embedding_params,
+        "step": checkpoint.step,
+        "tokens_seen": checkpoint.tokens_seen,
+        "experiment": experiment,
+    }
+
+
+def _measured(row: Mapping[str, Any]) -> dict[str, Any]:
+    """One row's own columns as plain Python values, as JSON can carry them: NaN becomes None."""
+    if wrong := sorted(set(row) - set(_MEASURED)):
+        raise ValueError(f"a record has no {wrong[0]!r}; its keys are {', '.join(_MEASURED)}")
+    if "metric" not in row or "value" not in row:
+        raise ValueError(f"a record needs a metric and a value, this has neither or one: {row!r}")
+    numbers = {key: _number(row, key) for key in ("value", "stderr")}
+    n = row.get("n")
+    return {
+        "metric": str(row["metric"]),
+        "subset": str(row.get("subset", "all")),
+        **numbers,
+        "n": None if n is None or n != n else int(n),
+    }
+
+
+def _number(row: Mapping[str, Any], key: str) -> float | None:
+    number = row.get(key)
+    if number is None or math.isnan(number):
+        return None
+    if math.isinf(number):
+        raise ValueError(
+            f"{row['metric']!r} has an infinite {key}: neither JSON nor a plot holds it"
+        )
+    return float(number)
+
+
+def _display(frame: pd.DataFrame, rows: list[dict]) -> None:
+    """One output with two faces: readers see the table, programs find every digit beside it."""
+    from IPython.display import display
+
+    table = _table(frame)
+    bundle = {
+        "text/html": table.to_html(index=False, border=0, classes="pythia-records"),
+        "text/plain": table.to_string(index=False),
+        MIME: {"version": 1, "rows": rows},
+    }
+    display(bundle, raw=True)
+
+
+def _table(frame: pd.DataFrame) -> pd.DataFrame:
+    """The columns that differ between rows, as texts of few digits."""
+    import pandas as pd
+
+    shown = frame.head(_SHOWN_ROWS)
+    table = pd.DataFrame(
+        {
+            "metric": shown["metric"],
+            "subset": shown["subset"],
+            "value": [_digits(*pair) for pair in zip(shown["value"], shown["stderr"], strict=True)],
+            "n": ["" if pd.isna(n) else f"{n:,}" for n in shown["n"]],
+        }
+    )
+    if hidden := len(frame) - len(shown):
+        table.loc[len(table)] = ["…", f"and {hidden} more", "", ""]
+    return table
+
+
+def _digits(value: float, stderr: float) -> str:
+    if math.isnan(value):
+        return "–"
+    return f"{value:.4g}" if math.isnan(stderr) else f"{value:.4g} ± {stderr:.2g}"
+
+
+def _schema() -> pa.Schema:
+    import pyarrow as pa
+
+    return pa.schema([(name, getattr(pa, kind)()) for name, kind in _TYPES.items()])
+
+
+def _frame(rows: list[dict]) -> pd.DataFrame:
+    import pyarrow as pa
+
+    return _to_pandas(pa.Table.from_pylist(rows, schema=_schema()))
+
+
+def _to_pandas(table: pa.Table) -> pd.DataFrame:
+    """`n` may be missing, so it is pandas' nullable integer; a missing float is NaN."""
+    return table.to_pandas().astype({"n": "Int64"})
+
+
+def from_notebook(notebook: Mapping[str, Any]) -> pd.DataFrame | None:
+    """The records that an executed notebook carries, in order; None if it carries none.
+
+    Args:
+        notebook: as read by `nbformat.read` or `json.load`.
+    """
+    outputs = [out for cell in notebook["cells"] for out in cell.get("outputs", ())]
+    bundles = [out["data"][MIME] for out in outputs if MIME in out.get("data", {})]
+    rows = [dict(row) for bundle in bundles for row in bundle["rows"]]
+    return _frame(rows) if bundles else None
+
+
+def write(path: Path, frame: pd.DataFrame) -> None:
+    """Write records as one Parquet file, whole or not at all."""
+    record_store.write_table(path, _to_arrow(frame))
+
+
+def to_bytes(frame: pd.DataFrame) -> bytes:
+    """The contents of the file that `write` makes."""
+    import pyarrow.parquet as pq
+
+    buffer = io.BytesIO()
+    pq.write_table(_to_arrow(frame), buffer, write_page_checksum=True)
+    return buffer.getvalue()
+
+
+def _to_arrow(frame: pd.DataFrame) -> pa.Table:
+    import pyarrow as pa
+
+    table = pa.Table.from_pandas(frame[list(COLUMNS)], schema=_schema(), preserve_index=False)
+    return table.replace_schema_metadata(None)
+
+
+def record_files(runs: Path, experiment: str, suite: str = "*") -> list[Path]:
+    """The Parquet files of an experiment's cells, sorted by path."""
+    # `step*`, not `*`: a killed run may have left a hidden, half-written file.
+    return sorted(runs.glob(f"{suite}/{experiment}/*/step*.parquet"))
+
+
+def read(experiment: str, suite: str | None = None, runs: Path | None = None) -> pd.DataFrame:
+    """All records of an experiment, sorted by size, variant, model and step.
+
+    Args:
+        experiment: name of the experiment.
+        suite: only that suite's; by default those of every suite that has been run.
+        runs: the folder of runs; `runs_dir()` by default.
+
+    Returns:
+        A DataFrame with columns `COLUMNS`.
+
+    Raises:
+        UsageError: there are none, or a file is damaged.
+    """
+    folder = runs_dir() if runs is None else Path(runs)
+    table = record_store.scan(record_store.folders(folder, experiment, suite or "*"), _schema())
+    if not len(table):
+        raise _nothing_recorded(experiment, suite, folder)
+    order = ["n_params", "variant", "model", "step"]
+    return _to_pandas(table).sort_values(order, kind="stable", ignore_index=True)
+
+
+def compact(runs: Path, experiments: Iterable[str]) -> None:
+    """Gather the records of experiments in one file each, for reading in one go.
+
+    Raises:
+        UsageError: a cell's file is damaged.
+        OSError: a folder may not be written.
+    """
+    for experiment in experiments:
+        for folder in record_store.folders(runs, experiment):
+            record_store.compact(folder, _schema())
+
+
+def _nothing_recorded(experiment: str, suite: str | None, folder: Path) -> UsageError:
+    names = {path.parents[1].name for path in folder.glob("*/*/*/step*.parquet")} - {experiment}
+    similar = nearest(experiment, sorted(names))
+    hint = f"; nearest: {', '.join(similar)}" if similar else ""
+    of_suite = f" in suite {suite!r}" if suite else ""
+    return UsageError(
+        f"no records of experiment {experiment!r}{of_suite} in {folder}{hint}; "
+        f"run: pythia run {experiment}" + (f" --suite {suite}" if suite else "")
+    )

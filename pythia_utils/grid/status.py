@@ -1,0 +1,145 @@
+"""The truth about a grid: what is done, stale, failed or missing, what it took, what is still to pay."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pythia_utils.base.units import duration
+from pythia_utils.grid.cells import Cell
+from pythia_utils.grid.config import Config
+from pythia_utils.grid.expand import chapters, expand
+from pythia_utils.grid.ledger import Ledger
+from pythia_utils.grid.planning import NO_CHECKPOINT, plan, state
+from pythia_utils.suites.catalog import find_model
+
+STATES = ("done", "stale", "failed", "missing")
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where one cell stands.
+
+    Attributes:
+        cell: the cell.
+        state: `done`, `stale` (it ran, but something has changed since), `failed` or `missing`.
+        reason: why it would run now, in words; None if it would not.
+        entry: its last line in the ledger; empty if it never ran.
+    """
+
+    cell: Cell
+    state: str
+    reason: str | None
+    entry: dict[str, Any]
+
+    def row(self) -> dict[str, Any]:
+        """For tables and JSON. Values that are not known are None."""
+        known = ("seconds", "peak_memory_bytes", "device", "error", "finished")
+        return {
+            "cell": self.cell.id,
+            "experiment": self.cell.experiment,
+            "model": self.cell.parameters.get("model"),
+            "step": self.cell.parameters.get("step"),
+            "state": self.state,
+            "reason": self.reason,
+            **{name: self.entry.get(name) for name in known},
+        }
+
+
+def survey(cells: Iterable[Cell], ledger: Ledger) -> list[Status]:
+    """The status of each cell, in their order.
+
+    A cell that has run, and whose checkpoint is not on this machine, is taken to be done: there is
+    nothing that could have changed.
+    """
+    entries, found = ledger.last(), []
+    for cell, reason in plan(cells, ledger, dry_run=True):
+        entry = entries.get(cell.id, {})
+        if reason == NO_CHECKPOINT and entry.get("status") == "done" and cell.output.is_file():
+            reason = None
+        elif reason == NO_CHECKPOINT and entry.get("status") == "failed":
+            reason = "failed before"
+        found.append(Status(cell, state(reason), reason, entry))
+    return found
+
+
+def survey_suite(config: Config, suite: str, ledger: Ledger) -> tuple[str | None, list[Status]]:
+    """A suite's cells and chapters, under the profile of which most is done.
+
+    Returns:
+        The profile's name and the statuses; None and none if no profile is of this suite.
+    """
+    best: tuple[str | None, list[Status]] = (None, [])
+    for name, grid in config.profiles.items():
+        if grid["suite"] == suite:
+            found = survey(expand(config, profile=name), ledger)
+            if best[0] is None or count(found)["done"] > count(best[1])["done"]:
+                best = name, found
+    return best[0], best[1] + survey(chapters(config, suite), ledger)
+
+
+def count(statuses: Iterable[Status]) -> dict[str, int]:
+    """Cells in each state."""
+    found = Counter(status.state for status in statuses)
+    return {name: found[name] for name in STATES}
+
+
+def cost(statuses: Sequence[Status]) -> tuple[float, int]:
+    """What the next run would take, from what past ones took.
+
+    A cell is expected to take what it took when it last ran well; else the median of its experiment
+    and model; else, for its experiment, the median seconds a parameter times the model's parameters,
+    but no less than the quickest; a chapter, the median of chapters.
+
+    Returns:
+        Seconds of one worker, and how many cells nothing is known about.
+    """
+    known = _Medians(statuses)
+    guesses = [known.guess(status) for status in statuses if status.state != "done"]
+    return sum(guess for guess in guesses if guess), guesses.count(None)
+
+
+class _Medians:
+    """Seconds of cells that ran well: each, by experiment and model, by experiment and parameter."""
+
+    def __init__(self, statuses: Iterable[Status]) -> None:
+        self._by_model: dict[tuple, list[float]] = {}
+        self._by_size: dict[str, list[tuple[float, int]]] = {}
+        for status in statuses:
+            if status.entry.get("status") == "done":
+                seconds, key = status.entry["seconds"], self._key(status.cell)
+                self._by_model.setdefault(key, []).append(seconds)
+                self._by_size.setdefault(key[0], []).append((seconds, self._size(status.cell)))
+
+    def guess(self, status: Status) -> float | None:
+        if status.entry.get("status") == "done":
+            return status.entry["seconds"]
+        key = self._key(status.cell)
+        if times := self._by_model.get(key):
+            return statistics.median(times)
+        if not (times := self._by_size.get(key[0])):
+            return None
+        rate = statistics.median(seconds / size for seconds, size in times)
+        return max(rate * self._size(status.cell), min(seconds for seconds, _ in times))
+
+    @staticmethod
+    def _key(cell: Cell) -> tuple[str, str]:
+        chapter = cell.kind == "chapter"
+        return ("chapter", "") if chapter else (cell.experiment, cell.parameters["model"])
+
+    @staticmethod
+    def _size(cell: Cell) -> int:
+        return 1 if cell.checkpoint is None else find_model(cell.parameters["model"]).total_params
+
+
+def cost_text(due: int, seconds: float, unknown_cells: int) -> str:
+    """What the next run would cost: of `due` cells, as from `cost`."""
+    if not due:
+        return "nothing to do"
+    if due == unknown_cells:
+        return f"{due} cells; none like them has run yet, so what they take is not known"
+    text = f"{due} cells, about {duration(seconds)} of one worker, from what past runs took"
+    return text + (f"; of {unknown_cells} nothing is known" if unknown_cells else "")

@@ -1,0 +1,3 @@
+"""From executed notebooks to the website.
+
+Imports `base`, `grid` and `suites`; runs nothing."""

@@ -1,0 +1,104 @@
+"""The site's page about the runs themselves: what is done, stale, failed or missing, what each took."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+
+from pythia_utils.base.units import duration, memory_text
+from pythia_utils.grid.config import Config
+from pythia_utils.grid.ledger import Ledger
+from pythia_utils.grid.status import STATES, Status, cost, cost_text, count, survey_suite
+from pythia_utils.site.tables import table
+
+_CELLS_SHOWN = 400  # of an experiment; of more there is a row for each model
+
+
+def status_page(config: Config, suite: str, ledger: Ledger) -> str:
+    """The text of `status.md`.
+
+    Args:
+        config: experiments.yml.
+        suite: the suite that the site shows.
+        ledger: the history of its runs.
+    """
+    profile, statuses = survey_suite(config, suite, ledger)
+    parts = ["# Status of the runs"]
+    if profile is None:
+        return "\n\n".join([*parts, f"No profile is a grid of suite *{suite}*.", ""])
+    due = sum(status.state != "done" for status in statuses)
+    parts += [
+        f"The grid is that of the profile `{profile}` and suite *{suite}*: each experiment's notebooks "
+        "and its chapter. A run is *stale* if its notebook, its parameters, the code that it imports "
+        "or its checkpoint has changed since. Seconds are wall time; memory is the most that the "
+        "notebook's process and its children held. The same table, now: `pythia status`.",
+        f"Next run: {cost_text(due, *cost(statuses))}.",
+        _summary(statuses),
+    ]
+    for name in dict.fromkeys(status.cell.experiment for status in statuses):
+        own = [status for status in statuses if status.cell.experiment == name]
+        parts.append(f"## {config.title(name)}")
+        parts += _details(own)
+    return "\n\n".join(parts) + "\n"
+
+
+def _summary(statuses: Sequence[Status]) -> str:
+    rows = []
+    for name in dict.fromkeys(status.cell.experiment for status in statuses):
+        own = [status for status in statuses if status.cell.experiment == name]
+        rows.append([name, *map(str, count(own).values()), *_took(own)])
+    rows.append(["**all**", *map(str, count(statuses).values()), *_took(statuses)])
+    header = ["experiment", *STATES, "total time", "median", "peak memory", "device"]
+    return table(header, rows, "suite")
+
+
+def _took(statuses: Sequence[Status]) -> list[str]:
+    """Total and median time, peak memory and devices of some cells, as far as they are known."""
+    entries = [status.entry for status in statuses if status.entry]
+    seconds = [entry["seconds"] for entry in entries]
+    peaks = [peak for entry in entries if (peak := entry.get("peak_memory_bytes"))]
+    devices = sorted({device for entry in entries if (device := entry.get("device"))})
+    return [
+        duration(sum(seconds)) if seconds else "–",
+        duration(median(seconds)) if seconds else "–",
+        memory_text(max(peaks)) if peaks else "–",
+        ", ".join(devices) or "–",
+    ]
+
+
+def _details(own: Sequence[Status]) -> list[str]:
+    """What needs a look, in the open; every cell in a box that opens."""
+    problems = [status for status in own if status.state != "done"]
+    parts = []
+    if problems:
+        rows = [[s.cell.id, s.state, _plain(s)] for s in problems[:_CELLS_SHOWN]]
+        parts.append(table(["cell", "state", "why"], rows, "suite"))
+    if len(own) <= _CELLS_SHOWN:
+        rows = [[s.cell.id.split("/", 2)[2], s.state, *_one(s)] for s in own]
+        inside = table(["cell", "state", "time", "peak memory", "device", "run"], rows, "suite")
+    else:
+        models = dict.fromkeys(s.cell.parameters.get("model", "chapter") for s in own)
+        groups = {
+            m: [s for s in own if s.cell.parameters.get("model", "chapter") == m] for m in models
+        }
+        rows = [[m, *map(str, count(group).values()), *_took(group)] for m, group in groups.items()]
+        header = ["model", *STATES, "total time", "median", "peak memory", "device"]
+        inside = table(header, rows, "suite")
+    title = "The run" if len(own) == 1 else f"All {len(own)} runs"
+    return [*parts, f"::::{{dropdown}} {title}\n{inside}\n::::"]
+
+
+def _one(status: Status) -> list[str]:
+    row = status.row()
+    return [
+        f"{row['seconds']:.1f} s" if row["seconds"] is not None else "–",
+        memory_text(row["peak_memory_bytes"]) if row["peak_memory_bytes"] else "–",
+        row["device"] or "–",
+        (row["finished"] or "–").replace("T", " ").removesuffix("+00:00"),
+    ]
+
+
+def _plain(status: Status) -> str:
+    """Why, as code, so that nothing in an error is taken for Markdown."""
+    text = status.entry.get("error") if status.state == "failed" else status.reason
+    return "`" + (text or "").replace("`", "'").replace("|", "¦") + "`"

@@ -1,0 +1,143 @@
+"""Pages and parts of pages that staging generates: lists, tables, the table of contents."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from pythia_utils.grid.config import Experiment
+from pythia_utils.site.pages import Page
+from pythia_utils.suites import catalog
+from pythia_utils.suites.errata import faults_to_mark
+
+_CROSS = "✗"
+
+
+def table_of_contents(
+    template: str, experiments: Sequence[Experiment], pages: Sequence[str]
+) -> str:
+    """`book/_toc.yml`, its patterns replaced by the chapters and pages in experiments.yml's order."""
+    chapters = [experiment.name for experiment in experiments if experiment.chapter]
+    for folder, names in (("experiments", chapters), ("pages", pages)):
+        pattern = re.compile(rf"^( *)- glob: _executed/{folder}/\*\n", re.MULTILINE)
+        files = [f"- file: _executed/{folder}/{name}" for name in names]
+        template = pattern.sub(
+            lambda match, files=files: "".join(f"{match[1]}{file}\n" for file in files), template
+        )
+    return template
+
+
+def chapter_list(experiments: Sequence[Experiment]) -> str:
+    """A Markdown list of the chapters, for inclusion."""
+    return "".join(f"- {_chapter_link(e)}\n" for e in experiments if e.chapter)
+
+
+def _chapter_link(experiment: Experiment) -> str:
+    return f"{{doc}}`{experiment.title} </_executed/experiments/{experiment.name}>`"
+
+
+def all_runs(suite: catalog.Suite, experiments: Sequence[Experiment], pages: Sequence[Page]) -> str:
+    """The page of all cells: a table for each experiment, models down and steps across."""
+    parts = [
+        "# All runs",
+        f"Each number below is a training step. It leads to a page: one notebook, executed for one "
+        f"model of the suite *{suite.title}* as it was after that step. {len(pages)} pages in all.",
+    ]
+    for experiment in experiments:
+        own = {(p.model, p.step): p.path for p in pages if p.experiment == experiment.name}
+        parts.append(f"## {experiment.title}")
+        if experiment.chapter:
+            parts.append(f"Chapter: {_chapter_link(experiment)}.")
+        parts.append(_runs_table(own) if own else "Not run for this suite.")
+    if any(_CROSS in part for part in parts):
+        parts.append(f"{_CROSS} A checkpoint with a known fault: {{doc}}`/suites` has them all.")
+    return "\n\n".join(parts) + "\n"
+
+
+def _runs_table(paths: dict[tuple[str, int], str]) -> str:
+    models = list(dict.fromkeys(model for model, _ in paths))
+    measured = {catalog.find_model(m): [s for model, s in paths if model == m] for m in models}
+    faults = faults_to_mark(measured)
+    steps = sorted({step for _, step in (*paths, *faults)})
+    rows = [
+        [model, *(_step_link(paths, faults, model, step) for step in steps)] for model in models
+    ]
+    return table(["model", "step", *[""] * (len(steps) - 1)], rows, "runs")
+
+
+def _step_link(paths: dict, faults: dict, model: str, step: int) -> str:
+    path, fault = paths.get((model, step)), faults.get((model, step))
+    link = f"[{step}]({path})" if path else ""
+    if fault is None:
+        return link
+    # The role's text: what is shown, and in brackets what it means. A code span would end the role.
+    cross = f"{{abbr}}`{_CROSS} (step {step}: {fault.replace('`', '')})`"
+    return f"{link} {cross}".strip()
+
+
+def table(header: list[str], rows: list[list[str]], kind: str) -> str:
+    """A Markdown table with the style of that name: `runs`, `suite` or `errata`."""
+    lines = ["| " + " | ".join(row) + " |" for row in [header, ["---"] * len(header), *rows]]
+    return "\n".join([f":::{{table}}\n:class: {kind}\n", *lines, ":::"])
+
+
+def suite_tables(shown: catalog.Suite) -> str:
+    """For inclusion: the sizes of every suite, those trained here first, and Pythia's errata."""
+    known = [catalog.suite(name) for name in catalog.suite_names()]
+    parts = [f"The runs on this site are of the suite *{shown.title}*."]
+    for suite in sorted(known, key=lambda suite: (suite.kind == "hub", len(suite.models))):
+        origin = "published by EleutherAI" if suite.kind == "hub" else "trained by this project"
+        parts += [f"### {suite.title}, {origin}", _protocol(suite), _sizes_table(suite)]
+        if suite.errata:
+            parts += [f"### {suite.title}: checkpoints with a known fault", _errata_table(suite)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _protocol(suite: catalog.Suite) -> str:
+    training, model = suite.training, next(iter(suite.models.values()))
+    tokens = training["batch_size"] * training["seq_length"]
+    steps = ", ".join(str(step) for step in model.steps[:4])
+    others = {m.version: len(m.steps) for m in suite.models.values() if m.version}
+    others = "".join(f"; {version} has {count}" for version, count in others.items())
+    return (
+        f"{len(suite.models)} models; {training['total_steps']:,} training steps of "
+        f"{tokens:,} tokens ({training['batch_size']:,} sequences of {training['seq_length']:,}). "
+        f"{len(model.steps)} checkpoints each: steps {steps}, … {model.steps[-1]:,}{others}."
+    )
+
+
+def _sizes_table(suite: catalog.Suite) -> str:
+    header = ["size", "layers", "width", "heads", "non-embedding", "all parameters", "peak rate"]
+    header += ["deduped", "seeds"]
+    versions = sorted({model.version for model in suite.models.values()} - {""})
+    rows = []
+    for size in dict.fromkeys(model.size for model in suite.models.values()):
+        group = [model for model in suite.models.values() if model.size == size]
+        m = group[0]
+        shape = (m.n_layers, m.d_model, m.n_heads, m.non_embedding_params, m.total_params)
+        seeds = len({model.seed for model in group})
+        kinds = ["deduped" in {model.variant for model in group}]
+        released = [version in {model.version for model in group} for version in versions]
+        row = [size, *(f"{number:,}" for number in shape), _rate(m), *map(_yes, kinds), str(seeds)]
+        rows.append([*row, *map(_yes, released)])
+    return table(header + versions, rows, "suite")
+
+
+def _yes(there: bool) -> str:
+    return "yes" if there else "–"
+
+
+def _rate(model: catalog.Model) -> str:
+    """`2.5e-4`."""
+    digits, exponent = f"{model.learning_rate:.1e}".split("e")
+    return f"{digits.removesuffix('.0')}e{int(exponent)}"
+
+
+def _errata_table(suite: catalog.Suite) -> str:
+    rows = []
+    for erratum in suite.errata:
+        models = "all but v0" if len(erratum.models) > 3 else ", ".join(erratum.models)
+        shown = ", ".join(str(step) for step in erratum.steps[:4])
+        steps = shown if len(erratum.steps) <= 4 else f"{shown}, … ({len(erratum.steps)} steps)"
+        rows.append([models, steps, erratum.text, erratum.source])
+    return table(["models", "steps", "what is odd", "source"], rows, "errata")

@@ -1,0 +1,272 @@
+"""What is odd about a model's revisions, and whether it is known. Pure functions over `Facts`.
+
+Kinds of findings: `missing` (no revision, or no weights in it), `damaged`, `equal` (the weights of another
+revision), `shared` (some weight files of another), `main` (not the last step's weights), `break` (off
+the way through training, see `continuity`). A finding about checkpoints with a fitting erratum is
+`known`, or `expected` where training itself made it so; any other is `new`. A `note` says what could
+not be judged, and which erratum was not seen.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median, mode
+
+import numpy as np
+
+from pythia_utils.suites.audit_facts import MAIN, Facts
+from pythia_utils.suites.catalog import Model
+from pythia_utils.suites.continuity import LIMIT, breaks
+
+SUFFIXES = ("safetensors", "bin")
+# The kinds of errata that explain each kind of finding.
+_FITS = {
+    "missing": {"missing", "partial"},
+    "damaged": {"missing", "partial", "wrong"},
+    "equal": {"wrong"},
+    "shared": {"wrong", "partial"},
+    "main": {"wrong", "partial"},
+    "break": {"wrong", "partial"},
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing about some checkpoints.
+
+    Attributes:
+        status: `new`, `known`, `expected` or `note`.
+        kind: see the module's text.
+        steps: of the checkpoints that are wrong; empty if it is about none of them.
+        text: what was found, one clause.
+        source: of the erratum that knows it.
+    """
+
+    status: str
+    kind: str
+    steps: tuple[int, ...]
+    text: str
+    source: str = ""
+
+
+def judge(model: Model, facts: Sequence[Facts], tensors: bool = True) -> list[Finding]:
+    """All findings.
+
+    Args:
+        model: whose revisions these are.
+        facts: of the checkpoints looked at, in training order, and of `main` if there is one.
+        tensors: whether tensors were sampled.
+    """
+    found = _missing(model, facts) + _damaged(model, facts)
+    broken = _steps_of(found)
+    sound = [one for one in facts if not one.missing and not one.damaged]
+    sound = [one for one in sound if one.step not in broken]
+    found += _equal(model, sound)
+    found += _shared(model, sound, _steps_of(found))
+    found += _alike(model, sound, _steps_of(found))
+    found += _main(model, sound)
+    found += _breaks(model, sound, _steps_of(found, but="main"))
+    return found + _notes(model, facts, found, tensors)
+
+
+def _steps_of(found: Iterable[Finding], but: str = "") -> set[int]:
+    return {s for f in found if f.kind != but and f.status != "expected" for s in f.steps}
+
+
+def _marked(
+    model: Model, kind: str, steps: Iterable[int], text: Callable[[list[int]], str]
+) -> list[Finding]:
+    """A finding for each erratum that explains some of the steps, and a new one for the rest."""
+    rest, found = list(steps), []
+    for erratum in model.errata:
+        hit = [step for step in rest if step in erratum.steps]
+        if hit and erratum.kind in _FITS[kind]:
+            found.append(Finding("known", kind, tuple(hit), text(hit), erratum.source))
+            rest = [step for step in rest if step not in hit]
+    return found + ([Finding("new", kind, tuple(rest), text(rest))] if rest else [])
+
+
+# --- missing, damaged -----------------------------------------------------------------------------
+
+
+def _missing(model: Model, facts: Sequence[Facts]) -> list[Finding]:
+    reasons = defaultdict(list)
+    for one in facts:
+        if one.missing and one.step is not None:
+            reasons[one.missing].append(one.step)
+    found = []
+    for reason, steps in reasons.items():
+        found += _marked(model, "missing", steps, lambda _, reason=reason: reason)
+    lost = [one for one in facts if one.missing and one.step is None]
+    return found + [Finding("new", "missing", (), f"{MAIN}: {one.missing}") for one in lost]
+
+
+def _damaged(model: Model, facts: Sequence[Facts]) -> list[Finding]:
+    found = []
+    for one in facts:
+        reason = one.damaged or _too_short(one, facts) or _other_shape(one, facts)
+        if reason and one.step is not None:
+            found += _marked(model, "damaged", [one.step], lambda _, reason=reason: reason)
+        elif reason:
+            found.append(Finding("new", "damaged", (), f"{MAIN}: {reason}"))
+    return found
+
+
+def _too_short(one: Facts, facts: Sequence[Facts]) -> str | None:
+    """Files of one model have one size; less than half of the others' is no difference of format."""
+    for name, size in one.sizes.items():
+        usual = median([other.sizes[name] for other in facts if name in other.sizes])
+        if size < usual / 2:
+            return f"{name} has {size:,} bytes, where others have {usual:,.0f}"
+    return None
+
+
+def _other_shape(one: Facts, facts: Sequence[Facts]) -> str | None:
+    if one.sample is None:
+        return None
+    usual = mode(other.sample.size for other in facts if other.sample is not None)
+    return None if one.sample.size == usual else "its embedding has another shape than the others'"
+
+
+# --- equal, shared --------------------------------------------------------------------------------
+
+
+def _equal(model: Model, facts: Sequence[Facts]) -> list[Finding]:
+    """Revisions whose weight files of a kind are all the same, byte for byte."""
+    groups: dict[tuple[Facts, ...], list[str]] = defaultdict(list)
+    for suffix in SUFFIXES:
+        for members in _groups(facts, lambda one, suffix=suffix: one.files(suffix) or None):
+            groups[members].append(suffix)
+    found = []
+    for members, suffixes in groups.items():
+        there = {suffix for one in members for suffix in SUFFIXES if one.files(suffix)}
+        note = "" if there == set(suffixes) else f" (.{suffixes[0]} files)"
+        found += _group_findings(model, "equal", members, f"the same weights{note}")
+    return found
+
+
+def _shared(model: Model, facts: Sequence[Facts], done: set[int]) -> list[Finding]:
+    """Revisions that have some weight files of another, and not all."""
+    owners: dict[tuple[Facts, ...], list[str]] = defaultdict(list)
+    names = dict.fromkeys(name for one in facts for name in one.hashes if "-of-" in name)
+    for name in names:
+        for members in _groups(facts, lambda one, name=name: one.hashes.get(name)):
+            suffix = name.rsplit(".", 1)[1]
+            if len({one.files(suffix) for one in members}) > 1:
+                owners[members].append(name)
+    found = []
+    for members, files in owners.items():
+        what = f"the same {', '.join(files)}"
+        found += _group_findings(model, "shared", members, what, done)
+    return found
+
+
+def _alike(model: Model, facts: Sequence[Facts], done: set[int]) -> list[Finding]:
+    """Revisions whose files differ and whose sampled tensors are the same."""
+    found = []
+    for members in _groups(facts, lambda one: one.sample_digest):
+        if len({one.files("safetensors") for one in members}) > 1:
+            text = "the same sampled tensors, in files that differ,"
+            found += _group_findings(model, "equal", members, text, done)
+    return found
+
+
+def _groups(facts: Sequence[Facts], key: Callable[[Facts], object]) -> list[tuple[Facts, ...]]:
+    """Those with the same key, if there are two or more; None is no key."""
+    by_key = defaultdict(list)
+    for one in facts:
+        if (value := key(one)) is not None:
+            by_key[value].append(one)
+    return [tuple(members) for members in by_key.values() if len(members) > 1]
+
+
+def _group_findings(
+    model: Model, kind: str, members: Sequence[Facts], what: str, done: set[int] = frozenset()
+) -> list[Finding]:
+    """What a group of like revisions means: all are wrong, but the last step if `main` is one of them.
+
+    If the weights are by right another member's, hashes cannot tell whose: a person must.
+    """
+    steps = [one.step for one in members if one.step is not None]
+    for erratum in model.errata:
+        if (
+            erratum.kind == "expected"
+            and len(steps) == len(members)
+            and {*steps} <= {*erratum.steps}
+        ):
+            return [Finding("expected", kind, tuple(steps), f"have {what}", erratum.source)]
+    owner = model.steps[-1] if len(steps) < len(members) else None
+    wrong = [step for step in steps if step != owner and step not in done]
+
+    def text(shown: list[int]) -> str:
+        others = [one.name for one in members if one.step not in shown]
+        return f"{what} as {_listed(others)}" if others else f"all {what}"
+
+    return _marked(model, kind, wrong, text)
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
+
+
+# --- main, continuity -----------------------------------------------------------------------------
+
+
+def _main(model: Model, facts: Sequence[Facts]) -> list[Finding]:
+    """`main` should be the last step."""
+    pair = {one.name: one for one in facts}
+    main, last = pair.get(MAIN), pair.get(f"step{model.steps[-1]}")
+    if not main or not last:
+        return []
+    same = [main.files(s) == last.files(s) for s in SUFFIXES if main.files(s) and last.files(s)]
+    if any(same):
+        return []
+    if main.sample_digest and last.sample_digest:
+        if main.sample_digest == last.sample_digest:
+            return []
+        text = f"{MAIN} has other weights than {last.name}"
+        return _marked(model, "main", [last.step], lambda _: text)
+    text = f"{MAIN} has other files than {last.name}; whether the weights differ was not looked at"
+    return [Finding("note", "main", (last.step,), text)]
+
+
+def _breaks(model: Model, facts: Sequence[Facts], wrong: set[int]) -> list[Finding]:
+    """Checkpoints off the way that the others make. Those already found wrong are not on it."""
+    way: dict[str, Facts] = {}  # equal ones, such as step 0 and step 1, count once
+    for one in facts:
+        if one.step is not None and one.step not in wrong and one.sample is not None:
+            way.setdefault(one.sample_digest, one)
+    points = list(way.values())
+    if len(points) < 3:
+        return []
+    found = []
+    for off in breaks(np.stack([one.sample for one in points])):
+        steps = sorted(points[index].step for index in off.indices)
+        text = f"off the way of training: detour {off.detour:.1f}, where {LIMIT:g} is the limit"
+        found += _marked(model, "break", steps, lambda _, text=text: text)
+    return found
+
+
+def _notes(
+    model: Model, facts: Sequence[Facts], found: Sequence[Finding], tensors: bool
+) -> list[Finding]:
+    """What was not judged, and errata that were looked for and not seen."""
+    looked = {one.step for one in facts} - {None}
+    seen = {step for finding in found for step in finding.steps}
+    notes = []
+    blind = [
+        one.step for one in facts if not one.missing and not one.damaged and one.sample is None
+    ]
+    if tensors and (blind := [step for step in blind if step is not None]):
+        text = "no safetensors: tensors were not sampled, continuity not judged"
+        notes.append(Finding("note", "tensors", tuple(blind), text))
+    for erratum in model.errata:
+        unseen = [step for step in erratum.steps if step in looked and step not in seen]
+        whole = erratum.kind != "expected" or looked.issuperset(erratum.steps)
+        if unseen and whole:
+            text = f"known, and not seen here: {erratum.text}"
+            notes.append(Finding("note", "erratum", tuple(unseen), text, erratum.source))
+    return notes

@@ -1,0 +1,370 @@
+"""Suites, models and checkpoints by name: `find_model("pythia-70m").checkpoint(512)`.
+
+A suite is one YAML file in `data/suites/`: shapes, training settings, checkpoint steps and errata.
+Names, parameter counts and revisions follow from it by rule. Nothing is read but that file.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from pythia_utils.base.errors import UsageError, unknown
+from pythia_utils.base.sources import PACKAGE
+
+HUB_ORGANISATION = "EleutherAI/"
+
+
+@dataclass(frozen=True)
+class Erratum:
+    """What is known to be odd about some checkpoints.
+
+    Attributes:
+        models: names of the models that it concerns.
+        steps: their steps, ascending.
+        kind: `wrong` (another step's weights), `partial` (some of them), `missing` (no weights),
+            `expected` (as trained, but surprising).
+        text: one clause.
+        source: where it is reported; `P#205` is issue 205 of EleutherAI/pythia.
+    """
+
+    models: tuple[str, ...]
+    steps: tuple[int, ...]
+    kind: str
+    text: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One model after one of its published training steps."""
+
+    model: Model
+    step: int
+
+    @property
+    def revision(self) -> str:
+        """The Hub revision and the local folder: `step512`."""
+        return f"step{self.step}"
+
+    @property
+    def true_step(self) -> int:
+        """Optimiser steps taken: not `step` where revisions count batches of another size."""
+        return self.step * self.model.total_steps // self.model.steps[-1]
+
+    @property
+    def tokens_seen(self) -> int:
+        """Training tokens read so far, repeats included."""
+        return self.true_step * self.model.tokens_per_step
+
+    @property
+    def errata(self) -> tuple[Erratum, ...]:
+        """The errata that name this very checkpoint."""
+        return tuple(e for e in self.model.errata if self.step in e.steps)
+
+    @property
+    def erratum(self) -> str | None:
+        """What is odd about this checkpoint and who says so, in one line; else None."""
+        return "; ".join(f"{e.text} ({e.source})" for e in self.errata) or None
+
+
+@dataclass(frozen=True)
+class Model:
+    """One training run: a shape, a variant of the data and a seed.
+
+    Attributes:
+        name: `pythia-70m-deduped`.
+        suite: the suite's name.
+        variant: `standard` or `deduped` training data.
+        version: `v0` for the first release of the real suite, otherwise empty.
+        size: `70m`.
+        seed: of weights and data order.
+        learning_rate: the peak.
+        batch_size: sequences a step.
+        seq_length: tokens a sequence.
+        total_steps: optimiser steps of the whole run.
+        steps: the checkpoints' steps as named on the Hub or on disk, ascending.
+        repo_id: the Hub repository, None for a suite that is trained here.
+        dtype: of the stored weights: `float16` or `bfloat16`.
+        aliases: former names.
+    """
+
+    name: str
+    suite: str
+    variant: str
+    version: str
+    size: str
+    seed: int
+    n_layers: int
+    d_model: int
+    n_heads: int
+    vocab_size: int
+    rotary_pct: float
+    learning_rate: float
+    batch_size: int
+    seq_length: int
+    total_steps: int
+    dtype: str
+    repo_id: str | None
+    aliases: tuple[str, ...] = ()
+    steps: tuple[int, ...] = field(default=(), repr=False)
+    errata: tuple[Erratum, ...] = field(default=(), repr=False)
+
+    @property
+    def intermediate(self) -> int:
+        """Width of the MLP's hidden layer."""
+        return 4 * self.d_model
+
+    @property
+    def non_embedding_params(self) -> int:
+        """Parameters without embeddings: L (12 d^2 + 13 d) in the layers, 2 d in the last norm."""
+        d = self.d_model
+        return self.n_layers * (12 * d * d + 13 * d) + 2 * d
+
+    @property
+    def total_params(self) -> int:
+        """All parameters: input and output embeddings are separate matrices."""
+        return self.non_embedding_params + 2 * self.vocab_size * self.d_model
+
+    @property
+    def tokens_per_step(self) -> int:
+        """Tokens that one optimiser step trains on."""
+        return self.batch_size * self.seq_length
+
+    @property
+    def checkpoints(self) -> tuple[Checkpoint, ...]:
+        """All checkpoints, in training order."""
+        return tuple(Checkpoint(self, step) for step in self.steps)
+
+    def checkpoint(self, step: int) -> Checkpoint:
+        """The checkpoint named `step`.
+
+        Raises:
+            UsageError: the model has no such checkpoint.
+        """
+        try:
+            step = operator.index(step)  # NumPy's integers too
+        except TypeError:
+            raise UsageError(f"step {step!r} of {self.name} is not a whole number") from None
+        if step not in self.steps:
+            raise unknown("step", step, self.steps, where=f"of {self.name}")
+        return Checkpoint(self, step)
+
+
+@dataclass(frozen=True, eq=False)
+class Suite:
+    """A family of models that share data, order and steps.
+
+    Attributes:
+        name: `pythia`, `nano` or `pico`.
+        kind: `hub` (published weights) or `local` (trained here).
+        title: for headings.
+        models: by name, in the order of the file.
+        training: settings common to all models, as in the file. Shared: copy before changing.
+        corpus: how the corpus is made; empty for a hub suite. Shared: copy before changing.
+        errata: all of the suite.
+    """
+
+    name: str
+    kind: str
+    title: str
+    models: dict[str, Model]
+    training: dict
+    corpus: dict
+    errata: tuple[Erratum, ...]
+
+    def model(self, name: str) -> Model:
+        """The suite's model of that name or former name.
+
+        Raises:
+            UsageError: there is none.
+        """
+        return find_model(name, suite=self.name)
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Every step at which some model has a checkpoint, ascending."""
+        return tuple(sorted({step for model in self.models.values() for step in model.steps}))
+
+
+def data_dir() -> Path:
+    """The folder of data files: inside the installed package, or beside it in a checkout."""
+    inside = PACKAGE / "data"
+    return inside if inside.is_dir() else PACKAGE.parent / "data"
+
+
+def suite_names() -> list[str]:
+    """Names of the suites that have a file."""
+    return list(_suite_names())
+
+
+@cache
+def _suite_names() -> tuple[str, ...]:
+    return tuple(sorted(path.stem for path in (data_dir() / "suites").glob("*.yml")))
+
+
+def suite(name: str) -> Suite:
+    """The suite of that name, in any case.
+
+    Raises:
+        UsageError: there is none.
+    """
+    return _load(_suite_name(name))
+
+
+def _suite_name(name: str) -> str:
+    if _plain(name) not in suite_names():
+        raise unknown("suite", name, suite_names())
+    return _plain(name)
+
+
+@cache
+def _load(name: str) -> Suite:
+    import yaml
+
+    text = (data_dir() / "suites" / f"{name}.yml").read_text(encoding="utf-8")
+    source = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    rows = list(_rows(source))
+    errata = tuple(_erratum(entry, rows) for entry in source.get("errata", ()))
+    models = {}
+    for row in rows:
+        own = tuple(e for e in errata if row["name"] in e.models)
+        models[row["name"]] = Model(**row, errata=own)
+    training, corpus = source["training"], source.get("corpus", {})
+    return Suite(name, source["kind"], source["title"], models, training, corpus, errata)
+
+
+def _rows(source: dict) -> Iterator[dict]:
+    """The fields of each model, from the file's lists of sizes, variants, versions and seeds."""
+    for group in source["models"]:
+        sizes = source["sizes"] if group["sizes"] == "all" else group["sizes"]
+        for size in sizes:
+            for seed in group.get("seeds", [None]):
+                variant, version = group.get("variant", "standard"), group.get("version", "")
+                yield _row(source, size, variant, version, seed)
+
+
+def _row(source: dict, size: str, variant: str, version: str, seed: int | None) -> dict:
+    release = source.get("versions", {}).get(version, {})
+    common = {**source["training"], "vocab_size": _vocab_size(source)}
+    settings = {**common, **source["sizes"][size], **release.get("sizes", {}).get(size, {})}
+    if seed is not None:
+        settings["seed"] = seed
+    ending = "-deduped" * (variant == "deduped") + f"-{version}" * bool(version)
+    ending += f"-seed{seed}" * (seed is not None)
+    name = f"{source['name']}-{size}{ending}"
+    # Former names stand for today's release, so only models without a version or a number have one.
+    former = settings.get("formerly") if not version and seed is None else None
+    copied = ("seed", "n_layers", "d_model", "n_heads", "vocab_size", "rotary_pct", "learning_rate")
+    copied += ("batch_size", "seq_length", "total_steps", "dtype")
+    # Steps are named in the suite's own batches, whatever the size of this model's.
+    last = source["training"]["total_steps"]
+    return {key: settings[key] for key in copied} | {
+        "name": name,
+        "suite": source["name"],
+        "variant": variant,
+        "version": version,
+        "size": size,
+        "repo_id": source["repo"].format(model=name) if "repo" in source else None,
+        "aliases": (f"{source['name']}-{former}{ending}",) if former else (),
+        "steps": _steps(last, **release.get("steps", source["steps"])),
+    }
+
+
+def _vocab_size(source: dict) -> int:
+    """Of a suite trained here it belongs to the corpus, which makes the tokenizer."""
+    return source.get("corpus", source["training"])["vocab_size"]
+
+
+@cache
+def _steps(last: int, then_every: int, powers_of_two_to: int | None = None) -> tuple[int, ...]:
+    """`0, 1, 2, 4 .. powers_of_two_to` where asked for, then the multiples of `then_every`."""
+    if powers_of_two_to is None:
+        return tuple(range(then_every, last + 1, then_every))
+    early = [0] + [2**n for n in range(powers_of_two_to.bit_length())]
+    return tuple(early + [s for s in range(then_every, last + 1, then_every) if s > early[-1]])
+
+
+def _erratum(entry: dict, rows: list[dict]) -> Erratum:
+    # Version 0 is another training run with checkpoints of its own: `all` means today's models.
+    current = {row["name"]: row["steps"] for row in rows if not row["version"]}
+    names = tuple(current) if entry["models"] == "all" else tuple(entry["models"])
+    ranges = [item if isinstance(item, list) else [item, item] for item in entry["steps"]]
+    known = {step for name in names for step in current[name]}
+    steps = tuple(sorted(s for s in known if any(first <= s <= end for first, end in ranges)))
+    return Erratum(names, steps, entry["kind"], entry["text"], entry["source"])
+
+
+@cache
+def _index(name: str | None) -> dict[str, Model]:
+    """Lower-case names, present and former, of one suite's models or of all."""
+    found = {}
+    for each in suite_names() if name is None else [name]:
+        for model in _load(each).models.values():
+            found |= {known.lower(): model for known in (model.name, *model.aliases)}
+    return found
+
+
+def _plain(name: str) -> str:
+    return str(name).strip().lower().removeprefix(HUB_ORGANISATION.lower())
+
+
+def find_model(name: str, suite: str | None = None) -> Model:
+    """The model of that name or former name, in any case, with or without `EleutherAI/`.
+
+    Args:
+        name: `pythia-70m`, `EleutherAI/pythia-70m`, `pythia-19m`, `nano-57k-seed1`.
+        suite: look only there; by default the name tells.
+
+    Raises:
+        UsageError: there is no such model or suite.
+    """
+    scope = None if suite is None else _suite_name(suite)
+    index = _index(scope)
+    if model := index.get(_plain(name)):
+        return model
+    # `70m` and `19m` alone are a size: offer the models of that size, under their present names.
+    part = _plain(name)
+    similar = list(dict.fromkeys(m.name for key, m in index.items() if part in key.split("-")))
+    names = similar or [model.name for model in index.values()]
+    raise unknown("model", name, dict.fromkeys(names), where=f"in suite {scope}" if scope else "")
+
+
+def renamed(name: str) -> str | None:
+    """The notice for a former name: `pythia-19m is now pythia-70m`. None for a name in use.
+
+    Raises:
+        UsageError: there is no such model.
+    """
+    model = find_model(name)
+    former = {alias.lower() for alias in model.aliases}
+    return f"{_plain(name)} is now {model.name}" if _plain(name) in former else None
+
+
+def suite_table(names: Iterable[str] | None = None) -> list[dict]:
+    """One row a model, ready for JSON: name, suite, aliases, shape, parameter counts, steps.
+
+    Args:
+        names: suites or models; by default every suite.
+
+    Raises:
+        UsageError: a name is neither.
+    """
+    models: list[Model] = []
+    for name in suite_names() if names is None else names:
+        if _plain(name) in suite_names():
+            models += suite(_plain(name)).models.values()
+        elif _plain(name) in _index(None):
+            models.append(find_model(name))
+        else:
+            raise unknown("suite or model", name, [*suite_names(), *_index(None)])
+    columns = ("name", "suite", "variant", "n_layers", "d_model", "n_heads")
+    columns += ("non_embedding_params", "total_params")
+    return [
+        {column: getattr(model, column) for column in columns}
+        | {"aliases": list(model.aliases), "steps": list(model.steps)}
+        for model in models
+    ]

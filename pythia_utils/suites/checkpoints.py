@@ -1,0 +1,229 @@
+"""Open a checkpoint of any suite: a local folder of ours, or a revision on the Hub, by one call.
+
+Local suites live in `PYTHIA_HOME/suites/<suite>/<model>/step<N>/`, in the layout that
+`from_pretrained` reads: `model.safetensors`, `config.json` and the tokenizer's files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pythia_utils.base.errors import UsageError, unknown
+from pythia_utils.base.files import file_digest
+from pythia_utils.suites.catalog import Checkpoint, Model, find_model
+from pythia_utils.suites.errata import (
+    CheckpointWarning as CheckpointWarning,  # what `load` warns with
+)
+from pythia_utils.suites.errata import heed_errata
+from pythia_utils.suites.folders import WEIGHTS, checkpoint_path, home, is_available
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import GPTNeoXForCausalLM, PreTrainedTokenizerFast
+
+    from pythia_utils.suites.hub.cache import HubCache
+
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+def checkpoint_digest(checkpoint: Checkpoint, digest: Callable[[Path], str] = file_digest) -> str:
+    """What identifies the weights before they are opened: SHA-256 of our file; `repo@revision`.
+
+    Nothing is asked of the Hub, so that a grid can be planned offline; what was found there says
+    `resolved`.
+
+    Raises:
+        UsageError: a checkpoint of ours that has not been trained.
+    """
+    if checkpoint.model.repo_id is not None:
+        return f"{checkpoint.model.repo_id}@{checkpoint.revision}"
+    return digest(_require(checkpoint) / WEIGHTS)
+
+
+def hub_cache(**options) -> HubCache:
+    """The Hub's files in the shared cache, with the journal in PYTHIA_HOME."""
+    from pythia_utils.suites.hub.cache import HubCache
+
+    return HubCache(home() / "hub", **options)
+
+
+def resolved(checkpoint: Checkpoint) -> dict:
+    """Which bytes a checkpoint was when it was last opened: `source`, `commit`, `files`.
+
+    Returns:
+        `source`: `repo@revision`, or the model and step of ours; `commit`: of the repository, None
+        for ours; `files`: hashes by name (SHA-256 of weights, git's of the Hub's small files). Of
+        the Hub's that were never opened here, `commit` is None and `files` empty.
+
+    Raises:
+        UsageError: a checkpoint of ours that has not been trained.
+    """
+    model = checkpoint.model
+    if model.repo_id is None:
+        files = {WEIGHTS: checkpoint_digest(checkpoint)}
+        return {"source": f"{model.name}@{checkpoint.revision}", "commit": None, "files": files}
+    cache = hub_cache()
+    commit = cache.commit(model.repo_id, checkpoint.revision)
+    entry = cache.journal.read(model.repo_id, commit) if commit else None
+    return {
+        "source": checkpoint_digest(checkpoint),
+        "commit": entry and entry.commit,
+        "files": {name: facts["hash"] for name, facts in entry.files.items()} if entry else {},
+    }
+
+
+def stamp(checkpoint: Checkpoint) -> str:
+    """`resolved` for a page's watermark: our file's hash, or revision, commit and hash of the weights.
+
+    Raises:
+        UsageError: a checkpoint of ours that has not been trained.
+    """
+    found = resolved(checkpoint)
+    hashes = [hash_[:12] for name, hash_ in sorted(found["files"].items()) if len(hash_) == 64]
+    if checkpoint.model.repo_id is None:
+        return hashes[0]
+    commit = (found["commit"] or "unknown")[:12]
+    return " ".join([found["source"], "commit", commit, "sha256", ",".join(hashes) or "unknown"])
+
+
+def _require(checkpoint: Checkpoint) -> Path:
+    folder = checkpoint_path(checkpoint)
+    if not is_available(checkpoint):
+        model = checkpoint.model
+        raise UsageError(
+            f"{model.name} step {checkpoint.step} is not trained yet ({folder} has no {WEIGHTS}); "
+            f"run: pythia train {model.suite} --models {model.name}"
+        )
+    return folder
+
+
+def checkpoint_folder(checkpoint: Checkpoint, cache: HubCache | None = None) -> Path:
+    """The folder with a checkpoint's files: ours, or the cache's, fetched from the Hub if need be.
+
+    Raises:
+        UsageError: one of ours that is not trained yet.
+        FetchError: the Hub's that cannot be had.
+    """
+    model = checkpoint.model
+    if model.repo_id is None:
+        return _require(checkpoint)
+    return (cache or hub_cache()).open(model.repo_id, checkpoint.revision).folder
+
+
+# --- load -----------------------------------------------------------------------------------------
+
+
+def pick_device(device: str = "auto") -> str:
+    """`auto` is the GPU where there is one, else the CPU.
+
+    Raises:
+        UsageError: no such device here.
+    """
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as failure:
+        reason = str(failure).split("\n")[0]
+        raise UsageError(f"device {device!r} cannot be used here: {reason}") from None
+    return device
+
+
+def _pick_dtype(dtype: str, device: str, trained_in: str) -> torch.dtype:
+    """`auto`: float32 on the CPU; on a GPU bfloat16 for models trained so, else float16."""
+    import torch
+
+    if dtype == "auto":
+        dtype = trained_in if device != "cpu" and trained_in in DTYPES else "float32"
+    if dtype not in DTYPES:
+        raise unknown("dtype", dtype, ("auto", *DTYPES))
+    return getattr(torch, dtype)
+
+
+def check_placement(device: str, dtype: str) -> None:
+    """Raise what `load` would for such a device or dtype, before anything is read."""
+    _pick_dtype(dtype, pick_device(device), "float32")
+
+
+def _outgrows_gpu(model: Model, dtype: torch.dtype) -> bool:
+    """Whether the weights, and a fifth for the work, are more than the first GPU has free."""
+    import torch
+
+    return 1.2 * model.total_params * dtype.itemsize > torch.cuda.mem_get_info()[0]
+
+
+def load(
+    model: str,
+    step: int,
+    suite: str | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    strict: bool = False,
+) -> tuple[GPTNeoXForCausalLM, PreTrainedTokenizerFast]:
+    """A checkpoint's model, in evaluation mode, and its tokenizer.
+
+    The real suite's comes from the Hub (safetensors, else .bin read with `weights_only`), into the
+    cache that all Hugging Face tools share; what is there is used without asking. A checkpoint that
+    is known to be wrong gives a `CheckpointWarning`.
+
+    Args:
+        model: a name such as `pico-57k` or `pythia-70m-deduped`; old names are understood.
+        step: the training step, one of the model's checkpoints.
+        suite: the suite's name; inferred from the model's name if None.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, ... `auto` is the GPU if there is one; a model that
+            does not fit it is spread over all GPUs and the CPU (needs accelerate).
+        dtype: `auto`, `float32`, `bfloat16`, `float16`. `auto` is float32 on the CPU, on a GPU what
+            the model was trained in.
+        strict: refuse a checkpoint that is known to be wrong.
+
+    Returns:
+        Transformers' own `GPTNeoXForCausalLM` and `PreTrainedTokenizerFast`.
+
+    Raises:
+        UsageError: unknown model, suite, step, device or dtype; one of ours that is not trained yet;
+            one whose weights or tokenizer are missing on the Hub; a wrong one with `strict`.
+        FetchError: the Hub does not deliver, or what it delivers is corrupt.
+        WeightsError: the files do not hold this model's weights.
+    """
+    checkpoint = find_model(model, suite).checkpoint(step)
+    heed_errata([checkpoint], strict)
+    check_placement(device, dtype)
+    folder = checkpoint_folder(checkpoint)
+    if not (folder / "tokenizer.json").is_file():
+        raise UsageError(
+            f"{checkpoint_digest(checkpoint)}: no tokenizer.json; `sweep` does without"
+        )
+
+    from transformers import PreTrainedTokenizerFast
+
+    network = build_network(checkpoint, folder, device, dtype)
+    return network, PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+
+
+def build_network(
+    checkpoint: Checkpoint, folder: Path, device: str, dtype: str
+) -> GPTNeoXForCausalLM:
+    """The model of a checkpoint whose files are in `folder`; device and dtype as in `load`.
+
+    Raises:
+        UsageError: unknown device or dtype, or accelerate is needed and missing.
+        WeightsError: the files do not hold this model's weights.
+    """
+    from transformers.utils import is_accelerate_available, logging
+
+    from pythia_utils.suites import weights
+
+    logging.disable_progress_bar()  # a bar for a file that is read in milliseconds
+    target = pick_device(device)
+    chosen = _pick_dtype(dtype, target, checkpoint.model.dtype)
+    if device != "auto" or target != "cuda" or not _outgrows_gpu(checkpoint.model, chosen):
+        return weights.build(folder, chosen).to(target)
+    if not is_accelerate_available():
+        raise UsageError(
+            f"{checkpoint.model.name} does not fit the GPU; to spread it: pip install 'pythia-book[gpu]'"
+        )
+    return weights.build(folder, chosen, spread=True)

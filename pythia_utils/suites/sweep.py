@@ -1,0 +1,138 @@
+"""One model object over many checkpoints: `for step, network in sweep("pythia-70m", steps): ...`.
+
+While the caller works on a checkpoint, a thread fetches and reads the next one. Its weights are then
+copied into the model that is there, which costs a copy of memory instead of a model built anew.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import warnings
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from pythia_utils.base.errors import UsageError
+from pythia_utils.suites import checkpoints as opening
+from pythia_utils.suites.catalog import Checkpoint, Model, find_model
+from pythia_utils.suites.errata import CheckpointWarning, has_weights, heed_errata, known_bad
+
+if TYPE_CHECKING:
+    from transformers import GPTNeoXForCausalLM
+
+    from pythia_utils.suites.hub.cache import HubCache
+
+
+class _Stopped(Exception):
+    """Raised in the reading thread when the caller has had enough."""
+
+
+def sweep(
+    model: str,
+    steps: Iterable[int] | str = "all",
+    suite: str | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    strict: bool = False,
+    disk_budget: int | str | None = None,
+) -> Iterator[tuple[int, GPTNeoXForCausalLM]]:
+    """Checkpoints of a model one after another, in the same model object.
+
+    The object is the same in every round: what is to be kept of a checkpoint must be computed, or
+    copied, before the next. Gradients and optimisers are the caller's affair.
+
+    Args:
+        model: a name, as for `load`.
+        steps: in the order wanted; `all`: every checkpoint that has weights.
+        suite: the suite's name; inferred from the model's name if None.
+        device: as for `load`; the model must fit in memory.
+        dtype: as for `load`.
+        strict: refuse checkpoints that are known to be wrong; otherwise they give a warning.
+        disk_budget: bytes (or a text such as `20GB`) that checkpoints fetched by this program may
+            have in the cache. The least recently used of them are dropped first; nothing that
+            another program fetched is. One checkpoint must fit.
+
+    Yields:
+        The step, and the model with its weights, in evaluation mode.
+
+    Raises:
+        UsageError, FetchError, WeightsError: as `load`. What can be checked is checked at once,
+            before the first checkpoint is read.
+    """
+    from pythia_utils.base.units import parse_size
+
+    chosen = choose(find_model(model, suite), steps)
+    heed_errata(chosen, strict)
+    opening.check_placement(device, dtype)
+    for checkpoint in chosen:
+        if checkpoint.model.repo_id is None:
+            opening.checkpoint_folder(checkpoint)  # ours: trained, or an error now
+    budget = None if disk_budget is None else parse_size(disk_budget)
+    return _swept(chosen, device, dtype, budget)
+
+
+def choose(model: Model, steps: Iterable[int] | str) -> list[Checkpoint]:
+    """The checkpoints of these steps; of `all`, those without weights are left out with a warning.
+
+    Raises:
+        UsageError: an unknown step, or none.
+    """
+    if isinstance(steps, str):
+        if steps != "all":
+            raise UsageError(f"steps {steps!r}: expected a list of steps, or 'all'")
+        left_out = [c for c in model.checkpoints if not has_weights(c)]
+        for line in known_bad(left_out):
+            warnings.warn(f"{line}; left out", CheckpointWarning, stacklevel=3)
+        return [c for c in model.checkpoints if has_weights(c)]
+    chosen = [model.checkpoint(step) for step in steps]
+    if not chosen:
+        raise UsageError(f"no steps of {model.name} to go over")
+    return chosen
+
+
+def _swept(
+    chosen: list[Checkpoint], device: str, dtype: str, budget: int | None
+) -> Iterator[tuple[int, GPTNeoXForCausalLM]]:
+    from pythia_utils.suites import weights
+
+    stop = threading.Event()
+    cache = _stoppable_cache(stop, budget)
+
+    def read(checkpoint: Checkpoint):
+        folder = opening.checkpoint_folder(checkpoint, cache)
+        return folder, weights.read(folder)
+
+    pool = ThreadPoolExecutor(1, thread_name_prefix="pythia-sweep")
+    network = None
+    try:
+        ahead = pool.submit(read, chosen[0])
+        for checkpoint, following in zip(chosen, [*chosen[1:], None], strict=True):
+            folder, state = ahead.result()
+            if network is None:
+                network = opening.build_network(checkpoint, folder, device, dtype)
+            else:
+                weights.swap(network, state)
+            del state
+            if following:
+                ahead = pool.submit(read, following)
+            yield checkpoint.step, network
+    finally:
+        stop.set()
+        pool.shutdown(cancel_futures=True)
+
+
+def _stoppable_cache(stop: threading.Event, budget: int | None) -> HubCache:
+    """A cache whose downloads, and pauses between tries, end when `stop` is set."""
+    from pythia_utils.suites.hub import api
+
+    def check(_: object = None) -> None:
+        if stop.is_set():
+            raise _Stopped
+
+    def pause(seconds: float) -> None:
+        stop.wait(seconds)
+        check()
+
+    reader = api.reader(dataclasses.replace(api.RETRY, sleep=pause))
+    return opening.hub_cache(budget=budget, progress=check, reader=reader)

@@ -1,0 +1,145 @@
+"""Single tensors of a checkpoint, without downloading the rest of it.
+
+    reader = hub.reader()
+    for step in (0, 1000, 143000):
+        name = "gpt_neox.embed_in.weight"
+        found = read_tensors("pythia-12b", step, [name], rows=slice(0, 100), reader=reader)
+    reader.traffic.bytes                    # 3 MB, where the checkpoints have 71 GB
+
+A checkpoint on the Hub is read by HTTP ranges, all of it from one commit. A checkpoint of ours is
+read from its folder by the same call, and so is the Hub's cache where `HF_HUB_OFFLINE` is set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pythia_utils.base.errors import UsageError, unknown
+from pythia_utils.base.http import RangeReader
+from pythia_utils.suites import checkpoints
+from pythia_utils.suites.catalog import find_model
+from pythia_utils.suites.hub import api
+from pythia_utils.suites.hub.remote_tensors import INDEX, SINGLE, HubTensors, MissingWeightsError
+from pythia_utils.suites.hub.safetensors_header import CorruptFileError, chosen_rows, parse_index
+
+if TYPE_CHECKING:
+    import torch
+    from safetensors import safe_open
+
+
+@dataclass
+class LocalTensors:
+    """A folder with `model.safetensors`, or with an index and the files that it names."""
+
+    folder: Path
+
+    @cached_property
+    def places(self) -> dict[str, str]:
+        """The file that holds each tensor, by the tensor's name.
+
+        Raises:
+            MissingWeightsError: the folder has no safetensors file.
+            CorruptFileError: it has one that is damaged.
+        """
+        if (self.folder / SINGLE).is_file():
+            with self._opened(SINGLE) as file:
+                return dict.fromkeys(file.keys(), SINGLE)
+        if (self.folder / INDEX).is_file():
+            return parse_index((self.folder / INDEX).read_bytes(), str(self.folder / INDEX))
+        raise MissingWeightsError(str(self.folder))
+
+    @contextmanager
+    def _opened(self, name: str) -> Iterator[safe_open]:
+        from safetensors import SafetensorError, safe_open
+
+        path = self.folder / name
+        try:
+            with safe_open(path, "pt") as file:
+                yield file
+        except FileNotFoundError:
+            raise UsageError(f"{path} is missing") from None
+        except SafetensorError as error:
+            raise CorruptFileError(f"{path} is damaged: {error}") from None
+
+    def names(self) -> list[str]:
+        return sorted(self.places)
+
+    def read(self, name: str, rows: slice | None = None) -> torch.Tensor:
+        with self._opened(self.places[name]) as file:
+            if rows is None:
+                return file.get_tensor(name)
+            part = file.get_slice(name)
+            chosen = chosen_rows(part.get_shape(), rows)
+            return part[chosen.start : chosen.stop]
+
+
+def open_tensors(
+    model: str, step: int, suite: str | None = None, reader: RangeReader | None = None
+) -> HubTensors | LocalTensors:
+    """A checkpoint of any suite, of which no tensor has been read yet.
+
+    On the Hub one request to its API tells the files and the commit; the reader does not count it.
+
+    Args:
+        model: a name such as `pico-57k` or `pythia-70m-deduped`; old names are understood.
+        step: the training step, one of the model's checkpoints.
+        suite: the suite's name; inferred from the model's name if None.
+        reader: for the Hub; one reader for many checkpoints keeps its connections and its counts.
+
+    Raises:
+        UsageError: unknown model, suite or step; one of ours that is not trained.
+        FetchError: the Hub has no such repository or revision, or does not answer; with
+            `HF_HUB_OFFLINE`, the cache does not have the checkpoint whole.
+    """
+    checkpoint = find_model(model, suite).checkpoint(step)
+    repo_id = checkpoint.model.repo_id
+    if repo_id is None or api.is_offline():
+        return LocalTensors(checkpoints.checkpoint_folder(checkpoint))
+    return HubTensors(api.describe(repo_id, checkpoint.revision), reader or api.reader())
+
+
+def tensor_names(
+    model: str, step: int, suite: str | None = None, reader: RangeReader | None = None
+) -> list[str]:
+    """The names of a checkpoint's tensors, sorted. Arguments and errors: see `read_tensors`."""
+    return open_tensors(model, step, suite, reader).names()
+
+
+def read_tensors(
+    model: str,
+    step: int,
+    names: Iterable[str],
+    rows: slice | None = None,
+    suite: str | None = None,
+    reader: RangeReader | None = None,
+) -> dict[str, torch.Tensor]:
+    """Some tensors of a checkpoint, on the CPU, in the dtype that they are stored in.
+
+    Args:
+        model: as for `open_tensors`, and so are step, suite and reader.
+        step: the training step.
+        names: of the tensors: `gpt_neox.embed_in.weight` is the input embedding, (vocabulary,
+            width), `embed_out.weight` the output embedding.
+        rows: only these rows, consecutive ones, of tensors that are matrices.
+
+    Returns:
+        The tensors by name, in the order asked for.
+
+    Raises:
+        UsageError: an unknown name; see also `open_tensors`. Its kind `MissingWeightsError`: there
+            is no safetensors file.
+        FetchError: the Hub does not deliver.
+        CorruptFileError: a file that is not what its format demands.
+    """
+    source = open_tensors(model, step, suite, reader)
+    wanted = [names] if isinstance(names, str) else list(names)
+    known = source.names()
+    for name in wanted:
+        if name not in known:
+            raise unknown("tensor", name, known, where=f"of {model} step {step}")
+    return {name: source.read(name, rows) for name in wanted}

@@ -1,0 +1,237 @@
+"""Megatron's pair of files: `prefix.bin`, bare tokens, and `prefix.idx`, where each document lies.
+
+The `.idx` file, little-endian: 9 bytes `MMIDIDX\\0\\0`, version 1 (u64), a dtype code (u8), the
+number of sequences n and of document index entries d (u64 each), then n sizes in tokens (int32),
+n byte offsets into `.bin` (int64) and the document index (int64). Both files are memory-mapped.
+"""
+
+from __future__ import annotations
+
+import array
+import operator
+import struct
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from pythia_utils.base.errors import UsageError, unknown
+from pythia_utils.base.files import atomic_write
+
+MAGIC = b"MMIDIDX\0\0"
+VERSION = 1
+HEADER = struct.Struct("<9sQBQQ")  # magic, version, dtype code, sequences, document index entries
+DTYPES = {
+    1: np.dtype("u1"),
+    2: np.dtype("i1"),
+    3: np.dtype("<i2"),
+    4: np.dtype("<i4"),
+    5: np.dtype("<i8"),
+    6: np.dtype("<f4"),
+    7: np.dtype("<f8"),
+    8: np.dtype("<u2"),
+}
+_BLOCK = 1 << 20  # rows handled at once where temporary arrays would otherwise grow with the data
+
+
+class FileFormatError(UsageError):
+    """A file that is not what it should be: the file, the byte and what was expected there."""
+
+    def __init__(self, path: Path, byte: int, expected: object, found: object) -> None:
+        super().__init__(f"{path}, byte {byte}: expected {expected}, found {found}")
+
+
+class OutOfRangeError(UsageError, IndexError):
+    """An index that the data does not have; also Python's own signal for it."""
+
+
+def checked_index(index: int, length: int, what: str) -> int:
+    """`index` as an int in [0, length). A negative one is an error: nothing counts from the end."""
+    index = operator.index(index)
+    if not 0 <= index < length:
+        raise OutOfRangeError(f"{what} {index} is out of range; expected 0 to {length - 1}")
+    return index
+
+
+def _paths(prefix: str | Path) -> tuple[Path, Path]:
+    prefix = str(prefix).removesuffix(".idx").removesuffix(".bin")
+    return Path(prefix + ".idx"), Path(prefix + ".bin")
+
+
+class IndexedDataset:
+    """Documents of a pair of files `prefix.idx` and `prefix.bin`, memory-mapped.
+
+    Opening takes constant time: the header, both files' lengths and the last document are checked;
+    `verify()` checks every document. Arrays returned are read-only views into the mapped file.
+
+    Attributes:
+        dtype: of the tokens.
+        sizes: int32 (documents,), tokens of each.
+        starts: int64 (documents,), byte in `.bin` where each begins.
+        document_index: int64, the file's grouping of sequences into documents. GPT-NeoX's order
+            does not use it: it treats each sequence as a document, and so does this module.
+        tokens: all tokens, (total,).
+
+    Raises:
+        UsageError: a file is missing.
+        FileFormatError: a file is truncated or foreign, or the two do not belong together.
+    """
+
+    def __init__(self, prefix: str | Path) -> None:
+        self.index_path, self.data_path = _paths(prefix)
+        for path in (self.index_path, self.data_path):
+            if not path.is_file():
+                raise UsageError(f"{path} is missing; a data set is a pair of .idx and .bin files")
+        raw = _map(self.index_path, np.dtype("u1"))
+        self.dtype, n, entries = _read_header(self.index_path, raw)
+        # These views start at byte 34: unaligned, so np.take would copy them whole. Index instead.
+        self.sizes = raw[34 : 34 + 4 * n].view("<i4")
+        self.starts = raw[34 + 4 * n : 34 + 12 * n].view("<i8")
+        self.document_index = raw[34 + 12 * n : 34 + 12 * n + 8 * entries].view("<i8")
+        bytes_there = self.data_path.stat().st_size
+        end = int(self.starts[-1]) + int(self.sizes[-1]) * self.dtype.itemsize if n else 0
+        if end != bytes_there:
+            expected = f"the end of the file, by the last document of {self.index_path}"
+            found = f"{bytes_there - end} bytes more" if bytes_there > end else "too few bytes"
+            raise FileFormatError(self.data_path, min(end, bytes_there), expected, found)
+        self.tokens = _map(self.data_path, self.dtype)
+
+    def __repr__(self) -> str:
+        return f"IndexedDataset({str(self.index_path.with_suffix(''))!r})"
+
+    def __reduce__(self) -> tuple:
+        return IndexedDataset, (str(self.index_path),)  # a copy in another process maps anew
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return self.get(index)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self.get(index) for index in range(len(self)))
+
+    def get(self, index: int, offset: int = 0, length: int | None = None) -> np.ndarray:
+        """Tokens `[offset, offset + length)` of a document, to its end by default, without a copy.
+
+        Raises:
+            OutOfRangeError: the document, or that part of it, does not exist.
+        """
+        index = checked_index(index, len(self), f"document of {self.index_path}:")
+        size = int(self.sizes[index])
+        length = size - offset if length is None else length
+        if offset < 0 or length < 0 or offset + length > size:
+            part = f"tokens [{offset}, {offset + length}) of document {index}"
+            raise OutOfRangeError(f"{part} of {self.index_path}: it has {size}")
+        start = int(self.starts[index]) // self.dtype.itemsize + offset
+        return self.tokens[start : start + length]
+
+    def verify(self) -> None:
+        """Check that the documents follow one another without a gap. Reads the whole `.idx`.
+
+        Raises:
+            FileFormatError: at the first document that does not begin where its predecessor ended.
+        """
+        expected = 0
+        for first in range(0, len(self), _BLOCK):
+            lengths = self.sizes[first : first + _BLOCK].astype(np.int64)
+            if lengths.min() < 0:
+                bad = first + int(np.argmax(lengths < 0))
+                raise FileFormatError(self.index_path, 34 + 4 * bad, "a size", self.sizes[bad])
+            ends = np.cumsum(lengths) * self.dtype.itemsize + expected
+            begins = ends - lengths * self.dtype.itemsize
+            differ = begins != self.starts[first : first + _BLOCK]
+            if differ.any():
+                bad = int(np.argmax(differ))
+                byte = 34 + 4 * len(self) + 8 * (first + bad)
+                what = f"offset {begins[bad]} of document {first + bad}"
+                raise FileFormatError(self.index_path, byte, what, self.starts[first + bad])
+            expected = int(ends[-1])
+
+
+def _map(path: Path, dtype: np.dtype) -> np.ndarray:
+    """A file as a read-only array. An empty file cannot be mapped."""
+    if path.stat().st_size == 0:
+        return np.empty(0, dtype)
+    return np.memmap(path, dtype=dtype, mode="r").view(np.ndarray)  # plain views slice faster
+
+
+def _read_header(path: Path, raw: np.ndarray) -> tuple[np.dtype, int, int]:
+    """Token dtype, number of sequences and of document index entries of an `.idx` file."""
+    if len(raw) < HEADER.size:
+        raise FileFormatError(path, len(raw), f"a header of {HEADER.size} bytes", "the end")
+    magic, version, code, n, entries = HEADER.unpack(raw[: HEADER.size].tobytes())
+    if magic != MAGIC:
+        raise FileFormatError(path, 0, f"{MAGIC!r}, as Megatron's .idx files begin", repr(magic))
+    if version != VERSION:
+        raise FileFormatError(path, 9, f"version {VERSION}", version)
+    if code not in DTYPES:
+        raise FileFormatError(path, 17, "a dtype code from 1 to 8", code)
+    length = HEADER.size + 12 * n + 8 * entries
+    if length != len(raw):
+        expected = f"the end after {length} bytes, for {n} sequences and {entries} index entries"
+        raise FileFormatError(path, min(length, len(raw)), expected, f"{len(raw)} bytes in all")
+    return DTYPES[code], n, entries
+
+
+def write_indexed_dataset(
+    prefix: str | Path, documents: Iterable[np.ndarray], dtype: np.dtype | type | str
+) -> IndexedDataset:
+    """Write documents, one after another as they come, to `prefix.bin` and `prefix.idx`.
+
+    Both files appear when all is written; memory is 4 bytes a document, then 12 for the index.
+
+    Args:
+        prefix: path without a suffix.
+        documents: 1-D arrays or lists of tokens; may be empty.
+        dtype: of the tokens on disk, one of `DTYPES`.
+
+    Returns:
+        The data set, open.
+
+    Raises:
+        UsageError: a document is not 1-D or a token does not fit the dtype.
+    """
+    codes = {known: code for code, known in DTYPES.items()}
+    target = np.dtype(dtype).newbyteorder("<")
+    if target not in codes:
+        raise unknown("token dtype", str(dtype), [known.name for known in codes])
+    index_path, data_path = _paths(prefix)
+    sizes = array.array("i")
+    # On leaving, the data is renamed first: an index never describes data that is not there.
+    with atomic_write(index_path) as index, atomic_write(data_path) as data:
+        with open(data, "wb", buffering=1 << 20) as file:
+            for number, document in enumerate(documents):
+                tokens = _as_tokens(document, target, number)
+                sizes.append(len(tokens))
+                file.write(tokens.data)
+        with open(index, "wb") as file:
+            _write_index(file, np.array(sizes, np.int32), codes[target])
+        index_path.unlink(missing_ok=True)  # nor does one left from older data of that name
+    return IndexedDataset(prefix)
+
+
+def _as_tokens(document: np.ndarray, dtype: np.dtype, number: int) -> np.ndarray:
+    tokens = np.asarray(document)
+    if tokens.ndim != 1:
+        raise UsageError(f"document {number} has shape {tokens.shape}; expected one dimension")
+    if len(tokens) >= 2**31:
+        raise UsageError(f"document {number} has {len(tokens)} tokens; the format ends at 2^31 - 1")
+    with np.errstate(invalid="ignore"):
+        fitted = np.ascontiguousarray(tokens, dtype)
+    if dtype.kind != "f" and tokens.dtype != dtype:
+        changed = fitted != tokens
+        if changed.any():
+            token = tokens[np.argmax(changed)]
+            raise UsageError(f"document {number}: token {token} does not fit {dtype.name}")
+    return fitted
+
+
+def _write_index(file, sizes: np.ndarray, code: int) -> None:
+    """The `.idx` file of documents that are one sequence each."""
+    n = len(sizes)
+    ends = np.cumsum(sizes, dtype=np.int64) * DTYPES[code].itemsize
+    file.write(HEADER.pack(MAGIC, VERSION, code, n, n + 1))
+    file.write(sizes.astype("<i4").data)
+    file.write((ends - sizes.astype(np.int64) * DTYPES[code].itemsize).astype("<i8").data)
+    file.write(np.arange(n + 1, dtype="<i8").data)

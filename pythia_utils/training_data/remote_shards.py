@@ -1,0 +1,184 @@
+"""Shards on a web server, read by byte ranges: any server's, or the Hugging Face Hub's data sets.
+
+Nothing is downloaded but the bytes asked for. On the Hub a revision is resolved to a commit first,
+and every range is read from that commit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+from pythia_utils.base.errors import UsageError
+from pythia_utils.base.files import atomic_write
+from pythia_utils.base.http import RangeReader, checked_url
+from pythia_utils.suites.folders import home
+from pythia_utils.training_data.shards import (
+    HUB_LAST_SHARD,
+    HUB_LAYOUT,
+    SHARD_NAME,
+    Layout,
+    shard_name,
+)
+
+HUB_DATASETS = {
+    "standard": "EleutherAI/pile-standard-pythia-preshuffled",
+    "deduped": "EleutherAI/pile-deduped-pythia-preshuffled",
+}
+_COMMIT = re.compile(r"[0-9a-f]{40}$")
+
+
+def batches_folder() -> Path:
+    """Where fetched batches and pinned commits are kept: `PYTHIA_HOME/batches`."""
+    return home() / "batches"
+
+
+@dataclass
+class HttpShards:
+    """Shards on any web server that understands byte ranges.
+
+    Two requests for one byte each tell the sizes of the first and the last shard; every later reply
+    is checked against them.
+
+    Attributes:
+        url: of the folder, or of one of the shards, whose name then tells how many there are.
+        reader: fetches ranges.
+
+    Raises:
+        UsageError: `url` is not http or https.
+        MissingFileError: there is no first or no last shard.
+        FetchError: the server does not deliver.
+    """
+
+    url: str
+    reader: RangeReader = field(default_factory=RangeReader)
+
+    def __post_init__(self) -> None:
+        self.base, stem, last = _split_url(checked_url(self.url))
+        first = self.reader.read(f"{self.base}{shard_name(stem, 0, last)}", 0, 1)
+        end = self.reader.read(f"{self.base}{shard_name(stem, last, last)}", 0, 1)
+        if first.total is None or end.total is None:
+            raise UsageError(f"{self.base}: the server does not tell the sizes of the shards")
+        self.layout = Layout(last, first.total, end.total, stem)
+        self._marks = f"{first.etag} {first.total} {end.etag} {end.total}"
+
+    @property
+    def identity(self) -> str:
+        return f"{self.base} {self._marks}"
+
+    def read(self, shard: int, start: int, length: int) -> bytes:
+        return _read_checked(self.reader, self.base, self.layout, shard, start, length)
+
+    def provenance(self) -> dict[str, str]:
+        return {"source": self.base}
+
+
+def _split_url(url: str) -> tuple[str, str, int]:
+    """Folder with a slash at its end, stem and last number of the shards."""
+    folder, _, name = url.rpartition("/")
+    if match := SHARD_NAME.match(name):
+        return f"{folder}/", match["stem"], int(match["last"])
+    if urlsplit(url).query:
+        raise UsageError(f"{url}: a folder's address has no query")
+    return url.rstrip("/") + "/", "document", HUB_LAST_SHARD
+
+
+def _read_checked(
+    reader: RangeReader, base: str, layout: Layout, shard: int, start: int, length: int
+) -> bytes:
+    """A range of a shard, which must be of the size that the layout says."""
+    url = base + layout.name(shard)
+    reply = reader.read(url, start, length)
+    expected = layout.size_of(shard)
+    if expected is not None and reply.total not in (None, expected):
+        raise UsageError(
+            f"{url} has {reply.total} bytes, expected {expected}: it is cut into other shards, "
+            "or has changed"
+        )
+    return reply.data
+
+
+@dataclass
+class HubShards:
+    """A preshuffled data set on the Hugging Face Hub, or on the mirror that `HF_ENDPOINT` names.
+
+    A branch or tag is resolved to a commit when first needed, by a request for one byte, and that
+    commit is remembered in the cache's folder: what was read yesterday is read today.
+
+    Attributes:
+        repo_id: such as `EleutherAI/pile-standard-pythia-preshuffled`.
+        revision: branch, tag or commit.
+        layout: names and sizes of its shards.
+        folder: where pinned commits are remembered.
+        reader: fetches ranges.
+    """
+
+    repo_id: str
+    revision: str = "main"
+    layout: Layout = HUB_LAYOUT
+    folder: Path = field(default_factory=batches_folder)
+    reader: RangeReader = field(default_factory=RangeReader)
+
+    @cached_property
+    def commit(self) -> str:
+        """The revision's commit, 40 hexadecimal digits.
+
+        Raises:
+            MissingFileError: there is no such data set or revision.
+            FetchError: the server does not deliver, or does not tell the commit.
+        """
+        if _COMMIT.match(self.revision):
+            return self.revision
+        pins, key = _read_pins(self.folder), f"{self.repo_id}@{self.revision}"
+        if key not in pins:
+            pins[key] = self._ask_for_commit()
+            # Where nothing can be written, the commit is asked for each time.
+            with contextlib.suppress(OSError), atomic_write(self.folder / "pins.json") as path:
+                path.write_text(json.dumps(pins, indent=1, sort_keys=True))
+        return pins[key]
+
+    def _ask_for_commit(self) -> str:
+        url = self._base(self.revision) + self.layout.name(0)
+        _refuse_offline(url)
+        commit = self.reader.read(url, 0, 1).commit or ""
+        if not _COMMIT.match(commit):
+            raise UsageError(
+                f"{url}: the server does not tell the commit of {self.revision!r}; "
+                "expected a commit as the revision"
+            )
+        return commit
+
+    def _base(self, revision: str) -> str:
+        endpoint = checked_url(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
+        return f"{endpoint.rstrip('/')}/datasets/{self.repo_id}/resolve/{quote(revision, safe='')}/"
+
+    @property
+    def identity(self) -> str:
+        return f"{self.repo_id}@{self.commit}"
+
+    def read(self, shard: int, start: int, length: int) -> bytes:
+        base = self._base(self.commit)
+        _refuse_offline(base + self.layout.name(shard))
+        return _read_checked(self.reader, base, self.layout, shard, start, length)
+
+    def provenance(self) -> dict[str, str]:
+        return {"source": self.repo_id, "revision": self.commit}
+
+
+def _refuse_offline(url: str) -> None:
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+        raise UsageError(f"{url} is needed and not in the cache, but HF_HUB_OFFLINE is set")
+
+
+def _read_pins(folder: Path) -> dict[str, str]:
+    try:
+        pins = json.loads((folder / "pins.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return pins if isinstance(pins, dict) else {}

@@ -1,0 +1,168 @@
+"""Who has seen what, and when: the batches of a checkpoint, the steps of a document or a text.
+
+Training step s reads the sequences `[s * batch_size, (s + 1) * batch_size)`. A checkpoint `stepN` was
+saved after N steps, so it has seen the steps 0 to N - 1, and step N is the first that it has not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from pythia_utils.base.errors import UsageError
+from pythia_utils.suites.catalog import Checkpoint, find_model
+from pythia_utils.training_data.indexed_dataset import OutOfRangeError, checked_index
+from pythia_utils.training_data.order import document_readings
+from pythia_utils.training_data.source import TrainingData
+
+
+class Seen(NamedTuple):
+    """What a checkpoint has been trained on.
+
+    Attributes:
+        steps: the run's own steps. Fewer than the checkpoint's name says where names count batches
+            of another size (v0 models of 4M-token batches).
+        sequences: training positions.
+        tokens: trained on, repeats counted.
+    """
+
+    steps: range
+    sequences: range
+    tokens: int
+
+
+def seen_by(model: str | Checkpoint, step: int | None = None) -> Seen:
+    """What checkpoint `step` of `model` has seen: `seen_by("pythia-70m", 3000)`.
+
+    Raises:
+        UsageError: there is no such model or checkpoint.
+    """
+    checkpoint = model if isinstance(model, Checkpoint) else find_model(model).checkpoint(step)
+    steps = range(checkpoint.true_step)
+    sequences = range(len(steps) * checkpoint.model.batch_size)
+    return Seen(steps, sequences, checkpoint.tokens_seen)
+
+
+def step_of_sequence(data: TrainingData, index: int) -> tuple[int, int]:
+    """The step that reads training position `index`, and its row in that batch.
+
+    Raises:
+        OutOfRangeError: the run ends before.
+    """
+    sequences = data.total_steps * data.batch_size
+    index = checked_index(index, sequences, f"sequence of {data.name}:")
+    return divmod(index, data.batch_size)
+
+
+class DocumentSteps(NamedTuple):
+    """When documents are read: int64 arrays, an element a copy and sequence, in training order.
+
+    Attributes:
+        document: id in the data set.
+        entry: tells the copies apart: the place of this one in the shuffled documents.
+        step: training step.
+        row: sequence in the batch.
+        at: where in the sequence the document's part begins.
+        offset: the part's first token in the document.
+        length: tokens of the part.
+    """
+
+    document: np.ndarray
+    entry: np.ndarray
+    step: np.ndarray
+    row: np.ndarray
+    at: np.ndarray
+    offset: np.ndarray
+    length: np.ndarray
+
+
+def document_steps(data: TrainingData, documents: Iterable[int] | None = None) -> DocumentSteps:
+    """The steps that read some documents, or all. Memory grows with the whole order: see `data_order`.
+
+    Raises:
+        OutOfRangeError: there is no such document.
+        UsageError: a preshuffled set, which does not tell where documents are from.
+    """
+    if data.packed is None:
+        raise UsageError(
+            f"{data.name} does not know its documents; expected a source with an index, "
+            "or a search for the document's tokens (find_tokens)"
+        )
+    indexed, order = data.packed.indexed, data.packed.order
+    if documents is not None:
+        what = f"document of {data.name}:"
+        documents = [checked_index(document, len(indexed), what) for document in documents]
+    readings = document_readings(order, np.asarray(indexed.sizes), documents)
+    read = readings.position < data.total_steps * data.batch_size  # the order goes on, the run ends
+    step, row = np.divmod(readings.position[read], data.batch_size)
+    kept = (column[read] for column in (readings.at, readings.offset, readings.length))
+    return DocumentSteps(readings.document[read], readings.entry[read], step, row, *kept)
+
+
+class Occurrences(NamedTuple):
+    """Where a token sequence stands: int64 arrays, in training order.
+
+    Attributes:
+        step: training step.
+        row: sequence in the batch.
+        offset: of its first token in the sequence.
+    """
+
+    step: np.ndarray
+    row: np.ndarray
+    offset: np.ndarray
+
+
+def find_tokens(
+    data: TrainingData,
+    tokens: Iterable[int],
+    start: int = 0,
+    stop: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Occurrences:
+    """Every place in the steps start..stop where training reads `tokens` one after another.
+
+    Exact, within sequences: what is cut in two by the end of a sequence was never read as one. A
+    sequence's last token is also the first of another, so a single token may be found in both.
+    Reads every batch of the range once; over HTTP that is 4 MB a step.
+
+    Args:
+        data: what training reads.
+        tokens: at least one.
+        start: first step.
+        stop: the step behind the last; by default the end of the run.
+        progress: called after each step with the number of steps done and of all.
+
+    Raises:
+        UsageError: no tokens, more than a sequence holds, or steps that do not exist.
+        FetchError: the server does not deliver.
+    """
+    wanted = np.asarray(list(tokens))
+    width = data.seq_length + 1
+    if not 1 <= len(wanted) <= width or wanted.dtype.kind not in "iu":
+        raise UsageError(f"cannot search for {len(wanted)} tokens; expected 1 to {width} integers")
+    stop = data.total_steps if stop is None else stop
+    if not 0 <= start <= stop <= data.total_steps:
+        asked = f"steps [{start}, {stop}) of {data.name}"
+        raise OutOfRangeError(f"{asked} are out of range; there are {data.total_steps}")
+    found = [np.empty((3, 0), np.int64)]
+    for step in range(start, stop):
+        row, offset = find_in_rows(data.batch(step), wanted)
+        found.append(np.stack([np.full(len(row), step), row, offset]))
+        if progress:
+            progress(step + 1 - start, stop - start)
+    return Occurrences(*np.concatenate(found, axis=1))
+
+
+def find_in_rows(rows: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Row and offset of every place in `rows`, (n, width), where `wanted`, (m,), stands."""
+    # One pass over all places for the first token; each further one is looked up where hope is left.
+    row, offset = np.nonzero(rows[:, : rows.shape[1] - len(wanted) + 1] == wanted[0])
+    for ahead in range(1, len(wanted)):
+        if not len(row):
+            break
+        still = rows[row, offset + ahead] == wanted[ahead]
+        row, offset = row[still], offset[still]
+    return row, offset

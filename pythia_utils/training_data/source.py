@@ -1,0 +1,280 @@
+"""What a model's training reads, and when: one way to ask, wherever the data lie.
+
+`read_batch("pythia-70m", 3000)` is the batch of training step 3000. Steps count from 0, and
+checkpoint `stepN` has seen steps 0 to N - 1. A source is a model's name (ours: the corpus it was
+trained on; the Hub's: its preshuffled data set, by byte ranges), the address or folder of a
+preshuffled set's shards, or the prefix of an indexed data set, which is then put in GPT-NeoX's order.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from pythia_utils.base.errors import UsageError, unknown
+from pythia_utils.suites.catalog import Model, find_model, suite, suite_names
+from pythia_utils.training_data.batch_cache import BatchCache
+from pythia_utils.training_data.indexed_dataset import IndexedDataset, checked_index
+from pythia_utils.training_data.order import PackedDataset, build_order, neox_num_samples
+from pythia_utils.training_data.preshuffled import Preshuffled
+from pythia_utils.training_data.remote_shards import (
+    HUB_DATASETS,
+    HttpShards,
+    HubShards,
+    batches_folder,
+)
+from pythia_utils.training_data.shards import LocalShards
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """Training sequences in order, and how they are dealt to steps.
+
+    Attributes:
+        name: of the model, or the source as it was given.
+        rows: the sequences.
+        batch_size: sequences a step.
+        seq_length: tokens of a sequence but one: the last is only a label.
+        total_steps: steps that can be read.
+        model: whose training this is; None if no model was named.
+    """
+
+    name: str
+    rows: PackedDataset | Preshuffled
+    batch_size: int
+    seq_length: int
+    total_steps: int
+    model: Model | None = None
+    origin: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def packed(self) -> PackedDataset | None:
+        """The documents and their order, where they are known: not for preshuffled sets."""
+        return self.rows if isinstance(self.rows, PackedDataset) else None
+
+    def batch(self, step: int) -> np.ndarray:
+        """int64 (batch_size, seq_length + 1): what training step `step` reads.
+
+        Raises:
+            OutOfRangeError: there is no such step.
+            UsageError: a shard is missing, or the tokens are not this model's.
+            FetchError: the server does not deliver.
+        """
+        step = checked_index(step, self.total_steps, f"step of {self.name}:")
+        return self._checked(self.rows.batch(step, self.batch_size))
+
+    def sequences(self, start: int, stop: int) -> np.ndarray:
+        """int64 (stop - start, seq_length + 1): training positions start..stop. Raises as `batch`."""
+        return self._checked(self.rows.sequences(start, stop))
+
+    def _checked(self, tokens: np.ndarray) -> np.ndarray:
+        # Rows read at a wrong place would most likely show here.
+        if self.model and tokens.size and int(tokens.max()) >= self.model.vocab_size:
+            known = f"{self.model.name} knows tokens 0 to {self.model.vocab_size - 1}"
+            raise UsageError(
+                f"{self.name} holds token {tokens.max()}; {known}: not its training data"
+            )
+        return tokens
+
+    def provenance(self) -> dict[str, str]:
+        """Where the sequences are from, to be recorded beside a result; of the Hub, the commit too."""
+        return self.rows.provenance() if self.packed is None else dict(self.origin)
+
+
+# --- opening --------------------------------------------------------------------------------------
+
+
+def open_source(
+    source: str | Path | TrainingData,
+    *,
+    model: str | None = None,
+    revision: str | None = None,
+    seed: int | None = None,
+    seq_length: int | None = None,
+    batch_size: int | None = None,
+    steps: int | None = None,
+    cache: BatchCache | None = None,
+) -> TrainingData:
+    """Open what training reads. Nothing large is read yet.
+
+    Args:
+        source: a model's name; the http(s) address of a folder of shards, or of one shard, whose
+            name then tells their number; a local folder of shards; the prefix of an indexed data
+            set; or a `TrainingData`, which is returned as it is.
+        model: whose batch size, sequence length, steps, seed and vocabulary hold, where the source
+            is not itself a model.
+        revision: of a data set on the Hub: branch, tag or commit; by default `main`.
+        seed: of the order of an indexed data set.
+        seq_length: tokens of a sequence but one.
+        batch_size: sequences a step.
+        steps: of the whole run.
+        cache: for batches that are fetched; by default in `PYTHIA_HOME/batches`.
+
+    Raises:
+        UsageError: an unknown source, one that is not there or not whole, or a setting that nothing
+            tells.
+        FetchError: the server does not deliver.
+    """
+    if isinstance(source, TrainingData):
+        return source
+    named = _model_of(source)
+    run = find_model(model) if model else named
+    given = {"seed": seed, "seq_length": seq_length, "batch_size": batch_size, "steps": steps}
+    settings = _Settings(run, {key: value for key, value in given.items() if value is not None})
+    cache = cache or BatchCache(batches_folder())
+    if named is not None and named.repo_id is None:
+        return _open_corpus(named, settings)
+    if named is not None:
+        return _open_hub(named, settings, revision, cache)
+    if "://" in str(source):
+        return _open_shards(HttpShards(str(source)), str(source), settings, cache)
+    if Path(source).is_dir():
+        return _open_shards(LocalShards(source), str(source), settings, None)
+    return _open_indexed(source, settings)
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """Settings of a run: as given, else the model's."""
+
+    model: Model | None
+    given: dict[str, int]
+
+    def get(self, name: str) -> int | None:
+        value = self.given.get(name, self._of_model(name))
+        if value is not None and value < (0 if name == "seed" else 1):
+            raise UsageError(f"{name} is {value}; expected at least {0 if name == 'seed' else 1}")
+        return value
+
+    def _of_model(self, name: str) -> int | None:
+        if name == "seed" and self.model is not None and self.model.repo_id is None:
+            # A suite trained here varies the weights alone: all its models read in one order.
+            return suite(self.model.suite).training["seed"]
+        return getattr(self.model, "total_steps" if name == "steps" else name, None)
+
+    def need(self, name: str, source: object) -> int:
+        value = self.get(name)
+        if value is None:
+            raise UsageError(f"{source} does not tell its {name}; give it, or a model that has it")
+        return value
+
+
+def _model_of(source: str | Path) -> Model | None:
+    """The model that `source` names, if it does and is not an address or a path."""
+    if isinstance(source, Path):
+        return None
+    try:
+        return find_model(source)
+    except UsageError:
+        return None
+
+
+def _open_corpus(model: Model, settings: _Settings) -> TrainingData:
+    from pythia_utils.training_data.corpus import open_corpus
+
+    _refuse_settings(model, settings)
+    corpus = open_corpus(model.suite)
+    origin = {"source": f"{model.suite}/corpus/{model.variant}"}
+    digests = corpus.manifest.get("sha256", {})
+    origin |= {"revision": digests[f"{model.variant}.bin"]} if digests else {}
+    rows = corpus.training_data(model.variant)
+    return TrainingData(
+        model.name, rows, model.batch_size, model.seq_length, model.total_steps, model, origin
+    )
+
+
+def _refuse_settings(model: Model, settings: _Settings) -> None:
+    """A model's training was one run: another batch size would tell of a run that never was."""
+    if settings.given or settings.model is not model:
+        what = ", ".join(settings.given) or "model"
+        raise UsageError(f"{model.name} has settings of its own; {what} cannot be given with it")
+
+
+def _open_hub(
+    model: Model, settings: _Settings, revision: str | None, cache: BatchCache
+) -> TrainingData:
+    _refuse_settings(model, settings)
+    usual = suite(model.suite).training["seed"]
+    if model.seed != usual:
+        raise UsageError(
+            f"{model.name} read its data in another order (seed {model.seed}); the published sets "
+            f"are in that of seed {usual}: expected a source of its own"
+        )
+    shards = HubShards(HUB_DATASETS[model.variant], revision or "main", folder=cache.folder)
+    return _open_shards(shards, model.name, settings, cache)
+
+
+def _open_shards(shards, name: str, settings: _Settings, cache: BatchCache | None) -> TrainingData:
+    """Shards are in the order of training; how many rows make a step is the run's."""
+    batch_size = settings.need("batch_size", name)
+    seq_length, steps = settings.need("seq_length", name), settings.get("steps")
+    rows = Preshuffled(shards, seq_length, steps and steps * batch_size, cache)
+    held = len(rows) // batch_size
+    return TrainingData(name, rows, batch_size, seq_length, held, settings.model)
+
+
+def _open_indexed(prefix: str | Path, settings: _Settings) -> TrainingData:
+    try:
+        indexed = IndexedDataset(prefix)
+    except UsageError as failure:
+        if _looks_like_a_path(prefix):
+            raise
+        names = [name for each in suite_names() for name in suite(each).models]
+        raise unknown(
+            "source", str(prefix), names, "(no model, address, folder or prefix)"
+        ) from failure
+    seq_length, batch_size = (settings.need(key, prefix) for key in ("seq_length", "batch_size"))
+    steps, seed = settings.need("steps", prefix), settings.need("seed", prefix)
+    samples = _num_samples(settings, steps, batch_size)
+    _refuse_endless(indexed, samples, seq_length)
+    order = build_order(indexed.sizes, seq_length, samples, seed)
+    origin = {"source": str(indexed.data_path.absolute()), "order": f"seed {seed}"}
+    rows = PackedDataset(indexed, order)
+    return TrainingData(str(prefix), rows, batch_size, seq_length, steps, settings.model, origin)
+
+
+def _num_samples(settings: _Settings, steps: int, batch_size: int) -> int:
+    """Samples that the run asked for; the number decides how many epochs are shuffled together."""
+    ours = settings.model is not None and settings.model.repo_id is None
+    return steps * batch_size if ours else neox_num_samples(steps, batch_size)
+
+
+def _refuse_endless(indexed: IndexedDataset, samples: int, seq_length: int) -> None:
+    """A large run over small data is a mistake, and its order may not fit the memory."""
+    epochs = -(-samples * seq_length // max(len(indexed.tokens), 1))
+    needed = 16 * epochs * len(indexed) + 12 * samples  # see `build_order`
+    if needed > os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
+        raise UsageError(
+            f"{indexed.data_path} has {len(indexed.tokens)} tokens, the run reads them {epochs} "
+            f"times: its order needs {needed / 1e9:.0f} GB; expected other data, or a shorter run"
+        )
+
+
+def _looks_like_a_path(source: str | Path) -> bool:
+    text = str(source)
+    there = any(Path(text + suffix).exists() for suffix in ("", ".idx", ".bin"))
+    return isinstance(source, Path) or there or "/" in text or text.endswith((".idx", ".bin"))
+
+
+def read_batch(source: str | Path | TrainingData, step: int, **settings) -> np.ndarray:
+    """int64 (batch_size, seq_length + 1): what training step `step` reads.
+
+    Args:
+        source: as for `open_source`, and so are `settings`. Open it once to read many batches.
+        step: from 0; the run's own steps, also for models whose checkpoints count otherwise.
+
+    Raises:
+        UsageError: see `open_source` and `TrainingData.batch`.
+        FetchError: the server does not deliver.
+    """
+    return open_source(source, **settings).batch(step)
+
+
+def read_sequences(
+    source: str | Path | TrainingData, start: int, stop: int, **settings
+) -> np.ndarray:
+    """int64 (stop - start, seq_length + 1): training positions start..stop. See `read_batch`."""
+    return open_source(source, **settings).sequences(start, stop)

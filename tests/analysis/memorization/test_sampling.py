@@ -1,0 +1,210 @@
+"""What is tested for memorization at a checkpoint, and the rows recorded of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from helpers.range_server import serve
+from tokenizers import Tokenizer, models
+from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
+
+from pythia_utils.analysis.memorization import sampling as measure
+from pythia_utils.base.errors import UsageError
+from pythia_utils.evaluation import likelihood
+from pythia_utils.suites.catalog import find_model
+from pythia_utils.training_data.source import open_source
+
+VOCAB = 40
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    shape = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = GPTNeoXConfig(vocab_size=VOCAB, intermediate_size=32, **shape)
+    return GPTNeoXForCausalLM(config).eval()
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    words = {f"w{i}": i for i in range(VOCAB)}
+    core = Tokenizer(models.WordLevel(words, unk_token="w0"))
+    return PreTrainedTokenizerFast(tokenizer_object=core, unk_token="w0")
+
+
+@pytest.fixture
+def tokens():
+    return np.random.default_rng(0).integers(0, VOCAB, (6, 12))
+
+
+def test_our_suites_and_pythia_have_their_usual_lengths():
+    assert (measure.usual_length("pythia"), measure.usual_length("nano")) == (32, 16)
+    with pytest.raises(UsageError, match="unknown suite"):
+        measure.usual_length("nanno")
+
+
+# --- training sequences ---------------------------------------------------------------------------
+
+
+def test_the_sample_is_even_and_knows_what_was_seen(home):
+    data, checkpoint = open_source("pico-7k"), find_model("pico-7k").checkpoint(256)
+    sample = measure.training_sample(data, checkpoint, 103, 10, 20)
+    table = sample.table
+    assert len(table) == 100
+    assert table.groupby("block")["position"].first().tolist() == list(range(0, 8000, 800))
+    assert table["place"].unique() == pytest.approx(np.arange(10) / 10 + 0.05)
+    assert (table["seen"] == (table["position"] < 256 * 8)).all()
+    for row in (0, 55, 99):
+        position = int(table["position"][row])
+        step, at = divmod(position, 8)
+        assert (sample.tokens[row] == data.batch(step)[at, :20]).all()
+
+
+def test_all_checkpoints_are_tested_on_the_same_sequences(home):
+    data, steps = open_source("pico-7k"), (0, 1000)
+    samples = [
+        measure.training_sample(data, find_model("pico-7k").checkpoint(step), 50, 5, 8)
+        for step in steps
+    ]
+    assert (samples[0].tokens == samples[1].tokens).all()
+    assert [sample.table["seen"].mean() for sample in samples] == [0, 1]
+
+
+def test_pythias_sequences_come_by_one_request_a_place():
+    rows = np.random.default_rng(1).integers(0, 50_000, (2 * 1024, 2049)).astype("<u2")
+    file = "document-00000-of-00000.bin"
+    with serve({f"/{file}": rows.tobytes()}) as server:
+        data = open_source(f"{server.url}/{file}", model="pythia-70m")
+        server.requests.clear()
+        server.sent = 0
+        checkpoint = find_model("pythia-70m").checkpoint(1)
+        sample = measure.training_sample(data, checkpoint, 80, 8, 64)
+        assert len(server.requests) == 8
+        assert server.sent == 80 * 4098
+    positions = sample.table["position"].to_numpy()
+    assert (sample.tokens == rows[positions, :64]).all()
+    assert sample.table["seen"].tolist() == [True] * 40 + [False] * 40
+
+
+@pytest.mark.parametrize(
+    ("sample", "blocks", "length", "message"),
+    [
+        (9000, 10, 32, "sample is 9000 in 10 blocks; expected 1 to 8,000"),
+        (5, 10, 32, "sample is 5 in 10 blocks"),
+        (5, 0, 32, "sample is 5 in 0 blocks"),
+        (50, 5, 200, "prompt and continuation are 200 tokens; a sequence of pico-7k has 128"),
+    ],
+)
+def test_a_sample_that_cannot_be_is_refused(home, sample, blocks, length, message):
+    data, checkpoint = open_source("pico-7k"), find_model("pico-7k").checkpoint(0)
+    with pytest.raises(UsageError, match=message):
+        measure.training_sample(data, checkpoint, sample, blocks, length)
+
+
+def test_shares_by_position_are_of_each_stretch():
+    table = pd.DataFrame(
+        {"place": [0.05, 0.15, 0.55, 0.95], "memorized": [True, False, False, True]}
+    )
+    found = measure.shares_by_position(table, 2)
+    assert found["number"].tolist() == [0, 1]
+    assert found["value"].tolist() == [0.5, 0.5]
+    assert (found["low"] < 0.5).all()
+    assert (found["high"] > 0.5).all()
+
+
+# --- measures -------------------------------------------------------------------------------------
+
+
+def test_the_loss_is_of_the_continuation_alone(model, tokens):
+    found = measure.continuation_losses(model, tokens, 5)
+    logits = model(input_ids=torch.as_tensor(tokens)).logits.double()
+    logprobs = torch.log_softmax(logits, -1)[:, :-1].gather(
+        -1, torch.as_tensor(tokens)[:, 1:, None]
+    )
+    assert found == pytest.approx(-logprobs[:, 4:, 0].mean(1).detach().numpy(), abs=1e-5)
+
+
+def test_examples_agree_with_the_verdicts(model, tokenizer, tokens):
+    with torch.inference_mode():
+        known = model.generate(
+            torch.as_tensor(tokens[:2, :5]), attention_mask=torch.ones(2, 5), max_new_tokens=7,
+            do_sample=False, eos_token_id=None, pad_token_id=0,
+        )  # fmt: skip
+    mixed = np.vstack([known.numpy(), tokens[2:]])
+    shown = measure.examples(model, tokenizer, mixed, 5)
+    verdicts = likelihood.memorized(model, mixed, 5, 7)["memorized"]
+    assert ((shown["truth"] == shown["model"]) == verdicts).all()
+    assert verdicts[:2].all()
+    assert shown["prompt"][2].split() == [f"w{i}" for i in mixed[2, :5]]
+
+
+# --- rows -----------------------------------------------------------------------------------------
+
+
+def values(rows: list[dict], metric: str = "memorized") -> dict[str, tuple]:
+    return {row["subset"]: (row["value"], row["n"]) for row in rows if row["metric"] == metric}
+
+
+def test_rows_of_sequences():
+    table = pd.DataFrame(
+        {
+            "position": [0, 1, 100, 101],
+            "block": [0, 0, 1, 1],
+            "seen": [True, True, True, False],
+            "memorized": [True, False, False, True],
+            "copies": [1, 7, 8, 64],
+        }
+    )
+    rows = measure.sequence_rows(table)
+    assert values(rows) == {
+        "all": (0.5, 4),
+        "seen": (1 / 3, 3),
+        "unseen": (1, 1),
+        "block-0": (0.5, 2),
+        "block-1": (0.5, 2),
+        "text-1": (1, 1),
+        "text-2": (0, 1),
+        "text-8": (0, 1),
+        "text-32": (1, 1),
+    }
+    assert set(values(rows, "memorized_item")) == {"sequence-0", "sequence-101"}
+    assert not any(
+        name.startswith("text")
+        for name in values(measure.sequence_rows(table.drop(columns="copies")))
+    )
+
+
+def documents() -> pd.DataFrame:
+    """Three documents for each tenth, whose loss falls by 2 from the first place to the last."""
+    rows = [
+        (t * 3 + i, 16, f"tenth-{t}", 5 - 2 * (t + 0.5) / 10) for t in range(10) for i in range(3)
+    ]
+    rows += [(90, 2, "anywhere", 4.0), (91, 16, "anywhere", 1.0), (92, 16, "anywhere", 2.0)]
+    rows += [(-1, 0, "never", 6.0), (-1, 0, "never", 8.0)]
+    table = pd.DataFrame(rows, columns=["document", "copies", "placement", "loss"])
+    table["memorized"] = table["document"].isin([27, 91, -1])
+    return table.assign(matched=table["memorized"].astype(float))
+
+
+def test_rows_of_planted_documents():
+    rows = measure.planted_rows(documents(), 1.0)
+    subsets = ["copies-2", "copies-16", "never-0", *(f"tenth-{t}" for t in range(10))]
+    assert list(values(rows)) == subsets
+    assert values(rows)["copies-16"] == (0.5, 2)
+    assert values(rows, "loss")["never-0"] == (7, 2)
+    assert values(rows, "loss")["copies-16"] == (1.5, 2)
+    # A control cannot be memorized; if it is recited nonetheless, it is no item to predict.
+    assert set(values(rows, "memorized_item")) == {"document-27", "document-91"}
+
+
+@pytest.mark.parametrize(("read", "documents_read"), [(1.0, 30), (0.55, 15), (0.3, 9), (0.29, 0)])
+def test_the_trend_is_over_tenths_that_were_read_whole(read, documents_read):
+    trend = values(measure.planted_rows(documents(), read), "position_trend")
+    if documents_read:
+        value, n = trend["loss"]
+        assert value == pytest.approx(-2)
+        assert n == documents_read
+    else:
+        assert not trend

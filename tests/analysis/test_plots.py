@@ -1,0 +1,80 @@
+"""Figures as they are drawn: nothing overlaps, and colours and lines mean one thing everywhere."""
+
+from itertools import pairwise
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from pythia_utils.analysis import plots
+from pythia_utils.suites.catalog import find_model, suite
+
+MODELS = [name for name in suite("nano").models if "seed" not in name]
+NANO, PYTHIA = find_model("nano-7k").steps, find_model("pythia-70m").steps
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def curves(models, panels=1, steps=(0, 1, 64, 3000)) -> pd.DataFrame:
+    rows = [
+        (model, step, f"panel_{p}") for model in models for step in steps for p in range(panels)
+    ]
+    frame = pd.DataFrame(rows, columns=["model", "step", "subset"])
+    return frame.assign(value=0.5, low=0.4, high=0.6)
+
+
+def boxes(figure, artists) -> list:
+    figure.canvas.draw()
+    return [artist.get_window_extent() for artist in artists if artist.get_visible()]
+
+
+@pytest.mark.parametrize("panels", [1, 15])
+@pytest.mark.parametrize("models", [MODELS[:2], MODELS, list(suite("pythia").models)[:16]])
+def test_a_legend_leaves_the_plots_their_width(models, panels):
+    figure = plots.trajectories(curves(models, panels), "accuracy", "subset")
+    (legend,) = boxes(figure, figure.legends)
+    places = [axes.get_position() for axes in figure.axes if axes.get_visible()]
+    assert legend.width < figure.bbox.width
+    assert max(p.x1 for p in places) - min(p.x0 for p in places) > 0.8
+
+
+def test_one_line_needs_no_legend():
+    assert not plots.trajectories(curves(MODELS[:1]), "accuracy").legends
+
+
+@pytest.mark.parametrize("panels", [1, 15])
+@pytest.mark.parametrize("steps", [NANO, PYTHIA], ids=["nano", "pythia"])
+def test_labels_of_steps_do_not_touch_and_name_first_and_last(steps, panels):
+    figure = plots.trajectories(curves(MODELS[:1], panels, steps), "loss", "subset")
+    axes = figure.axes[0 if panels == 1 else 12]
+    labels = axes.get_xticklabels()
+    spans = boxes(figure, labels)
+    assert all(a.x1 < b.x0 for a, b in pairwise(spans))
+    assert [labels[0].get_text(), labels[-1].get_text()] == ["0", f"{steps[-1]:,}"]
+
+
+def test_colour_is_size_and_the_line_is_variant_and_seed():
+    names = ["nano-57k", "nano-57k-deduped", "nano-57k-seed1", "nano-7k"]
+    colours = plots.size_palette(names)
+    assert colours["nano-57k"] == colours["nano-57k-deduped"] == colours["nano-57k-seed1"]
+    assert np.mean(colours["nano-7k"]) > np.mean(colours["nano-57k"])  # dark for large
+    assert [plots.line_style(name) for name in names] == ["-", ":", "--", "-"]
+
+
+def test_bands_and_lines_are_the_values_over_log_steps():
+    figure = plots.trajectories(curves(["nano-7k"]).sample(frac=1, random_state=0), "x", "subset")
+    (line,) = (line for line in figure.axes[0].get_lines() if line.get_label() == "nano-7k")
+    assert line.get_xdata() == pytest.approx(np.log2([1, 2, 65, 3001]))
+    (band,) = figure.axes[0].collections
+    assert band.get_paths()[0].vertices[:, 1].min() == pytest.approx(0.4)
+
+
+def test_axes_without_a_panel_are_hidden():
+    _, grid, groups = plots.panel_grid(curves(["nano-7k"], 4), "subset", columns=3)
+    assert [name for name, _ in groups] == [f"panel_{p}" for p in range(4)]
+    assert [axes.get_visible() for axes in grid.flat] == [True] * 4 + [False] * 2

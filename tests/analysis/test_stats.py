@@ -1,0 +1,115 @@
+"""Intervals against scipy and published examples; coverage by simulation with known truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from pythia_utils.analysis import stats as statistics
+from pythia_utils.base.errors import UsageError
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 10), (3, 10), (10, 10), (181, 200), (1, 1)])
+def test_wilson_interval_is_scipys(successes, n):
+    low, high = statistics.wilson_interval(successes, n)
+    expected = stats.binomtest(successes, n).proportion_ci(method="wilson")
+    assert (low, high) == pytest.approx((expected.low, expected.high))
+
+
+def test_wilson_interval_of_nothing_is_refused():
+    with pytest.raises(UsageError, match="at least one trial"):
+        statistics.wilson_interval(np.array([1, 0]), np.array([2, 0]))
+
+
+def test_wilson_interval_covers_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    truth, n = 0.9, 200
+    low, high = statistics.wilson_interval(rng.binomial(n, truth, 4000), n)
+    assert np.mean((low <= truth) & (truth <= high)) == pytest.approx(0.95, abs=0.02)
+
+
+def test_difference_interval_is_newcombes_published_example():
+    # Newcombe (1998), table II, contrast (a): 56/70 against 48/80, method 10.
+    value, low, high = statistics.difference_interval((48, 56), (80, 70))
+    assert (value, low, high) == pytest.approx((0.2, 0.0524, 0.3339), abs=5e-5)
+
+
+def test_difference_interval_changes_sign_with_the_order():
+    value, low, high = statistics.difference_interval((10, 30), (50, 60))
+    assert statistics.difference_interval((30, 10), (60, 50)) == pytest.approx(
+        (-value, -high, -low)
+    )
+
+
+def test_below_chance_keeps_false_finds_rare():
+    rng = np.random.default_rng(1)
+    null = rng.binomial(200, 0.5, 500)
+    assert statistics.below_chance(null, [200] * 500).sum() <= 2
+    assert statistics.below_chance([*null[:50], 60], [200] * 51)[-1]
+    assert statistics.below_chance([], []).shape == (0,)
+
+
+def test_below_chance_of_one_accuracy_is_scipys_exact_test():
+    for correct in range(30, 61):
+        p_value = stats.binomtest(correct, 100, 0.5, "less").pvalue
+        assert statistics.below_chance([correct], [100]) == [p_value <= 0.05]
+
+
+def test_mean_and_stderr_is_scipys():
+    values = [1.0, 2.0, 4.0, 8.0]
+    assert statistics.mean_and_stderr(values) == pytest.approx((3.75, stats.sem(values)))
+    assert np.isnan(statistics.mean_and_stderr([1.0])[1])
+
+
+def test_ratio_of_equal_clusters_is_the_mean():
+    totals = np.array([2.0, 4.0, 9.0])
+    ratio, error = statistics.ratio_and_stderr(totals, [2, 2, 2])
+    assert (ratio, error) == pytest.approx(statistics.mean_and_stderr(totals / 2))
+
+
+def test_ratio_error_covers_under_clustering():
+    """Tokens of a document are alike: an error per token would be far too small."""
+    rng = np.random.default_rng(2)
+    hits = 0
+    for _ in range(1500):
+        sizes = rng.integers(20, 80, 64)
+        totals = sizes * (3 + rng.normal(0, 0.5, 64)) + rng.normal(0, np.sqrt(sizes))
+        ratio, error = statistics.ratio_and_stderr(totals, sizes)
+        hits += abs(ratio - 3) < 1.96 * error
+    assert hits / 1500 == pytest.approx(0.94, abs=0.025)
+
+
+def test_weighted_mean_of_equal_weights_is_the_mean():
+    value, error = statistics.weighted_mean([1, 2, 3], [0.3, 0.3, 0.3])
+    assert (value, error) == pytest.approx((2, 0.3 / np.sqrt(3)))
+    assert statistics.weighted_mean([5, 7], [0.1, 9], [1, 0]) == pytest.approx((5, 0.1))
+
+
+def test_normal_interval_contains_its_value():
+    frame = statistics.with_normal_interval(pd.DataFrame({"value": [1.0], "stderr": [0.5]}))
+    assert frame["high"][0] - frame["low"][0] == pytest.approx(2 * 1.959964 * 0.5)
+
+
+def test_power_law_is_recovered_exactly_from_exact_points():
+    x = np.array([1e3, 1e4, 1e5, 1e6])
+    fit = statistics.fit_power_law(x, 7 * x**-0.25)
+    assert (fit.exponent, fit.scale, fit.r_squared) == pytest.approx((0.25, 7, 1))
+    assert fit.predict(x) == pytest.approx(7 * x**-0.25)
+
+
+def test_power_law_interval_covers_as_often_as_it_says():
+    rng = np.random.default_rng(3)
+    x = np.geomspace(1e3, 1e6, 5)
+    fits = [
+        statistics.fit_power_law(x, 5 * x**-0.05 * np.exp(rng.normal(0, 0.02, 5)))
+        for _ in range(2000)
+    ]
+    assert np.mean([f.low <= 0.05 <= f.high for f in fits]) == pytest.approx(0.95, abs=0.02)
+
+
+@pytest.mark.parametrize(("x", "y"), [([1, 2], [1, 2]), ([1, 2, 3], [1, 0, 2])])
+def test_power_law_refuses_too_few_or_nonpositive_points(x, y):
+    with pytest.raises(UsageError):
+        statistics.fit_power_law(x, y)

@@ -1,0 +1,41 @@
+"""One line that names the value and the nearest valid choices."""
+
+from __future__ import annotations
+
+import pytest
+
+from pythia_utils.base.errors import UsageError, nearest, unknown
+
+
+@pytest.mark.parametrize(
+    ("value", "valid", "expected"),
+    [
+        ("nanno", ["nano", "pico"], ["nano"]),
+        ("NANO", ["nano", "pico"], ["nano"]),
+        (600, [0, 256, 512, 1000], ["256", "512", "1000"]),
+        (10_000, range(0, 5), ["2", "3", "4"]),
+        ("zzz", ["nano", "pico"], []),
+        ("nano", [], []),
+    ],
+)
+def test_nearest(value, valid, expected):
+    assert nearest(value, valid) == expected
+
+
+def test_unknown_offers_what_is_near_and_says_where():
+    error = unknown("step", 500, [0, 256, 512], where="of pico-7k")
+    assert str(error) == "unknown step 500 of pico-7k; nearest: 0, 256, 512"
+
+
+def test_unknown_offers_some_choices_when_nothing_is_near():
+    assert str(unknown("suite", "zzz", ["nano", "pico"])) == (
+        "unknown suite 'zzz'; choose from: nano, pico"
+    )
+
+
+def test_unknown_without_any_choice_says_so():
+    assert str(unknown("experiment", "loss", [])) == "unknown experiment 'loss'; there is none"
+
+
+def test_a_usage_error_is_a_value_error_for_programs_that_do_not_know_it():
+    assert issubclass(UsageError, ValueError)

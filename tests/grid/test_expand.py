@@ -1,0 +1,377 @@
+"""experiments.yml: what it expands to, and the one line for each thing that can be wrong in it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from helpers.commands import ROOT
+
+from pythia_utils.base.errors import UsageError
+from pythia_utils.grid import expand as grid_expand
+from pythia_utils.grid.cells import Cell
+from pythia_utils.grid.config import load_config
+from pythia_utils.grid.expand import chapters, expand, parse_parameters
+from pythia_utils.grid.notebooks import check_parameters
+from pythia_utils.suites import catalog
+
+NOTEBOOKS = ROOT / "tests" / "data" / "notebooks"
+PROJECT = ROOT
+YAML = """\
+profiles:
+  tiny: {suite: pico, models: [pico-7k, pico-14k], steps: [0, 16]}
+  quick: {suite: pico, models: [pico-57k], steps: all}
+  full: {suite: nano, models: all, steps: all}
+experiments:
+  measure:
+    title: A measurement
+    notebook: notebooks/measure.ipynb
+    chapter: notebooks/chapter.ipynb
+    heatmap: {metric: number, subset: all}
+    parameters: {scale: 2.0}
+    profiles:
+      tiny: {parameters: {scale: 3, labels: [a, b]}, steps: [1]}
+  plain: {title: No records, notebook: notebooks/plain.ipynb}
+"""
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """A project in a folder of its own."""
+    monkeypatch.delenv("PYTHIA_RUNS", raising=False)
+    monkeypatch.setenv("PYTHIA_HOME", str(tmp_path / "home"))
+    shutil.copytree(NOTEBOOKS, tmp_path / "notebooks")
+    (tmp_path / "experiments.yml").write_text(YAML)
+    return tmp_path
+
+
+def load(root, old="", new=""):
+    """The configuration after an edit."""
+    assert old in YAML
+    (root / "experiments.yml").write_text(YAML.replace(old, new, 1))
+    return load_config(root)
+
+
+def test_a_profile_expands_to_cells_with_stable_ids(root):
+    cells = expand(load_config(root), profile="tiny")
+    assert [cell.id for cell in cells] == [
+        "pico/measure/pico-7k/step000001",
+        "pico/measure/pico-14k/step000001",
+        "pico/plain/pico-7k/step000000",
+        "pico/plain/pico-7k/step000016",
+        "pico/plain/pico-14k/step000000",
+        "pico/plain/pico-14k/step000016",
+    ]
+    first = cells[0]
+    identity = {"suite": "pico", "model": "pico-7k", "step": 1}
+    assert first.parameters == identity | {"scale": 3, "labels": ["a", "b"]}
+    assert first.output == root / "runs/pico/measure/pico-7k/step000001.ipynb"
+    assert first.records == first.output.with_suffix(".parquet")
+    assert first.checkpoint == catalog.find_model("pico-7k").checkpoint(1)
+    assert len({cell.output for cell in cells}) == len(cells)
+
+
+def test_all_means_every_model_and_each_models_own_steps(root):
+    nano = catalog.suite("nano")
+    cells = expand(load_config(root), ["plain"], profile="full")
+    expected = [(m.name, step) for m in nano.models.values() for step in m.steps]
+    assert [(c.parameters["model"], c.parameters["step"]) for c in cells] == expected
+
+
+def test_the_command_line_overrides_the_profile(root):
+    config = load_config(root)
+    cells = expand(config, ["measure"], models=["pico-234k"], steps=[4, 4], parameters={"scale": 5})
+    assert [cell.id for cell in cells] == ["pico/measure/pico-234k/step000004"]
+    assert cells[0].parameters["scale"] == 5
+    assert expand(config, steps=[4]) == [c for c in expand(config) if c.parameters["step"] == 4]
+    # What click gives for an option that was not used changes nothing.
+    assert expand(config, (), models=(), steps=()) == expand(config)
+
+
+def test_a_models_name_tells_its_suite_and_former_names_are_understood(root):
+    cells = expand(load_config(root), ["plain"], models=["pythia-19m", "nano-57k"], steps=[16])
+    assert [cell.id for cell in cells] == [
+        "pythia/plain/pythia-70m/step000016",
+        "nano/plain/nano-57k/step000016",
+    ]
+
+
+def test_another_suite_needs_models(root):
+    config = load_config(root)
+    with pytest.raises(UsageError, match=r"for suite 'nano' give --profile full, or --model"):
+        expand(config, suite="nano", profile="tiny")
+    assert len(expand(config, ["plain"], suite="nano", models="all", steps=[0])) == len(
+        catalog.suite("nano").models
+    )
+
+
+def test_runs_can_be_elsewhere(root, monkeypatch):
+    monkeypatch.setenv("PYTHIA_RUNS", str(root / "other"))
+    assert expand(load_config(root))[0].runs == root / "other"
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            {"experiments": ["mesure"]},
+            "unknown experiment 'mesure' in experiments.yml; nearest: mea",
+        ),
+        ({"profile": "tinny"}, "unknown profile 'tinny' in experiments.yml; nearest: tiny"),
+        ({"models": ["pico-58k"]}, "unknown model 'pico-58k'; nearest: "),
+        ({"suite": "pica"}, "unknown suite 'pica'; nearest: pico"),
+        ({"steps": [3]}, "unknown step 3 of pico-57k; nearest: 1, 2, 4"),
+        (
+            {"parameters": {"scales": 1}},
+            "unknown parameter 'scales' of notebooks/measure.ipynb; near",
+        ),
+        ({"parameters": {"scale": "much"}}, "must be float, not 'much' (str)"),
+        ({"parameters": {"labels": [1]}}, "must be list[str], not [1] (list)"),
+        ({"parameters": {"step": 2}}, "'step' is filled in by the grid"),
+    ],
+)
+def test_wrong_use_is_one_line(root, call, message):
+    with pytest.raises(UsageError) as caught:
+        expand(load_config(root), **call)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "heatmap:",
+            "heatmp:",
+            "unknown key 'heatmp' in experiments.yml: experiments.measure; near",
+        ),
+        (
+            "subset: all",
+            "subsets: all",
+            "unknown key 'subsets' in experiments.yml: experiments.measure.",
+        ),
+        (
+            "      tiny:",
+            "      tinny:",
+            "unknown profile 'tinny' in experiments.yml: experiments.measure",
+        ),
+        (
+            "experiments:",
+            "experiment:",
+            "unknown key 'experiment' in experiments.yml; nearest: exp",
+        ),
+        (
+            "[pico-7k,",
+            "[pico-8k,",
+            "experiments.yml: profiles.tiny: unknown model 'pico-8k' in suite p",
+        ),
+        ("[0, 16]", "[0, 17]", "experiments.yml: profiles.tiny: unknown step 17 of pico-7k"),
+        ("[0, 16]", "16", "experiments.yml: profiles.tiny: expected a list or `all`, not 16"),
+        (
+            "steps: [1]",
+            "steps: [3]",
+            "experiments.yml: experiments.measure.profiles.tiny: unknown step",
+        ),
+        (
+            "suite: nano",
+            "suite: nan",
+            "experiments.yml: profiles.full: unknown suite 'nan'; nearest: na",
+        ),
+        (", steps: [0, 16]", "", "experiments.yml: profiles.tiny: 'steps' is missing"),
+        ("title: No records, ", "", "experiments.yml: experiments.plain: 'title' is missing"),
+        ("  plain:", "  measure:", "experiments.yml: 'measure' is twice in the block from line 6"),
+        ("  plain:", "  Plain Text:", "experiments.yml: experiments.Plain Text: a name, part of"),
+        ("{scale: 2.0}", "[scale]", "experiments.measure.parameters: expected `name: value` lines"),
+        ("{scale: 2.0}", "{model: x}", "'model' is filled in by the grid"),
+        ("{scale: 2.0}", "{scale: 2.0", "experiments.yml line "),
+        ("notebooks/plain.ipynb", "[a]", "experiments.plain.notebook: expected text, not ['a']"),
+    ],
+)
+def test_a_mistake_in_the_file_is_one_line_with_its_place(root, old, new, message):
+    with pytest.raises(UsageError) as caught:
+        load(root, old, new)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_file_at_all(tmp_path):
+    with pytest.raises(UsageError, match=r"has no experiments\.yml"):
+        load_config(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("untagged", r"untagged\.ipynb has no cell tagged 'parameters'"),
+        ("absent", r"there is no notebook .*absent\.ipynb"),
+        ("chapter", r"unknown parameter 'model' of notebooks/chapter\.ipynb; choose from: suite"),
+    ],
+)
+def test_notebooks_that_the_grid_cannot_use(root, name, message):
+    with pytest.raises(UsageError, match=message):
+        expand(load(root, "notebooks/plain.ipynb", f"notebooks/{name}.ipynb"), ["plain"])
+
+
+def test_a_file_that_is_no_notebook(root):
+    (root / "notebooks/plain.ipynb").write_text("{}")
+    with pytest.raises(UsageError, match="is not a notebook"):
+        expand(load_config(root), ["plain"])
+
+
+@pytest.mark.parametrize(
+    ("annotation", "good", "bad"),
+    [
+        ("int", [1], [1.0, True, "1", None]),
+        ("float", [1, 1.5], [True, "1.5", None]),
+        ("bool", [True], [1, "true"]),
+        ("str", ["x"], [1, None, ["x"]]),
+        ("'str'", ["x"], [1]),
+        ("str | None", ["x", None], [1]),
+        ("Optional[int]", [1, None], ["x"]),
+        ("list[int]", [[], [1, 2]], [1, ["x"]]),
+        ("list[list[int]]", [[[1]]], [[1]]),
+        ("dict[str, int]", [{"a": 1}], [[1]]),
+        ("Literal['a', 'b']", ["a"], ["c", 1]),
+        ("Path", ["anything", 1], []),
+    ],
+)
+def test_types_are_those_of_the_annotations(tmp_path, annotation, good, bad):
+    notebook = tmp_path / "n.ipynb"
+    notebook.write_text(
+        '{"cells": [{"cell_type": "code", "metadata": {"tags": ["parameters"]}, '
+        f'"source": ["x: {annotation} = None"]}}]}}'
+    )
+
+    def cell(value):
+        return Cell("id", "e", notebook, {"x": value}, tmp_path, tmp_path)
+
+    for value in good:
+        check_parameters(cell(value))
+    for value in bad:
+        with pytest.raises(UsageError, match="parameter 'x'"):
+            check_parameters(cell(value))
+
+
+def test_without_an_annotation_the_default_tells_the_type(tmp_path):
+    notebook = tmp_path / "n.ipynb"
+    source = '["a = -1\\n", "b = None\\n", "c = range(3)"]'
+    notebook.write_text(
+        '{"cells": [{"cell_type": "code", "metadata": {"tags": ["parameters"]}, '
+        f'"source": {source}}}]}}'
+    )
+    check_parameters(Cell("id", "e", notebook, {"a": 2, "b": "x", "c": 1}, tmp_path, tmp_path))
+    with pytest.raises(UsageError, match="must be int, not 'x'"):
+        check_parameters(Cell("id", "e", notebook, {"a": "x"}, tmp_path, tmp_path))
+
+
+def test_parameters_of_the_command_line_are_yaml():
+    items = ["a=1", "b=0.5", "c=1e-3", "d=true", "e=text", "f=[1, 2]", "g=", "h=a=b"]
+    assert parse_parameters(items) == {
+        "a": 1, "b": 0.5, "c": 0.001, "d": True, "e": "text", "f": [1, 2], "g": None, "h": "a=b"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("item", ["a", "=1", "a b=1", "a=[1"])
+def test_a_parameter_that_is_no_assignment(item):
+    with pytest.raises(UsageError) as caught:
+        parse_parameters([item])
+    assert item in str(caught.value)
+
+
+def test_chapters_read_the_records_that_are_there(root):
+    config = load_config(root)
+    (chapter,) = chapters(config, "pico")  # `plain` has no chapter
+    assert (chapter.id, chapter.kind) == ("pico/measure/chapter", "chapter")
+    assert chapter.parameters == {"suite": "pico"}
+    assert chapter.inputs == ()
+    assert chapter.checkpoint is None
+    for cell in expand(config, ["measure"]):
+        cell.records.parent.mkdir(parents=True, exist_ok=True)
+        cell.records.write_bytes(b"")
+        (cell.records.parent / ".partial-0.parquet").write_bytes(b"")
+    (chapter,) = chapters(config, "pico")
+    assert chapter.inputs == tuple(cell.records for cell in expand(config, ["measure"]))
+
+
+def test_this_projects_own_file_is_valid():
+    config = load_config(PROJECT)
+    for profile in config.profiles:
+        assert expand(config, profile=profile)
+    for suite in {profile["suite"] for profile in config.profiles.values()}:
+        assert grid_expand.chapters(config, suite)
+
+
+# --- pages ----------------------------------------------------------------------------------------
+
+PAGES = "pages:\n  start: {notebook: notebooks/page.ipynb, models: [pico-14k, pico-7k, nano-7k]}\n"
+
+
+@pytest.fixture
+def with_page(root):
+    """The project with a page that runs; nothing is trained."""
+    (root / "experiments.yml").write_text(YAML + PAGES)
+    source = (root / "notebooks/measure.ipynb").read_text()
+    (root / "notebooks/page.ipynb").write_text(source)
+    return root
+
+
+def train(root: Path, model: str, step: int, weights: bytes = b"weights") -> Path:
+    path = root / f"home/suites/pico/{model}/step{step}/model.safetensors"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(weights)
+    return path
+
+
+def test_a_page_runs_once_a_suite_on_the_first_of_its_models_that_is_trained(with_page):
+    config = load_config(with_page)
+    page = chapters(config, "pico")[-1]
+    assert (page.id, page.kind) == ("pico/start/chapter", "chapter")
+    assert page.inputs == ()  # so it is not run yet
+    files = (train(with_page, "pico-7k", 0), train(with_page, "pico-7k", 16))
+    page = chapters(config, "pico")[-1]
+    assert page.parameters == {"suite": "pico", "model": "pico-7k"}
+    assert page.inputs == files
+    assert page.output == with_page / "runs/pico/start/chapter.ipynb"
+    train(with_page, "pico-14k", 0)
+    assert chapters(config, "pico")[-1].parameters["model"] == "pico-14k"
+    assert [cell.experiment for cell in chapters(config, "pythia")] == ["measure"]
+    assert [cell.experiment for cell in chapters(config, "pico", ["measure"])] == ["measure"]
+
+
+def test_a_page_is_stale_when_a_checkpoint_changes_or_comes(with_page):
+    config = load_config(with_page)
+    train(with_page, "pico-7k", 0)
+    prints = [chapters(config, "pico")[-1].fingerprint()]
+    train(with_page, "pico-7k", 0, b"others")
+    prints.append(chapters(config, "pico")[-1].fingerprint())
+    train(with_page, "pico-7k", 16)
+    prints.append(chapters(config, "pico")[-1].fingerprint())
+    assert len(set(prints)) == 3
+    train(with_page, "pico-57k", 0)  # another model's
+    assert chapters(config, "pico")[-1].fingerprint() == prints[-1]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("  start:", "  measure:", "pages.measure: an experiment has this name"),
+        ("  start:", "  Start here:", "pages.Start here: a name, part of addresses"),
+        (
+            "pico-14k",
+            "pico-15k",
+            "experiments.yml: pages.start: unknown model 'pico-15k'; nearest: pico-",
+        ),
+        ("models: [pico-14k, pico-7k, nano-7k]", "models: all", "expected a list, not 'all'"),
+        ("notebook: notebooks/page.ipynb", "notebook: 3", "notebook: expected text, not 3"),
+        ("notebook:", "notebok:", "unknown key 'notebok'"),
+        (", models: [pico-14k, pico-7k, nano-7k]", "", "pages.start: 'models' is missing"),
+    ],
+)
+def test_a_mistake_in_a_page_is_one_line(with_page, old, new, message):
+    assert old in PAGES
+    (with_page / "experiments.yml").write_text(YAML + PAGES.replace(old, new))
+    with pytest.raises(UsageError) as error:
+        load_config(with_page)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)

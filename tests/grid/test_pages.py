@@ -1,0 +1,59 @@
+"""Pages of the book that show data and no model: run once a suite, again when the data change."""
+
+from __future__ import annotations
+
+import pytest
+from helpers.commands import ROOT
+
+from pythia_utils.base.errors import UsageError
+from pythia_utils.grid.config import BookPage, load_config, read_page
+from pythia_utils.grid.expand import chapters, page_cell
+from pythia_utils.site import build
+from pythia_utils.site.build import SiteError
+from pythia_utils.suites import catalog
+
+ENTRY = {"notebook": "book/pages/published.ipynb", "data": ["published/summary.csv"]}
+
+
+def test_the_page_of_published_results_is_part_of_the_book():
+    cells = {cell.experiment: cell for cell in chapters(load_config(ROOT), "nano")}
+    page = cells["published"]
+    assert page.parameters == {"suite": "nano"}
+    assert page.inputs == (catalog.data_dir() / "published" / "summary.csv",)
+
+
+def test_a_page_is_stale_when_its_data_change(tmp_path, monkeypatch):
+    monkeypatch.setattr(catalog, "data_dir", lambda: tmp_path)
+    (tmp_path / "table.csv").write_text("1")
+    page = read_page("e.yml", ROOT, "p", ENTRY | {"data": ["table.csv"]}, ())
+    before = page_cell(ROOT, tmp_path, page, "pico").fingerprint()
+    assert page_cell(ROOT, tmp_path, page, "pico").fingerprint() == before
+    (tmp_path / "table.csv").write_text("2")
+    assert page_cell(ROOT, tmp_path, page, "pico").fingerprint() != before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"data": ["published/sumary.csv"]},
+            r"unknown data file .*; nearest: published/summary\.csv",
+        ),
+        ({"data": "all"}, "pages.p.data: expected a list, not 'all'"),
+        ({"models": ["pico-7k"]}, "pages.p: 'models' and 'data' are both there"),
+    ],
+)
+def test_a_mistake_in_a_page_of_data_is_one_line(change, message):
+    with pytest.raises(UsageError, match=message):
+        read_page("e.yml", ROOT, "p", ENTRY | change, ())
+
+
+def test_a_page_of_neither_is_told():
+    with pytest.raises(UsageError, match="'models' is missing, 'data' too"):
+        read_page("e.yml", ROOT, "p", {"notebook": "x.ipynb"}, ())
+
+
+def test_a_page_of_data_that_was_not_run_stops_staging(tmp_path):
+    page = BookPage("p", ROOT / ENTRY["notebook"], data=(tmp_path,))
+    with pytest.raises(SiteError, match=r"page 'p' has not been run .* run: pythia book"):
+        build._executed_page(tmp_path, catalog.suite("pico"), page)

@@ -1,0 +1,146 @@
+"""Records: exact through the notebook and through Parquet, readable on the page."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+
+from pythia_utils.base.errors import UsageError
+from pythia_utils.grid import records
+from pythia_utils.suites.catalog import find_model
+
+WHERE = {"experiment": "loss", "suite": "pico", "model": "pico-7k", "step": 16}
+ROWS = [
+    {"metric": "loss", "subset": "all", "value": 1 / 3, "stderr": 1e-17, "n": 64},
+    {"metric": "loss", "subset": "<facts>", "value": np.float32(0.1), "n": np.int64(8)},
+    {"metric": "loss", "subset": "stories", "value": float("nan"), "stderr": None},
+]
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What `record` hands to Jupyter's display."""
+    bundles = []
+    monkeypatch.setattr("IPython.display.display", lambda data, raw: bundles.append(data))
+    return bundles
+
+
+def notebook_of(bundles):
+    """A notebook with these outputs, validated, and as it comes back from its JSON."""
+    outputs = [nbformat.v4.new_output("display_data", data=data) for data in bundles]
+    cells = [nbformat.v4.new_markdown_cell("text"), nbformat.v4.new_code_cell("1", outputs=outputs)]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    nbformat.validate(notebook)
+    return nbformat.reads(nbformat.writes(notebook), as_version=4)
+
+
+def test_record_fills_in_who_and_where(shown):
+    frame = records.record(ROWS, **WHERE)
+    model = find_model("pico-7k")
+    assert tuple(frame.columns) == records.COLUMNS
+    first = frame.iloc[0]
+    assert first["variant"] == "standard"
+    assert first["n_params"] == model.non_embedding_params
+    assert first["tokens_seen"] == model.checkpoint(16).tokens_seen == 16 * 8 * 128
+    assert frame["subset"].tolist() == ["all", "<facts>", "stories"]
+    assert frame["n"].tolist() == [64, 8, pd.NA]
+
+
+def test_the_notebook_carries_every_digit(shown):
+    frame = records.record(ROWS, **WHERE)
+    again = records.from_notebook(notebook_of(shown))
+    pd.testing.assert_frame_equal(again, frame, check_exact=True)
+    assert again["value"][0] == 1 / 3
+    assert again["value"][1] == float(np.float32(0.1))
+    assert math.isnan(again["value"][2])
+    assert "NaN" not in json.dumps(shown)  # which would not be JSON
+
+
+def test_several_records_of_one_notebook_are_joined(shown):
+    records.record(ROWS[:1], **WHERE)
+    records.record(ROWS[1:], **WHERE)
+    assert len(records.from_notebook(notebook_of(shown))) == 3
+
+
+def test_a_notebook_without_records():
+    assert records.from_notebook(notebook_of([{"text/plain": "1"}])) is None
+
+
+def test_the_table_is_short_and_escaped(shown):
+    records.record(ROWS, **WHERE)
+    html = shown[0]["text/html"]
+    assert "0.3333 ± 1e-17" in html
+    assert "&lt;facts&gt;" in html
+    assert "tokens_seen" not in html
+
+
+def test_a_long_table_is_cut_but_the_records_are_not(shown):
+    rows = [{"metric": "m", "subset": str(i), "value": i} for i in range(100)]
+    records.record(rows, **WHERE)
+    assert "and 60 more" in shown[0]["text/html"]
+    assert len(records.from_notebook(notebook_of(shown))) == 100
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([{"metric": "m", "valeu": 1}], "no 'valeu'"),
+        ([{"value": 1}], "needs a metric and a value"),
+        ([{"metric": "m", "value": float("inf")}], "infinite value"),
+        ([{"metric": "m", "value": 1}, {"metric": "m", "value": 2}], "recorded twice"),
+    ],
+)
+def test_record_refuses_what_it_cannot_keep(shown, rows, message):
+    with pytest.raises(ValueError, match=message):
+        records.record(rows, **WHERE)
+    assert shown == []
+
+
+def test_record_refuses_an_unknown_step(shown):
+    with pytest.raises(UsageError, match="unknown step 17 of pico-7k; nearest: 4, 8, 16"):
+        records.record(ROWS, **WHERE | {"step": 17})
+
+
+def write_grid(runs, shown):
+    """Two models at two steps, written in no particular order."""
+    for model, step in [("pico-14k", 0), ("pico-7k", 16), ("pico-7k-deduped", 0), ("pico-7k", 0)]:
+        frame = records.record(ROWS[:2], **WHERE | {"model": model, "step": step})
+        records.write(runs / "pico" / "loss" / model / f"step{step:06d}.parquet", frame)
+
+
+def test_read_gives_the_grid_in_order(tmp_path, shown):
+    write_grid(tmp_path, shown)
+    grid = records.read("loss", runs=tmp_path)
+    order = grid[["model", "step"]].drop_duplicates().to_records(index=False).tolist()
+    assert order == [("pico-7k-deduped", 0), ("pico-7k", 0), ("pico-7k", 16), ("pico-14k", 0)]
+    assert tuple(grid.columns) == records.COLUMNS
+    assert len(grid) == 8
+    assert grid["value"][0] == 1 / 3
+    pd.testing.assert_frame_equal(records.read("loss", suite="pico", runs=tmp_path), grid)
+
+
+def test_read_ignores_what_a_killed_run_left(tmp_path, shown):
+    write_grid(tmp_path, shown)
+    (tmp_path / "pico" / "loss" / "pico-7k" / ".partial-1.parquet").write_bytes(b"PAR1 half")
+    assert len(records.read("loss", runs=tmp_path)) == 8
+
+
+def test_read_finds_the_folder_of_the_environment(tmp_path, shown, monkeypatch):
+    write_grid(tmp_path, shown)
+    monkeypatch.setenv("PYTHIA_RUNS", str(tmp_path))
+    assert len(records.read("loss")) == 8
+    monkeypatch.delenv("PYTHIA_RUNS")
+    assert records.runs_dir(tmp_path) == tmp_path / "runs"
+
+
+def test_read_of_nothing_tells_what_to_do(tmp_path, shown):
+    with pytest.raises(UsageError, match=r"run: pythia run loss --suite nano$"):
+        records.read("loss", suite="nano", runs=tmp_path)
+    write_grid(tmp_path, shown)
+    with pytest.raises(UsageError, match="nearest: loss"):
+        records.read("los", runs=tmp_path)

@@ -1,0 +1,301 @@
+"""Training: the protocol's numbers, and bit-identical weights whatever interrupts it."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from pythia_utils.base.errors import TrainingError, UsageError
+from pythia_utils.base.files import file_digest
+from pythia_utils.nano import jobs as nano_jobs
+from pythia_utils.nano import train as nano_train
+from pythia_utils.nano import trained
+from pythia_utils.nano.training_run import choose_models
+from pythia_utils.suites import checkpoints
+from pythia_utils.suites.catalog import find_model
+
+LAST = 16
+
+
+@pytest.fixture
+def empty_home(trained_home, tmp_path, monkeypatch) -> Path:
+    """A home with pico's corpus and no model."""
+    shutil.copytree(trained_home / "suites/pico/corpus", tmp_path / "suites/pico/corpus")
+    monkeypatch.setenv("PYTHIA_HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)  # as the worker processes do: sums in another order give other bits
+    yield
+    torch.set_num_threads(before)
+
+
+def digests(home: Path, model: str = "pico-7k", last: int = LAST) -> dict[int, str]:
+    steps = [step for step in find_model(model).steps if step <= last]
+    folder = home / "suites/pico" / model
+    return {step: file_digest(folder / f"step{step}" / "model.safetensors") for step in steps}
+
+
+def facts(home: Path, model: str, step: int = LAST) -> dict:
+    return json.loads((home / f"suites/pico/{model}/step{step}/checkpoint.json").read_text())
+
+
+def test_the_same_seed_gives_the_same_weights(trained_home, empty_home):
+    nano_train.train_model(find_model("pico-7k"), until=LAST)
+    assert digests(empty_home) == digests(trained_home)
+
+
+def test_another_seed_gives_other_weights_at_every_step(trained_home):
+    theirs = nano_train.initialise(find_model("nano-7k-seed1")).state_dict()
+    ours = nano_train.initialise(find_model("nano-7k")).state_dict()
+    same = nano_train.initialise(find_model("pico-7k")).state_dict()
+    name = "gpt_neox.embed_in.weight"
+    assert (ours[name] != theirs[name]).all()
+    assert (ours[name] == same[name]).all()
+
+
+def test_a_training_in_pieces_gives_the_same_weights(trained_home, empty_home):
+    for until in (0, 4, 4, LAST):
+        nano_train.train_model(find_model("pico-7k"), until=until)
+    assert digests(empty_home) == digests(trained_home)
+
+
+@pytest.mark.parametrize("write", range(1, 12))
+def test_a_crash_at_any_write_is_made_good(trained_home, empty_home, monkeypatch, write):
+    """Every file that training puts in place goes through `rename` or `replace`: crash at the n-th."""
+    calls = 0
+
+    def crashing(original):
+        def move(*args, **kwargs):
+            nonlocal calls
+            calls += 1
+            if calls == write:
+                raise KeyboardInterrupt
+            return original(*args, **kwargs)
+
+        return move
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", crashing(Path.rename))
+        patched.setattr(os, "replace", crashing(os.replace))
+        with pytest.raises(KeyboardInterrupt):
+            nano_train.train_model(find_model("pico-7k"), until=LAST)
+    nano_train.train_model(find_model("pico-7k"), until=LAST)
+    assert digests(empty_home) == digests(trained_home)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_killed_command_goes_on_to_the_same_weights(trained_home, empty_home, seed):
+    """SIGKILL at a random moment after the first checkpoint, and no orphan goes on training."""
+    command = [
+        sys.executable,
+        "-m",
+        "pythia_utils.cli.main",
+        "train",
+        "pico",
+        "--models",
+        "7k",
+        "--until",
+        "64",
+    ]
+    first = empty_home / "suites/pico/pico-7k/step0/model.safetensors"
+    started = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
+    while not first.exists():
+        assert started.poll() is None
+        time.sleep(0.02)
+    time.sleep(random.Random(seed).uniform(0, 0.4))
+    os.killpg(started.pid, signal.SIGKILL)
+    started.wait()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert digests(empty_home) == digests(trained_home)
+    leftovers = [p for p in empty_home.rglob(".partial-*") if p.parent.name != "pico-7k"]
+    assert not leftovers
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)]
+)
+def test_an_interrupted_command_leaves_no_worker_behind(empty_home, sent, code):
+    command = [sys.executable, "-m", "pythia_utils.cli.main", "train", "pico", "--models", "7k"]
+    pipes = {"stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+    started = subprocess.Popen(command, **pipes)
+    while not (empty_home / "suites/pico/pico-7k/step1").exists():
+        assert started.poll() is None
+        time.sleep(0.02)
+    started.send_signal(sent)
+    # Workers hold the pipe too: it ends when the last of them has.
+    _, said = started.communicate(timeout=10)
+    assert started.returncode == code
+    assert "Traceback" not in said
+    assert sent != signal.SIGINT or said.splitlines()[-1] == "pythia: interrupted"
+
+
+def test_a_lost_checkpoint_is_trained_again(trained_home, empty_home):
+    model = find_model("pico-7k")
+    nano_train.train_model(model, until=LAST)
+    shutil.rmtree(empty_home / "suites/pico/pico-7k/step2")
+    assert not trained.is_trained(model, LAST)
+    nano_train.train_model(model, until=LAST)
+    assert digests(empty_home) == digests(trained_home)
+    assert trained.is_trained(model, LAST)
+
+
+def test_checkpoints_of_another_recipe_are_removed(empty_home):
+    model = find_model("pico-7k")
+    nano_train.train_model(model, until=1)
+    assert not trained.remove_stale(model)
+    path = empty_home / "suites/pico/pico-7k/step1/checkpoint.json"
+    path.write_text(path.read_text().replace(trained.recipe(model), "0" * 64))
+    assert trained.remove_stale(model)
+    assert not path.exists()
+
+
+def test_every_size_has_read_the_same_tokens(trained_home):
+    seen = {name: facts(trained_home, name)["data_digest"] for name in ("pico-7k", "pico-14k")}
+    assert len(set(seen.values())) == 1
+    assert facts(trained_home, "pico-7k-deduped")["data_digest"] not in seen.values()
+    assert facts(trained_home, "pico-7k")["tokens_seen"] == LAST * 1024
+
+
+def test_step_0_is_the_initialisation(trained_home):
+    saved = load_file(trained_home / "suites/pico/pico-7k/step0/model.safetensors")
+    made = nano_train.initialise(find_model("pico-7k")).state_dict()
+    for name, tensor in made.items():
+        stored = saved[name.replace("lm_head", "embed_out")]
+        assert stored.dtype == torch.float16
+        torch.testing.assert_close(stored, tensor.half(), rtol=0, atol=0)
+
+
+def test_initialisation_has_neoxs_standard_deviations():
+    model = find_model("nano-793k")
+    weights = dict(nano_train.initialise(model).named_parameters())
+    small = math.sqrt(2 / (5 * 128))
+    assert weights["gpt_neox.embed_in.weight"].std().item() == pytest.approx(small, rel=0.02)
+    residual = 2 / (4 * math.sqrt(128))
+    for name in ("attention.dense", "mlp.dense_4h_to_h"):
+        layer = weights[f"gpt_neox.layers.1.{name}.weight"]
+        assert layer.std().item() == pytest.approx(residual, rel=0.02)
+    assert not weights["gpt_neox.layers.0.attention.query_key_value.bias"].any()
+    assert (weights["gpt_neox.final_layer_norm.weight"] == 1).all()
+
+
+@pytest.mark.parametrize("name", ["pico-7k", "pico-234k", "nano-793k"])
+def test_the_network_has_as_many_parameters_as_the_suite_says(name):
+    model = find_model(name)
+    assert nano_train.initialise(model).num_parameters() == model.total_params
+
+
+def test_learning_rate_warms_up_and_falls_to_a_tenth():
+    model = find_model("pico-57k")
+    rates = [nano_train.learning_rate(model, i) for i in range(model.total_steps)]
+    assert rates[0] == pytest.approx(model.learning_rate / 10)  # 10 warm-up steps
+    assert max(rates) == rates[9] == rates[10] == model.learning_rate
+    assert rates[-1] == pytest.approx(model.learning_rate / 10, rel=1e-3)
+    assert sorted(rates[10:], reverse=True) == rates[10:]
+
+
+def test_the_first_loss_is_near_that_of_a_uniform_guess_and_falls(home):
+    losses = nano_train.training_losses(find_model("pico-7k"))
+    assert len(losses) == LAST
+    assert losses[0] == pytest.approx(math.log(1024), abs=0.4)
+    assert losses[-1] < losses[0] - 0.3
+
+
+def test_a_checkpoint_opens_with_transformers_auto_classes(home):
+    folder = home / "suites/pico/pico-14k/step16"
+    network = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    ours, our_tokenizer = checkpoints.load("pico-14k", 16, device="cpu")
+    text = "The dog sleeps."
+    ids = tokenizer(text, return_tensors="pt")["input_ids"]
+    assert ids.tolist() == our_tokenizer(text, return_tensors="pt")["input_ids"].tolist()
+    torch.testing.assert_close(network(ids).logits, ours(ids).logits)
+    assert tokenizer.eos_token_id == 0
+
+
+def test_a_loaded_model_is_in_evaluation_mode_and_float32_on_the_cpu(home):
+    network, _ = checkpoints.load("pico-7k", 16, device="cpu")
+    assert not network.training
+    assert network.dtype == torch.float32
+    assert network.config.rope_parameters["partial_rotary_factor"] == 1.0
+
+
+def test_an_untrained_checkpoint_is_refused_in_one_line(home):
+    with pytest.raises(
+        UsageError, match=r"pico-7k step 1000 is not trained yet .* pythia train pico"
+    ):
+        checkpoints.load("pico-7k", 1000)
+
+
+def test_two_trainings_of_one_suite_exclude_each_other(empty_home):
+    with nano_jobs.exclusive("pico"):
+        second = nano_jobs.exclusive("pico")
+        with pytest.raises(UsageError, match="another `pythia train pico`"):
+            second.__enter__()
+
+
+def test_a_dead_worker_is_an_error_not_a_hang(empty_home, monkeypatch):
+    monkeypatch.setattr(nano_jobs, "_work", _die)
+    with pytest.raises(TrainingError, match="exit code 3"):
+        nano_jobs.train_models([find_model("pico-7k")])
+
+
+def _die(*_):
+    os._exit(3)
+
+
+def names(models):
+    return [model.name for model in models]
+
+
+def test_models_are_chosen_by_size_name_and_seed():
+    assert names(choose_models("pico", ["7k", "pico-57k-deduped"], None)) == [
+        "pico-7k",
+        "pico-57k-deduped",
+    ]
+    assert names(choose_models("nano", ["57k"], ["1", "2"])) == ["nano-57k-seed1", "nano-57k-seed2"]
+    assert len(choose_models("pico", None, None)) == 8
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("pythia", None, None), "not trained here"),
+        (("pico", ["9k"], None), "nearest"),
+        (("pico", None, ["7"]), "unknown seed '7'"),
+        (("nano", ["793k"], ["1"]), "both"),
+        (("pico", None, None, 17), "unknown step 17"),
+    ],
+)
+def test_wrong_choices_are_refused(arguments, message):
+    with pytest.raises(UsageError, match=message):
+        choose_models(*arguments)
+
+
+def test_batches_are_shifted_by_one_between_inputs_and_labels(home):
+    """The loss that training reports is the mean negative log-likelihood of tokens 1.. of the batch."""
+    from pythia_utils.evaluation.likelihood import token_logprobs
+    from pythia_utils.training_data.source import read_batch
+
+    network = nano_train.initialise(find_model("pico-7k")).eval()
+    batch = read_batch("pico-7k", 0)
+    expected = -np.concatenate(token_logprobs(network, batch)).mean()
+    assert nano_train.training_losses(find_model("pico-7k"))[0] == pytest.approx(expected, abs=1e-4)

@@ -1,0 +1,82 @@
+"""The notebook `memorization`: ours with planted documents, Pythia's by byte ranges and without."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from helpers.hub_server import checkpoint_files, serve_hub
+from helpers.range_server import serve
+
+from pythia_utils.analysis.memorization import tables
+from pythia_utils.grid import records
+from pythia_utils.training_data.corpus import COPIES
+
+FILE = "document-00000-of-00000.bin"
+
+
+def shown(path) -> list[dict]:
+    cells = json.loads(path.read_text())["cells"]
+    return [out for cell in cells for out in cell.get("outputs", ())]
+
+
+def test_records_are_whole_and_sensible(tiny_run):
+    frame = records.read("memorization", "pico", runs=tiny_run / "runs")
+    for (_, step), cell in frame.groupby(["model", "step"]):
+        value = cell[cell["metric"] == "memorized"].set_index("subset")[["value", "n"]]
+        blocks = tables.counts(cell, "block")
+        assert len(blocks) == 10
+        assert blocks["tested"].sum() == value.loc["all", "n"] == 100
+        assert value.loc["unseen", "n"] == (100 if step == 0 else 90)
+        copies = tables.numbered(cell, "copies", "loss")
+        assert copies["number"].tolist() == list(COPIES)
+        assert "position_trend" not in set(cell["metric"])  # not even one tenth was read
+        gains = tables.gains(cell, "tenth")
+        assert len(gains) == 10
+        assert gains["value"].abs().max() < 1  # next to nothing was read
+
+
+def test_the_chapter_says_that_nothing_is_memorized_yet(built_site, tiny_run):
+    path = tiny_run / "runs" / "pico" / "memorization" / "chapter.ipynb"
+    texts = ["".join(out.get("data", {}).get("text/markdown", "")) for out in shown(path)]
+    assert not [out for out in shown(path) if out.get("name") == "stderr"]
+    assert any("nothing varies here" in text for text in texts)
+    assert any("three tenths" in text for text in texts)
+    assert any("exponents 0.258" in text for text in texts)
+    assert (built_site / "_executed" / "experiments" / "memorization.html").is_file()
+
+
+@pytest.fixture
+def own_project(project, tmp_path):
+    ignore = shutil.ignore_patterns("runs", "_build")
+    return shutil.copytree(project, tmp_path / "own", ignore=ignore)
+
+
+def test_pythias_sequences_are_read_by_ranges(own_project, trained_home, tmp_path):
+    """A tiny model in the place of pythia-70m, and two batches of made-up data in that of the Pile."""
+    rows = np.random.default_rng(0).integers(1, 30, (2 * 1024, 2049)).astype("<u2")
+    files = checkpoint_files(vocab_size=64, max_position_embeddings=64)
+    repos = {"EleutherAI/pythia-70m": {"step0": files, "step1": files, "main": files}}
+    with serve({f"/{FILE}": rows.tobytes()}) as data, serve_hub(repos) as hub:
+        command = [sys.executable, "-m", "pythia_utils.cli.main", "run", "memorization"]
+        command += ["--suite", "pythia", "--model", "pythia-70m", "--step", "1"]
+        command += ["-p", "sample=40", "-p", "blocks=4", "-p", f"source={data.url}/{FILE}"]
+        env = os.environ | hub.env(tmp_path / "cache") | {"PYTHIA_HOME": str(trained_home)}
+        env.pop("PYTHIA_RUNS", None)
+        done = subprocess.run(
+            command, cwd=own_project, env=env, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert data.sent < 40 * 4098 + 10_000  # the sample, and not the 8 MB that there are
+    path = own_project / "runs" / "pythia" / "memorization" / "pythia-70m" / "step000001.ipynb"
+    assert any("not recorded" in str(out) for out in shown(path))
+    frame = records.read("memorization", "pythia", runs=own_project / "runs")
+    value = frame[frame["metric"] == "memorized"].set_index("subset")
+    assert value.loc["all", "n"] == 40
+    assert (value.loc["seen", "n"], value.loc["unseen", "n"]) == (20, 20)
+    assert not frame["subset"].str.startswith(("copies", "tenth", "text")).any()

@@ -1,0 +1,589 @@
+"""The site's gate and staging, on a small made-up book; its build, on the same book."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from helpers.commands import ROOT
+
+from pythia_utils.base.errors import UsageError
+from pythia_utils.grid import config as experiments
+from pythia_utils.grid import expand
+from pythia_utils.site import build, tables
+from pythia_utils.site import pages as site_pages
+from pythia_utils.site.build import SiteError
+from pythia_utils.suites import catalog
+
+MODELS = ("pico-7k", "pico-14k", "pico-7k-deduped")
+STEPS = (0, 16, 512)
+EXPERIMENTS = {"loss": "Validation loss", "grammar": "Grammar"}
+
+
+def markdown(*lines: str) -> dict:
+    return {"cell_type": "markdown", "id": "text", "metadata": {}, "source": "\n".join(lines)}
+
+
+def code(source: str, outputs: list[dict] | None = None, tags: tuple[str, ...] = ()) -> dict:
+    return {
+        "cell_type": "code",
+        "id": "code",
+        "metadata": {"tags": list(tags)},
+        "source": source,
+        "outputs": outputs or [],
+        "execution_count": 1,
+    }
+
+
+def shown(**data: object) -> dict:
+    beside = {"application/vnd.pythia.records+json": {"version": 1}}
+    return {"output_type": "display_data", "metadata": {}, "data": beside | data}
+
+
+def write_notebook(path: Path, cells: list[dict], **metadata: object) -> Path:
+    numbered = [cell | {"id": f"{cell['id']}-{i}"} for i, cell in enumerate(cells)]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = {
+        "nbformat": 4,
+        "nbformat_minor": 5,
+        "metadata": {"kernelspec": kernel, **metadata},
+        "cells": numbered,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(notebook))
+    return path
+
+
+def cell_notebook(experiment: str, model: str, step: int) -> list[dict]:
+    parameters = f'# Parameters\nsuite = "pico"\nmodel = "{model}"\nstep = {step}\n'
+    return [
+        markdown(
+            "# Measured at one checkpoint",
+            "",
+            f"The [chapter](../book/experiments/{experiment}.ipynb) has them all; $x^2$.",
+            "The [quickstart](../book/pages/quickstart.ipynb) is for newcomers.",
+        ),
+        code(parameters, tags=("injected-parameters",)),
+        code(
+            "1 + 1",
+            [shown(**{"text/html": "<table class='dataframe'><tr><td>2</td></tr></table>"})],
+        ),
+        code("provenance.watermark()", [shown(**{"text/markdown": "**Watermark:** python `3`"})]),
+    ]
+
+
+def heatmap(experiment: str) -> dict:
+    values = [
+        {
+            "model": model,
+            "step": step,
+            "value": step / 512,
+            "page": f"../cells/pico/{experiment}/{model}/step{step:06d}.html",
+        }
+        for model in MODELS
+        for step in STEPS
+    ]
+    spec = {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.4.1.json",
+        "data": {"values": values},
+        "mark": {"type": "rect", "cursor": "pointer"},
+        "encoding": {
+            "x": {"field": "step", "type": "ordinal"},
+            "y": {"field": "model", "type": "nominal"},
+            "color": {"field": "value", "type": "quantitative"},
+            "href": {"field": "page", "type": "nominal"},
+        },
+    }
+    script = f'<script type="application/json">{json.dumps(spec)}</script>'
+    return shown(**{"text/html": f'<div class="vega-chart">{script}</div>'})
+
+
+def chapter_notebook(experiment: str) -> list[dict]:
+    return [
+        markdown(
+            f"# {EXPERIMENTS[experiment]}",
+            "",
+            "See {doc}`/suites`, [how to read it](../reading.md), {cite:p}`biderman2023pythia`,",
+            f"[the notebook](../../notebooks/{experiment}.ipynb), [all](../runs.md).",
+            "$L = -\\log p$",
+        ),
+        code("figures.grid_heatmap(grid)", [heatmap(experiment)]),
+        code("provenance.watermark()", [shown(**{"text/markdown": "**Watermark:** python `3`"})]),
+    ]
+
+
+def page_notebook() -> list[dict]:
+    return [
+        markdown("# Quickstart", "", "[Loss](../experiments/loss.ipynb), [all](../runs.md)."),
+        code("provenance.watermark()", [shown(**{"text/markdown": "**Watermark:** python `3`"})]),
+    ]
+
+
+def make_book(root: Path) -> Path:
+    """A project with two experiments, run for three models at three steps."""
+    ignored = shutil.ignore_patterns("_executed", "vendor", "experiments", "__pycache__")
+    shutil.copytree(ROOT / "book", root / "book", ignore=ignored)
+    shutil.rmtree(root / "book/pages")
+    shutil.copy(ROOT / "_config.yml", root)
+    entries = {
+        name: {
+            "title": title,
+            "notebook": f"notebooks/{name}.ipynb",
+            "chapter": f"book/experiments/{name}.ipynb",
+        }
+        for name, title in EXPERIMENTS.items()
+    }
+    tiny = {"suite": "pico", "models": list(MODELS), "steps": list(STEPS)}
+    pages = {"quickstart": {"notebook": "book/pages/quickstart.ipynb", "models": ["pico-7k"]}}
+    config = {"profiles": {"tiny": tiny}, "experiments": entries, "pages": pages}
+    (root / "experiments.yml").write_text(yaml.safe_dump(config, sort_keys=False))
+    declared = code('suite: str = "pico"\nmodel: str = "pico-7k"', tags=("parameters",))
+    write_notebook(root / "book/pages/quickstart.ipynb", [markdown("# Not run"), declared])
+    write_notebook(root / "runs/pico/quickstart/chapter.ipynb", page_notebook())
+    for name in EXPERIMENTS:
+        grid = code('suite = "pico"\nmodel = "pico-7k"\nstep = 0', tags=("parameters",))
+        write_notebook(root / f"notebooks/{name}.ipynb", [grid])
+        suite = code('suite = "pico"', tags=("parameters",))
+        write_notebook(root / f"book/experiments/{name}.ipynb", [suite])
+        write_notebook(root / f"runs/pico/{name}/chapter.ipynb", chapter_notebook(name))
+        for model in MODELS:
+            for step in STEPS:
+                path = root / f"runs/pico/{name}/{model}/step{step:06d}.ipynb"
+                write_notebook(path, cell_notebook(name, model, step))
+    return root
+
+
+@pytest.fixture
+def book(tmp_path, monkeypatch) -> Path:
+    monkeypatch.delenv("PYTHIA_RUNS", raising=False)
+    return make_book(tmp_path)
+
+
+def staged(book: Path, name: str) -> dict:
+    return json.loads((book / build.STAGED / name).read_text())
+
+
+def texts(notebook: dict) -> str:
+    return "\n".join("".join(cell["source"]) for cell in notebook["cells"])
+
+
+CELL = "cells/pico/loss/pico-14k/step000016.ipynb"
+
+
+# --- the gate
+
+
+def test_gate_lets_good_notebooks_pass(book):
+    build.gate(book, "pico")
+
+
+def test_gate_names_the_notebook_and_the_last_line_of_its_error(book):
+    error = {
+        "output_type": "error",
+        "ename": "ValueError",
+        "evalue": "first line\nno such token",
+        "traceback": [],
+    }
+    write_notebook(book / "runs/pico/loss/pico-7k/step000000.ipynb", [code("fail()", [error])])
+    with pytest.raises(SiteError, match=r"pico/loss/pico-7k/step000000\.ipynb: no such token"):
+        build.gate(book, "pico")
+
+
+def test_gate_stops_at_what_papermill_marked_or_the_runner_kept(book):
+    folder = book / "runs/pico/grammar/pico-7k"
+    write_notebook(folder / "step000000.ipynb", [], papermill={"exception": True})
+    write_notebook(folder / "step000016.failed.ipynb", [])
+    with pytest.raises(SiteError) as caught:
+        build.gate(book, "pico")
+    assert "2 notebooks failed" in str(caught.value)
+    assert "step000016.failed.ipynb: did not run to its end" in str(caught.value)
+
+
+def test_gate_stops_at_an_output_that_no_page_can_show(book):
+    write_notebook(book / "runs/pico/loss/pico-7k/step000000.ipynb", [code("1", [shown()])])
+    with pytest.raises(SiteError, match=r"holds only application/vnd\.pythia\.records\+json"):
+        build.gate(book, "pico")
+
+
+def test_gate_looks_only_at_the_suite_that_is_shown(book):
+    write_notebook(book / "runs/nano/loss/nano-7k/step000000.failed.ipynb", [])
+    build.gate(book, "pico")
+
+
+def test_an_unreadable_notebook_is_named(book):
+    (book / "runs/pico/loss/pico-7k/step000000.ipynb").write_text("{")
+    with pytest.raises(SiteError, match=r"step000000\.ipynb is not a notebook"):
+        build.gate(book, "pico")
+
+
+def test_nothing_is_built_when_the_gate_is_shut(book):
+    write_notebook(book / "runs/pico/loss/pico-7k/step000000.failed.ipynb", [])
+    with pytest.raises(SiteError):
+        build.publish(book, "pico")
+    assert not (book / build.STAGED).exists()
+    assert not (book / "_build").exists()
+
+
+# --- staging
+
+
+def test_a_cell_page_says_its_model_and_step_in_its_title(book):
+    build.stage(book, "pico")
+    first = staged(book, CELL)["cells"][0]["source"]
+    assert first == "# Measured at one checkpoint: `pico-14k`, step 16"
+
+
+def test_a_notebook_without_a_heading_gets_its_experiments_title(book):
+    write_notebook(book / "runs/pico/loss/pico-14k/step000016.ipynb", [code("1")])
+    build.stage(book, "pico")
+    assert staged(book, CELL)["cells"][0]["source"] == "# Validation loss: `pico-14k`, step 16"
+
+
+def test_cell_pages_are_orphans_and_chapters_are_not(book):
+    build.stage(book, "pico")
+    assert staged(book, CELL)["metadata"]["orphan"] is True
+    assert "orphan" not in staged(book, "experiments/loss.ipynb")["metadata"]
+
+
+def test_every_link_between_pages_leads_to_a_staged_page(book):
+    build.stage(book, "pico")
+    pages = list((book / build.STAGED).rglob("*.ipynb"))
+    links = [
+        (page.parent / target).resolve()
+        for page in pages
+        for target in re.findall(
+            r"\]\(([^):#]+\.(?:ipynb|md))\)", texts(json.loads(page.read_text()))
+        )
+    ]
+    assert len(links) > 4 * len(pages) - 20
+    assert [link for link in links if not link.is_file()] == []
+
+
+def test_navigation_offers_neighbouring_steps_and_other_sizes_of_the_same_variant(book):
+    build.stage(book, "pico")
+    links = staged(book, CELL)["cells"][1]["source"]
+    assert "[← step 0](step000000.ipynb)" in links
+    assert "[step 512 →](step000512.ipynb)" in links
+    assert "[pico-7k](../pico-7k/step000016.ipynb)" in links
+    assert "deduped" not in links
+    ends = staged(book, "cells/pico/loss/pico-14k/step000512.ipynb")["cells"][1]["source"]
+    assert "→" not in ends
+
+
+def test_a_link_of_the_source_is_made_right_for_the_place_of_the_page(book):
+    build.stage(book, "pico")
+    assert "[chapter](../../../../experiments/loss.ipynb)" in texts(staged(book, CELL))
+    chapter = texts(staged(book, "experiments/loss.ipynb"))
+    assert "(../../reading.md)" in chapter
+    assert "[all](../runs.md)" in chapter  # right already: it names a generated page
+    assert f"({site_pages.REPOSITORY}/blob/main/notebooks/loss.ipynb)" in chapter
+
+
+def test_a_link_to_nothing_is_named(book):
+    write_notebook(book / "runs/pico/loss/chapter.ipynb", [markdown("# L", "[x](../../gone.md)")])
+    with pytest.raises(SiteError, match=r"loss\.ipynb links to \.\./\.\./gone\.md"):
+        build.stage(book, "pico")
+
+
+def test_parameters_lose_papermills_comment_and_watermarks_are_tagged(book):
+    build.stage(book, "pico")
+    cells = staged(book, CELL)["cells"]
+    (parameters,) = [c for c in cells if "injected-parameters" in c["metadata"].get("tags", ())]
+    assert parameters["source"].startswith("suite = ")
+    assert {"watermark", "remove-input"} <= set(cells[-1]["metadata"]["tags"])
+
+
+def test_staging_again_touches_nothing(book):
+    build.stage(book, "pico")
+    before = {p: p.stat().st_mtime_ns for p in (book / build.STAGED).rglob("*")}
+    build.stage(book, "pico")
+    assert {p: p.stat().st_mtime_ns for p in (book / build.STAGED).rglob("*")} == before
+
+
+def test_a_changed_run_changes_only_its_own_page(book):
+    build.stage(book, "pico")
+    before = {p: p.stat().st_mtime_ns for p in (book / build.STAGED).rglob("*.*")}
+    write_notebook(book / "runs/pico/loss/pico-14k/step000016.ipynb", [markdown("# New")])
+    build.stage(book, "pico")
+    changed = {p for p, mtime in before.items() if p.stat().st_mtime_ns != mtime}
+    assert changed == {book / build.STAGED / CELL}
+
+
+def test_the_status_page_tells_of_each_experiment_and_page(book):
+    build.stage(book, "pico")
+    text = (book / build.STAGED / "status.md").read_text()
+    for title in (*EXPERIMENTS.values(), "Quickstart"):
+        assert f"\n## {title}\n" in text
+    assert "| **all** | 0 | 0 | 0 | 21 |" in text  # files lie there, but nothing says that they ran
+
+
+def test_pages_whose_run_is_gone_are_removed(book):
+    build.stage(book, "pico")
+    shutil.rmtree(book / "runs/pico/loss/pico-14k")
+    pages = build.stage(book, "pico")
+    assert not (book / build.STAGED / CELL).parent.exists()
+    assert {page.model for page in pages if page.experiment == "loss"} == set(MODELS) - {"pico-14k"}
+    assert "pico/loss/pico-14k" not in (book / build.STAGED / "runs.md").read_text()
+
+
+def test_a_chapter_that_was_not_run_stops_staging_with_the_command_to_run(book):
+    (book / "runs/pico/grammar/chapter.ipynb").unlink()
+    with pytest.raises(SiteError, match=r"chapter of 'grammar'.*pythia run grammar"):
+        build.stage(book, "pico")
+
+
+def test_a_page_that_runs_is_staged_and_linked_like_a_chapter(book):
+    build.stage(book, "pico")
+    page = staged(book, "pages/quickstart.ipynb")
+    assert "[Loss](../experiments/loss.ipynb), [all](../runs.md)" in texts(page)
+    assert "orphan" not in page["metadata"]
+    assert "watermark" in page["cells"][-1]["metadata"]["tags"]
+    assert "[quickstart](../../../../pages/quickstart.ipynb)" in texts(staged(book, CELL))
+    status = (book / build.STAGED / "status.md").read_text()
+    assert "## Quickstart\n" in status
+
+
+def test_a_page_that_was_not_run_stops_staging_and_one_of_other_suites_is_shown_as_it_is(book):
+    (book / "runs/pico/quickstart/chapter.ipynb").unlink()
+    with pytest.raises(SiteError, match=r"page 'quickstart'.*pythia train pico --models pico-7k"):
+        build.stage(book, "pico")
+    config = yaml.safe_load((book / "experiments.yml").read_text())
+    config["pages"]["quickstart"]["models"] = ["nano-7k"]
+    (book / "experiments.yml").write_text(yaml.safe_dump(config))
+    build.stage(book, "pico")
+    assert texts(staged(book, "pages/quickstart.ipynb")).startswith("# Not run")
+
+
+def test_a_page_that_failed_shuts_the_gate(book):
+    write_notebook(book / "runs/pico/quickstart/chapter.failed.ipynb", [])
+    with pytest.raises(SiteError, match=r"quickstart/chapter\.failed\.ipynb: did not run"):
+        build.gate(book, "pico")
+
+
+def test_a_book_without_such_pages_has_none_in_its_contents():
+    template = (ROOT / "book/_toc.yml").read_text()
+    contents = yaml.safe_load(tables.table_of_contents(template, [], []))
+    assert contents["parts"][0]["chapters"][0] == {"file": "suites"}
+    contents = yaml.safe_load(tables.table_of_contents(template, [], ["one", "two"]))
+    files = [entry["file"] for entry in contents["parts"][0]["chapters"]]
+    assert files[:3] == ["_executed/pages/one", "_executed/pages/two", "suites"]
+
+
+def test_an_unknown_suite_is_a_usage_error(book):
+    with pytest.raises(UsageError, match="pico"):
+        build.stage(book, "picoo")
+
+
+def test_the_contents_list_chapters_in_the_order_of_experiments_yml(book):
+    build.stage(book, "pico")
+    contents = yaml.safe_load((book / build.STAGED / "_toc.yml").read_text())
+    files = [entry["file"] for part in contents["parts"] for entry in part["chapters"]]
+    chapters = [f"_executed/experiments/{name}" for name in EXPERIMENTS]
+    assert [file for file in files if "experiments/" in file] == chapters
+
+
+def test_all_runs_has_a_link_for_every_page_and_no_other(book):
+    pages = build.stage(book, "pico")
+    links = re.findall(r"\]\((cells/[^)]+)\)", (book / build.STAGED / "runs.md").read_text())
+    assert sorted(links) == sorted(page.path for page in pages)
+
+
+def test_runs_may_lie_elsewhere(book, tmp_path, monkeypatch):
+    elsewhere = tmp_path / "elsewhere"
+    (book / "runs").rename(elsewhere)
+    monkeypatch.setenv("PYTHIA_RUNS", str(elsewhere))
+    assert len(build.stage(book, "pico")) == len(EXPERIMENTS) * len(MODELS) * len(STEPS)
+
+
+def test_suite_tables_tell_every_size_once_and_whose_it_is():
+    text = tables.suite_tables(catalog.suite("pico"))
+    for name, origin in (
+        ("Pico", "trained by this project"),
+        ("Pythia", "published by EleutherAI"),
+    ):
+        assert f"### {name}, {origin}" in text
+    (row,) = re.findall(r"^\| 12b .*$", text, re.MULTILINE)
+    assert "11,846,072,320" in row
+    assert "1.2e-4" in row
+    assert "P#205" in text
+
+
+# --- building
+
+
+def test_missing_scripts_are_asked_for_before_anything_is_built(book):
+    with pytest.raises(SiteError, match=r"python book/fetch_assets\.py"):
+        build.build(book)
+    assert not (book / "_build").exists()
+
+
+def fetch_assets():
+    spec = importlib.util.spec_from_file_location("fetch_assets", ROOT / "book/fetch_assets.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_scripts_that_a_build_needs_are_those_that_are_fetched():
+    assert {asset.path.name for asset in fetch_assets().ASSETS} == set(build.SCRIPTS)
+
+
+def test_fetching_does_nothing_when_all_is_there(monkeypatch):
+    module = fetch_assets()
+    if not all(asset.is_there() for asset in module.ASSETS):
+        pytest.skip("the scripts have not been fetched")
+    monkeypatch.setattr(module, "fetch", lambda asset: pytest.fail(f"fetched {asset.package}"))
+    assert module.main() == 0
+
+
+@pytest.fixture(scope="module")
+def small_site(tmp_path_factory) -> Path:
+    """The made-up book, staged and built; the folder of the project."""
+    if not (ROOT / build.VENDOR).is_dir():
+        pytest.skip("the scripts have not been fetched")
+    root = make_book(tmp_path_factory.mktemp("book"))
+    shutil.copytree(ROOT / build.VENDOR, root / build.VENDOR)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTHIA_RUNS", raising=False)
+        assert build.publish(root, "pico") == root / "_build/html/index.html"
+    return root
+
+
+def test_a_build_holds_every_page_and_links_nothing_from_other_hosts(small_site):
+    html = small_site / "_build/html"
+    pages = list((html / "_executed/cells").rglob("*.html"))
+    assert len(pages) == len(EXPERIMENTS) * len(MODELS) * len(STEPS)
+    for page in html.rglob("*.html"):
+        loaded = re.findall(r"<(?:script|img|iframe)[^>]+src=\"(https?:)?//", page.read_text())
+        loaded += re.findall(r"<link[^>]+stylesheet[^>]+href=\"(https?:)?//", page.read_text())
+        assert loaded == [], page
+
+
+def test_big_scripts_load_only_where_they_are_used(small_site):
+    html = small_site / "_build/html"
+    assert not re.search(
+        r"src=\"[^\"]*vega", (html / "_executed/experiments/loss.html").read_text()
+    )
+    assert "tex-svg" not in (html / "references.html").read_text()
+    assert "tex-svg" in (html / "suites.html").read_text()
+
+
+def test_building_again_renders_only_what_changed(small_site, capsys, monkeypatch):
+    monkeypatch.delenv("PYTHIA_RUNS", raising=False)
+    page = small_site / "_build/html/_executed" / CELL.replace(".ipynb", ".html")
+    other = page.with_name("step000000.html")
+    before = page.stat().st_mtime_ns, other.stat().st_mtime_ns
+    source = small_site / "runs/pico/loss/pico-14k/step000016.ipynb"
+    write_notebook(source, [markdown("# Measured anew at one checkpoint")])
+    build.publish(small_site, "pico")
+    assert page.stat().st_mtime_ns != before[0]
+    assert other.stat().st_mtime_ns == before[1]
+    assert "<title>Measured anew at one checkpoint: pico-14k, step 16" in page.read_text()
+
+
+def test_a_changed_style_sheet_reaches_the_site_though_no_page_has_changed(small_site):
+    style = small_site / "book/_static/book.css"
+    style.write_text(style.read_text() + "\n/* new */\n")
+    build.build(small_site)
+    assert (small_site / "_build/html/_static/book.css").read_bytes() == style.read_bytes()
+
+
+def test_a_page_whose_run_is_gone_leaves_the_site(small_site, monkeypatch):
+    monkeypatch.delenv("PYTHIA_RUNS", raising=False)
+    gone = small_site / "runs/pico/grammar/pico-7k-deduped"
+    pages = [
+        small_site / "_build/html/_executed/cells/pico/grammar/pico-7k-deduped",
+        small_site / "_build/html/_sources/_executed/cells/pico/grammar/pico-7k-deduped",
+    ]
+    assert all(page.is_dir() for page in pages)
+    shutil.rmtree(gone)
+    build.publish(small_site, "pico")
+    assert not any(page.exists() for page in pages)
+    assert (pages[0].parent / "pico-7k").is_dir()
+
+
+def test_a_warning_stops_the_build_each_time_and_is_shown(small_site, monkeypatch):
+    monkeypatch.delenv("PYTHIA_RUNS", raising=False)
+    source = small_site / "runs/pico/loss/pico-7k/step000016.ipynb"
+    good = source.read_text()
+    write_notebook(source, [markdown("# Bad", "", "{doc}`/nowhere`")])
+    build.stage(small_site, "pico")
+    for _ in range(2):
+        with pytest.raises(SiteError, match=r"step000016\.ipynb.*nowhere"):
+            build.build(small_site)
+    source.write_text(good)
+    os.utime(source)
+    build.publish(small_site, "pico")
+
+
+# --- the walk-through of add-experiment.md: what it tells a reader to write does run
+
+
+def walk_through(language: str, section: str) -> list[str]:
+    """The blocks of a language in one section of the page."""
+    text = (ROOT / "book/add-experiment.md").read_text()
+    (part,) = re.findall(rf"^## {section}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    return re.findall(rf"^```{language}\n(.*?)^```", part, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def walked(tmp_path, monkeypatch) -> Path:
+    """A project with the page's notebook, chapter and entry, made by copy and paste."""
+    monkeypatch.delenv("PYTHIA_RUNS", raising=False)
+    sections = {
+        "notebooks/word_order.ipynb": "1. The notebook",
+        "book/experiments/word_order.ipynb": "2. The chapter",
+    }
+    for name, section in sections.items():
+        parameters, *cells = walk_through("python", re.escape(section))
+        first = code(parameters, tags=("parameters", "remove-cell"))
+        write_notebook(tmp_path / name, [first, *map(code, cells)])
+    (entry,) = walk_through("yaml", r"3\. The entry")
+    tiny = {"suite": "pico", "models": ["pico-7k", "pico-14k"], "steps": [0, 16]}
+    config = {"profiles": {"tiny": tiny}, "experiments": yaml.safe_load(entry)}
+    (tmp_path / "experiments.yml").write_text(yaml.safe_dump(config))
+    return tmp_path
+
+
+def test_the_walk_through_is_a_valid_experiment(walked):
+    config = experiments.load_config(walked)
+    cells = expand.expand(config, profile="tiny")  # checks the parameters against the notebook
+    assert [cell.parameters["documents"] for cell in cells] == [4] * 4
+    (chapter,) = expand.chapters(config, "pico")
+    assert chapter.notebook.is_file()
+
+
+def test_the_walk_throughs_code_runs(walked, home, monkeypatch):
+    pytest.importorskip("matplotlib").use("agg")
+    monkeypatch.chdir(walked)
+    cells = expand.expand(experiments.load_config(walked), profile="tiny")
+    for cell in cells:
+        kept = executed(cell.notebook, cell.parameters)
+        frame = kept["records"].record(
+            kept["rows"],
+            experiment="word_order",
+            **{k: kept[k] for k in ("suite", "model", "step")},
+        )
+        kept["records"].write(cell.records, frame)
+    chapter = executed(walked / "book/experiments/word_order.ipynb", {"suite": "pico"})
+    assert set(chapter["curves"]["step"]) == {0, 16}
+    assert chapter["curves"]["value"].between(0, 1).all()
+
+
+def executed(notebook: Path, parameters: dict) -> dict:
+    """Run a notebook's cells as plain Python, with these parameters in place of its defaults."""
+    first, *rest = [cell["source"] for cell in json.loads(notebook.read_text())["cells"]]
+    names: dict = {}
+    exec(first, names)
+    names |= parameters
+    for source in rest:
+        exec(source, names)
+    return names

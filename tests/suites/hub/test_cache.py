@@ -1,0 +1,597 @@
+"""`load` from a Hub: the right weights or one clear line, and a clean cache, whatever goes wrong."""
+
+import errno
+import json
+import shutil
+import threading
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+import torch
+from helpers.hub_server import (
+    checkpoint_files,
+    close,
+    dies_after,
+    flipped,
+    serve_hub,
+    sha256,
+    stall,
+    status,
+    tiny_model,
+    truncated,
+)
+from huggingface_hub import constants, scan_cache_dir, snapshot_download
+from transformers import GPTNeoXForCausalLM
+
+import pythia_utils
+from pythia_utils.base.errors import UsageError
+from pythia_utils.base.http import FetchError, RangeReader, Retry
+from pythia_utils.engine import worker
+from pythia_utils.grid.ledger import Outcome
+from pythia_utils.suites import checkpoints, folders
+from pythia_utils.suites.catalog import find_model
+from pythia_utils.suites.errata import CheckpointWarning
+from pythia_utils.suites.hub import api
+from pythia_utils.suites.hub import cache as hub_cache
+from pythia_utils.suites.weights import WeightsError
+
+MODEL, REPO = "pythia-14m", "EleutherAI/pythia-14m"
+FORMS = {2: "safetensors", 4: "sharded", 8: "bin", 16: "bin-sharded", 32: "both"}
+WEIGHTS = "model.safetensors"
+
+
+@pytest.fixture(scope="module")
+def files():
+    return {f"step{step}": checkpoint_files(step, form) for step, form in FORMS.items()}
+
+
+@pytest.fixture
+def server(files, monkeypatch, tmp_path):
+    """A Hub with a checkpoint of each form, a cache and a home of its own, and little patience."""
+    slept = []
+    monkeypatch.setenv("PYTHIA_HOME", str(tmp_path / "home"))
+    patience = Retry(attempts=3, wait=0.01, longest_wait=5, read_timeout=0.3, sleep=slept.append)
+    monkeypatch.setattr(api, "RETRY", patience)
+    with serve_hub({REPO: files}) as server:
+        server.cache = server.use(monkeypatch, tmp_path / "hf")
+        server.slept = slept
+        yield server
+
+
+def is_right(network, step: int) -> bool:
+    expected = tiny_model(step, "float16").float().state_dict()
+    found = network.state_dict()
+    return found.keys() == expected.keys() and all(
+        torch.equal(found[k], expected[k]) for k in found
+    )
+
+
+def cache_is_clean(cache) -> bool:
+    """Every blob has the bytes that its name says, and nothing points into the void."""
+    for blob in cache.glob("*/blobs/*"):
+        if blob.suffix == ".incomplete":
+            continue
+        assert api.content_hash(blob, blob.name) == blob.name
+    assert all(path.exists() for path in cache.glob("*/snapshots/*/*"))
+    if cache.is_dir():
+        assert not scan_cache_dir(cache).warnings
+    return True
+
+
+# --- what is loaded -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", FORMS)
+def test_weights_equal_those_of_from_pretrained(server, step):
+    network, tokenizer = pythia_utils.load(MODEL, step)
+    assert is_right(network, step)
+    assert not network.training
+    theirs = GPTNeoXForCausalLM.from_pretrained(REPO, revision=f"step{step}", dtype=torch.float32)
+    ids = torch.tensor([tokenizer("a cat sat")["input_ids"]])
+    assert torch.equal(network(ids).logits, theirs(ids).logits)
+    assert cache_is_clean(server.cache)
+
+
+def test_safetensors_come_first_and_bin_stays(server):
+    pythia_utils.load(MODEL, 32)
+    assert server.sent_of(".bin") == 0
+
+
+def test_old_files_with_masks_and_frequencies(server):
+    for step, form in {64: "safetensors", 128: "bin"}.items():
+        server.repos[REPO][f"step{step}"] = checkpoint_files(step, form, old_buffers=True)
+        assert is_right(pythia_utils.load(MODEL, step)[0], step)
+
+
+def test_the_cache_is_shared_with_other_tools(server):
+    folder = snapshot_download(REPO, revision="step2")
+    before = server.sent
+    assert is_right(pythia_utils.load(MODEL, 2)[0], 2)
+    assert server.sent == before  # theirs is used
+    pythia_utils.load(MODEL, 4)
+    server.requests.clear()
+    GPTNeoXForCausalLM.from_pretrained(REPO, revision="step4")
+    assert server.sent_of("/cdn/") == 0  # ours is used
+    assert folder
+
+
+def test_a_second_load_asks_nothing(server):
+    pythia_utils.load(MODEL, 2)
+    server.requests.clear()
+    pythia_utils.load("EleutherAI/pythia-14m", 2)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"), [("bfloat16", torch.bfloat16), ("float16", torch.float16)]
+)
+def test_dtype(server, dtype, expected):
+    assert pythia_utils.load(MODEL, 2, dtype=dtype)[0].dtype == expected
+
+
+def test_automatic_dtype_is_what_the_model_was_trained_in_on_a_gpu():
+    def pick(device, trained):
+        return checkpoints._pick_dtype("auto", device, trained)
+
+    assert pick("cpu", "bfloat16") == pick("cpu", "float16") == torch.float32
+    assert pick("cuda", "bfloat16") == torch.bfloat16
+    assert pick("cuda", "float16") == torch.float16
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dtype": "float15"}, "unknown dtype 'float15'; nearest: float16"),
+        ({"device": "gpu"}, "device 'gpu' cannot be used here"),
+        ({"device": "cuda:77"}, "device 'cuda:77' cannot be used here"),
+    ],
+)
+def test_a_wrong_wish_is_told_before_anything_is_fetched(server, options, message):
+    with pytest.raises(UsageError, match=message):
+        pythia_utils.load(MODEL, 2, **options)
+    assert server.requests == []
+
+
+def test_a_model_that_outgrows_the_gpu_is_spread(server, monkeypatch):
+    pytest.importorskip("accelerate")
+    network = find_model("pythia-12b")
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (24 * 10**9, 24 * 10**9))
+    assert checkpoints._outgrows_gpu(network, torch.float16)
+    assert not checkpoints._outgrows_gpu(find_model("pythia-6.9b"), torch.float16)
+    # Without a GPU accelerate puts everything on the CPU: the weights are the same.
+    monkeypatch.setattr(checkpoints, "_outgrows_gpu", lambda *_: True)
+    monkeypatch.setattr(checkpoints, "pick_device", lambda device: "cuda")
+    network, _ = pythia_utils.load(MODEL, 2)
+    assert {p.device.type for p in network.parameters()} == {"cpu"}
+    expected = tiny_model(2, "float16").state_dict()
+    assert all(torch.equal(network.state_dict()[name], expected[name]) for name in expected)
+
+
+def test_spreading_without_accelerate_says_what_to_install(server, monkeypatch):
+    import transformers.utils
+
+    monkeypatch.setattr(checkpoints, "_outgrows_gpu", lambda *_: True)
+    monkeypatch.setattr(checkpoints, "pick_device", lambda device: "cuda")
+    monkeypatch.setattr(transformers.utils, "is_accelerate_available", lambda: False)
+    with pytest.raises(UsageError, match=r"pip install .pythia-book.gpu"):
+        pythia_utils.load(MODEL, 2)
+
+
+# --- what a result is traced to -------------------------------------------------------------------
+
+
+def test_commit_and_hashes_are_kept(server, files):
+    checkpoint = find_model(MODEL).checkpoint(4)
+    assert checkpoints.resolved(checkpoint)["commit"] is None
+    digest = checkpoints.checkpoint_digest(checkpoint)
+    pythia_utils.load(MODEL, 4)
+    found = checkpoints.resolved(checkpoint)
+    assert found["source"] == f"{REPO}@step4"
+    assert found["commit"] == server.commit(REPO, "step4")
+    shards = {name: content for name, content in files["step4"].items() if name.endswith("tensors")}
+    assert len(shards) == 2
+    assert {name: found["files"][name] for name in shards} == {
+        name: sha256(content) for name, content in shards.items()
+    }
+    assert found["commit"][:12] in checkpoints.stamp(checkpoint)
+    assert checkpoints.checkpoint_digest(checkpoint) == digest  # plans stay valid
+
+
+def test_an_executed_notebook_says_which_bytes_it_measured(server, files):
+    pythia_utils.load(MODEL, 2)
+    cell = SimpleNamespace(id="a", parameters={}, checkpoint=find_model(MODEL).checkpoint(2))
+    notebook = nbformat.v4.new_notebook()
+    worker._describe(notebook, cell, Outcome("a", "done"))
+    found = notebook.metadata["pythia"]["weights"]
+    assert found["commit"] == server.commit(REPO, "step2")
+    assert found["files"][WEIGHTS] == sha256(files["step2"][WEIGHTS])
+
+
+def test_ours_is_opened_by_the_same_call_and_traced_to_its_file(files, monkeypatch, tmp_path):
+    monkeypatch.setenv("PYTHIA_HOME", str(tmp_path))
+    folder = tmp_path / "suites" / "pico" / "pico-7k" / "step16"
+    folder.mkdir(parents=True)
+    for name, content in files["step2"].items():
+        (folder / name).write_bytes(content)
+    assert is_right(pythia_utils.load("pico-7k", 16)[0], 2)
+    checkpoint = find_model("pico-7k").checkpoint(16)
+    digest = checkpoints.checkpoint_digest(checkpoint)
+    found = checkpoints.resolved(checkpoint)
+    assert found == {"source": "pico-7k@step16", "commit": None, "files": {WEIGHTS: digest}}
+    assert checkpoints.stamp(checkpoint) == digest[:12]
+
+
+# --- offline --------------------------------------------------------------------------------------
+
+
+def test_offline_uses_the_cache_and_says_what_is_missing(server, monkeypatch):
+    pythia_utils.load(MODEL, 2)
+    pythia_utils.load(MODEL, 4)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    server.requests.clear()
+    assert is_right(pythia_utils.load(MODEL, 2)[0], 2)
+    with pytest.raises(
+        FetchError, match=r"pythia-14m@step8 in .*: not in the cache; HF_HUB_OFFLINE"
+    ):
+        pythia_utils.load(MODEL, 8)
+    next(server.cache.glob("*/snapshots/*/model-00002-of-00002.safetensors")).unlink()
+    with pytest.raises(FetchError, match="the cache lacks its weights; HF_HUB_OFFLINE"):
+        pythia_utils.load(MODEL, 4)
+    assert server.requests == []
+    with pytest.raises(FetchError, match="offline"):
+        api.describe(REPO, "step2")
+
+
+def test_a_hub_that_is_down_does_not_matter_for_what_is_cached(server):
+    pythia_utils.load(MODEL, 2)
+    server.inject(close, times=None)
+    assert is_right(pythia_utils.load(MODEL, 2)[0], 2)
+
+
+# --- trouble that passes --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/api/", "/resolve/", "/cdn/"])
+@pytest.mark.parametrize(
+    "fault",
+    [status(429, retry_after="2"), status(503), close, stall],
+    ids=["429", "503", "close", "stall"],
+)
+def test_what_passes_is_waited_for(server, path, fault, monkeypatch):
+    server.inject(fault, path=path, times=1)
+    assert is_right(pythia_utils.load(MODEL, 2)[0], 2)
+    assert cache_is_clean(server.cache)
+    assert len(server.slept) >= (fault is not close)  # connections that broke are reopened at once
+    if server.slept and fault not in (close, stall):
+        assert all(seconds > 0 for seconds in server.slept)
+
+
+def test_retry_after_is_heeded(server):
+    server.inject(status(429, retry_after="4"), path="/api/")
+    server.inject(status(429, retry_after="3"), path="/cdn/")
+    pythia_utils.load(MODEL, 2)
+    assert server.slept == [4, 3]
+
+
+def test_a_broken_download_goes_on_where_it_stopped(server, files):
+    size = len(files["step2"][WEIGHTS])
+    for _ in range(3):
+        server.inject(dies_after(size // 4), path=f"/{WEIGHTS}?signed")
+    assert is_right(pythia_utils.load(MODEL, 2)[0], 2)
+    assert server.sent_of(f"/{WEIGHTS}?signed") == size
+
+
+def test_an_interrupted_download_goes_on_in_another_process(server, files):
+    size = len(files["step2"][WEIGHTS])
+    server.inject(dies_after(size // 2), path=f"/{WEIGHTS}?signed")
+    server.inject(close, path=f"/{WEIGHTS}?signed", times=None)
+    with pytest.raises(FetchError, match="gave up after 3 tries"):
+        pythia_utils.load(MODEL, 2)
+    assert [path.stat().st_size for path in server.cache.glob("*/blobs/*.incomplete")] == [
+        size // 2
+    ]
+    assert cache_is_clean(server.cache)
+    server.faults.clear()
+    server.requests.clear()
+    assert is_right(pythia_utils.load(MODEL, 2)[0], 2)
+    assert server.sent_of(f"/{WEIGHTS}?signed") == size - size // 2
+    assert not list(server.cache.glob("*/blobs/*.incomplete"))
+
+
+def test_leftovers_that_are_not_the_beginning_are_thrown_away(server, files):
+    content = files["step2"][WEIGHTS]
+    blobs = server.cache / "models--EleutherAI--pythia-14m" / "blobs"
+    for junk in (b"junk" * 10, b"j" * (len(content) + 5), b"j" * len(content)):
+        blobs.mkdir(parents=True, exist_ok=True)
+        (blobs / f"{sha256(content)}.incomplete").write_bytes(junk)
+        assert is_right(pythia_utils.load(MODEL, 2)[0], 2)
+        assert cache_is_clean(server.cache)
+        shutil.rmtree(server.cache)
+
+
+# --- trouble that does not pass -------------------------------------------------------------------
+
+
+def one_line(error) -> str:
+    message = str(error.value)
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize(
+    ("fault", "path", "message"),
+    [
+        (status(429, retry_after="3600"), "/api/", "the Hub asks to wait 3600 s"),
+        (status(429, retry_after="3600"), "/cdn/", "the server asks to wait 3600 s"),
+        (status(500), "/api/", "status 500; gave up after 3 tries"),
+        (status(401), "/api/", "status 401"),
+        (status(403), "/resolve/", "status 403"),
+        (status(404), f"/{WEIGHTS}", "missing on the server"),
+        (close, "/api/", "cannot be reached"),
+        (dies_after(0), "/cdn/", "gave up after 3 tries"),
+        (truncated, "/cdn/", "bytes"),
+        (flipped, "/cdn/", "is corrupt"),
+        (flipped, "/resolve/", "is corrupt"),
+    ],
+)
+def test_what_does_not_pass_is_one_line_and_leaves_nothing_wrong(server, fault, path, message):
+    server.inject(fault, path=path, times=None)
+    with pytest.raises((FetchError, UsageError), match=message) as error:
+        pythia_utils.load(MODEL, 2)
+    one_line(error)
+    assert cache_is_clean(server.cache)
+    server.faults.clear()
+    assert is_right(pythia_utils.load(MODEL, 2)[0], 2)
+
+
+def test_a_hub_that_is_not_there(server, monkeypatch):
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(FetchError, match=r"http://127.0.0.1:9 cannot be reached \(ConnectError\)"):
+        pythia_utils.load(MODEL, 2)
+
+
+def test_an_address_that_is_no_hub(server):
+    def page(handler, answer):
+        handler.send(answer._replace(body=b"<html>log in</html>"))
+
+    server.inject(page, path="/api/", times=None)
+    with pytest.raises(FetchError, match="does not answer as a Hub does"):
+        pythia_utils.load(MODEL, 2)
+
+
+@pytest.mark.parametrize(
+    ("model", "step", "message"),
+    [
+        ("pythia-31m", 2, "pythia-31m@step2: no such repository"),
+        (MODEL, 64, "pythia-14m@step64: the repository has no such revision"),
+        (MODEL, 128, "pythia-14m@step128 has no complete weights"),
+        (MODEL, 256, "pythia-14m@step256 has no complete weights"),
+        (MODEL, 512, "pythia-14m@step512 has no config.json"),
+    ],
+)
+def test_what_the_hub_lacks_is_named(server, files, model, step, message):
+    server.repos[REPO]["step128"] = {"config.json": b"{}"}
+    server.repos[REPO]["step256"] = {
+        name: content for name, content in files["step4"].items() if "00002-of" not in name
+    }
+    server.repos[REPO]["step512"] = {WEIGHTS: b"x"}
+    with pytest.raises(FetchError, match=message) as error:
+        pythia_utils.load(model, step)
+    one_line(error)
+
+
+def test_without_a_tokenizer(server, files):
+    bare = {name: content for name, content in files["step2"].items() if "tokenizer" not in name}
+    server.repos[REPO]["step64"] = bare
+    with pytest.raises(UsageError, match=r"pythia-14m@step64: no tokenizer\.json") as error:
+        pythia_utils.load(MODEL, 64)
+    one_line(error)
+    [(_, network)] = pythia_utils.suites.sweep(MODEL, [64])
+    assert is_right(network, 2)
+
+
+def test_a_gated_repository_wants_a_token(files, monkeypatch, tmp_path):
+    monkeypatch.setenv("PYTHIA_HOME", str(tmp_path / "home"))
+    with serve_hub({REPO: files}, gated=[REPO], tokens=["hf_ok"]) as server:
+        cache = server.use(monkeypatch, tmp_path / "hf")
+        for token in (None, "hf_wrong"):
+            if token:
+                monkeypatch.setenv("HF_TOKEN", token)
+            with pytest.raises(
+                FetchError, match="gated; ask for access on its page and set HF_TOKEN"
+            ):
+                pythia_utils.load(MODEL, 2)
+        monkeypatch.setenv("HF_TOKEN", "hf_ok")
+        assert is_right(pythia_utils.load(MODEL, 2)[0], 2)
+        assert cache_is_clean(cache)
+
+
+def test_files_that_are_what_the_hub_says_and_yet_no_weights(server, files):
+    whole = files["step2"]
+    cases = {
+        64: whole | {WEIGHTS: whole[WEIGHTS][:1000]},
+        128: files["step8"] | {"pytorch_model.bin": files["step8"]["pytorch_model.bin"][:3000]},
+        256: checkpoint_files(0, num_hidden_layers=1) | {"config.json": whole["config.json"]},
+        512: checkpoint_files(0, hidden_size=32) | {"config.json": whole["config.json"]},
+        1000: whole | {"config.json": b"{"},
+    }
+    for step, content in cases.items():
+        server.repos[REPO][f"step{step}"] = content
+        with pytest.raises(WeightsError) as error:
+            pythia_utils.load(MODEL, step)
+        one_line(error)
+
+
+def test_a_pickle_that_runs_code_is_not_run(server, files, tmp_path):
+    import pickle
+
+    target = tmp_path / "ran"
+
+    class Evil:
+        def __reduce__(self):
+            return (open, (str(target), "w"))
+
+    evil = files["step8"] | {"pytorch_model.bin": pickle.dumps(Evil(), protocol=2)}
+    server.repos[REPO]["step64"] = evil
+    with pytest.raises(WeightsError) as error:
+        pythia_utils.load(MODEL, 64)
+    one_line(error)
+    assert not target.exists()
+
+
+def test_a_full_disk(server, monkeypatch):
+    real = hub_cache.shutil.disk_usage
+    monkeypatch.setattr(hub_cache.shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
+    with pytest.raises(FetchError, match="to fetch, 100 bytes free on the disk"):
+        pythia_utils.load(MODEL, 2)
+    monkeypatch.setattr(hub_cache.shutil, "disk_usage", real)
+
+    def full(self, url, start, size):
+        yield b"begin"
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RangeReader, "stream", full)
+        with pytest.raises(FetchError, match="No space left on device"):
+            pythia_utils.load(MODEL, 2)
+    assert not list(server.cache.glob("*/blobs/*.incomplete"))
+    assert cache_is_clean(server.cache)
+    assert is_right(pythia_utils.load(MODEL, 2)[0], 2)
+
+
+# --- what others left in the cache ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("journal", [True, False])
+def test_a_file_that_went_bad_in_the_cache_is_fetched_again(server, monkeypatch, journal):
+    pythia_utils.load(MODEL, 2) if journal else snapshot_download(REPO, revision="step2")
+    blob = next(server.cache.glob(f"*/snapshots/*/{WEIGHTS}")).resolve()
+    blob.write_bytes(blob.read_bytes()[:-100])
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(
+        FetchError, match=r"model\.safetensors in the cache is corrupt; HF_HUB_OFFLINE"
+    ):
+        pythia_utils.load(MODEL, 2)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    assert is_right(pythia_utils.load(MODEL, 2)[0], 2)
+    assert cache_is_clean(server.cache)
+
+
+def test_a_revision_that_moved_is_followed_by_fetch_and_not_by_load(server):
+    pythia_utils.load(MODEL, 2)
+    server.repos[REPO]["step2"] = checkpoint_files(99)
+    assert is_right(pythia_utils.load(MODEL, 2)[0], 2)  # what was read yesterday is read today
+    checkpoints.hub_cache().fetch(api.describe(REPO, "step2"))
+    assert is_right(pythia_utils.load(MODEL, 2)[0], 99)
+
+
+def test_equal_revisions_share_their_bytes(server, files):
+    server.repos[REPO]["step64"] = files["step2"]
+    pythia_utils.load(MODEL, 2)
+    server.requests.clear()
+    assert is_right(pythia_utils.load(MODEL, 64)[0], 2)
+    assert server.sent_of("/resolve/") == server.sent_of("/cdn/") == 0
+
+
+def test_two_at_a_time_fetch_once(server, files):
+    server.bytes_per_second = 2 * len(files["step2"][WEIGHTS])
+    threads = [threading.Thread(target=pythia_utils.load, args=(MODEL, 2)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert server.sent_of(f"/{WEIGHTS}?signed") == len(files["step2"][WEIGHTS])
+    assert is_right(pythia_utils.load(MODEL, 2)[0], 2)
+    tied = tiny_model(0, tie_word_embeddings=True)  # two builds at a time used to break this
+    assert tied.lm_head.weight is tied.gpt_neox.embed_in.weight
+
+
+def test_without_symbolic_links(server, monkeypatch):
+    def refuse(self, target):
+        raise OSError("no symbolic links here")
+
+    monkeypatch.setattr(hub_cache.Path, "symlink_to", refuse)
+    for _ in range(2):
+        assert is_right(pythia_utils.load(MODEL, 2)[0], 2)
+    weights = next(server.cache.glob(f"*/snapshots/*/{WEIGHTS}"))
+    weights.write_bytes(weights.read_bytes()[:-1])
+    assert is_right(pythia_utils.load(MODEL, 2)[0], 2)
+
+
+# --- errata ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def bad(server, files):
+    """The checkpoints that are known to be wrong, on the tests' Hub."""
+    for name in ("pythia-2.8b", "pythia-12b", "pythia-410m-seed9"):
+        server.repos[f"EleutherAI/{name}"] = {
+            f"step{n}": files["step2"] for n in (1000, 40000, 50000, 66000, 143000)
+        }
+    return server
+
+
+@pytest.mark.parametrize(
+    ("model", "step", "message"),
+    [
+        (
+            "pythia-2.8b",
+            1000,
+            r"pythia-2.8b step 1000: holds the same weights as `main`.*\(P#205\)",
+        ),
+        (
+            "pythia-12b",
+            50000,
+            r"pythia-12b step 50000: serves the final model's first shard \(P#206\)",
+        ),
+    ],
+)
+def test_a_known_bad_checkpoint_warns_or_is_refused(bad, model, step, message):
+    with pytest.warns(CheckpointWarning, match=message):
+        pythia_utils.load(model, step)
+    bad.requests.clear()
+    with pytest.raises(UsageError, match=f"{message}; refused"):
+        pythia_utils.load(model, step, strict=True)
+    assert bad.requests == []
+
+
+def test_missing_weights_are_told_without_a_request(bad):
+    with pytest.raises(
+        UsageError, match=r"are missing \(P#202\); nearest: 38000, 39000, 41000"
+    ) as error:
+        pythia_utils.load("pythia-410m-seed9", 40000)
+    one_line(error)
+    assert bad.requests == []
+
+
+def test_good_checkpoints_do_not_warn(bad, recwarn):
+    pythia_utils.load("pythia-2.8b", 66000)
+    server_files = bad.repos[REPO]["step2"]
+    bad.repos[REPO] |= {"step0": server_files, "step1": server_files}
+    pythia_utils.load(MODEL, 0, strict=True)  # equals step 1, and ought to
+    assert not [w for w in recwarn if issubclass(w.category, CheckpointWarning)]
+
+
+def test_every_error_is_one_that_the_command_line_knows():
+    assert issubclass(FetchError, OSError)
+    assert issubclass(WeightsError, OSError)
+
+
+def test_the_journal_survives_nonsense(server):
+    pythia_utils.load(MODEL, 2)
+    [entry] = (folders.home() / "hub").rglob("*.json")
+    assert json.loads(entry.read_text())["fetched"]
+    entry.write_text("{")
+    assert is_right(pythia_utils.load(MODEL, 2)[0], 2)
+
+
+def test_a_hub_cannot_name_files_outside_the_cache(server, tmp_path):
+    def evil(handler, answer):
+        body = answer.body.replace(server.commit(REPO, "step2").encode(), b"../../../../evil")
+        handler.send(answer._replace(body=body))
+
+    server.inject(evil, path="/api/")
+    with pytest.raises(FetchError, match=r"gives '\.\./.*evil' for a hash"):
+        pythia_utils.load(MODEL, 2)
+    assert not list(tmp_path.rglob("evil*"))

@@ -1,0 +1,222 @@
+"""Names, shapes, steps and errata: the published figures and the rules that must give them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from pythia_utils.base.errors import UsageError
+from pythia_utils.suites.catalog import find_model, renamed, suite, suite_names, suite_table
+
+# Non-embedding and total parameters as EleutherAI published them.
+PUBLISHED = {
+    "14m": (1_189_888, 14_067_712),
+    "31m": (4_739_072, 30_494_720),
+    "70m": (18_915_328, 70_426_624),
+    "160m": (85_056_000, 162_322_944),
+    "410m": (302_311_424, 405_334_016),
+    "1b": (805_736_448, 1_011_781_632),
+    "1.4b": (1_208_602_624, 1_414_647_808),
+    "2.8b": (2_517_652_480, 2_775_208_960),
+    "6.9b": (6_444_163_072, 6_857_302_016),
+    "12b": (11_327_027_200, 11_846_072_320),
+}
+FORMER = {
+    "19m": "70m",
+    "125m": "160m",
+    "350m": "410m",
+    "800m": "1b",
+    "1.3b": "1.4b",
+    "2.7b": "2.8b",
+    "6.7b": "6.9b",
+    "13b": "12b",
+}
+
+
+def test_suites_are_the_three():
+    assert suite_names() == ["nano", "pico", "pythia"]
+
+
+@pytest.mark.parametrize("size", PUBLISHED)
+def test_parameter_counts_equal_the_published_ones(size):
+    models = [model for model in suite("pythia").models.values() if model.size == size]
+    counts = {(model.non_embedding_params, model.total_params) for model in models}
+    assert counts == {PUBLISHED[size]}
+
+
+def test_the_real_suite_is_complete():
+    models = suite("pythia").models
+    large = [size for size in PUBLISHED if size not in ("14m", "31m")]
+    expected = {f"pythia-{size}" for size in PUBLISHED}
+    expected |= {
+        f"pythia-{size}{end}" for size in large for end in ("-deduped", "-v0", "-deduped-v0")
+    }
+    seeded = ("14m", "31m", "70m", "160m", "410m")
+    expected |= {f"pythia-{size}-seed{n}" for size in seeded for n in range(1, 10)}
+    assert set(models) == expected
+    assert all(model.repo_id == f"EleutherAI/{name}" for name, model in models.items())
+    assert {model.size for model in models.values() if model.dtype == "bfloat16"} == {"1b"}
+
+
+def test_steps_of_the_real_suite():
+    powers = [2**n for n in range(10)]
+    thousands = list(range(1000, 143_001, 1000))
+    assert list(find_model("pythia-12b").steps) == [0, *powers, *thousands]
+    assert len(find_model("pythia-70m-seed3").steps) == 154
+    assert list(find_model("pythia-12b-v0").steps) == thousands
+    assert len(thousands) == 143
+
+
+def test_checkpoint_revision_and_tokens():
+    checkpoint = find_model("pythia-160m").checkpoint(3000)
+    assert checkpoint.revision == "step3000"
+    assert (checkpoint.true_step, checkpoint.tokens_seen) == (3000, 3000 * 2_097_152)
+    assert find_model("pythia-160m").checkpoints[-1].tokens_seen == 299_892_736_000
+
+
+@pytest.mark.parametrize("variant", ["", "-deduped"])
+@pytest.mark.parametrize(
+    ("size", "divisor"), [("70m", 1), ("160m", 2), ("410m", 2), ("1.4b", 2), ("12b", 1)]
+)
+def test_v0_steps_count_batches_of_two_million_tokens(size, divisor, variant):
+    old = find_model(f"pythia-{size}{variant}-v0")
+    assert old.tokens_per_step == divisor * 2_097_152
+    assert old.checkpoint(5000).true_step == 5000 // divisor
+    assert (
+        old.checkpoint(5000).tokens_seen
+        == find_model(f"pythia-{size}").checkpoint(5000).tokens_seen
+    )
+
+
+@pytest.mark.parametrize("former", FORMER)
+def test_former_names_resolve_and_say_so(former):
+    now = FORMER[former]
+    for ending in ("", "-deduped"):
+        assert find_model(f"pythia-{former}{ending}").name == f"pythia-{now}{ending}"
+        assert find_model(f"EleutherAI/Pythia-{former.upper()}{ending}").size == now
+        notice = f"pythia-{former}{ending} is now pythia-{now}{ending}"
+        assert renamed(f"EleutherAI/pythia-{former}{ending}") == notice
+    assert renamed(f"EleutherAI/pythia-{now}") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "offered"),
+    [
+        ("70m", "pythia-70m"),
+        ("pythia-70", "pythia-70m"),
+        ("19m", "pythia-70m"),
+        ("12b", "pythia-12b"),
+        ("nano-57", "nano-57k"),
+        ("pythia-410m-seed10", "pythia-410m-seed1"),
+    ],
+)
+def test_unknown_model_offers_the_nearest(name, offered):
+    with pytest.raises(UsageError) as error:
+        find_model(name)
+    message = str(error.value)
+    assert repr(name) in message
+    assert offered in message.split(": ")[1].split(", ")
+    assert "\n" not in message
+
+
+def test_unknown_suite_and_step_offer_the_nearest():
+    with pytest.raises(UsageError, match="unknown suite 'nanno'; nearest: nano"):
+        suite("nanno")
+    with pytest.raises(UsageError, match="'pythia-70m' in suite nano"):
+        find_model("pythia-70m", suite="nano")
+    with pytest.raises(UsageError, match="step 3001 of pythia-70m; nearest: 2000, 3000, 4000"):
+        find_model("pythia-70m").checkpoint(3001)
+    with pytest.raises(UsageError, match="not a whole number"):
+        find_model("pythia-70m").checkpoint("3000")
+    assert find_model("pythia-70m").checkpoint(np.int64(3000)).step == 3000
+
+
+def test_errata_of_2_8b_cover_the_reported_revisions():
+    model = find_model("pythia-2.8b")
+    wrong = [c for c in model.checkpoints if any(e.kind == "wrong" for e in c.errata)]
+    like_main = [c.step for c in wrong if "`main`" in c.erratum]
+    assert (len(like_main), len(wrong)) == (76, 86)
+    assert {0, 512, 53000, 140000} <= set(like_main)
+    assert {54000, 143000}.isdisjoint(like_main)
+    assert "P#205" in model.checkpoint(54000).erratum
+    assert model.checkpoint(141000).erratum is None
+    assert not any(
+        "P#205" in (c.erratum or "") for c in find_model("pythia-2.8b-deduped").checkpoints
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "step", "source"),
+    [
+        ("pythia-12b", 50000, "P#206"),
+        ("pythia-12b", 58000, "P#206"),
+        ("pythia-410m-seed9", 40000, "P#202"),
+        ("pythia-410m-seed6", 88000, "P#202"),
+        ("pythia-410m-seed2", 111000, "P#202"),
+        ("pythia-70m", 1, "P#83"),
+    ],
+)
+def test_errata_name_their_source(name, step, source):
+    assert source in find_model(name).checkpoint(step).erratum
+
+
+def test_errata_name_real_checkpoints():
+    for erratum in suite("pythia").errata:
+        assert erratum.steps
+        for name in erratum.models:
+            assert set(erratum.steps) <= set(find_model(name).steps)
+    assert find_model("pythia-70m-v0").errata == ()
+
+
+def test_suites_trained_here():
+    nano, pico = suite("nano"), suite("pico")
+    assert pico.steps == (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 750, 1000)
+    assert nano.steps == (*pico.steps, *range(1250, 3001, 250))
+    assert {model.total_steps for model in nano.models.values()} == {3000}
+    seeds = {name: model.seed for name, model in nano.models.items() if "-seed" in name}
+    assert seeds == {f"nano-{size}-seed{n}": n for size in ("7k", "14k", "57k") for n in (1, 2)}
+    assert find_model("nano-57k-deduped").seed == 1234
+    for local in (nano, pico):
+        assert sum(local.corpus["shares"].values()) == pytest.approx(1)
+        for model in local.models.values():
+            # The size in the name is the non-embedding count, rounded.
+            assert round(model.non_embedding_params / 1000) == int(model.size.removesuffix("k"))
+            assert model.total_params == model.non_embedding_params + 2 * 1024 * model.d_model
+            assert model.tokens_per_step == 1024
+            assert model.repo_id is None
+
+
+def test_every_model_is_well_formed():
+    for name in suite_names():
+        for key, model in suite(name).models.items():
+            assert key == model.name
+            assert find_model(key.upper()) is model
+            assert model.d_model % model.n_heads == 0
+            assert list(model.steps) == sorted(set(model.steps))
+            assert isinstance(model.learning_rate, float)  # YAML reads 1e-3 as a text
+            assert model.checkpoint(model.steps[-1]).true_step == model.total_steps
+
+
+def test_table_is_json_with_the_promised_keys():
+    table = json.loads(json.dumps(suite_table()))
+    promised = {"name", "aliases", "n_layers", "d_model", "n_heads", "non_embedding_params"}
+    promised |= {"total_params", "steps"}
+    assert all(promised <= set(row) for row in table)
+    rows = {row["name"]: row for row in table}
+    assert set(rows) == {model for name in suite_names() for model in suite(name).models}
+    assert rows["pythia-1b"]["aliases"] == ["pythia-800m"]
+    assert rows["pythia-1b"]["steps"][-1] == 143_000
+    picked = [row["name"] for row in suite_table(["pico", "pythia-19m"])]
+    assert picked == [*suite("pico").models, "pythia-70m"]
+    with pytest.raises(UsageError):
+        suite_table(["picco"])
+
+
+def test_import_stays_light():
+    code = "import sys, pythia_utils.suites.catalog; print(sorted({'torch', 'pandas'} & set(sys.modules)))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"

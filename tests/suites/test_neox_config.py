@@ -1,0 +1,164 @@
+"""Training configurations: consistent with the suite, with one another and with transformers."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+import yaml
+
+from pythia_utils.base.errors import UsageError
+from pythia_utils.suites import neox_config
+from pythia_utils.suites.catalog import data_dir, find_model, suite, suite_names
+
+PUBLISHED_TOTALS = {
+    "pythia-14m": 14_067_712,
+    "pythia-31m": 30_494_720,
+    "pythia-70m": 70_426_624,
+    "pythia-160m": 162_322_944,
+    "pythia-410m": 405_334_016,
+    "pythia-1b": 1_011_781_632,
+    "pythia-1.4b": 1_414_647_808,
+    "pythia-2.8b": 2_775_208_960,
+    "pythia-6.9b": 6_857_302_016,
+    "pythia-12b": 11_846_072_320,
+}
+EVERY_MODEL = [name for each in suite_names() for name in suite(each).models]
+TOKENIZER_SIZE = 50_277  # of the tokenizer that all Pythia models share, with the added tokens
+
+
+@pytest.mark.parametrize("name", PUBLISHED_TOTALS)
+def test_the_model_of_config_json_has_the_published_parameters(name):
+    import torch
+    from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
+
+    config = json.loads(json.dumps(neox_config.hf_config(find_model(name))))
+    with torch.device("meta"):
+        network = GPTNeoXForCausalLM(GPTNeoXConfig.from_dict(config))
+    assert network.num_parameters() == PUBLISHED_TOTALS[name]
+    assert network.config.rope_parameters["partial_rotary_factor"] == 0.25
+    assert network.config.rope_parameters["rope_theta"] == 10_000
+
+
+def test_config_json_is_that_of_the_checkpoints_we_train():
+    from transformers import GPTNeoXConfig
+
+    from pythia_utils.nano.train import config_of
+
+    model = find_model("pico-57k")
+    ours = GPTNeoXConfig.from_dict(neox_config.hf_config(model)).to_dict()
+    trained = config_of(model).to_dict()
+    differ = {key for key in trained if ours[key] != trained[key]}
+    assert differ <= {"dtype", "architectures"}  # which saving adds
+
+
+@pytest.mark.parametrize("name", EVERY_MODEL)
+def test_batches_vocabulary_and_checkpoints_are_the_suites(name):
+    model = find_model(name)
+    config = neox_config.neox_config(model)
+    spread = neox_config.layout(model)
+    copies = spread.gpus // config["model-parallel-size"]
+    assert config["train_micro_batch_size_per_gpu"] * config["gas"] * copies == model.batch_size
+
+    multiple = config["make-vocab-size-divisible-by"] * config["model-parallel-size"]
+    tokens = TOKENIZER_SIZE if model.suite == "pythia" else model.vocab_size
+    assert math.ceil(tokens / multiple) * multiple == model.vocab_size
+
+    regular = range(config["checkpoint-factor"], model.total_steps + 1, config["checkpoint-factor"])
+    saved = {*config["extra-save-iters"], *regular}
+    assert {model.checkpoint(step).true_step for step in model.steps} <= saved
+    assert config["min_lr"] <= config["optimizer"]["params"]["lr"] == model.learning_rate
+    assert config["seed"] == model.seed
+
+
+def test_the_yaml_reads_back_as_the_same_settings():
+    for name in ("pythia-160m", "pythia-1b", "pythia-12b-deduped-v0", "nano-57k-seed1"):
+        model = find_model(name)
+        assert yaml.safe_load(neox_config.neox_yaml(model)) == neox_config.neox_config(model)
+
+
+def test_160m_is_as_published():
+    # EleutherAI/pythia, models/160M/pythia-160m.yml, without paths, logging and the launcher.
+    expected = {
+        "pipe-parallel-size": 1,
+        "model-parallel-size": 1,
+        "num-layers": 12,
+        "hidden-size": 768,
+        "num-attention-heads": 12,
+        "seq-length": 2048,
+        "max-position-embeddings": 2048,
+        "pos-emb": "rotary",
+        "rotary-pct": 0.25,
+        "no-weight-tying": True,
+        "gpt-j-residual": True,
+        "output-layer-parallelism": "column",
+        "attention-config": [[["flash"], 12]],
+        "scaled-upper-triang-masked-softmax-fusion": True,
+        "bias-gelu-fusion": True,
+        "init_method": "small_init",
+        "output_layer_init_method": "wang_init",
+        "optimizer": {"type": "Adam", "params": {"lr": 6e-4, "betas": [0.9, 0.95], "eps": 1e-8}},
+        "min_lr": 6e-5,
+        "train_micro_batch_size_per_gpu": 32,
+        "gas": 1,
+        "data-impl": "mmap",
+        "checkpoint-activations": True,
+        "gradient_clipping": 1.0,
+        "weight-decay": 0.1,
+        "hidden-dropout": 0,
+        "attention-dropout": 0,
+        "train-iters": 143_000,
+        "lr-decay-iters": 143_000,
+        "lr-decay-style": "cosine",
+        "warmup": 0.01,
+        "checkpoint-factor": 1000,
+        "extra-save-iters": [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512],
+        "tokenizer-type": "HFTokenizer",
+    }
+    config = neox_config.neox_config(find_model("pythia-160m"))
+    assert {key: config.get(key) for key in expected} == expected
+
+
+@pytest.mark.parametrize("name", PUBLISHED_TOTALS)
+def test_initialisation_and_precision_follow_the_size(name):
+    model = find_model(name)
+    config = neox_config.neox_config(model)
+    source = yaml.safe_load((data_dir() / "suites" / "pythia.yml").read_text())
+    settings = source["training"] | source["sizes"][model.size]
+    assert config["init_method"] == settings["init"]
+    assert config["output_layer_init_method"] == settings["output_init"]
+    assert config["fp16"]["enabled"] is True
+    assert (config["fp16"].get("type") == "bfloat16") == (name == "pythia-1b")
+
+
+def test_version_0_differs_where_its_training_did():
+    old = neox_config.neox_config(find_model("pythia-1.4b-v0"))
+    assert (old["train-iters"], old["checkpoint-factor"]) == (71_500, 500)
+    assert old["extra-save-iters"] == []
+    assert "attention-config" not in old
+    assert neox_config.neox_config(find_model("pythia-12b-v0"))["min_lr"] == 0
+    assert neox_config.neox_config(find_model("pythia-2.8b-v0"))["min_lr"] == pytest.approx(1.6e-5)
+
+
+def test_deduped_models_read_the_deduplicated_pile():
+    paths = {
+        name: neox_config.neox_config(find_model(name))["train-data-paths"]
+        for name in ("pythia-70m", "pythia-70m-deduped")
+    }
+    assert paths["pythia-70m"] != paths["pythia-70m-deduped"]
+
+
+@pytest.mark.parametrize("gpus", [1, 4, 64, 512])
+def test_another_number_of_gpus_keeps_the_batch(gpus):
+    config = neox_config.neox_config(find_model("pythia-70m"), gpus)
+    assert config["train_micro_batch_size_per_gpu"] * config["gas"] * gpus == 1024
+    assert config["train_micro_batch_size_per_gpu"] <= 32
+
+
+@pytest.mark.parametrize(
+    ("name", "gpus"), [("pythia-70m", 3), ("pythia-12b", 2), ("pythia-70m", 0)]
+)
+def test_gpus_that_cannot_share_a_batch_are_refused(name, gpus):
+    with pytest.raises(UsageError, match=f"{gpus} GPUs cannot share the 1024 sequences"):
+        neox_config.neox_config(find_model(name), gpus)

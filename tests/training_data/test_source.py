@@ -1,0 +1,391 @@
+"""Any source by one call; who has seen what, against plain loops; repeats, against the real order."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.range_server import COMMIT, serve
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pythia_utils.base.errors import UsageError
+from pythia_utils.suites.catalog import find_model
+from pythia_utils.training_data.indexed_dataset import write_indexed_dataset
+from pythia_utils.training_data.order import PackedDataset, build_order, neox_num_samples
+from pythia_utils.training_data.repeats import (
+    DEDUPED_PILE,
+    Run,
+    expected_again,
+    expected_shares,
+    repeats_in_order,
+    simulate_repeats,
+)
+from pythia_utils.training_data.seen import document_steps, find_tokens, seen_by, step_of_sequence
+from pythia_utils.training_data.shards import HUB_SHARD_BYTES, shard_name
+from pythia_utils.training_data.source import TrainingData, open_source, read_batch, read_sequences
+
+SETTINGS = {"seq_length": 7, "batch_size": 3, "steps": 12, "seed": 5}
+
+
+def small_documents(vocabulary: int = 60) -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    return [rng.integers(vocabulary, size=size) for size in rng.integers(0, 30, size=25)]
+
+
+@pytest.fixture(scope="module")
+def prefix(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("indexed") / "docs"
+    write_indexed_dataset(path, small_documents(), np.uint16)
+    return path
+
+
+@pytest.fixture
+def data(prefix) -> TrainingData:
+    return open_source(prefix, **SETTINGS)
+
+
+# --- sources --------------------------------------------------------------------------------------
+
+
+def test_a_model_of_ours_is_what_it_was_trained_on(home):
+    """The trainer keeps a chained digest of every batch it has read: ours must come to the same."""
+    for name in ("pico-7k", "pico-7k-deduped"):
+        data, digest = open_source(name), ""
+        for step in range(16):
+            digest = hashlib.sha256(digest.encode() + data.batch(step).tobytes()).hexdigest()
+        facts = json.loads((home / "suites/pico" / name / "step16/checkpoint.json").read_text())
+        assert digest == facts["data_digest"]
+    np.testing.assert_array_equal(read_batch("pico-7k", 999), read_sequences("pico-7k", 7992, 8000))
+    assert data.packed is not None
+    assert data.provenance()["source"] == "pico/corpus/deduped"
+    assert len(data.provenance()["revision"]) == 64
+
+
+def test_our_files_by_their_prefix(home):
+    prefix = home / "suites" / "pico" / "corpus" / "deduped"
+    ours = read_batch("pico-7k-deduped", 500)
+    np.testing.assert_array_equal(read_batch(prefix, 500, model="pico-7k-deduped"), ours)
+
+
+def test_seeds_of_ours_share_an_order_and_those_of_the_hub_do_not(prefix):
+    shape = SETTINGS | {"seed": None}
+    ours = open_source(prefix, model="nano-57k-seed1", **shape)
+    np.testing.assert_array_equal(ours.batch(2), read_batch(prefix, 2, **SETTINGS | {"seed": 1234}))
+    of_hub = open_source(prefix, model="pythia-70m-seed1", **shape)
+    np.testing.assert_array_equal(of_hub.batch(2), read_batch(prefix, 2, **SETTINGS | {"seed": 1}))
+
+
+def test_an_indexed_data_set_is_put_in_order(prefix, data):
+    from pythia_utils.training_data.indexed_dataset import IndexedDataset
+
+    order = build_order(IndexedDataset(prefix).sizes, 7, neox_num_samples(12, 3), seed=5)
+    packed = PackedDataset(IndexedDataset(prefix), order)
+    for source in (prefix, str(prefix), f"{prefix}.idx", f"{prefix}.bin"):
+        np.testing.assert_array_equal(read_batch(source, 11, **SETTINGS), packed.batch(11, 3))
+    np.testing.assert_array_equal(data.sequences(2, 5), packed.sequences(2, 5))
+    assert data.provenance() == {"source": f"{prefix}.bin", "order": "seed 5"}
+
+
+def test_the_same_run_preshuffled(prefix, data, tmp_path):
+    """Written in the order of training and cut into shards, it reads the same."""
+    whole = data.sequences(0, 36).astype("<u2").tobytes()
+    for number in range(3):
+        part = whole[number * 200 : (number + 1) * 200]
+        (tmp_path / shard_name("document", number, 2)).write_bytes(part)
+    shape = {"seq_length": 7, "batch_size": 3}
+    files = {f"/{path.name}": path.read_bytes() for path in tmp_path.iterdir()}
+    with serve(files) as server:
+        url = f"{server.url}/{shard_name('document', 0, 2)}"
+        over_http = open_source(url, **shape)
+        folder = open_source(tmp_path, **shape)
+        assert over_http.total_steps == folder.total_steps == 12
+        for step in range(12):
+            np.testing.assert_array_equal(folder.batch(step), data.batch(step))
+            np.testing.assert_array_equal(over_http.batch(step), data.batch(step))
+    assert folder.packed is None
+    assert folder.provenance() == {"source": str(tmp_path)}
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    """Both published sets at their true size; tokens tell their place in the set."""
+
+    def tokens(shard: int, variant: int):
+        def read(start: int, stop: int) -> bytes:
+            place = np.arange(start // 2, stop // 2 + 1) + shard * (HUB_SHARD_BYTES // 2)
+            values = (place * 7 + variant) % 50_000
+            return values.astype("<u2").tobytes()[start % 2 :][: stop - start]
+
+        return read
+
+    sizes = [HUB_SHARD_BYTES] * 20 + [78_336_000]
+    files = {}
+    for variant, name in enumerate(("standard", "deduped")):
+        for revision in ("main", COMMIT):
+            base = f"/datasets/EleutherAI/pile-{name}-pythia-preshuffled/resolve/{revision}/"
+            for shard, size in enumerate(sizes):
+                files[base + shard_name("document", shard, 20)] = (size, tokens(shard, variant))
+    monkeypatch.setenv("PYTHIA_HOME", str(tmp_path))
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    with serve(files) as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        yield server
+
+
+def hub_rows(start: int, stop: int, variant: int = 0) -> np.ndarray:
+    return ((np.arange(start * 2049, stop * 2049) * 7 + variant) % 50_000).reshape(-1, 2049)
+
+
+@pytest.mark.parametrize(
+    ("model", "step", "requests"),
+    [
+        ("pythia-70m", 0, 1),
+        ("pythia-70m", 7148, 1),  # the last batch in the first shard
+        ("pythia-70m", 7149, 2),  # crosses to the second
+        ("pythia-70m", 142_999, 1),
+        ("pythia-12b-deduped", 64_341, 2),  # 9 x 30 GB / 4 MB
+    ],
+)
+def test_a_batch_of_the_hub(hub, model, step, requests):
+    data = open_source(model)
+    data.provenance()  # resolves the revision
+    hub.requests.clear()
+    hub.sent = 0
+    expected = hub_rows(step * 1024, (step + 1) * 1024, "deduped" in model)
+    np.testing.assert_array_equal(data.batch(step), expected)
+    assert data.rows.shards.reader.traffic.requests == 1 + requests
+    assert hub.sent == 1024 * 2049 * 2
+    variant = "deduped" if "deduped" in model else "standard"
+    source = f"EleutherAI/pile-{variant}-pythia-preshuffled"
+    assert data.provenance() == {"source": source, "revision": COMMIT}
+
+    hub.requests.clear()
+    np.testing.assert_array_equal(read_batch(model, step), expected)
+    assert hub.requests == []  # from the cache, by another opening
+
+
+def test_v0_has_batches_of_its_own(hub):
+    """Its step 100 reads what steps 200 and 201 of the others read."""
+    batch = read_batch("pythia-160m-v0", 100)
+    assert batch.shape == (2048, 2049)
+    np.testing.assert_array_equal(batch, hub_rows(200 * 1024, 202 * 1024))
+    assert open_source("pythia-160m-v0").total_steps == 71_500
+    with pytest.raises(
+        UsageError, match=r"step of pythia-160m-v0: 71500 is out of range; .* 71499"
+    ):
+        read_batch("pythia-160m-v0", 71_500)
+
+
+def test_open_data_are_returned_as_they_are(data):
+    assert open_source(data) is data
+    np.testing.assert_array_equal(read_batch(data, 3), data.batch(3))
+
+
+@pytest.mark.parametrize(
+    ("source", "given", "says"),
+    [
+        ("pico-8k", {}, r"unknown source 'pico-8k' .* nearest: pico-7k"),
+        ("nowhere/docs", {}, r"nowhere/docs.idx is missing"),
+        (Path("docs"), {}, r"docs.idx is missing"),
+        ("ftp://host/set", {}, "expected http:// or https://"),
+        ("pythia-70m-seed3", {}, "read its data in another order .seed 3"),
+        ("pico-7k", {"batch_size": 16}, "pico-7k has settings of its own; batch_size cannot"),
+        ("pico-7k", {"model": "pythia-70m"}, "pico-7k has settings of its own; model cannot"),
+        ("PREFIX", {}, "does not tell its seq_length; give it, or a model"),
+        ("PREFIX", SETTINGS | {"batch_size": 0}, "batch_size is 0; expected at least 1"),
+        ("PREFIX", SETTINGS | {"seed": -1}, "seed is -1; expected at least 0"),
+        ("PREFIX", {"model": "pythia-70m"}, r"has \d+ tokens, the run reads them \d+ times"),
+        ("PREFIX", {"model": "pico-70m"}, "unknown model 'pico-70m'"),
+        ("FOLDER", {"seq_length": 7, "batch_size": 3}, "holds no shard; expected files like docu"),
+    ],
+)
+def test_what_cannot_be_opened(prefix, tmp_path, source, given, says):
+    source = {"PREFIX": prefix, "FOLDER": tmp_path}.get(source, source)
+    with pytest.raises(UsageError, match=says) as error:
+        open_source(source, **given)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("step", [-1, 12])
+def test_a_step_out_of_range(data, step):
+    with pytest.raises(UsageError, match=f"{step} is out of range; expected 0 to 11"):
+        data.batch(step)
+
+
+def test_tokens_that_the_model_does_not_know(tmp_path):
+    """Files of another run, or read at a wrong place, do not pass for the model's."""
+    write_indexed_dataset(tmp_path / "docs", [np.full(1_100_000, 2000)], np.uint16)
+    with pytest.raises(UsageError, match="holds token 2000; pico-7k knows tokens 0 to 1023"):
+        read_batch(tmp_path / "docs", 0, model="pico-7k")
+
+
+# --- questions ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model", "step", "steps", "sequences"),
+    [
+        ("pythia-70m", 0, 0, 0),
+        ("pythia-70m", 3000, 3000, 3_072_000),
+        ("pythia-160m-v0", 3000, 1500, 3_072_000),  # named in batches of half the size
+        ("pythia-70m-v0", 3000, 3000, 3_072_000),
+        ("pico-7k", 512, 512, 4096),
+    ],
+)
+def test_seen_by_a_checkpoint(model, step, steps, sequences):
+    seen = seen_by(model, step)
+    assert (seen.steps, seen.sequences) == (range(steps), range(sequences))
+    assert seen.tokens == sequences * find_model(model).seq_length
+    assert seen_by(find_model(model).checkpoint(step)) == seen
+
+
+def test_step_of_a_sequence(data):
+    for index in range(36):
+        step, row = step_of_sequence(data, index)
+        np.testing.assert_array_equal(data.batch(step)[row], data.sequences(index, index + 1)[0])
+    with pytest.raises(UsageError, match="36 is out of range; expected 0 to 35"):
+        step_of_sequence(data, 36)
+
+
+def test_steps_of_documents(data):
+    """Every token of every batch is told, once, as the document's that it is."""
+    steps = document_steps(data)
+    batches = np.stack([data.batch(step) for step in range(12)])
+    told = np.zeros_like(batches)
+    documents = small_documents()
+    for document, _, step, row, at, offset, length in zip(*steps, strict=True):
+        part = documents[document][offset : offset + length]
+        np.testing.assert_array_equal(batches[step, row, at : at + length], part)
+        told[step, row, at : at + length] += 1
+    assert (told == 1).all()
+    assert steps.step.max() == 11  # not what the order holds behind the run's end
+    some = document_steps(data, [3, 9])
+    wanted = np.isin(steps.document, [3, 9])
+    for column, everything in zip(some, steps, strict=True):
+        np.testing.assert_array_equal(column, everything[wanted])
+    with pytest.raises(UsageError, match="25 is out of range; expected 0 to 24"):
+        document_steps(data, [25])
+
+
+def test_a_preshuffled_set_knows_no_documents(tmp_path):
+    (tmp_path / "document.bin").write_bytes(bytes(160))
+    data = open_source(tmp_path, seq_length=7, batch_size=5)
+    with pytest.raises(UsageError, match="does not know its documents"):
+        document_steps(data, [1])
+
+
+def plainly_found(batches: np.ndarray, wanted: list[int]) -> list[tuple[int, int, int]]:
+    return [
+        (step, row, offset)
+        for step, batch in enumerate(batches.tolist())
+        for row, sequence in enumerate(batch)
+        for offset in range(len(sequence) - len(wanted) + 1)
+        if sequence[offset : offset + len(wanted)] == wanted
+    ]
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=5), st.integers(0, 12), st.integers(0, 12))
+@settings(max_examples=60, deadline=None)
+def test_search_finds_every_place_and_no_other(tmp_path_factory, wanted, start, stop):
+    start, stop = min(start, stop), max(start, stop)
+    path = tmp_path_factory.getbasetemp() / "few_tokens"
+    if not path.with_suffix(".idx").exists():
+        write_indexed_dataset(path, small_documents(vocabulary=3), np.uint16)
+    data = open_source(path, **SETTINGS)
+    batches = np.stack([data.batch(step) for step in range(12)])
+    found = find_tokens(data, wanted, start, stop)
+    expected = [place for place in plainly_found(batches, wanted) if start <= place[0] < stop]
+    assert list(zip(*(column.tolist() for column in found), strict=True)) == expected
+
+
+def test_search_tells_how_far_it_is(data):
+    told = []
+    found = find_tokens(
+        data, data.batch(4)[2, 1:], progress=lambda done, of: told.append((done, of))
+    )
+    assert (4, 2, 1) in list(zip(*(column.tolist() for column in found), strict=True))
+    assert told == [(done, 12) for done in range(1, 13)]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "steps", "says"),
+    [
+        ([], (), "cannot search for 0 tokens; expected 1 to 8"),
+        ([1] * 9, (), "cannot search for 9 tokens"),
+        ([1.5], (), "expected 1 to 8 integers"),
+        ([1], (-1, 3), r"steps \[-1, 3\) of .* out of range; there are 12"),
+        ([1], (0, 13), r"steps \[0, 13\)"),
+    ],
+)
+def test_impossible_searches(data, wanted, steps, says):
+    with pytest.raises(UsageError, match=says):
+        find_tokens(data, wanted, *steps)
+
+
+# --- repeats --------------------------------------------------------------------------------------
+
+SMALL = Run(documents=40_000, tokens=40_000 * 50, steps=360, batch_size=64, seq_length=128)
+
+
+def test_counts_of_the_deduplicated_run():
+    assert DEDUPED_PILE.epochs == 2
+    assert DEDUPED_PILE.samples == (2 * 207_170_414_058 - 1) // 2048
+    never, once, twice = expected_shares()
+    assert (round(never, 2), round(once, 2), round(twice, 2)) == (0.08, 0.40, 0.52)
+    assert never + once + twice == pytest.approx(1)
+
+
+def test_simulation_is_the_real_order_of_equal_documents():
+    """Shares and their course: GPT-NeoX's own order, the draw and the formula agree."""
+    sizes = np.full(SMALL.documents, 50, np.int32)
+    order = build_order(sizes, 128, neox_num_samples(SMALL.steps, SMALL.batch_size), seed=1)
+    assert (order.epochs, len(order)) == (SMALL.epochs, SMALL.samples)
+    real = repeats_in_order(order, sizes, SMALL.steps, SMALL.batch_size)
+    drawn = simulate_repeats(SMALL, seed=1)
+    for found in (real, drawn):
+        assert found.times.sum() == SMALL.documents
+        assert found.first.sum() == found.times[1:].sum()
+        assert found.again.sum() == found.times[2]
+        np.testing.assert_allclose(found.shares, expected_shares(SMALL), atol=0.012)
+        tenths = found.again.reshape(10, -1).sum(1) / (found.first + found.again).reshape(
+            10, -1
+        ).sum(1)
+        np.testing.assert_allclose(tenths, expected_again(SMALL).reshape(10, -1).mean(1), atol=0.03)
+        assert found.first_repeat < 10  # repeats begin at once
+
+
+def test_repeats_in_an_order_of_any_documents(prefix):
+    """Against counting copy by copy: more epochs, lengths that differ, empty documents."""
+    steps = 120
+    data = open_source(prefix, **SETTINGS | {"steps": steps})
+    order, sizes = data.packed.order, np.asarray(data.packed.indexed.sizes)
+    begins = {}  # entry: the first sample that holds a token of it, when that is read, document
+    for position in range(len(order)):
+        for span in data.packed.spans(position):
+            at = (int(order.shuffle_idx[position]), position, span.document)
+            begins[span.entry] = min(begins.get(span.entry, at), at)
+    times, first, again = np.zeros(25, int), np.zeros(steps, int), np.zeros(steps, int)
+    for _, position, document in sorted(begins.values(), key=lambda at: at[1]):
+        if position < steps * 3:
+            (again if times[document] else first)[position // 3] += 1
+            times[document] += 1
+    assert order.epochs > 2
+    found = repeats_in_order(order, sizes, steps, 3)
+    np.testing.assert_array_equal(found.first, first)
+    np.testing.assert_array_equal(found.again, again)
+    np.testing.assert_array_equal(found.times, np.bincount(times, minlength=order.epochs + 1))
+
+
+def test_a_simulation_too_large():
+    with pytest.raises(UsageError, match="expected fewer than 2"):
+        simulate_repeats(Run(10, 10, 2**23, 1024, 2048))
+
+
+def test_progress_of_a_simulation():
+    told = []
+    simulate_repeats(SMALL, progress=lambda *done: told.append(done))
+    assert told == [(40_000, 40_000)]
