@@ -34,7 +34,7 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # this checkout's package, wherever the benchmark is started
 
-from pythia_utils.evaluation import likelihood  # noqa: E402
+from pythia_utils.evaluation import likelihood, memorization, minimal_pairs  # noqa: E402
 from pythia_utils.evaluation.sets import load_pairs  # noqa: E402
 from pythia_utils.suites.catalog import data_dir, find_model  # noqa: E402
 from pythia_utils.suites.neox_config import hf_config  # noqa: E402
@@ -205,7 +205,7 @@ def write_blimp_tasks(folder: Path, pairs: int) -> None:
 
 def worker_ours(folder: Path, options: argparse.Namespace) -> None:
     pairs = load_pairs(REFERENCE / "blimp.tar.xz", options.pairs)
-    prepared = likelihood.prepare_pairs(tokenizer(), pairs)
+    prepared = minimal_pairs.prepare_pairs(tokenizer(), pairs)
     paradigms = [pair.paradigm for pair in pairs]
     found = {}
     for name, model in swapped(folder):
@@ -307,7 +307,7 @@ def recited_by_generation(model, sequences: np.ndarray, batch: int = 1024) -> np
 
 
 def verdicts(model, sequences: np.ndarray) -> np.ndarray:
-    return likelihood.memorized(model, sequences, PROMPT, CONTINUATION)["memorized"].to_numpy()
+    return memorization.memorized(model, sequences, PROMPT, CONTINUATION)["memorized"].to_numpy()
 
 
 # --- rate -----------------------------------------------------------------------------------------
@@ -316,7 +316,9 @@ def verdicts(model, sequences: np.ndarray) -> np.ndarray:
 def bench_rate(shape: str, pairs: int, device: str, dtype: torch.dtype) -> None:
     """Floating-point operations of the model's matrices a second, over those of a matrix product."""
     model = network(shape, device=device, dtype=dtype)
-    prepared = likelihood.prepare_pairs(tokenizer(), load_pairs(REFERENCE / "blimp.tar.xz", pairs))
+    prepared = minimal_pairs.prepare_pairs(
+        tokenizer(), load_pairs(REFERENCE / "blimp.tar.xz", pairs)
+    )
     texts = np.random.default_rng(0).integers(1, 50_000, size=(48, 257))
     nodes = int(prepared.tree.sees.any(dim=2).sum()) - _padding(prepared.tree)
     measures = {
@@ -383,7 +385,7 @@ def bench_pairs_on_gpu(shape: str, options: argparse.Namespace) -> None:
 
     model = network(shape, device="cuda", dtype=torch.bfloat16)
     pairs = load_pairs(REFERENCE / "blimp.tar.xz", options.pairs)
-    prepared = likelihood.prepare_pairs(tokenizer(), pairs)
+    prepared = minimal_pairs.prepare_pairs(tokenizer(), pairs)
     with tempfile.TemporaryDirectory() as folder:
         write_blimp_tasks(Path(folder), options.pairs)
         harness = HFLM(pretrained=model, tokenizer=tokenizer(), batch_size=256)

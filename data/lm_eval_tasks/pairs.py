@@ -16,7 +16,7 @@ def minimal_pairs(
 
     Args:
         paradigm: its name.
-        source: what `evaldata.load_pairs` reads: `nano`, `blimp` or a path.
+        source: what `sets.load_pairs` reads: `nano`, `blimp` or a path.
         n: pairs of each paradigm, as there.
         _: all else that the harness knows of a task and a model.
     """

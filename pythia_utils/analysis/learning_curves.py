@@ -168,7 +168,7 @@ def below_chance_phases(
 ) -> pd.DataFrame:
     """Phases of training in which a model is systematically wrong: below chance, not at it.
 
-    Every measured accuracy after step 0 is tested (`statistics.below_chance`: exact binomial
+    Every measured accuracy after step 0 is tested (`stats.below_chance`: exact binomial
     tests, false discoveries held at a rate over the whole grid). Finds of one curve belong to one
     phase unless an accuracy at or above chance stands between them.
 

@@ -1,4 +1,4 @@
-"""What made a result: digests of files and code, safe writing, and the watermark that ends every page."""
+"""The package's own sources: which modules a text imports, and digests of their code."""
 
 from __future__ import annotations
 

@@ -18,9 +18,9 @@ from pythia_utils.base.units import duration
 from pythia_utils.cli.options import examples
 from pythia_utils.engine import runner, schedulers
 from pythia_utils.engine.kernels.options import KernelOptions
-from pythia_utils.grid import config as experiments
 from pythia_utils.grid import expand, ledger, planning, records, status
 from pythia_utils.grid.cells import Cell
+from pythia_utils.grid.config import FILE, Config, load_config
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,9 +30,9 @@ def root() -> Path:
     """The project's folder: here or above."""
     here = Path.cwd()
     for folder in (here, *here.parents):
-        if (folder / experiments.FILE).is_file():
+        if (folder / FILE).is_file():
             return folder
-    raise UsageError(f"no {experiments.FILE} in {here} or above; go to a checkout of the book")
+    raise UsageError(f"no {FILE} in {here} or above; go to a checkout of the book")
 
 
 def _grid_options(command: Callable) -> Callable:
@@ -58,8 +58,8 @@ def _grid_options(command: Callable) -> Callable:
 
 def _cells(
     names, profile, suite, models, steps, parameter, strict=False
-) -> tuple[experiments.Config, list[Cell]]:
-    config = experiments.load_config(root())
+) -> tuple[Config, list[Cell]]:
+    config = load_config(root())
     values = expand.parse_parameters(parameter)
     chosen = (names or None, suite, models or None, steps or None)
     return config, expand.expand(config, *chosen, profile, values, strict=strict)
@@ -251,7 +251,7 @@ def _status_line(one: status.Status) -> str:
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Default: stdout.")
 def records_command(experiment, suite, form, output) -> None:
     """Write the numbers of an experiment: one row a metric, model and step."""
-    config = experiments.load_config(root())
+    config = load_config(root())
     config.experiment(experiment)
     if suite is not None:
         from pythia_utils.suites import catalog

@@ -20,8 +20,8 @@ from pythia_utils.cli.grid import records_command, root, run_cells, run_command,
 from pythia_utils.cli.options import examples
 from pythia_utils.cli.published import published_command
 from pythia_utils.engine.worker import usable_cores
-from pythia_utils.grid import config as experiments
 from pythia_utils.grid import expand
+from pythia_utils.grid.config import load_config
 from pythia_utils.suites import catalog
 from pythia_utils.suites.errata import CheckpointWarning
 
@@ -220,7 +220,7 @@ def book_command(suite: str, workers: int | None) -> None:
     """Run the chapters over the records, and build the website. Prints the path to open."""
     from pythia_utils.site import build
 
-    config = experiments.load_config(root())
+    config = load_config(root())
     chapters = expand.chapters(config, suite)
     run_cells([each for each in chapters if each.inputs], config.root, workers=workers)
     click.echo(build.publish(config.root, suite))

@@ -106,7 +106,7 @@ def _environment(cell: Cell, threads: int) -> dict[str, str]:
 
 
 def _outcome(cell: Cell, done: Any, parts: dict, seconds: float) -> Outcome:
-    """What `kernels.execute` gave, as the files to keep and the facts about them."""
+    """What `execute.execute` gave, as the files to keep and the facts about them."""
     import nbformat
 
     fingerprint = cell.fingerprint(parts)

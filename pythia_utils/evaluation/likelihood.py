@@ -1,9 +1,9 @@
-"""What a model says of text: log-likelihoods of tokens, choices between minimal pairs, memorization.
+"""What a model says of text: log-likelihoods of tokens, sentences and documents.
 
 Pure functions over a model and tokens. Sequences are batched by length, and the vocabulary is projected
 onto where it is needed only; log-softmax is in float32 whatever the model's dtype; results come back in
 the order of the input and do not depend on the batch size. Minimal pairs and memorization, which need
-less than all log-likelihoods, have modules of their own (`pair_scoring`, `memorization`).
+less than all log-likelihoods, have modules of their own (`minimal_pairs`, `memorization`).
 """
 
 from __future__ import annotations
@@ -25,23 +25,9 @@ from pythia_utils.evaluation.inference import (
     target_logits,
     tokens_that_fit,
 )
-from pythia_utils.evaluation.memorization import memorized
-from pythia_utils.evaluation.minimal_pairs import PreparedPairs, prepare_pairs, score_minimal_pairs
 
 if TYPE_CHECKING:
     from transformers import GPTNeoXForCausalLM, PreTrainedTokenizerBase
-
-__all__ = [
-    "LN2",
-    "PreparedPairs",
-    "document_losses",
-    "memorized",
-    "perplexity",
-    "prepare_pairs",
-    "score_minimal_pairs",
-    "sentence_logprobs",
-    "token_logprobs",
-]
 
 LN2 = math.log(2)  # nats in a bit
 

@@ -3,7 +3,7 @@
 A pair's margin, log p(good) - log p(bad), is a sum of logits less a sum of normalizers. What both
 sentences begin with cancels in it; so does the normalizer of the first token that differs, whose two
 logits suffice. The vocabulary is projected onto at the positions after that alone, and what any sentences
-begin with in common goes through the network once (`token_tree`).
+begin with in common goes through the network once (`prefix_tree`).
 
 Pairs are prepared once for a tokenizer, and then scored with any number of its models.
 """

@@ -1,7 +1,7 @@
 """Which cells must run, and in which order.
 
 `plan` compares each cell with the ledger and tells in words why it must run: `new`, `notebook
-changed`, `package changed (scoring.py)`, `checkpoint changed`, `failed before`, `output missing`, ...
+changed`, `package changed (base/units.py)`, `checkpoint changed`, `failed before`, `output missing`, ...
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def plan(
     """Each cell with the reason why it must run, in words, or None if it need not.
 
     Args:
-        cells: from `experiments.expand` or `experiments.chapters`.
+        cells: from `expand.expand` or `expand.chapters`.
         ledger: the history to compare with.
         rerun: by default all that is not up to date runs; `failed` and `stale` take only those;
             `all` runs everything again.
@@ -130,7 +130,7 @@ def _size(path: Path) -> int | None:
 
 
 def _difference(new: dict[str, Any], old: dict[str, Any]) -> str:
-    """Which parts of two fingerprints differ: `notebook changed, package changed (scoring.py)`."""
+    """Which parts of two fingerprints differ: `notebook changed, package changed (base/units.py)`."""
     reasons = ["notebook changed"] if new["notebook"] != old.get("notebook") else []
     for part in ("parameters", "package"):
         if changed := _changed(new[part], old.get(part, {})):

@@ -3,7 +3,7 @@
 The `standard` variant holds the documents of every domain, extra copies of some of them
 (`duplicates`) and sequences of random words planted a known number of times at known places of
 training (`memorization`). `deduped` holds each distinct document once; it is therefore read for
-more than one epoch, as the deduplicated Pile is. Order and batches are GPT-NeoX's, from `data_order`.
+more than one epoch, as the deduplicated Pile is. Order and batches are GPT-NeoX's, from `training_data.order`.
 
 Files in `PYTHIA_HOME/suites/<suite>/corpus/`:
   tokenizer.json                       byte-level BPE, trained on the corpus

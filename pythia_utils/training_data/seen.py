@@ -79,7 +79,7 @@ class DocumentSteps(NamedTuple):
 
 
 def document_steps(data: TrainingData, documents: Iterable[int] | None = None) -> DocumentSteps:
-    """The steps that read some documents, or all. Memory grows with the whole order: see `data_order`.
+    """The steps that read some documents, or all. Memory grows with the whole order: see `training_data.order`.
 
     Raises:
         OutOfRangeError: there is no such document.

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
-from pythia_utils.evaluation import inference, likelihood
+from pythia_utils.evaluation import inference, likelihood, memorization
 from pythia_utils.evaluation.prefix_tree import ROW, build_tree, common_prefix
 
 
@@ -90,7 +90,7 @@ def test_scores_survive_want_of_memory(monkeypatch):
 
     monkeypatch.setattr(model.gpt_neox, "forward", small)
     np.testing.assert_allclose(likelihood.token_logprobs(model, rows), expected, atol=1e-5)
-    assert len(likelihood.memorized(model, rows, 4, 2)) == 9
+    assert len(memorization.memorized(model, rows, 4, 2)) == 9
 
 
 def tiny():

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
 
 from pythia_utils.base.errors import UsageError
-from pythia_utils.evaluation import inference, likelihood
+from pythia_utils.evaluation import inference, likelihood, minimal_pairs
 
 VOCAB = 50
 SEQUENCES = [[1, 2, 3], [4, 5], [6, 7, 8, 9, 10, 11, 12], [1, 2, 3, 4], [9, 8]]
@@ -122,8 +122,8 @@ def random_pairs():
 def test_a_pair_and_its_mirror_have_opposite_margins(model, tokenizer):
     pairs = [pair("the dog sleeps", "the dog sleep"), pair("the dogs sleep", "the dogs sleeps")]
     mirrored = [pair(p.bad, p.good) for p in pairs]
-    there = likelihood.score_minimal_pairs(model, tokenizer, pairs)
-    back = likelihood.score_minimal_pairs(model, tokenizer, mirrored)
+    there = minimal_pairs.score_minimal_pairs(model, tokenizer, pairs)
+    back = minimal_pairs.score_minimal_pairs(model, tokenizer, mirrored)
     assert there["margin"].to_numpy() == pytest.approx(-back["margin"].to_numpy(), abs=1e-5)
     assert (there["correct"] != back["correct"]).all()
 
@@ -139,7 +139,7 @@ def test_margins_equal_a_plain_loop(model, tokenizer):
         "sleeps the",
     ]
     pairs = [pair(good, bad) for good in texts for bad in texts]
-    found = likelihood.score_minimal_pairs(model, tokenizer, pairs)
+    found = minimal_pairs.score_minimal_pairs(model, tokenizer, pairs)
     plain = {t: sum(plain_logprobs(model, [0, *tokenizer(t)["input_ids"]])) for t in texts}
     assert found["margin"].tolist() == pytest.approx(
         [plain[p.good] - plain[p.bad] for p in pairs], abs=1e-4
@@ -150,7 +150,7 @@ def test_margins_in_bfloat16_are_near_a_plain_loop(model, tokenizer):
     half = GPTNeoXForCausalLM(model.config).to(torch.bfloat16).eval()
     half.load_state_dict(model.state_dict())
     pairs = [pair("the dog sleeps", "the cat sleep"), pair("dogs sleep the cat", "cat sleeps")]
-    found = likelihood.score_minimal_pairs(half, tokenizer, pairs)["margin"].tolist()
+    found = minimal_pairs.score_minimal_pairs(half, tokenizer, pairs)["margin"].tolist()
     for value, p in zip(found, pairs, strict=True):
         good, bad = (
             sum(plain_logprobs(half, [0, *tokenizer(t)["input_ids"]])) for t in (p.good, p.bad)
@@ -160,8 +160,8 @@ def test_margins_in_bfloat16_are_near_a_plain_loop(model, tokenizer):
 
 @pytest.mark.parametrize("batch_tokens", [1, 64, 10_000])
 def test_batch_size_and_order_of_pairs_change_nothing(model, tokenizer, random_pairs, batch_tokens):
-    reference = likelihood.score_minimal_pairs(model, tokenizer, random_pairs)
-    prepared = likelihood.prepare_pairs(tokenizer, random_pairs[::-1])
+    reference = minimal_pairs.score_minimal_pairs(model, tokenizer, random_pairs)
+    prepared = minimal_pairs.prepare_pairs(tokenizer, random_pairs[::-1])
     assert len(prepared.tree.ids) > 3, "several rows, so that batches differ"
     found = prepared.score(model, batch_tokens)[::-1].reset_index(drop=True)
     np.testing.assert_allclose(found["margin"], reference["margin"], atol=1e-5)
@@ -169,7 +169,7 @@ def test_batch_size_and_order_of_pairs_change_nothing(model, tokenizer, random_p
 
 
 def test_prepared_pairs_serve_several_models(model, tokenizer, random_pairs):
-    prepared = likelihood.prepare_pairs(tokenizer, random_pairs)
+    prepared = minimal_pairs.prepare_pairs(tokenizer, random_pairs)
     torch.manual_seed(1)
     other = GPTNeoXForCausalLM(model.config).eval()
     eager = GPTNeoXForCausalLM._from_config(model.config, attn_implementation="eager").eval()
@@ -184,27 +184,27 @@ def test_prepared_pairs_serve_several_models(model, tokenizer, random_pairs):
 
 def test_what_cancels_is_not_computed(tokenizer):
     """The pair differs in its second word of three: two logits and one normalizer a sentence remain."""
-    prepared = likelihood.prepare_pairs(tokenizer, [pair("the dog sleeps", "the cat sleeps")])
+    prepared = minimal_pairs.prepare_pairs(tokenizer, [pair("the dog sleeps", "the cat sleeps")])
     assert prepared.scored.shape == (2, 4)
     assert len(prepared.normalized) == 2
-    last = likelihood.prepare_pairs(tokenizer, [pair("the dog sleeps", "the dog sleep")])
+    last = minimal_pairs.prepare_pairs(tokenizer, [pair("the dog sleeps", "the dog sleep")])
     assert last.scored.shape == (2, 2)
     assert len(last.normalized) == 0
 
 
 def test_equal_sentences_and_beginnings_are_run_once(tokenizer):
     pairs = [pair("the dog sleeps", "the dog sleep"), pair("the dog sleeps", "the dog the")]
-    prepared = likelihood.prepare_pairs(tokenizer, pairs)
+    prepared = minimal_pairs.prepare_pairs(tokenizer, pairs)
     assert (prepared.tree.depths > 0).sum() == 2  # after end-of-text: "the", "the dog"
 
 
 def test_an_empty_sentence_is_refused(tokenizer):
     with pytest.raises(UsageError, match="pair 1: its bad sentence '' is empty"):
-        likelihood.prepare_pairs(tokenizer, [pair("the", "dog"), pair("the", "")])
+        minimal_pairs.prepare_pairs(tokenizer, [pair("the", "dog"), pair("the", "")])
 
 
 def test_an_attention_without_masks_is_refused(model, tokenizer):
-    prepared = likelihood.prepare_pairs(tokenizer, [pair("the", "dog")])
+    prepared = minimal_pairs.prepare_pairs(tokenizer, [pair("the", "dog")])
     other = copy.deepcopy(model)
     other.config._attn_implementation = "flash_attention_2"
     with pytest.raises(UsageError, match="'flash_attention_2' takes no mask; expected 'sdpa'"):
@@ -212,13 +212,13 @@ def test_an_attention_without_masks_is_refused(model, tokenizer):
 
 
 def test_no_pairs_give_no_rows(model, tokenizer):
-    frame = likelihood.score_minimal_pairs(model, tokenizer, [])
+    frame = minimal_pairs.score_minimal_pairs(model, tokenizer, [])
     assert frame.columns.tolist() == ["phenomenon", "good", "bad", "margin", "correct"]
     assert frame.empty
 
 
 def test_a_tie_is_not_correct(model, tokenizer):
-    scores = likelihood.score_minimal_pairs(model, tokenizer, [pair("the dog", "the dog")])
+    scores = minimal_pairs.score_minimal_pairs(model, tokenizer, [pair("the dog", "the dog")])
     assert scores["margin"].item() == 0
     assert not scores["correct"].item()
 

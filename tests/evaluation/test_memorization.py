@@ -9,7 +9,7 @@ from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
 from pythia_utils.base.errors import UsageError
 from pythia_utils.evaluation import memorization
-from pythia_utils.evaluation.likelihood import memorized
+from pythia_utils.evaluation.memorization import memorized
 
 VOCAB, PROMPT, CONTINUATION = 40, 6, 9
 

@@ -10,7 +10,6 @@ from helpers.commands import ROOT
 
 from pythia_utils.base.errors import UsageError
 from pythia_utils.grid import expand as grid_expand
-from pythia_utils.grid.cells import Cell
 from pythia_utils.grid.config import load_config
 from pythia_utils.grid.expand import chapters, expand, parse_parameters
 from pythia_utils.grid.notebooks import check_parameters
@@ -243,14 +242,11 @@ def test_types_are_those_of_the_annotations(tmp_path, annotation, good, bad):
         f'"source": ["x: {annotation} = None"]}}]}}'
     )
 
-    def cell(value):
-        return Cell("id", "e", notebook, {"x": value}, tmp_path, tmp_path)
-
     for value in good:
-        check_parameters(cell(value))
+        check_parameters(notebook, {"x": value})
     for value in bad:
         with pytest.raises(UsageError, match="parameter 'x'"):
-            check_parameters(cell(value))
+            check_parameters(notebook, {"x": value})
 
 
 def test_without_an_annotation_the_default_tells_the_type(tmp_path):
@@ -260,9 +256,9 @@ def test_without_an_annotation_the_default_tells_the_type(tmp_path):
         '{"cells": [{"cell_type": "code", "metadata": {"tags": ["parameters"]}, '
         f'"source": {source}}}]}}'
     )
-    check_parameters(Cell("id", "e", notebook, {"a": 2, "b": "x", "c": 1}, tmp_path, tmp_path))
+    check_parameters(notebook, {"a": 2, "b": "x", "c": 1})
     with pytest.raises(UsageError, match="must be int, not 'x'"):
-        check_parameters(Cell("id", "e", notebook, {"a": "x"}, tmp_path, tmp_path))
+        check_parameters(notebook, {"a": "x"})
 
 
 def test_parameters_of_the_command_line_are_yaml():

@@ -1,4 +1,4 @@
-"""A stand-in for `kernels.execute` that takes a hundredth of a second: for tests of all that is around it."""
+"""A stand-in for `execute.execute` that takes a hundredth of a second: for tests of all that is around it."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def fields(phenomena: list[str]) -> dict[str, str]:
 
 
 def heights(curves: pd.DataFrame) -> pd.DataFrame:
-    """Mean accuracy over training (`trajectories.mean_over_training`), a row a model, a column a subset."""
+    """Mean accuracy over training (`learning_curves.mean_over_training`), a row a model, a column a subset."""
     rows = []
     for (model, subset), curve in curves.groupby(["model", "subset"], sort=False):
         curve = curve.sort_values("step")
@@ -98,7 +98,7 @@ def agreements(values: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         A row a comparison: compared (what differs, in words), orders, items, rho, low, high, w,
-        p_value (`trajectories.order_agreement`). Empty if there is nothing to compare, or fewer
+        p_value (`learning_curves.order_agreement`). Empty if there is nothing to compare, or fewer
         than four phenomena.
     """
     rows = []
@@ -179,7 +179,7 @@ def named_phases(phases: pd.DataFrame, attraction: pd.DataFrame) -> pd.DataFrame
     distractor alone raised the accuracy at the phase's deepest step (its interval above 0).
 
     Args:
-        phases: of `trajectories.below_chance_phases`.
+        phases: of `learning_curves.below_chance_phases`.
         attraction: records of that gain: columns model, subset, step, value, low.
 
     Returns:

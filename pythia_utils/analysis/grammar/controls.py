@@ -24,7 +24,7 @@ from pythia_utils.analysis.stats import (
     wilson_interval,
     with_normal_interval,
 )
-from pythia_utils.evaluation.likelihood import score_minimal_pairs
+from pythia_utils.evaluation.minimal_pairs import score_minimal_pairs
 from pythia_utils.evaluation.pair_files import MinimalPair
 from pythia_utils.suites.catalog import find_model, suite
 from pythia_utils.training_data.source import open_source
@@ -72,7 +72,7 @@ def with_controls(
     """Scored pairs with what they are and how they differ besides grammar.
 
     Args:
-        scores: of `scoring.score_minimal_pairs`.
+        scores: of `minimal_pairs.score_minimal_pairs`.
         pairs: the same pairs.
         tokenizer: the model's.
         counts: of `token_counts`; without them there is no frequency difference.
@@ -176,7 +176,7 @@ def controls(scores: pd.DataFrame) -> pd.DataFrame:
         A row a phenomenon, then `all`. Columns phenomenon; `matched`, the accuracy on pairs of
         equal length; `unigram`, that of a model of token frequencies alone, a tie counting half;
         `length` and `frequency`, the rank correlation of being right with that difference, of
-        frequency on pairs of equal length (`statistics.rank_correlation` within paradigms, twins
+        frequency on pairs of equal length (`stats.rank_correlation` within paradigms, twins
         being clusters). Each also with `_n` (pairs), `_low` and `_high` (95%; of accuracies
         Wilson's) and `_stderr` (of correlations the half-width over 1.96). nan where there is
         nothing to tell, such as no pair wrong.
@@ -217,7 +217,7 @@ def attraction(
     """Accuracy gained when the distractor tempts to nothing: the same pairs, one noun changed.
 
     The error is that of a mean of differences of pairs, twins taken together
-    (`statistics.ratio_and_stderr`).
+    (`stats.ratio_and_stderr`).
 
     Args:
         model, tokenizer: what scored the pairs.

@@ -24,7 +24,7 @@ def accuracies(table: pd.DataFrame, paradigms: pd.DataFrame, by: str = "phenomen
     """A point with its interval a row, the best on top; thin lines and dots where it is a mean.
 
     Args:
-        table: of `pair_controls.accuracy`.
+        table: of `controls.accuracy`.
         paradigms: the same by paradigm: a dot each.
         by: the column that names the rows.
     """
@@ -76,8 +76,8 @@ def controls(summary: pd.DataFrame, table: pd.DataFrame) -> Figure:
     Right: rank correlation of being right with the difference in frequency and in length.
 
     Args:
-        summary: of `pair_controls.accuracy`.
-        table: of `pair_controls.controls`; its row `all` stands below, without an accuracy.
+        summary: of `controls.accuracy`.
+        table: of `controls.controls`; its row `all` stands below, without an accuracy.
     """
     figure, (left, right) = plt.subplots(
         1, 2, figsize=(7.4, 1.4 + 0.34 * len(table)), sharey=True, width_ratios=(1, 1)

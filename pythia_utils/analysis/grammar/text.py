@@ -20,7 +20,7 @@ def milestone_table(milestones: pd.DataFrame, name: str = "onset") -> pd.DataFra
     A dash means never; nothing, that the phenomenon is not among that model's.
 
     Args:
-        milestones: of `trajectories.milestones`.
+        milestones: of `learning_curves.milestones`.
         name: `onset` or `plateau`.
     """
     low, high = ("low", "high") if name == "onset" else (f"{name}_low", f"{name}_high")

@@ -1,4 +1,4 @@
-"""Figures of the chapter on memorization, in the style of `figures`."""
+"""Figures of the chapter on memorization, in the style of `analysis.plots`."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def by_tenth(frame: pd.DataFrame) -> Figure:
     """The gain of the documents of each tenth of training, a line a model.
 
     Args:
-        frame: of `memorization_tables.gains`, one step a model.
+        frame: of `tables.gains`, one step a model.
     """
     figure, axes = plt.subplots(figsize=(7.2, 3.8))
     _model_lines(axes, frame, frame["number"] + 1)
@@ -98,7 +98,7 @@ def forgetting(frame: pd.DataFrame, total_steps: int) -> Figure:
     """The gain of the documents of some tenths at each checkpoint of one model: learnt, then lost.
 
     Args:
-        frame: of `memorization_tables.gains`, for one model.
+        frame: of `tables.gains`, for one model.
         total_steps: of training.
     """
     figure, axes = plt.subplots(figsize=(7.2, 3.8))
@@ -203,7 +203,7 @@ def published_growth(frame: pd.DataFrame, fits: dict) -> Figure:
 
     Args:
         frame: columns model, variant, n_params, memorized.
-        fits: a `statistics.PowerLaw` for each variant.
+        fits: a `stats.PowerLaw` for each variant.
     """
     figure, axes = plt.subplots(figsize=(6.8, 4))
     markers = {"standard": ("o", ACCENT), "deduped": ("s", REFERENCE)}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.stats import t as student
 
-from pythia_utils.analysis import stats as statistics
+from pythia_utils.analysis import stats
 from pythia_utils.analysis.order_tests import equivalence, trend_of
 from pythia_utils.suites.catalog import data_dir, find_model
 
@@ -17,11 +17,11 @@ def with_intervals(records: pd.DataFrame) -> pd.DataFrame:
     The interval of a matched share is cut to [0, 1]; it has no width where all documents are alike.
     """
     n = records["n"].to_numpy(float)
-    half = stats.t.ppf(0.975, np.maximum(n - 1, 1)) * records["stderr"]
+    half = student.ppf(0.975, np.maximum(n - 1, 1)) * records["stderr"]
     frame = records.assign(low=records["value"] - half, high=records["value"] + half)
     matched, shares = records["metric"] == "matched", records["metric"] == "memorized"
     frame.loc[matched, ["low", "high"]] = frame.loc[matched, ["low", "high"]].clip(0, 1)
-    low, high = statistics.wilson_interval(frame["value"][shares] * n[shares], n[shares])
+    low, high = stats.wilson_interval(frame["value"][shares] * n[shares], n[shares])
     frame.loc[shares, "low"], frame.loc[shares, "high"] = low, high
     return frame
 
@@ -74,7 +74,7 @@ def against(first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, str]) -
         n = (row.n_x, row.n_y)
         k = (round(row.value_x * row.n_x), round(row.value_y * row.n_y))
         shown = [f"{count} of {tested:,}" for count, tested in zip(k, n, strict=True)]
-        rows.append((row.model, row.step, *shown, *statistics.difference_interval(k, n)))
+        rows.append((row.model, row.step, *shown, *stats.difference_interval(k, n)))
     columns = ["model", "step", *names, "difference", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -149,7 +149,7 @@ def predictions(records: pd.DataFrame, model: str) -> pd.DataFrame:
             if whole:
                 rows.append((row.model, row.step, metric, len(found & truth), len(whole)))
     frame = pd.DataFrame(rows, columns=["model", "step", "metric", "hits", "n"])
-    low, high = statistics.wilson_interval(frame["hits"], frame["n"])
+    low, high = stats.wilson_interval(frame["hits"], frame["n"])
     return frame.assign(value=frame["hits"] / frame["n"], low=low, high=high)
 
 
@@ -164,7 +164,7 @@ def published() -> pd.DataFrame:
         (Wilson, 95%).
     """
     frame = pd.read_csv(data_dir() / "published" / "memorized.csv", comment="#")
-    low, high = statistics.wilson_interval(frame["memorized"], frame["tested"])
+    low, high = stats.wilson_interval(frame["memorized"], frame["tested"])
     models = [find_model(name) for name in frame["model"]]
     return frame.assign(
         variant=[model.variant for model in models],

@@ -15,8 +15,8 @@ def copies(shares: pd.DataFrame, gains: pd.DataFrame, model: str) -> str:
     """What a model recites by number of copies, and what a single copy leaves.
 
     Args:
-        shares: `memorization_tables.numbered(…, "copies")` of one step a model.
-        gains: `memorization_tables.gains(…, "copies")` of the same.
+        shares: `tables.numbered(…, "copies")` of one step a model.
+        gains: `tables.gains(…, "copies")` of the same.
         model: one of theirs.
     """
     if shares.empty:
@@ -35,7 +35,7 @@ def position(counts: pd.DataFrame, model: str, bound: float) -> str:
     """Dispersion, trend and equivalence of the memorized sequences along training.
 
     Args:
-        counts: `memorization_tables.counts(…, "block")` of the model's last step.
+        counts: `tables.counts(…, "block")` of the model's last step.
         model: its name.
         bound: ratio of rates at the two ends of training that counts as equal.
     """
@@ -64,7 +64,7 @@ def texts(classes: pd.DataFrame, model: str, least: int = 32) -> str:
     """How many of the memorized training sequences hold an often repeated text.
 
     Args:
-        classes: `memorization_tables.counts(…, "text")` of the model's last step.
+        classes: `tables.counts(…, "text")` of the model's last step.
         model: its name.
         least: copies that are often.
     """
@@ -82,8 +82,8 @@ def experiment(trends: pd.DataFrame, counts: pd.DataFrame, model: str) -> str:
     """Whether the tenth of training matters to planted documents.
 
     Args:
-        trends: of `memorization_tables.gain_trends`.
-        counts: `memorization_tables.counts(…, "tenth")` of the model's last step.
+        trends: of `tables.gain_trends`.
+        counts: `tables.counts(…, "tenth")` of the model's last step.
         model: its name.
     """
     if trends.empty or model not in set(trends["model"]):
@@ -133,7 +133,7 @@ def early(found: pd.DataFrame, model: str) -> str:
     """How much of what a model memorizes in the end it has memorized halfway.
 
     Args:
-        found: of `memorization_tables.predictions`.
+        found: of `tables.predictions`.
         model: the one whose end is predicted.
     """
     own = found[(found["metric"] == "recall") & (found["model"] == model)].sort_values("step")

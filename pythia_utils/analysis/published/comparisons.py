@@ -44,7 +44,7 @@ def accuracies(version: str, shots: int = 0, step: int | None = None) -> pd.Data
         step: only that step.
 
     Returns:
-        Columns as of `published_summary.summary`, and task (its title).
+        Columns as of `summary.summary`, and task (its title).
     """
     frame = summary(shots=shots, version=version)
     frame = frame[(frame["metric"] == "accuracy") & frame["subset"].isin(TASKS)]

@@ -66,7 +66,7 @@ def read(source: str | Path | None = None) -> Published:
     """Read the published evaluations.
 
     Args:
-        source: as in `published_files.result_files`.
+        source: as in `files.result_files`.
 
     Raises:
         UsageError: no such source, or a file in it that is no result of the harness.

@@ -41,7 +41,7 @@ _HEADER = f"""\
 
 
 def summarise(records: pd.DataFrame) -> pd.DataFrame:
-    """Means over the tasks of `published.read`'s records.
+    """Means over the tasks of `evaluations.read`'s records.
 
     A mean over paradigms or subjects gives each the same weight, and its standard error is
     sqrt(Σ se²) / k: that of drawing other items, the k paradigms being fixed. Every checkpoint was

@@ -1,4 +1,4 @@
-"""Figures of the chapter on training data, in the style of `figures`."""
+"""Figures of the chapter on training data, in the style of `analysis.plots`."""
 
 from __future__ import annotations
 

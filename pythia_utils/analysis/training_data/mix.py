@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from pythia_utils.analysis import stats as statistics
+from pythia_utils.analysis import stats
 from pythia_utils.base.errors import UsageError
 from pythia_utils.nano import documents as nano_documents
 
@@ -31,7 +31,7 @@ def domain_counts(pieces: pd.DataFrame, total_steps: int, parts: int = 10) -> pd
 
 
 def domain_shares(counts: pd.DataFrame, total_steps: int) -> pd.DataFrame:
-    """`domain_counts` as shares of each part's documents, for `figures_training_data.over_training`.
+    """`domain_counts` as shares of each part's documents, for `figures.over_training`.
 
     Returns:
         Columns step (the middle of the part), domain, value, low and high (Wilson's 95% interval).
@@ -41,7 +41,7 @@ def domain_shares(counts: pd.DataFrame, total_steps: int) -> pd.DataFrame:
     lines = []
     for domain in counts:
         k = counts[domain].to_numpy()
-        low, high = statistics.wilson_interval(k, n)
+        low, high = stats.wilson_interval(k, n)
         line = {"step": middle, "domain": domain, "value": k / n, "low": low, "high": high}
         lines.append(pd.DataFrame(line))
     return pd.concat(lines, ignore_index=True)
@@ -78,9 +78,9 @@ def homogeneity(counts: pd.DataFrame) -> Homogeneity:
     counts = counts.loc[counts.sum(axis=1) > 0, counts.sum() > 0]
     if min(counts.shape) < 2:
         raise UsageError(f"one mix needs two rows and columns to compare; got {counts.shape}")
-    from scipy import stats
+    from scipy.stats import chi2_contingency
 
-    test = stats.chi2_contingency(counts, correction=False)
+    test = chi2_contingency(counts, correction=False)
     scale = counts.to_numpy().sum() * (min(counts.shape) - 1)
     shares = counts.div(counts.sum(axis=1), axis=0)
     gaps = (shares - counts.sum() / counts.to_numpy().sum()).abs()
@@ -120,7 +120,7 @@ def read_before(pieces: pd.DataFrame, total_steps: int, parts: int = 50) -> pd.D
     begun = pieces[pieces["begins"]]
     part = begun["step"] * parts // total_steps
     again = (begun["earlier"] > 0).groupby(part).agg(["sum", "size", "mean"])
-    low, high = statistics.wilson_interval(again["sum"], again["size"])
+    low, high = stats.wilson_interval(again["sum"], again["size"])
     middle = (again.index.to_numpy() + 0.5) * total_steps / parts
     return pd.DataFrame(
         {"step": middle, "value": again["mean"].to_numpy(), "low": low, "high": high}

@@ -1,8 +1,8 @@
 """Run one notebook in a fresh kernel of this very interpreter, and be able to stop them all.
 
 Papermill injects the parameters and runs the cells. Through its own seam, an engine, every kernel
-is started with the environment and folder that we choose, warm (`warm_kernels.py`) or cold, and is
-watched (`kernel_watch.py`): kernels have sessions of their own, so a Ctrl-C in the terminal does
+is started with the environment and folder that we choose, warm (`warm.py`) or cold, and is
+watched (`watch.py`): kernels have sessions of their own, so a Ctrl-C in the terminal does
 not reach them and we must kill them, with all that they started.
 
 This module imports papermill (0.2 s); import it late. Threads are safe: papermill's `cwd` argument,

@@ -1,6 +1,6 @@
 """A process that has the heavy imports done and forks itself: each fork becomes a notebook's kernel.
 
-`warm_kernels.py` starts it, names the modules to import, and talks to it in lines of JSON over the
+`warm.py` starts it, names the modules to import, and talks to it in lines of JSON over the
 socket that is its standard input:
 
     it tells, once    {"ready": true}, or {"failed": "ImportError: ..."} and it ends

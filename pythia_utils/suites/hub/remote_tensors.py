@@ -91,7 +91,7 @@ class HubTensors:
     """A revision of a model on the Hub; everything is read from its commit.
 
     Attributes:
-        revision: as `hub.describe` tells it.
+        revision: as `api.describe` tells it.
         reader: fetches ranges; `reader.traffic` counts what they moved.
     """
 

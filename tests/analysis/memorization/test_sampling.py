@@ -12,7 +12,7 @@ from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerF
 
 from pythia_utils.analysis.memorization import sampling as measure
 from pythia_utils.base.errors import UsageError
-from pythia_utils.evaluation import likelihood
+from pythia_utils.evaluation import memorization
 from pythia_utils.suites.catalog import find_model
 from pythia_utils.training_data.source import open_source
 
@@ -134,7 +134,7 @@ def test_examples_agree_with_the_verdicts(model, tokenizer, tokens):
         )  # fmt: skip
     mixed = np.vstack([known.numpy(), tokens[2:]])
     shown = measure.examples(model, tokenizer, mixed, 5)
-    verdicts = likelihood.memorized(model, mixed, 5, 7)["memorized"]
+    verdicts = memorization.memorized(model, mixed, 5, 7)["memorized"]
     assert ((shown["truth"] == shown["model"]) == verdicts).all()
     assert verdicts[:2].all()
     assert shown["prompt"][2].split() == [f"w{i}" for i in mixed[2, :5]]
