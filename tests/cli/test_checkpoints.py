@@ -174,7 +174,9 @@ def test_progress_and_an_interrupt_that_loses_nothing(server, files):
     """In a process of its own: Ctrl-C ends it within seconds, and the next call goes on."""
     size = len(files["step0"][WEIGHTS])
     server.bytes_per_second = size / 20
-    code = "from pythia_utils.cli import main, checkpoints as c; c._Progress.every = .1; main.main()"
+    code = (
+        "from pythia_utils.cli import main, checkpoints as c; c._Progress.every = .1; main.main()"
+    )
     command = [sys.executable, "-c", code, "fetch", MODEL, "--step", "0"]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=os.environ)
     deadline = time.monotonic() + 60
