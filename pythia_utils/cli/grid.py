@@ -262,7 +262,7 @@ def records_command(experiment, suite, form, output) -> None:
         raise UsageError(f"--output {output}: there is no folder {output.absolute().parent}")
     if form == "parquet" and output is None and sys.stdout.isatty():
         raise UsageError("--format parquet is not for a screen; expected --output FILE")
-    frame = records.read(experiment, suite, records.runs_dir(config.root))
+    frame = records.read_all(experiment, suite, records.runs_dir(config.root))
     text = _contents(frame, form)
     if output is None:
         sys.stdout.buffer.write(text)

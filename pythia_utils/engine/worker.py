@@ -22,7 +22,7 @@ from pythia_utils.engine import gpus
 from pythia_utils.grid import records
 from pythia_utils.grid.cells import Cell
 from pythia_utils.grid.ledger import Outcome
-from pythia_utils.suites.checkpoints import resolved
+from pythia_utils.suites.checkpoints import renew, resolved
 
 if TYPE_CHECKING:
     from pythia_utils.engine.kernels.options import KernelOptions
@@ -60,6 +60,8 @@ def run_cell(
     started = time.monotonic()
     try:
         with _at_hand(cell, source) as here, gpus.own().lent(here) as devices:
+            if here.checkpoint is not None:
+                renew(here.checkpoint, here.commit)
             parts = here.parts()
             environment = _environment(here, threads) | devices
             done = execute.execute(here.notebook, here.parameters, here.root, environment, options)
@@ -125,7 +127,7 @@ def _outcome(cell: Cell, done: Any, parts: dict, seconds: float) -> Outcome:
     outcome = replace(outcome, notebook_bytes=len(notebook))
     if done.error:
         return replace(outcome, files={FAILED: notebook})
-    frame = records.from_notebook(done.notebook)
+    frame = records.from_notebook(done.notebook, cell.explicit)
     if frame is None:
         return replace(outcome, files={NOTEBOOK: notebook})
     table = records.to_bytes(frame)

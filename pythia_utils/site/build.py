@@ -120,8 +120,7 @@ def stage(root: Path, suite: str) -> list[Page]:
 def _pages(folder: Path, suite: catalog.Suite, book: Book) -> Iterator[Page]:
     for experiment in book.experiments:
         for model in suite.models:
-            for path in sorted((folder / experiment / model).glob("step*[0-9].ipynb")):
-                yield Page(experiment, model, int(path.stem.removeprefix("step")), path)
+            yield from site_pages.pages_below(folder / experiment / model, experiment, model)
 
 
 def _files(

@@ -81,7 +81,7 @@ def test_all_means_every_model_and_each_models_own_steps(root):
 def test_the_command_line_overrides_the_profile(root):
     config = load_config(root)
     cells = expand(config, ["measure"], models=["pico-234k"], steps=[4, 4], parameters={"scale": 5})
-    assert [cell.id for cell in cells] == ["pico/measure/pico-234k/step000004"]
+    assert [cell.id for cell in cells] == ["pico/measure/pico-234k/step000004@scale=5"]
     assert cells[0].parameters["scale"] == 5
     assert expand(config, steps=[4]) == [c for c in expand(config) if c.parameters["step"] == 4]
     # What click gives for an option that was not used changes nothing.

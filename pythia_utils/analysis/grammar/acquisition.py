@@ -12,7 +12,7 @@ import pandas as pd
 from pythia_utils.analysis.grammar.distractors import WRONG_RULES
 from pythia_utils.analysis.learning_curves import mean_over_training, order_agreement
 from pythia_utils.analysis.stats import difference_interval, mean_and_stderr, wilson_interval
-from pythia_utils.evaluation.sets import blimp_paradigms
+from pythia_utils.evaluation.blimp import blimp_paradigms
 from pythia_utils.nano.grammar import PHENOMENA
 from pythia_utils.suites.catalog import find_model, suite
 

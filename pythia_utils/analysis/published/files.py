@@ -18,14 +18,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pythia_utils.analysis.published.origin import COMMIT, REPOSITORY
 from pythia_utils.base.errors import UsageError
 from pythia_utils.base.http import FetchError
 from pythia_utils.suites.catalog import Checkpoint, Model, suite
 from pythia_utils.suites.folders import home
 
-REPOSITORY = "EleutherAI/pythia"
-COMMIT = "a19eecb807ec2c79a39ebf18108816e6ffffc1d5"
-LICENCE = "Apache-2.0"
 # Of the files' names and contents at that commit. Not of the archive: GitHub packs it anew at will.
 CONTENTS = "6c7d2b1848eca382083235c4a9b16278b7b7d86e20fa9ab95b14be5d36dfca21"
 URL = f"https://codeload.github.com/{REPOSITORY}/tar.gz/{COMMIT}"

@@ -40,7 +40,7 @@ from pythia_utils.analysis.published.summary import (
 )
 from pythia_utils.base.errors import UsageError
 from pythia_utils.base.http import FetchError
-from pythia_utils.evaluation.sets import blimp_paradigms
+from pythia_utils.evaluation.blimp import blimp_paradigms
 from pythia_utils.grid.records import COLUMNS
 
 ARCHIVE = Path(os.environ.get("PYTHIA_REFERENCE", "../shared/reference")) / "pythia-evals.tar.xz"
@@ -98,6 +98,8 @@ def test_a_file_becomes_records_of_its_checkpoint(tmp_path):
         "step": 3000,
         "tokens_seen": 3000 * 2_097_152,
         "experiment": "published-5shot",
+        "measured_on": "published",
+        "parameters": "",
         "metric": "accuracy",
         "subset": "lambada_openai",
         "value": 0.3,
