@@ -21,8 +21,13 @@ from typing import Any
 from pythia_utils.base.files import DIGESTS_FILE, DigestCache, file_digest
 from pythia_utils.grid.named_files import file_digests
 from pythia_utils.grid.notebooks import Code, read_code, text_digest
-from pythia_utils.suites.catalog import Checkpoint, data_file, find_model, suite_names
-from pythia_utils.suites.folders import WEIGHTS
+from pythia_utils.suites.catalog import (
+    Checkpoint,
+    data_dir,
+    data_file,
+    find_model,
+    suite_names,
+)
 from pythia_utils.suites.identity import (
     checkpoint_digest,
     corpus_digest,
@@ -129,11 +134,13 @@ class Cell:
         return _once(memo, key, lambda: self._read_data(code, own, digest))
 
     def _read_data(self, code: Code, own: str | None, digest: Callable[[Path], str]) -> dict:
-        found = {name: digest(data_file(name)) for name in code.tables}
-        named = {*code.suites, own} & {*suite_names()}
-        found |= {f"suites/{name}.yml": suite_digest(name) for name in sorted(named)}
-        if self.checkpoint and own not in code.suites:
+        shown = [path for path in self.inputs if self._kind(path) == "data"]
+        paths = {data_file(name) for name in code.tables} | {*shown}
+        found = {self._shown(path): digest(path) for path in sorted(paths)}
+        if self.checkpoint:
             found[f"suites/{own}.yml"] = description_digest(self.checkpoint)
+        whole = {*code.suites} if self.checkpoint else {*code.suites, own}
+        found |= {f"suites/{name}.yml": suite_digest(name) for name in whole & {*suite_names()}}
         return found
 
     def _files(self, memo: dict, digest: Callable[[Path], str]) -> dict[str, str]:
@@ -150,7 +157,8 @@ class Cell:
             )
         lines: dict[str, list[str]] = {}
         for path in self.inputs:
-            lines.setdefault(self._kind(path), []).append(f"{self._shown(path)} {digest(path)}")
+            if (kind := self._kind(path)) != "data":
+                lines.setdefault(kind, []).append(f"{self._shown(path)} {digest(path)}")
         found |= {kind: text_digest("\n".join(each)) for kind, each in lines.items()}
         if CORPUS in code.package and (suite := self.parameters.get("suite")):
             corpus = _once(memo, ("corpus", suite), lambda: corpus_digest(suite))
@@ -160,12 +168,14 @@ class Cell:
     def _kind(self, path: Path) -> str:
         if path.is_relative_to(self.runs):
             return "records"
-        return "checkpoints" if path.name == WEIGHTS else "data"
+        return "data" if path.is_relative_to(data_dir()) else "checkpoints"
 
     def _shown(self, path: Path) -> str:
-        """An input's name, the same on every machine: below the runs, or model, step and file."""
-        inside = path.is_relative_to(self.runs)
-        return str(path.relative_to(self.runs)) if inside else "/".join(path.parts[-3:])
+        """An input's name, the same on every machine: below its folder, or model, step and file."""
+        for folder in (self.runs, data_dir()):
+            if path.is_relative_to(folder):
+                return path.relative_to(folder).as_posix()
+        return "/".join(path.parts[-3:])
 
     def fingerprint(self, parts: dict | None = None) -> str:
         """SHA-256 over `parts()`: two equal fingerprints mean that the result would be the same."""

@@ -88,14 +88,10 @@ def _place(cell: Cell) -> tuple[int, int, str, int]:
 
 def _at_commits(cells: Sequence[Cell]) -> list[Cell]:
     """The cells, those on the Hub's checkpoints with the commits that it tells now."""
-    revisions = [
-        (c.checkpoint.model.repo_id, c.checkpoint.revision) if c.checkpoint else None for c in cells
-    ]
-    commits = current_commits({each[0] for each in revisions if each and each[0]})
-    return [
-        replace(cell, commit=commits[at]) if at in commits else cell
-        for cell, at in zip(cells, revisions, strict=True)
-    ]
+    revisions = {cell.id: (c.model.repo_id, c.revision) for cell in cells if (c := cell.checkpoint)}
+    commits = current_commits({repo_id for repo_id, _ in revisions.values() if repo_id})
+    at = {name: commits[revision] for name, revision in revisions.items() if revision in commits}
+    return [replace(cell, commit=at[cell.id]) if cell.id in at else cell for cell in cells]
 
 
 def _without_checkpoint(cells: Sequence[Cell]) -> set[str]:

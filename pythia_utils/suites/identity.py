@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from pythia_utils.base.errors import UsageError
 from pythia_utils.base.files import file_digest
-from pythia_utils.suites.catalog import Checkpoint, suite
+from pythia_utils.suites.catalog import Checkpoint, Suite, suite
 from pythia_utils.suites.folders import WEIGHTS, checkpoint_path, corpus_folder, is_available
 from pythia_utils.suites.hub.commits import cached_commit
 
@@ -87,8 +88,19 @@ def description_digest(checkpoint: Checkpoint) -> str:
     """Digest of what a suite's file says of one checkpoint: other models and their errata are not in it."""
     model = checkpoint.model
     known = suite(model.suite)
-    own = [repr(model), model.steps[-1], [repr(erratum) for erratum in checkpoint.errata]]
-    return _digest([known.kind, known.title, known.training, known.corpus, *own])
+    errata = [(erratum.kind, erratum.text, erratum.source) for erratum in checkpoint.errata]
+    return _digest([_common_digest(known), _model_text(known, model.name), errata])
+
+
+@functools.cache
+def _common_digest(known: Suite) -> str:
+    return _digest([known.kind, known.title, known.training, known.corpus])
+
+
+@functools.cache
+def _model_text(known: Suite, name: str) -> str:
+    model = known.models[name]
+    return f"{model} to step {model.steps[-1]}"
 
 
 def _digest(value: object) -> str:

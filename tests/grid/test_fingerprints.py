@@ -112,7 +112,8 @@ def data(tmp_path, monkeypatch):
     """A copy of `data/` to change."""
     folder = tmp_path / "data"
     shutil.copytree(catalog.data_dir(), folder)
-    monkeypatch.setattr(catalog, "data_dir", lambda: folder)
+    for module in (catalog, cells):
+        monkeypatch.setattr(module, "data_dir", lambda: folder)
     yield folder
     monkeypatch.undo()
     read_again()
@@ -257,7 +258,7 @@ def test_tables_are_read_by_their_names():
                 if literal and not catalog.data_file(node.args[0].value).is_file():
                     unknown.append(node.args[0].value)
     # Those of suites count by what they say; the configuration checks names of files.
-    assert users == {"suites/catalog.py", "grid/config.py"}
+    assert users == {"suites/catalog.py", "grid/config.py", "grid/cells.py"}
     assert [p.name for p, _ in unnamed] == ["cells.py"]  # the fingerprint itself
     assert not unknown
 

@@ -197,7 +197,7 @@ def test_records_for_users(grid, pico_home, tmp_path):
     expected = records.read("measure", runs=root / "runs")
     command = ("records", "--experiment", "measure")
     out = pythia(*command, cwd=root, home=pico_home)
-    table = pd.read_csv(io.StringIO(out.stdout)).fillna({"parameters": ""})
+    table = pd.read_csv(io.StringIO(out.stdout), keep_default_na=False)
     pd.testing.assert_frame_equal(table, expected, check_dtype=False, check_exact=True)
     file = tmp_path / "numbers.parquet"
     pythia(*command, "--suite", "pico", "--output", str(file), cwd=root, home=pico_home)
