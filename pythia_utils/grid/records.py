@@ -298,21 +298,24 @@ def one_set(frame: pd.DataFrame, measured_on: str = "") -> pd.DataFrame:
     """
     import pandas as pd
 
-    named = frame["measured_on"].map(lambda name: _is_called(name, measured_on))
-    if not named.any():
-        raise unknown("evaluation set", measured_on, sorted(frame["measured_on"].unique()))
-    chosen = frame[named].groupby("suite")[[*_SET, "model", "step"]].apply(_first_set)
-    return frame.merge(pd.DataFrame(chosen.tolist(), chosen.index, _SET).reset_index())[[*frame]]
+    known = sorted(frame["measured_on"].unique())
+    named = [name for name in known if _is_called(name, measured_on)]
+    if not named:
+        raise unknown("evaluation set", measured_on, known)
+    cells = frame[["suite", "model", "step", *_SET]].drop_duplicates()
+    cells = cells[cells["measured_on"].isin(named)]
+    chosen = [(suite, *_first_set(own)) for suite, own in cells.groupby("suite")]
+    return frame.merge(pd.DataFrame(chosen, columns=["suite", *_SET]))
 
 
 def _is_called(name: str, wanted: str) -> bool:
     return not wanted or name == wanted or name.startswith(f"{wanted} ")
 
 
-def _first_set(frame: pd.DataFrame) -> tuple[str, str]:
+def _first_set(cells: pd.DataFrame) -> tuple[str, str]:
     """Which set of a suite to show, with which parameters."""
-    cells = frame.drop_duplicates().groupby(_SET).size()
-    return min(cells.index, key=lambda key: (key[0] not in OWN, bool(key[1]), -cells[key], key))
+    count = cells.groupby(_SET).size()
+    return min(count.index, key=lambda key: (key[0] not in OWN, bool(key[1]), -count[key], key))
 
 
 def set_in_words(shown: pd.DataFrame, everything: pd.DataFrame) -> str:
