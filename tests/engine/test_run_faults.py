@@ -261,7 +261,7 @@ def test_a_folder_that_may_not_be_written_is_one_clear_line(root, pico_home):
 HOLD = """
 import sys, time
 from pathlib import Path
-from pythia_utils.runs_lock import locked
+from pythia_utils.base.files import locked
 
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
