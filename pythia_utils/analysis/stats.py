@@ -28,7 +28,10 @@ def wilson_interval(
         confidence: two-sided.
 
     Returns:
-        The lower and the upper end, of the broadcast shape.
+        The lower and the upper end, float64 of the broadcast shape, 0 to 1.
+
+    Raises:
+        UsageError: no trials.
     """
     n = np.asarray(n, dtype=float)
     if np.any(n < 1):

@@ -111,10 +111,18 @@ def document_losses(
 ) -> pd.DataFrame:
     """How well a model predicts each document after the end-of-text token.
 
+    Args:
+        model: a GPT-NeoX network.
+        tokenizer: its tokenizer.
+        texts: the documents.
+
     Returns:
         A row a document, in order: nats (its negative log-likelihood), tokens, bytes (of its UTF-8
         text). nats / tokens is the loss; nats / bytes / ln 2, bits per byte, can be compared between
         models of different tokenizers (Gao et al. 2020, section 3.1).
+
+    Raises:
+        UsageError: a document without a token, a model of another class.
     """
     ids = _token_ids(tokenizer, texts)
     return pd.DataFrame(

@@ -319,6 +319,9 @@ def find_model(name: str, suite: str | None = None) -> Model:
         name: `pythia-70m`, `EleutherAI/pythia-70m`, `pythia-19m`, `nano-57k-seed1`.
         suite: look only there; by default the name tells.
 
+    Returns:
+        The model: its shape, its training settings, its checkpoints and what is odd about them.
+
     Raises:
         UsageError: there is no such model or suite.
     """

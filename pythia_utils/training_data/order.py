@@ -80,6 +80,9 @@ def build_order(sizes: np.ndarray, seq_length: int, num_samples: int, seed: int)
         num_samples: at least so many: steps * batch_size, or `neox_num_samples` for GPT-NeoX's own.
         seed: of both shuffles.
 
+    Returns:
+        The order, its three arrays equal to those that GPT-NeoX builds.
+
     Raises:
         UsageError: a number below 1, or no tokens at all.
     """
@@ -162,6 +165,10 @@ class PackedDataset:
     `packed[i]` is the i-th sequence of training, `seq_length + 1` tokens of the data set's dtype.
     Opening checks every document and every cut; that takes, for a while, 4 bytes a document and a
     few MB. Reading takes no more than what it returns.
+
+    Args:
+        indexed: the documents.
+        order: as built from their sizes.
 
     Raises:
         UsageError: the order was built for other data.
