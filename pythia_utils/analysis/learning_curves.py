@@ -47,7 +47,7 @@ def onset(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Milestone:
-    """The step from which an accuracy stays at or above `threshold`, with its interval.
+    """Find the step from which an accuracy stays at or above `threshold`, and its interval.
 
     Between two measured steps a curve is a straight line in log2(1 + step). The interval is that of a
     parametric bootstrap over test items (Efron and Tibshirani 1993, chapter 6).

@@ -36,7 +36,7 @@ LN2 = math.log(2)  # nats in a bit
 def token_logprobs(
     model: GPTNeoXForCausalLM, ids: Iterable[Sequence[int]], batch_tokens: int | None = None
 ) -> list[np.ndarray]:
-    """Log-probability of each token given those before it.
+    """Compute the log-probability of each token given those before it.
 
     Args:
         model: a GPT-NeoX network.
@@ -109,7 +109,7 @@ def _sums(
 def document_losses(
     model: GPTNeoXForCausalLM, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]
 ) -> pd.DataFrame:
-    """How well a model predicts each document after the end-of-text token.
+    """Measure how well a model predicts each document after the end-of-text token.
 
     Args:
         model: a GPT-NeoX network.

@@ -313,7 +313,7 @@ def _plain(name: str) -> str:
 
 
 def find_model(name: str, suite: str | None = None) -> Model:
-    """The model of that name or former name, in any case, with or without `EleutherAI/`.
+    """Find the model of that name or former name, in any case, with or without `EleutherAI/`.
 
     Args:
         name: `pythia-70m`, `EleutherAI/pythia-70m`, `pythia-19m`, `nano-57k-seed1`.

@@ -65,7 +65,7 @@ def neox_num_samples(steps: int, batch_size: int) -> int:
 
 
 def build_order(sizes: np.ndarray, seq_length: int, num_samples: int, seed: int) -> Order:
-    """The order of GPT-NeoX v1.0 for documents of these sizes, array for array.
+    """Build the order of GPT-NeoX v1.0 for documents of these sizes, array for array.
 
     Every document is taken `epochs` times, as often as it takes to have `num_samples`; all copies
     are shuffled together, so a repeat may come at once. The order covers the whole stream, usually

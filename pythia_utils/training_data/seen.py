@@ -34,7 +34,7 @@ class Seen(NamedTuple):
 
 
 def seen_by(model: str | Checkpoint, step: int | None = None) -> Seen:
-    """What a checkpoint has been trained on: `seen_by("pythia-70m", 3000)`.
+    """Tell what a checkpoint has been trained on: `seen_by("pythia-70m", 3000)`.
 
     Args:
         model: a model's name, or a checkpoint.
@@ -129,7 +129,7 @@ def find_tokens(
     stop: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Occurrences:
-    """Every place in the steps start..stop where training reads `tokens` one after another.
+    """Find every place in the steps start..stop where training reads `tokens` one after another.
 
     Exact, within sequences: what is cut in two by the end of a sequence was never read as one. A
     sequence's last token is also the first of another, so a single token may be found in both.
