@@ -47,7 +47,10 @@ def onset(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Milestone:
-    """The step from which an accuracy stays at or above `threshold`.
+    """Find the step from which an accuracy stays at or above `threshold`, and its interval.
+
+    Between two measured steps a curve is a straight line in log2(1 + step). The interval is that of a
+    parametric bootstrap over test items (Efron and Tibshirani 1993, chapter 6).
 
     Args:
         steps: measured steps, increasing, at least two.
@@ -57,6 +60,9 @@ def onset(
         confidence: two-sided.
         resamples: bootstrap curves.
         seed: of the bootstrap.
+
+    Returns:
+        The step and its interval, in training steps; the step is nan if the curve does not get there.
 
     Raises:
         UsageError: fewer than two steps, or steps out of order.

@@ -18,7 +18,7 @@ from pythia_utils.base.errors import UsageError
 def wilson_interval(
     successes: np.ndarray | float, n: np.ndarray | float, confidence: float = 0.95
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Score interval of a proportion (Wilson 1927): stays inside [0, 1] and works at 0 and n.
+    """Compute the score interval of a proportion (Wilson 1927): it stays inside [0, 1] and works at 0 and n.
 
     centre = (p + z²/2n) / (1 + z²/n); half-width = z/(1 + z²/n) · sqrt(p(1-p)/n + z²/4n²).
 
@@ -28,7 +28,10 @@ def wilson_interval(
         confidence: two-sided.
 
     Returns:
-        The lower and the upper end, of the broadcast shape.
+        The lower and the upper end, float64 of the broadcast shape, 0 to 1.
+
+    Raises:
+        UsageError: no trials.
     """
     n = np.asarray(n, dtype=float)
     if np.any(n < 1):

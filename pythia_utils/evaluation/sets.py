@@ -46,7 +46,7 @@ def minimal_pairs(n: int, seed: int = 0) -> list[MinimalPair]:
 
 
 def load_pairs(source: str | Path, n: int | None = None, seed: int = 0) -> list[MinimalPair]:
-    """The minimal pairs of an evaluation set, those of a paradigm together.
+    """Load the minimal pairs of an evaluation set, those of a paradigm together.
 
     Args:
         source: `nano`, `blimp` (from the Hub, kept in its cache), or the path of a .jsonl or .csv
@@ -54,6 +54,9 @@ def load_pairs(source: str | Path, n: int | None = None, seed: int = 0) -> list[
         n: pairs of each paradigm, or all where it has fewer; None for all (of nano, which can draw
             any number, 200). With one seed, the first m of n are the same for every n.
         seed: of the drawing.
+
+    Returns:
+        The pairs: two sentences each, with their paradigm, phenomenon and field.
 
     Raises:
         UsageError: unknown source, a row that is not a pair, or more of nano's pairs than exist.

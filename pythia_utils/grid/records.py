@@ -216,7 +216,7 @@ def record_files(runs: Path, experiment: str, suite: str = "*") -> list[Path]:
 
 
 def read(experiment: str, suite: str | None = None, runs: Path | None = None) -> pd.DataFrame:
-    """All records of an experiment, sorted by size, variant, model and step.
+    """Read all records of an experiment, sorted by size, variant, model and step.
 
     Args:
         experiment: name of the experiment.

@@ -103,6 +103,9 @@ def audit(
         suite: the suite's name; inferred from the model's name if None.
         quiet: no progress on stderr.
 
+    Returns:
+        The report: what was seen of each revision, and the findings, those that no erratum explains first.
+
     Raises:
         UsageError: unknown model or step; one of ours of which nothing is trained.
         FetchError: the Hub does not answer, or has no such repository.

@@ -313,11 +313,14 @@ def _plain(name: str) -> str:
 
 
 def find_model(name: str, suite: str | None = None) -> Model:
-    """The model of that name or former name, in any case, with or without `EleutherAI/`.
+    """Find the model of that name or former name, in any case, with or without `EleutherAI/`.
 
     Args:
         name: `pythia-70m`, `EleutherAI/pythia-70m`, `pythia-19m`, `nano-57k-seed1`.
         suite: look only there; by default the name tells.
+
+    Returns:
+        The model: its shape, its training settings, its checkpoints and what is odd about them.
 
     Raises:
         UsageError: there is no such model or suite.

@@ -164,7 +164,7 @@ def load(
     dtype: str = "auto",
     strict: bool = False,
 ) -> tuple[GPTNeoXForCausalLM, PreTrainedTokenizerFast]:
-    """A checkpoint's model, in evaluation mode, and its tokenizer.
+    """Load a checkpoint's model, in evaluation mode, and its tokenizer.
 
     The real suite's comes from the Hub (safetensors, else .bin read with `weights_only`), into the
     cache that all Hugging Face tools share; what is there is used without asking. A checkpoint that

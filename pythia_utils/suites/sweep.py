@@ -37,7 +37,7 @@ def sweep(
     strict: bool = False,
     disk_budget: int | str | None = None,
 ) -> Iterator[tuple[int, GPTNeoXForCausalLM]]:
-    """Checkpoints of a model one after another, in the same model object.
+    """Go over checkpoints of a model, one after another, in the same model object.
 
     The object is the same in every round: what is to be kept of a checkpoint must be computed, or
     copied, before the next. Gradients and optimisers are the caller's affair.

@@ -118,21 +118,23 @@ def read_tensors(
     suite: str | None = None,
     reader: RangeReader | None = None,
 ) -> dict[str, torch.Tensor]:
-    """Some tensors of a checkpoint, on the CPU, in the dtype that they are stored in.
+    """Read some tensors of a checkpoint, and on the Hub nothing but their bytes.
 
     Args:
-        model: as for `open_tensors`, and so are step, suite and reader.
-        step: the training step.
-        names: of the tensors: `gpt_neox.embed_in.weight` is the input embedding, (vocabulary,
+        model: a name such as `pico-57k` or `pythia-70m-deduped`; old names are understood.
+        step: the training step, one of the model's checkpoints.
+        names: of the tensors. `gpt_neox.embed_in.weight` is the input embedding, (vocabulary,
             width), `embed_out.weight` the output embedding.
         rows: only these rows, consecutive ones, of tensors that are matrices.
+        suite: the suite's name; inferred from the model's name if None.
+        reader: for the Hub; one reader for many checkpoints keeps its connections and its counts.
 
     Returns:
-        The tensors by name, in the order asked for.
+        The tensors by name, in the order asked for, on the CPU, in the dtype that they are stored in.
 
     Raises:
-        UsageError: an unknown name; see also `open_tensors`. Its kind `MissingWeightsError`: there
-            is no safetensors file.
+        UsageError: unknown model, suite, step or tensor; one of ours that is not trained. Its kind
+            `MissingWeightsError`: there is no safetensors file.
         FetchError: the Hub does not deliver.
         CorruptFileError: a file that is not what its format demands.
     """

@@ -64,6 +64,9 @@ class IndexedDataset:
     Opening takes constant time: the header, both files' lengths and the last document are checked;
     `verify()` checks every document. Arrays returned are read-only views into the mapped file.
 
+    Args:
+        prefix: path of the pair, with or without one of the suffixes.
+
     Attributes:
         dtype: of the tokens.
         sizes: int32 (documents,), tokens of each.

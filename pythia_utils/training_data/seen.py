@@ -34,7 +34,14 @@ class Seen(NamedTuple):
 
 
 def seen_by(model: str | Checkpoint, step: int | None = None) -> Seen:
-    """What checkpoint `step` of `model` has seen: `seen_by("pythia-70m", 3000)`.
+    """Tell what a checkpoint has been trained on: `seen_by("pythia-70m", 3000)`.
+
+    Args:
+        model: a model's name, or a checkpoint.
+        step: of the checkpoint, where `model` is a name.
+
+    Returns:
+        The training steps, the training positions and the number of tokens that it has read.
 
     Raises:
         UsageError: there is no such model or checkpoint.
@@ -122,7 +129,7 @@ def find_tokens(
     stop: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Occurrences:
-    """Every place in the steps start..stop where training reads `tokens` one after another.
+    """Find every place in the steps start..stop where training reads `tokens` one after another.
 
     Exact, within sequences: what is cut in two by the end of a sequence was never read as one. A
     sequence's last token is also the first of another, so a single token may be found in both.
@@ -134,6 +141,9 @@ def find_tokens(
         start: first step.
         stop: the step behind the last; by default the end of the run.
         progress: called after each step with the number of steps done and of all.
+
+    Returns:
+        Step, row in its batch and offset in the row of each place, in the order of training.
 
     Raises:
         UsageError: no tokens, more than a sequence holds, or steps that do not exist.

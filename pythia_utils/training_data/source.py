@@ -113,6 +113,9 @@ def open_source(
         steps: of the whole run.
         cache: for batches that are fetched; by default in `PYTHIA_HOME/batches`.
 
+    Returns:
+        The sequences in the order of training, to be read by step or by training position.
+
     Raises:
         UsageError: an unknown source, one that is not there or not whole, or a setting that nothing
             tells.
@@ -260,11 +263,18 @@ def _looks_like_a_path(source: str | Path) -> bool:
 
 
 def read_batch(source: str | Path | TrainingData, step: int, **settings) -> np.ndarray:
-    """int64 (batch_size, seq_length + 1): what training step `step` reads.
+    """Read the batch of one training step.
+
+    Checkpoint `stepN` has seen the batches of steps 0 to N - 1; step N is the first that it has not.
 
     Args:
-        source: as for `open_source`, and so are `settings`. Open it once to read many batches.
+        source: as for `open_source`. To read many batches, open it once and call its `batch`.
         step: from 0; the run's own steps, also for models whose checkpoints count otherwise.
+        settings: as for `open_source`.
+
+    Returns:
+        Token ids: a row a sequence, int64 (batch_size, seq_length + 1). Inputs are `[:, :-1]`, labels
+        `[:, 1:]`.
 
     Raises:
         UsageError: see `open_source` and `TrainingData.batch`.

@@ -476,6 +476,15 @@ def test_big_scripts_load_only_where_they_are_used(small_site):
     assert "tex-svg" in (html / "suites.html").read_text()
 
 
+def test_a_function_is_shown_as_its_docstring_is_written(small_site):
+    page = (small_site / "_build/html/api.html").read_text()
+    entry = page.partition('id="pythia_utils.training_data.source.read_batch"')[2]
+    entry = re.sub("<[^>]+>", "", entry.partition("doctest")[0])
+    assert "Token ids: a row a sequence" in entry
+    fields = re.findall("(Parameters|Returns|Return type|Raises):", entry)
+    assert fields == ["Parameters", "Returns", "Return type", "Raises"]
+
+
 def test_building_again_renders_only_what_changed(small_site, capsys, monkeypatch):
     monkeypatch.delenv("PYTHIA_RUNS", raising=False)
     page = small_site / "_build/html/_executed" / CELL.replace(".ipynb", ".html")
