@@ -32,7 +32,8 @@ def test_the_wheel_carries_the_suites(distributions):
     names = set(zipfile.ZipFile(distributions[0]).namelist())
     for suite in ("pico", "nano", "pythia"):
         assert f"pythia_utils/data/suites/{suite}.yml" in names
-    assert {f"pythia_utils/data/{name}" for name in ("blimp.csv", "published/summary.csv")} <= names
+    others = ("blimp.csv", "neox_config.yml", "published/summary.csv", "published/memorized.csv")
+    assert {f"pythia_utils/data/{name}" for name in others} <= names
     assert not [name for name in names if name.startswith(("tests/", "runs/"))]
 
 
