@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pythia_utils.analysis.published import figures
+from pythia_utils.analysis import plots
+from pythia_utils.analysis.published import figures, text
 from pythia_utils.analysis.published.comparisons import (
     accuracies,
     distance_range,
@@ -175,21 +176,19 @@ def test_versions_are_compared_where_batches_were_equal():
 
 def test_curves_are_coloured_by_size_and_dotted_where_deduped():
     frame = summary("blimp", version="v0")
-    figure = figures.trajectories(frame, "accuracy", reference=0.5)
+    figure = plots.trajectories(frame, "accuracy", reference=0.5)
     lines = [line for line in figure.axes[0].lines if len(line.get_xdata()) > 2]
     assert len(lines) == 16
     assert {line.get_linestyle() for line in lines} == {"-", ":"}
     assert len({line.get_color() for line in lines}) == 8
-    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    labels = [entry.get_text() for entry in figure.legends[0].get_texts()]
     sizes = ["70m", "160m", "410m", "1b", "1.4b", "2.8b", "6.9b", "12b"]
     assert labels == [*sizes, "standard", "deduped"]
 
 
 def test_a_panel_each_and_its_own_chance():
     frame = blimp("field")
-    figure = figures.trajectories(
-        frame, "accuracy", panels="subset", reference={"syntax": 0.5}, early=True
-    )
+    figure = plots.trajectories(frame, "accuracy", panels="subset", reference={"syntax": 0.5})
     titles = {axes.get_title(): axes for axes in figure.axes if axes.get_visible()}
     assert set(titles) == set(frame["subset"])
     flat = {
@@ -198,3 +197,53 @@ def test_a_panel_each_and_its_own_chance():
     }
     assert flat["syntax"] == 1
     assert sum(flat.values()) == 1
+
+
+def test_the_odd_size_is_drawn_thick_and_the_band_is_chance():
+    apart = variant_distances("v1")
+    figure = figures.distances(apart, (0.5, 1.5), "distance", marked=["2.8b"])
+    widths = {line.get_label(): line.get_linewidth() for line in figure.axes[0].get_lines()}
+    assert max(widths, key=widths.get) == "pythia-2.8b"
+    assert len(widths) == 8
+    (band,) = (p for p in figure.axes[0].patches if p.get_y() == 0.5)
+    assert band.get_height() == 1
+
+
+# ---- Sentences
+
+
+def test_a_sentence_counts_the_models_that_share_a_score():
+    wsc = pd.DataFrame({"value": [0.5, 0.5, 0.6], "n": 104})
+    assert "104 items, and 2 of the 3 final models score exactly 0.500" in text.same_answer(wsc)
+
+
+def test_a_sentence_names_the_effects_that_exclude_zero():
+    rows = [("ARC", 0.1, 0.05, 0.15), ("PIQA", 0.1, -0.1, 0.3)]
+    effect = pd.DataFrame(rows, columns=["task", "value", "low", "high"])
+    assert "exclude zero: ARC (+0.100 [+0.050, +0.150]), of 2." in text.deduplication(effect)
+    assert "exclude zero: none, of 1." in text.deduplication(effect[1:])
+
+
+def test_a_sentence_tells_how_long_two_models_are_alike():
+    apart = pd.DataFrame({"size": ["2.8b"] * 3, "step": [1, 2, 3], "distance": [0.01, 0.09, 0.4]})
+    others = pd.DataFrame({"size": "1b", "step": [1, 2], "distance": [0.8, 1.0]})
+    told = text.alike(pd.concat([apart, others]), (0.55, 1.45), "2.8b")
+    assert "Up to step 2 its variants are at most 0.09 apart" in told
+    assert "Later 0.40 to 0.40; the band begins at 0.55" in told
+    assert "0.90 on average, and 0.80 at least" in told
+
+
+def test_a_sentence_names_pairs_of_versions_beyond_chance():
+    pairs = pd.DataFrame({"model": ["pythia-70m", "pythia-1b"], "distance": [2.0, 1.0]})
+    assert "above the band: pythia-70m, of 2." in text.versions(pairs, (0.5, 1.5))
+    assert "above the band: none, of 1." in text.versions(pairs[1:], (0.5, 1.5))
+
+
+def test_sentences_of_the_shipped_results_hold():
+    """Facts that other tests of this file establish."""
+    frame = accuracies("v1")
+    lambada = frame[(frame["task"] == "LAMBADA") & (frame["variant"] == "standard")]
+    told = text.last_word(lambada)
+    assert "pythia-70m by" in told.split("below their best:")[1]
+    assert "pythia-12b 0.705" in told
+    assert "of 240 checkpoints" in text.grammar(blimp("phenomenon"))  # 16 models, 15 steps
