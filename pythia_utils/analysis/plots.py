@@ -39,6 +39,7 @@ plt.rcParams |= {
 }
 ACCENT = "#2f6f9f"
 REFERENCE = "#b5533c"
+_LINE = {"ms": 3, "lw": 1.6}
 _KINDS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8a8d00", "#5b5b5b")
 
 
@@ -130,7 +131,7 @@ def panel_grid(
     groups = list(frame.groupby(panels, sort=False)) if panels else [("", frame)]
     columns = min(columns, len(groups))
     rows = -(-len(groups) // columns)
-    size = (max(7.2, 2.7 * columns), 2.0 * rows + 0.5) if len(groups) > 1 else (7.2, 4)
+    size = (max(7.2, 2.7 * columns), max(3.4, 2.0 * rows + 0.5)) if len(groups) > 1 else (7.2, 4)
     figure, grid = plt.subplots(
         rows, columns, figsize=size, sharex=True, sharey=True, squeeze=False
     )
@@ -151,6 +152,7 @@ def trajectories(
     log: bool = True,
     dashed: Sequence[str] = (),
     colours: Mapping[str, str] | None = None,
+    bars: bool = False,
 ) -> Figure:
     """Curves over training, with intervals as bands: a line a model, or another thing.
 
@@ -166,12 +168,15 @@ def trajectories(
         log: training time on the axis log2(1 + step), which shows the first steps; else linear.
         dashed: lines that were not measured: an expectation, another's assumption.
         colours: of lines that are no models; by default those of `category_palette`.
+        bars: intervals as bars side by side, for many wide ones that would cover each other as bands.
     """
     figure, grid, groups = panel_grid(frame, panels, columns)
-    styles = _styles(list(dict.fromkeys(frame[series])), series == "model", dashed, colours)
+    names = list(dict.fromkeys(frame[series]))
+    styles = model_styles(names) if series == "model" else _styles(names, dashed, colours)
     for axes, (panel, part) in zip(grid.flat, groups, strict=False):
-        for name, line in part.groupby(series, sort=False):
-            _curve(axes, name, line.sort_values("step"), log, styles[name])
+        time = part["step"].astype(float)
+        draw = lines_with_bars if bars else _lines_with_bands
+        draw(axes, part.assign(x=np.log2(1 + time) if log else time), series, styles)
         level = reference.get(panel) if isinstance(reference, Mapping) else reference
         if level is not None:
             axes.axhline(level, color=REFERENCE, ls="--", lw=1, zorder=1)
@@ -185,29 +190,45 @@ def trajectories(
     return figure
 
 
+def model_styles(names: Sequence[str]) -> dict[str, dict]:
+    """How each model's line is drawn: the colour of its size, the line of its variant and seed."""
+    palette = size_palette(names)
+    return {name: {"color": palette[name], "ls": line_style(name)} for name in names}
+
+
 def _styles(
-    names: list[str], models: bool, dashed: Sequence[str], colours: Mapping[str, str] | None
+    names: list[str], dashed: Sequence[str], colours: Mapping[str, str] | None
 ) -> dict[str, dict]:
-    """How each line is drawn."""
-    if models:
-        palette = size_palette(names)
-        return {name: {"color": palette[name], "ls": line_style(name)} for name in names}
     colours = colours or category_palette([name for name in names if name not in dashed])
-    styles = {name: {"color": colours.get(name, REFERENCE), "ls": "-"} for name in names}
-    return styles | {name: {"color": REFERENCE, "ls": "--", "lw": 1.3} for name in dashed}
+    unmeasured = {"color": REFERENCE, "ls": "--", "lw": 1.3}
+    return {n: unmeasured if n in dashed else {"color": colours[n], "ls": "-"} for n in names}
 
 
-def _curve(axes: Axes, name: str, line: pd.DataFrame, log: bool, style: Mapping) -> None:
-    """One line; points are marked where there are few of them and they were measured."""
-    time = line["step"].to_numpy(dtype=float)
-    time = np.log2(1 + time) if log else time
-    marker = "o" if len(line) <= 40 and "lw" not in style else ""
-    style = {"marker": marker, "ms": 3, "lw": 1.6} | dict(style)
-    (drawn,) = axes.plot(time, line["value"], label=name, **style)
-    if "low" in line:
-        axes.fill_between(
-            time, line["low"], line["high"], color=drawn.get_color(), alpha=0.18, lw=0
-        )
+def _lines_with_bands(
+    axes: Axes, frame: pd.DataFrame, series: str, styles: Mapping[str, Mapping]
+) -> None:
+    """A line a series over `x`; points are marked where there are few of them and they were measured."""
+    for name, line in frame.groupby(series, sort=False):
+        line, style = line.sort_values("x"), styles[name]
+        marker = "o" if len(line) <= 40 and "lw" not in style else ""
+        axes.plot(line["x"], line["value"], label=name, **{"marker": marker, **_LINE, **style})
+        if "low" in line:
+            band = {"color": style["color"], "alpha": 0.18, "lw": 0}
+            axes.fill_between(line["x"], line["low"], line["high"], **band)
+
+
+def lines_with_bars(
+    axes: Axes, frame: pd.DataFrame, series: str, styles: Mapping[str, Mapping]
+) -> None:
+    """A line a series over `x`, its intervals as bars, side by side so that none hides another."""
+    groups, places = list(frame.groupby(series, sort=False)), np.sort(frame["x"].unique())
+    width = 0.35 * np.diff(places).min() if len(places) > 1 and len(groups) > 1 else 0
+    for (name, line), shift in zip(
+        groups, np.linspace(-width / 2, width / 2, len(groups)), strict=True
+    ):
+        line = line.sort_values("x")
+        drawn = {"yerr": interval_errors(line), "elinewidth": 1, "marker": "o", "label": name}
+        axes.errorbar(line["x"] + shift, line["value"], **drawn, **{**_LINE, **styles[name]})
 
 
 def _time_axis(axes: Axes, steps: pd.Series, log: bool, wide: bool) -> None:

@@ -123,3 +123,12 @@ def test_a_line_that_only_a_later_panel_has_is_named():
     figure = plots.trajectories(frame, "x", "subset")
     labels = [entry.get_text() for entry in figure.legends[0].get_texts()]
     assert labels == ["nano-7k", "nano-57k"]
+
+
+def test_bars_stand_side_by_side_at_the_same_step():
+    figure = plots.trajectories(curves(["nano-7k", "nano-57k"]), "x", log=False, bars=True)
+    places = [bar.lines[0].get_xdata() for bar in figure.axes[0].containers]
+    assert (places[0] < places[1]).all()
+    assert np.mean(places, axis=0) == pytest.approx([0, 1, 64, 3000])
+    heights = figure.axes[0].containers[0].lines[2][0].get_segments()
+    assert heights[0][:, 1] == pytest.approx([0.4, 0.6])

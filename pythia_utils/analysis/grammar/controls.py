@@ -178,7 +178,7 @@ def controls(scores: pd.DataFrame) -> pd.DataFrame:
         scores: of `with_controls`.
 
     Returns:
-        Four rows a phenomenon, then four of `all`, of which columns metric tells what the value is:
+        For each metric a row a phenomenon, then one of `all`. The metrics:
         accuracy_equal_length, the accuracy on pairs of equal length; accuracy_of_frequencies, that of
         a model of token frequencies alone, a tie counting half; frequency_correlation and
         length_correlation, the rank correlation of being right with that difference, of frequency on
@@ -189,7 +189,7 @@ def controls(scores: pd.DataFrame) -> pd.DataFrame:
     """
     parts = [*scores.groupby("phenomenon", sort=False), ("all", scores)]
     rows = [{"phenomenon": name} | row for name, part in parts for row in _controls(part)]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).sort_values("metric", kind="stable", ignore_index=True)
 
 
 def _controls(part: pd.DataFrame) -> list[dict]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -17,16 +15,14 @@ from pythia_utils.analysis.plots import (
     interval_bars,
     interval_errors,
     legend_above,
-    line_style,
+    lines_with_bars,
+    model_styles,
     name_rows,
     size_palette,
     trajectories,
 )
 from pythia_utils.analysis.stats import with_wilson_interval
 from pythia_utils.suites.catalog import find_model
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 def by_position(blocks: pd.DataFrame, read: float, blocks_in_all: int) -> Figure:
@@ -59,7 +55,9 @@ def by_copies(frames: dict[str, pd.DataFrame]) -> Figure:
     """
     figure, grid = plt.subplots(1, len(frames), figsize=(4 * len(frames), 3.4), squeeze=False)
     for axes, (label, frame) in zip(grid[0], frames.items(), strict=True):
-        _model_lines(axes, frame, np.log2(frame["number"]))
+        models = list(dict.fromkeys(frame["model"]))
+        frame = frame.assign(x=np.log2(frame["number"]))
+        lines_with_bars(axes, frame, "model", model_styles(models))
         ticks = sorted(set(frame["number"]))
         axes.set_xticks(np.log2(ticks), [str(tick) for tick in ticks])
         axes.set(xlabel="copies in training", ylabel=label)
@@ -89,7 +87,8 @@ def by_tenth(frame: pd.DataFrame) -> Figure:
         frame: of `tables.gains`, one step a model.
     """
     figure, axes = plt.subplots(figsize=(7.2, 3.8))
-    _model_lines(axes, frame, frame["number"] + 1)
+    models = list(dict.fromkeys(frame["model"]))
+    lines_with_bars(axes, frame.assign(x=frame["number"] + 1), "model", model_styles(models))
     axes.axhline(0, color=REFERENCE, ls="--", lw=1.2)
     axes.set_xticks(range(1, 11))
     axes.set(xlabel="tenth of training that holds all 16 copies", ylabel="gain (nats a token)")
@@ -192,17 +191,3 @@ def published_growth(frame: pd.DataFrame, fits: dict) -> Figure:
     axes.minorticks_off()
     axes.legend(loc="lower right")
     return figure
-
-
-def _model_lines(axes: Axes, frame: pd.DataFrame, x: pd.Series) -> None:
-    """A line with bars for each model, side by side so that bars do not hide one another."""
-    models = list(dict.fromkeys(frame["model"]))
-    colours, places = size_palette(models), np.sort(x.unique())
-    width = 0.35 * np.diff(places).min() if len(places) > 1 else 0
-    shifts = np.linspace(-width / 2, width / 2, len(models)) if len(models) > 1 else [0]
-    for name, shift in zip(models, shifts, strict=True):
-        part = frame[frame["model"] == name]
-        part = part.loc[x[part.index].sort_values().index]
-        style = {"color": colours[name], "ls": line_style(name), "lw": 1.6}
-        bars = {"yerr": interval_errors(part), "elinewidth": 1, "marker": "o", "ms": 3.5}
-        axes.errorbar(x[part.index] + shift, part["value"], label=name, **bars, **style)

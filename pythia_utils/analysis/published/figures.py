@@ -73,5 +73,5 @@ def distances(
     axes.set_ylim(0, None)
     for line in axes.get_lines():
         is_marked = find_model(line.get_label()).size in marked
-        line.set(lw=2.6 if is_marked else 1, zorder=3 if is_marked else 2)
+        line.set(**({"lw": 2.6, "zorder": 3} if is_marked else {"lw": 1, "marker": ""}))
     return figure
