@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from pythia_utils.analysis import words
 from pythia_utils.analysis.stats import below_chance, wilson_interval
 from pythia_utils.base.errors import UsageError
 
@@ -242,8 +243,7 @@ class Agreement:
     items: int
 
     def __str__(self) -> str:
-        p = "p < .001" if self.p_value < 0.001 else f"p = {self.p_value:.3f}".replace("0.", ".")
-        return f"{self.rho:.2f} [{self.low:.2f}, {self.high:.2f}], {p}"
+        return f"{words.interval(vars(self), 'rho')}, {words.p_value(self.p_value)}"
 
 
 def order_agreement(

@@ -140,6 +140,24 @@ def weighted_mean(
     return float(np.sum(weights * values) / total), float(error)
 
 
+def with_wilson_interval(
+    frame: pd.DataFrame, successes: Sequence[float], n: Sequence[float]
+) -> pd.DataFrame:
+    """A copy with columns value, the share of `successes` in `n`, and low and high (`wilson_interval`)."""
+    k, n = np.asarray(successes, dtype=float), np.asarray(n, dtype=float)
+    low, high = wilson_interval(k, n)
+    return frame.assign(value=k / n, low=low, high=high)
+
+
+def with_student_interval(frame: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
+    """A copy with columns low and high: value ± t · stderr, t of n - 1 degrees of freedom, of a mean of n."""
+    from scipy import stats
+
+    freedom = np.maximum(frame["n"].to_numpy(dtype=float) - 1, 1)
+    half = stats.t.ppf(0.5 + confidence / 2, freedom) * frame["stderr"]
+    return frame.assign(low=frame["value"] - half, high=frame["value"] + half)
+
+
 def with_normal_interval(frame: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
     """A copy with columns low and high: value ± z · stderr, the large-sample interval of a mean."""
     half = ndtri(0.5 + confidence / 2) * frame["stderr"]

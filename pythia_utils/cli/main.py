@@ -18,7 +18,6 @@ from pythia_utils.cli.checkpoints import fetch_command, steps_table, steps_text
 from pythia_utils.cli.data import batch_command, config_command
 from pythia_utils.cli.grid import records_command, root, run_cells, run_command, status_command
 from pythia_utils.cli.options import examples
-from pythia_utils.cli.published import published_command
 from pythia_utils.engine.worker import usable_cores
 from pythia_utils.grid import expand
 from pythia_utils.grid.config import load_config
@@ -230,7 +229,6 @@ cli.add_command(audit_command)
 cli.add_command(batch_command)
 cli.add_command(config_command)
 cli.add_command(fetch_command)
-cli.add_command(published_command)
 cli.add_command(run_command)
 cli.add_command(status_command)
 cli.add_command(records_command)

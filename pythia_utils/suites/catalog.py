@@ -114,6 +114,11 @@ class Model:
     errata: tuple[Erratum, ...] = field(default=(), repr=False)
 
     @property
+    def has_usual_seed(self) -> bool:
+        """Whether its seed is that of the suite's other models, so that sizes can be compared."""
+        return self.seed == suite(self.suite).training["seed"]
+
+    @property
     def intermediate(self) -> int:
         """Width of the MLP's hidden layer."""
         return 4 * self.d_model
