@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import click
 
 from pythia_utils.base.errors import UsageError
+from pythia_utils.base.progress import Bar
+from pythia_utils.base.units import parse_size, show_size
 from pythia_utils.cli.options import examples
 from pythia_utils.suites import checkpoints as opening
 from pythia_utils.suites.catalog import Checkpoint, Model, find_model, renamed
@@ -75,10 +75,8 @@ def fetch_command(name, single, several, disk_budget, yes, strict, as_json, quie
     was cut off goes on where it stopped. Asks before it fetches more than 10 GB. Prints the step, the
     commit and the folder of each.
     """
-    from pythia_utils.base.units import parse_size
-
     chosen = _choose(name, single, several)
-    budget = None if disk_budget is None else parse_size(disk_budget)
+    budget = None if disk_budget is None else parse_size(disk_budget, "--disk-budget")
     for line in known_bad(chosen):
         if strict:
             raise UsageError(f"{line}; refused, as asked (--strict)")
@@ -141,8 +139,6 @@ def _announce(
     cache: HubCache, chosen: list[Checkpoint], revisions: list[Revision], budget: int | None
 ) -> int:
     """Say what is about to be fetched; the bytes. Files that checkpoints share count once."""
-    from pythia_utils.base.units import show_size
-
     files = {file.etag: file.size for revision in revisions for file in revision.needed()}
     missing = {
         hash_: size for revision in revisions for hash_, size in cache.missing(revision).items()
@@ -159,8 +155,6 @@ def _announce(
 
 
 def _ask(size: int) -> None:
-    from pythia_utils.base.units import show_size
-
     if not sys.stdin.isatty():
         raise UsageError(f"that is more than {show_size(ASK_ABOVE)}; to fetch it, add --yes")
     click.confirm(f"Fetch {show_size(size)}?", abort=True, err=True)
@@ -170,10 +164,10 @@ def _fetch(
     cache: HubCache, chosen: list[Checkpoint], revisions: list[Revision], size: int, quiet: bool
 ) -> list[dict]:
     rows = []
-    with _Progress(size, quiet) as progress:
-        cache.progress = progress.update
+    with Bar(size, chosen[0].model.name, "B", quiet=quiet) as bar:
+        cache.progress = bar.advance
         for checkpoint, revision in zip(chosen, revisions, strict=True):
-            progress.name = revision.name
+            bar.label = revision.name
             found = cache.fetch(revision)
             rows.append(
                 {"step": checkpoint.step, "revision": revision.name, "commit": found.commit}
@@ -184,47 +178,3 @@ def _fetch(
 
 def _lines(rows: list[dict]) -> str:
     return "\n".join(f"{row['revision']}\t{row['commit'][:12]}\t{row['folder']}" for row in rows)
-
-
-class _Progress:
-    """Bytes fetched, rate and time left: a bar on a terminal, now and then a line elsewhere."""
-
-    every = 5.0  # seconds between lines where there is no terminal
-
-    def __init__(self, total: int, quiet: bool) -> None:
-        self.total, self.quiet, self.name = total, quiet, ""
-        self.done, self.bar = 0, None
-        self.started = self.shown = time.monotonic()
-
-    def __enter__(self) -> _Progress:
-        if self.total and not self.quiet and sys.stderr.isatty():
-            from tqdm import tqdm
-
-            width = shutil.get_terminal_size().columns
-            self.bar = tqdm(
-                total=self.total, unit="B", unit_scale=True, file=sys.stderr, ncols=width
-            )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.close()
-
-    def update(self, size: int) -> None:
-        self.done += size
-        if self.bar is not None:
-            self.bar.set_description(self.name, refresh=False)
-            self.bar.update(size)
-        elif not self.quiet and time.monotonic() - self.shown >= self.every:
-            self.shown = time.monotonic()
-            click.echo(self._line(), err=True)
-
-    def _line(self) -> str:
-        from pythia_utils.base.units import show_size
-
-        rate = self.done / (time.monotonic() - self.started)
-        left = max(0, self.total - self.done) / rate
-        return (
-            f"{self.name}: {show_size(self.done)} of {show_size(self.total)} · "
-            f"{show_size(int(rate))}/s · {left:.0f} s left"
-        )

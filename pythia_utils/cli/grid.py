@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pythia_utils.base import units
 from pythia_utils.base.errors import UsageError
 from pythia_utils.base.files import atomic_write, locked
 from pythia_utils.base.progress import say
-from pythia_utils.base.units import duration
+from pythia_utils.base.units import duration, show_size
 from pythia_utils.cli.options import examples
 from pythia_utils.engine import runner, schedulers
 from pythia_utils.engine.kernels.options import KernelOptions
@@ -179,7 +178,7 @@ def run_cells(
         quiet: no progress.
         how: for `runner.run`.
     """
-    with locked(records.runs_dir(folder)):
+    with locked(records.runs_dir(folder), "run"):
         history = _ledger(folder)
         planned = planning.plan(cells, history, rerun)
         _say_due(planned, quiet)
@@ -227,7 +226,7 @@ def _status_line(one: status.Status) -> str:
     row = one.row()
     parts = [one.state, one.cell.id]
     parts += [duration(row["seconds"])] if row["seconds"] else []
-    parts += [units.memory_text(row["peak_memory_bytes"])] if row["peak_memory_bytes"] else []
+    parts += [show_size(row["peak_memory_bytes"])] if row["peak_memory_bytes"] else []
     parts += [row["device"]] if row["device"] else []
     return "\t".join([*parts, row["error"] or row["reason"] or ""]).rstrip()
 

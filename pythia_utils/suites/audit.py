@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from pythia_utils.base.errors import UsageError
+from pythia_utils.base.units import show_size
 from pythia_utils.suites import folders
 from pythia_utils.suites.audit_facts import Cost, Facts, hub_facts, local_facts
 from pythia_utils.suites.audit_findings import Finding, judge
@@ -79,7 +80,7 @@ class Report:
         looked = f"{len(self.facts)} revisions of {self.model.name}"
         if self.model.repo_id is not None:
             looked += f", {self.cost.questions + self.cost.ranges} requests"
-            looked += f", {self.cost.bytes / 1e6:.1f} MB of tensors" if self.tensors else ""
+            looked += f", {show_size(self.cost.bytes)} of tensors" if self.tensors else ""
         counts = dict.fromkeys(_ORDER, 0)
         for finding in self.findings:
             counts[finding.status] += 1

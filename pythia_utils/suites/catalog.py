@@ -184,11 +184,6 @@ class Suite:
         """
         return find_model(name, suite=self.name)
 
-    @property
-    def steps(self) -> tuple[int, ...]:
-        """Every step at which some model has a checkpoint, ascending."""
-        return tuple(sorted({step for model in self.models.values() for step in model.steps}))
-
 
 def data_dir() -> Path:
     """The folder of data files: inside the installed package, or beside it in a checkout."""

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from pythia_utils.base.errors import UsageError
+from pythia_utils.base.units import parse_size
 from pythia_utils.suites import checkpoints as opening
 from pythia_utils.suites.catalog import Checkpoint, Model, find_model
 from pythia_utils.suites.errata import CheckpointWarning, has_weights, heed_errata, known_bad
@@ -49,7 +50,7 @@ def sweep(
         device: as for `load`; the model must fit in memory.
         dtype: as for `load`.
         strict: refuse checkpoints that are known to be wrong; otherwise they give a warning.
-        disk_budget: bytes (or a text such as `20GB`) that checkpoints fetched by this program may
+        disk_budget: bytes, or a text such as `20GB` or `4GiB`, that checkpoints fetched by this program may
             have in the cache. The least recently used of them are dropped first; nothing that
             another program fetched is. One checkpoint must fit.
 
@@ -60,15 +61,13 @@ def sweep(
         UsageError, FetchError, WeightsError: as `load`. What can be checked is checked at once,
             before the first checkpoint is read.
     """
-    from pythia_utils.base.units import parse_size
-
     chosen = choose(find_model(model, suite), steps)
     heed_errata(chosen, strict)
     opening.check_placement(device, dtype)
     for checkpoint in chosen:
         if checkpoint.model.repo_id is None:
             opening.checkpoint_folder(checkpoint)  # ours: trained, or an error now
-    budget = None if disk_budget is None else parse_size(disk_budget)
+    budget = None if disk_budget is None else parse_size(disk_budget, "disk budget")
     return _swept(chosen, device, dtype, budget)
 
 

@@ -45,17 +45,6 @@ def seen_by(model: str | Checkpoint, step: int | None = None) -> Seen:
     return Seen(steps, sequences, checkpoint.tokens_seen)
 
 
-def step_of_sequence(data: TrainingData, index: int) -> tuple[int, int]:
-    """The step that reads training position `index`, and its row in that batch.
-
-    Raises:
-        OutOfRangeError: the run ends before.
-    """
-    sequences = data.total_steps * data.batch_size
-    index = checked_index(index, sequences, f"sequence of {data.name}:")
-    return divmod(index, data.batch_size)
-
-
 class DocumentSteps(NamedTuple):
     """When documents are read: int64 arrays, an element a copy and sequence, in training order.
 

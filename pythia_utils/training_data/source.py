@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from pythia_utils.base.errors import UsageError, unknown
+from pythia_utils.base.units import show_size
 from pythia_utils.suites.catalog import Model, find_model, suite, suite_names
 from pythia_utils.training_data.batch_cache import BatchCache
 from pythia_utils.training_data.indexed_dataset import IndexedDataset, checked_index
@@ -249,7 +250,7 @@ def _refuse_endless(indexed: IndexedDataset, samples: int, seq_length: int) -> N
     if needed > os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
         raise UsageError(
             f"{indexed.data_path} has {len(indexed.tokens)} tokens, the run reads them {epochs} "
-            f"times: its order needs {needed / 1e9:.0f} GB; expected other data, or a shorter run"
+            f"times: its order needs {show_size(needed)}; expected other data, or a shorter run"
         )
 
 
@@ -271,10 +272,3 @@ def read_batch(source: str | Path | TrainingData, step: int, **settings) -> np.n
         FetchError: the server does not deliver.
     """
     return open_source(source, **settings).batch(step)
-
-
-def read_sequences(
-    source: str | Path | TrainingData, start: int, stop: int, **settings
-) -> np.ndarray:
-    """int64 (stop - start, seq_length + 1): training positions start..stop. See `read_batch`."""
-    return open_source(source, **settings).sequences(start, stop)

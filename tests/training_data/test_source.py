@@ -24,9 +24,9 @@ from pythia_utils.training_data.repeats import (
     repeats_in_order,
     simulate_repeats,
 )
-from pythia_utils.training_data.seen import document_steps, find_tokens, seen_by, step_of_sequence
+from pythia_utils.training_data.seen import document_steps, find_tokens, seen_by
 from pythia_utils.training_data.shards import HUB_SHARD_BYTES, shard_name
-from pythia_utils.training_data.source import TrainingData, open_source, read_batch, read_sequences
+from pythia_utils.training_data.source import TrainingData, open_source, read_batch
 
 SETTINGS = {"seq_length": 7, "batch_size": 3, "steps": 12, "seed": 5}
 
@@ -59,7 +59,6 @@ def test_a_model_of_ours_is_what_it_was_trained_on(home):
             digest = hashlib.sha256(digest.encode() + data.batch(step).tobytes()).hexdigest()
         facts = json.loads((home / "suites/pico" / name / "step16/checkpoint.json").read_text())
         assert digest == facts["data_digest"]
-    np.testing.assert_array_equal(read_batch("pico-7k", 999), read_sequences("pico-7k", 7992, 8000))
     assert data.packed is not None
     assert data.provenance()["source"] == "pico/corpus/deduped"
     assert len(data.provenance()["revision"]) == 64
@@ -243,12 +242,9 @@ def test_seen_by_a_checkpoint(model, step, steps, sequences):
     assert seen_by(find_model(model).checkpoint(step)) == seen
 
 
-def test_step_of_a_sequence(data):
-    for index in range(36):
-        step, row = step_of_sequence(data, index)
-        np.testing.assert_array_equal(data.batch(step)[row], data.sequences(index, index + 1)[0])
-    with pytest.raises(UsageError, match="36 is out of range; expected 0 to 35"):
-        step_of_sequence(data, 36)
+def test_a_batch_is_its_sequences(data):
+    for step in range(12):
+        np.testing.assert_array_equal(data.batch(step), data.sequences(3 * step, 3 * step + 3))
 
 
 def test_steps_of_documents(data):

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pythia_utils.base.errors import UsageError
+from pythia_utils.base.errors import UsageError, first_line
 from pythia_utils.base.http import FetchError
 from pythia_utils.suites.catalog import Checkpoint, Model, suite
 from pythia_utils.suites.folders import home
@@ -77,7 +77,7 @@ def _in_archive(path: Path) -> Iterator[tuple[str, bytes]]:
                 if member.isfile() and (match := _RESULT.search(member.name)):
                     yield match[1], archive.extractfile(member).read()
     except (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError) as error:
-        reason = str(error).splitlines()[0].rstrip(":")
+        reason = first_line(error).rstrip(":")
         raise UsageError(f"{path} is not a whole archive: {reason}") from None
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pythia_utils.analysis import stats
-from pythia_utils.base.errors import UsageError
+from pythia_utils.base.errors import UsageError, first_line
 from pythia_utils.suites.catalog import Model
 from pythia_utils.suites.folders import suite_folder
 
@@ -51,7 +51,7 @@ def _tokenizer_file(model: Model) -> Path:
     try:
         return Path(hf_hub_download(model.repo_id, "tokenizer.json"))
     except Exception as error:  # offline, unreachable, refused: many classes, one remedy
-        reason = str(error).strip().splitlines()[0]
+        reason = first_line(error)
         raise UsageError(
             f"the tokenizer of {model.repo_id} cannot be fetched ({reason}); "
             "give a copy of its tokenizer.json"
