@@ -7,10 +7,7 @@ from pathlib import Path
 import click
 
 from pythia_utils.base.errors import UsageError
-from pythia_utils.base.files import atomic_write
-from pythia_utils.cli.options import examples
-
-FORMATS = (".csv", ".parquet")
+from pythia_utils.cli.options import examples, output_option, write
 
 
 @click.command(
@@ -29,50 +26,31 @@ FORMATS = (".csv", ".parquet")
     "downloaded once.",
 )
 @click.option("--summary", is_flag=True, help="Means, as the book ships them, not every task.")
-@click.option("--output", metavar="FILE", help="Save the records: .csv or .parquet.")
-def published_command(source: str | None, summary: bool, output: str | None) -> None:
+@output_option("Save the records: .csv or .parquet.", ".csv", ".parquet")
+def published_command(source: str | None, summary: bool, output: Path | None) -> None:
     """Read the suite's published evaluations: a record for each task of each checkpoint.
 
     Without --output it prints what is odd about the files and how each case is handled.
     """
     from pythia_utils.analysis.published import evaluations
 
-    target = _checked_output(output)
-    if summary and target is None:
+    if summary and output is None:
         raise UsageError("--summary needs --output; expected the name of a .csv or .parquet file")
     found = evaluations.read(source)
-    if target is None:
-        click.echo(_report(found))
-        return
-    with atomic_write(target) as temporary:
-        _write(temporary, found, summary)
-    click.echo(target)
+    text = _contents(found, summary, output.suffix) if output else _report(found) + "\n"
+    write(text, output)
 
 
-def _checked_output(output: str | None) -> Path | None:
-    """The file to write, if any; a wish that cannot be met is told before anything is read."""
-    if output is None:
-        return None
-    path = Path(output)
-    if path.suffix not in FORMATS:
-        raise UsageError(f"--output {output}: expected a name that ends in {' or '.join(FORMATS)}")
-    if not path.absolute().parent.is_dir():
-        raise UsageError(f"--output {output}: there is no folder {path.absolute().parent}")
-    return path
-
-
-def _write(path: Path, found, summary: bool) -> None:
+def _contents(found, summary: bool, form: str) -> str | bytes:
+    """A file's contents: a table of all records, or of their means."""
     frame = found.records
     if summary:
         from pythia_utils.analysis.published.summary import summarise, summary_text
 
         frame = summarise(frame)
-    if path.suffix == ".parquet":
-        frame.to_parquet(path, index=False)
-    elif summary:
-        path.write_text(summary_text(frame, found.digest), encoding="utf-8")
-    else:
-        frame.to_csv(path, index=False)
+    if form == ".parquet":
+        return frame.to_parquet(index=False)
+    return summary_text(frame, found.digest) if summary else frame.to_csv(index=False)
 
 
 def _report(found) -> str:

@@ -65,11 +65,6 @@ class Checkpoint:
         """The errata that name this very checkpoint."""
         return tuple(e for e in self.model.errata if self.step in e.steps)
 
-    @property
-    def erratum(self) -> str | None:
-        """What is odd about this checkpoint and who says so, in one line; else None."""
-        return "; ".join(f"{e.text} ({e.source})" for e in self.errata) or None
-
 
 @dataclass(frozen=True)
 class Model:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-import warnings
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from pythia_utils.base.errors import UsageError
 from pythia_utils.base.units import parse_size
 from pythia_utils.suites import checkpoints as opening
 from pythia_utils.suites.catalog import Checkpoint, Model, find_model
-from pythia_utils.suites.errata import CheckpointWarning, has_weights, heed_errata, known_bad
+from pythia_utils.suites.errata import heed_errata, with_weights
 
 if TYPE_CHECKING:
     from transformers import GPTNeoXForCausalLM
@@ -80,10 +79,7 @@ def choose(model: Model, steps: Iterable[int] | str) -> list[Checkpoint]:
     if isinstance(steps, str):
         if steps != "all":
             raise UsageError(f"steps {steps!r}: expected a list of steps, or 'all'")
-        left_out = [c for c in model.checkpoints if not has_weights(c)]
-        for line in known_bad(left_out):
-            warnings.warn(f"{line}; left out", CheckpointWarning, stacklevel=3)
-        return [c for c in model.checkpoints if has_weights(c)]
+        return with_weights(model.checkpoints)
     chosen = [model.checkpoint(step) for step in steps]
     if not chosen:
         raise UsageError(f"no steps of {model.name} to go over")

@@ -37,7 +37,7 @@ def test_sizes(text, size):
 def test_what_is_no_size(text):
     with pytest.raises(UsageError, match=r"^size '.*': .* a unit, as 800MB, 20GB, 4GiB, or none$"):
         parse_size(text)
-    with pytest.raises(UsageError, match="^--disk-budget '"):
+    with pytest.raises(UsageError, match=r"^--disk-budget '"):
         parse_size(text, "--disk-budget")
 
 
