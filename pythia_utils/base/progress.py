@@ -108,6 +108,13 @@ class Bar:
         elif not self.quiet:
             say(line)
 
+    def result(self, line: str) -> None:
+        """Print a line of the work's result to stdout, where it does not smear the bar."""
+        if self._bar is not None:
+            self._bar.write(line, file=sys.stdout)
+        else:
+            print(line, flush=True)
+
     def _line(self, text: str) -> str:
         rate = self.done / max(self.seconds, 1e-9)
         if self.unit == "B":

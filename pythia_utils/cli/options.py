@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from pythia_utils.base.errors import UsageError, nearest, unknown
+from pythia_utils.base.errors import UsageError, unknown
 from pythia_utils.base.files import atomic_write
 from pythia_utils.base.units import show_size
 
@@ -65,10 +65,9 @@ class Steps:
                 raise unknown("step", first, known, where=f"of {whose}")
             between = [step for step in known if first <= step <= last]
             if not between:
-                near = ", ".join(nearest(first, known))
-                raise UsageError(
-                    f"--steps {first}-{last}: {whose} has none of them; nearest: {near}"
-                )
+                near = [*[s for s in known if s < first][-1:], *[s for s in known if s > last][:1]]
+                hint = f"nearest: {', '.join(map(str, near))}" if near else "there is none"
+                raise UsageError(f"--steps {first}-{last}: {whose} has none of them; {hint}")
             found |= dict.fromkeys(between)
         return list(found)
 

@@ -20,7 +20,7 @@ from pythia_utils.suites.catalog import Model, find_model, suite, suite_names
 from pythia_utils.training_data.batch_cache import BatchCache
 from pythia_utils.training_data.indexed_dataset import IndexedDataset, checked_index
 from pythia_utils.training_data.order import PackedDataset, build_order, neox_num_samples
-from pythia_utils.training_data.preshuffled import Preshuffled
+from pythia_utils.training_data.preshuffled import TOKEN, Preshuffled
 from pythia_utils.training_data.remote_shards import (
     HUB_DATASETS,
     HttpShards,
@@ -55,6 +55,17 @@ class TrainingData:
     def packed(self) -> PackedDataset | None:
         """The documents and their order, where they are known: not for preshuffled sets."""
         return self.rows if isinstance(self.rows, PackedDataset) else None
+
+    @property
+    def batch_bytes(self) -> int:
+        """Bytes that a batch takes where the data lie."""
+        token = TOKEN if self.packed is None else self.packed.indexed.dtype
+        return self.batch_size * (self.seq_length + 1) * token.itemsize
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether batches are fetched from a server."""
+        return self.packed is None and self.rows.cache is not None
 
     def batch(self, step: int) -> np.ndarray:
         """int64 (batch_size, seq_length + 1): what training step `step` reads.

@@ -91,7 +91,7 @@ def test_the_command_says_it_in_one_line_of_stderr(root):
     assert done.returncode == 0
     assert done.stderr.splitlines() == [
         "pythia: warning: 2 checkpoints with a known fault left out (pythia-12b: 2); "
-        "--step runs one nevertheless",
+        "--steps NUMBER runs one nevertheless",
         "2 of 2 cells to run",
     ]
     named = ("run", "plain", "--profile", "few", "--step", "50000", "--dry-run")

@@ -24,7 +24,7 @@ from pythia_utils.training_data.repeats import (
     repeats_in_order,
     simulate_repeats,
 )
-from pythia_utils.training_data.seen import document_steps, find_tokens, seen_by
+from pythia_utils.training_data.seen import document_steps, find_tokens, search, seen_by
 from pythia_utils.training_data.shards import HUB_SHARD_BYTES, shard_name
 from pythia_utils.training_data.source import TrainingData, open_source, read_batch
 
@@ -284,6 +284,11 @@ def plainly_found(batches: np.ndarray, wanted: list[int]) -> list[tuple[int, int
     ]
 
 
+def places(found) -> list[tuple[int, int, int]]:
+    """Step, row and offset of each occurrence."""
+    return list(zip(*(column.tolist() for column in found), strict=True))
+
+
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=5), st.integers(0, 12), st.integers(0, 12))
 @settings(max_examples=60, deadline=None)
 def test_search_finds_every_place_and_no_other(tmp_path_factory, wanted, start, stop):
@@ -293,33 +298,39 @@ def test_search_finds_every_place_and_no_other(tmp_path_factory, wanted, start, 
         write_indexed_dataset(path, small_documents(vocabulary=3), np.uint16)
     data = open_source(path, **SETTINGS)
     batches = np.stack([data.batch(step) for step in range(12)])
-    found = find_tokens(data, wanted, start, stop)
+    found = find_tokens(data, wanted, range(start, stop))
     expected = [place for place in plainly_found(batches, wanted) if start <= place[0] < stop]
-    assert list(zip(*(column.tolist() for column in found), strict=True)) == expected
+    assert places(found) == expected
 
 
-def test_search_tells_how_far_it_is(data):
-    told = []
-    found = find_tokens(
-        data, data.batch(4)[2, 1:], progress=lambda done, of: told.append((done, of))
-    )
-    assert (4, 2, 1) in list(zip(*(column.tolist() for column in found), strict=True))
-    assert told == [(done, 12) for done in range(1, 13)]
+def test_search_goes_step_by_step_in_the_order_asked_for(data):
+    wanted = data.batch(4)[2, 1:]
+    assert (4, 2, 1) in places(find_tokens(data, wanted))
+    each = list(search(data, wanted, [7, 4]))
+    assert [(4, 2, 1) in places(found) for found in each] == [False, True]
+    assert places(find_tokens(data, wanted, [7, 4])) == [*places(each[0]), *places(each[1])]
 
 
 @pytest.mark.parametrize(
     ("wanted", "steps", "says"),
     [
-        ([], (), "cannot search for 0 tokens; expected 1 to 8"),
-        ([1] * 9, (), "cannot search for 9 tokens"),
-        ([1.5], (), "expected 1 to 8 integers"),
-        ([1], (-1, 3), r"steps \[-1, 3\) of .* out of range; there are 12"),
-        ([1], (0, 13), r"steps \[0, 13\)"),
+        ([], None, "cannot search for 0 tokens; expected 1 to 8"),
+        ([1] * 9, None, "cannot search for 9 tokens"),
+        ([1.5], None, "expected 1 to 8 integers"),
+        ([1], range(-1, 3), "-1 is out of range; expected 0 to 11"),
+        ([1], range(13), "12 is out of range"),
     ],
 )
-def test_impossible_searches(data, wanted, steps, says):
+def test_impossible_searches_are_told_before_anything_is_read(data, wanted, steps, says):
     with pytest.raises(UsageError, match=says):
-        find_tokens(data, wanted, *steps)
+        search(data, wanted, steps)
+
+
+def test_bytes_of_a_batch(home, data):
+    assert data.batch_bytes == 3 * 8 * 2
+    assert not data.is_remote
+    assert open_source("pythia-70m").batch_bytes == 1024 * 2049 * 2
+    assert open_source("pythia-70m").is_remote
 
 
 # --- repeats --------------------------------------------------------------------------------------
