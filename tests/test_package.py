@@ -33,6 +33,8 @@ def test_the_wheel_carries_the_suites(distributions):
     for suite in ("pico", "nano", "pythia"):
         assert f"pythia_utils/data/suites/{suite}.yml" in names
     assert {f"pythia_utils/data/{name}" for name in ("blimp.csv", "published/summary.csv")} <= names
+    published = {path.name for path in (ROOT / "data" / "published").iterdir() if path.is_file()}
+    assert {f"pythia_utils/data/published/{name}" for name in published} <= names
     assert not [name for name in names if name.startswith(("tests/", "runs/"))]
 
 

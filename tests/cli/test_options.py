@@ -161,7 +161,7 @@ def test_a_failed_write_leaves_what_was_there(tmp_path, monkeypatch):
     file = tmp_path / "x.txt"
     file.write_text("before")
     monkeypatch.setattr("pathlib.Path.write_bytes", lambda *_: (_ for _ in ()).throw(OSError(28)))
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match="28"):
         write("after", file)
     assert file.read_text() == "before"
     assert list(tmp_path.iterdir()) == [file]

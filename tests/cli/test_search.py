@@ -124,7 +124,7 @@ def test_much_is_asked_for_before_it_is_fetched(home, tmp_path):
     [
         (("Zürich", "0"), "cannot search for 'Zürich': the tokenizer reads"),
         (("", "0"), "cannot search for ''"),
-        (("dog " * 130, "0"), "cannot search for 130 tokens; expected 1 to 129"),
+        ((" dog" * 130, "0"), "cannot search for 130 tokens; expected 1 to 129"),
         (("dog", "1000"), "unknown step 1000 of pico-7k"),
         (("dog", "0", "--decode"), "expected no --rows, --decode or --output with it"),
         (("dog", "0", "--rows", "2"), "expected no --rows"),

@@ -381,8 +381,9 @@ def test_nothing_to_run(tmp_path):
 SCRIPT = """
 import sys
 from pathlib import Path
-from pythia_utils import runner
-from pythia_utils.experiments import expand, load_config
+from pythia_utils.engine import runner
+from pythia_utils.grid.config import load_config
+from pythia_utils.grid.expand import expand
 
 root = Path(sys.argv[1])
 cells = expand(load_config(root), ["sleeps"], profile="wide")

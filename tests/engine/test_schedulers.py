@@ -261,9 +261,10 @@ def test_a_worker_elsewhere_returns_notebook_and_records(root, far_away):
 SCRIPT = """
 import sys
 from pathlib import Path
-from pythia_utils import runner, schedulers
-from pythia_utils.experiments import expand, load_config
-from pythia_utils.kernel_options import KernelOptions
+from pythia_utils.engine import runner, schedulers
+from pythia_utils.engine.kernels.options import KernelOptions
+from pythia_utils.grid.config import load_config
+from pythia_utils.grid.expand import expand
 
 if __name__ == "__main__":
     root = Path(sys.argv[1])

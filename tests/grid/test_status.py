@@ -151,7 +151,7 @@ def test_a_terminal_gets_a_bar_an_experiment(root, capsys, monkeypatch):
     with Progress(cells) as progress:
         assert list(progress._bars) == ["measure", "plain"]
         progress.update(cells[0], Outcome(cells[0].id, "failed", 1.0, "E: x"))
-        assert progress._bars["measure"].n == 1
+        assert progress._bars["measure"].done == 1
     text = capsys.readouterr().err
     assert "measure" in text
     assert f"failed {cells[0].id} 1.0 s · E: x" in text

@@ -387,7 +387,7 @@ def test_without_a_tokenizer(server, files):
     with pytest.raises(UsageError, match=r"pythia-14m@step64: no tokenizer\.json") as error:
         pythia_utils.load(MODEL, 64)
     one_line(error)
-    [(_, network)] = pythia_utils.suites.sweep(MODEL, [64])
+    [(_, network)] = pythia_utils.sweep(MODEL, [64])
     assert is_right(network, 2)
 
 
