@@ -227,6 +227,23 @@ def test_steps_of_ours_and_of_a_former_name(pythia):
     assert len(out.splitlines()) == 154
 
 
+def test_some_steps_of_a_model(pythia):
+    _, out, _ = pythia("suites", "pico-7k", "--steps", "0,16-64")
+    assert out.split() == ["step0", "step16", "step32", "step64"]
+    code, out, err = pythia("suites", "pico-7k", "--steps", "9-15")
+    assert (code, out) == (2, "")
+    assert "pico-7k has none of them; nearest: 8, 16" in err
+
+
+def test_fetch_takes_ranges_and_leaves_out_what_has_no_weights(server, pythia, files):
+    server.repos["EleutherAI/pythia-410m-seed9"] = {
+        f"step{step}": files["step0"] for step in (0, 39000, 41000)
+    }
+    _, out, err = pythia("fetch", "pythia-410m-seed9", "--steps", "0,39000-41000")
+    assert [line.split()[0] for line in out.splitlines()] == ["step0", "step39000", "step41000"]
+    assert "step 40000: the weights are missing (P#202); left out" in err
+
+
 @pytest.mark.parametrize("names", [[], ["pico-7k", "pico-14k"]])
 def test_steps_want_one_model(pythia, names):
     code, _, err = pythia("suites", "--steps", *names)

@@ -11,7 +11,7 @@ import pytest
 
 from pythia_utils.base.errors import UsageError
 from pythia_utils.suites.catalog import find_model, renamed, suite, suite_names, suite_table
-from pythia_utils.suites.errata import in_words
+from pythia_utils.suites.errata import in_words, steps_in_words
 
 # Non-embedding and total parameters as EleutherAI published them.
 PUBLISHED = {
@@ -222,3 +222,26 @@ def test_import_stays_light():
     code = "import sys, pythia_utils.suites.catalog; print(sorted({'torch', 'pandas'} & set(sys.modules)))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [
+        ([], ""),
+        ([512], "512"),
+        ([4, 2, 1, 0], "0-4"),
+        ([0, 2, 4, 512], "0, 2-4, 512"),
+        ([750, 1000], "750-1000"),
+        ([0, 2, 8, 32, 128, 512], "0, 2, 8, 32, 128, 512"),
+        ([0, 2, 8, 32, 128, 512, 1000], "0, 2, 8, 32, 128, 512 ... (7 in all)"),
+    ],
+)
+def test_steps_in_words(steps, words):
+    assert steps_in_words(find_model("pico-7k"), steps) == words
+
+
+def test_errata_in_words():
+    assert in_words(()) is None
+    errata = find_model("pythia-12b").checkpoint(50000).errata
+    assert in_words(errata) == "serves the final model's first shard (P#206)"
+    assert in_words([*errata, *errata]).count("; ") == 1
