@@ -130,7 +130,7 @@ class Bar:
         return f"{self.label.rstrip()}: {' · '.join(filter(None, parts))}"
 
     def _left(self, rate: float) -> str:
-        if self.done >= self.total:
+        if self.done >= self.total * (1 - 1e-9):  # parts of a whole seldom add up to it exactly
             return "complete"
         forecast = rate and self.done > self.warm_up * self.total
         return f"{duration((self.total - self.done) / rate)} left" if forecast else ""

@@ -42,9 +42,9 @@ def find(
         yes: do not ask, however much is to be fetched.
         quiet: no progress.
     """
-    from pythia_utils.training_data.seen import search
+    from pythia_utils.training_data.seen import find_tokens
 
-    found = search(data, wanted.tokens, steps)
+    found = find_tokens(data, wanted.tokens, steps)
     size = len(steps) * data.batch_bytes
     if not quiet:
         many = f"{len(steps)} step{'s' * (len(steps) != 1)} of {data.name}"

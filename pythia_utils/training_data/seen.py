@@ -106,14 +106,6 @@ class Occurrences(NamedTuple):
 
 def find_tokens(
     data: TrainingData, tokens: Iterable[int], steps: Iterable[int] | None = None
-) -> Occurrences:
-    """Every place in some steps where training reads `tokens` one after another: see `search`."""
-    found = [np.stack(each) for each in search(data, tokens, steps)]
-    return Occurrences(*np.concatenate([np.empty((3, 0), np.int64), *found], axis=1))
-
-
-def search(
-    data: TrainingData, tokens: Iterable[int], steps: Iterable[int] | None = None
 ) -> Iterator[Occurrences]:
     """Step by step, the places where training reads `tokens` one after another.
 

@@ -51,6 +51,13 @@ def test_bytes_and_shares_are_told_in_their_own_way(lines):
     assert second.endswith(" left")
 
 
+def test_a_sum_of_parts_is_complete(lines):
+    bar = Bar(0.3, "trains")
+    for _ in range(3):
+        bar.advance(0.1, now=True)
+    assert lines()[-1] == "trains: 100% · complete"
+
+
 def test_a_new_label_and_notes_in_between(lines):
     bar = Bar(2, "one", "file")
     bar.advance(now=True)
