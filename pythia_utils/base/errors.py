@@ -14,6 +14,12 @@ class TrainingError(RuntimeError):
     """A training process ended before its models were trained. The command exits with 1."""
 
 
+def first_line(error: BaseException) -> str:
+    """An exception in one line: the first of its message that is not empty, else the name of its class."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next(filter(None, lines), type(error).__name__)
+
+
 def nearest(value: object, valid: Iterable[object], n: int = 3) -> list[str]:
     """Up to `n` members of `valid` most like `value`: numbers by distance, names by spelling."""
     choices = list(valid)

@@ -170,12 +170,12 @@ def _why(failure: Exception) -> str:
     """A failure of dask's in one line."""
     from distributed import KilledWorker
 
-    from pythia_utils.engine.kernels.execute import first_line
+    from pythia_utils.engine.kernels.execute import short_line
 
     if isinstance(failure, KilledWorker):
         died = failure.allowed_failures + 1
         return f"WorkerDied: {died} workers died while they ran it; was their memory too small?"
-    return first_line(f"{type(failure).__name__}: {failure}")
+    return short_line(f"{type(failure).__name__}: {failure}")
 
 
 # --- Two kinds; `slurm.py` has a third -------------------------------------------------

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pythia_utils.base.errors import UsageError, unknown
+from pythia_utils.base.errors import UsageError, first_line, unknown
 from pythia_utils.engine import gpus
 from pythia_utils.engine.dask_schedulers import LOOPBACK, DaskScheduler, require
 
@@ -62,7 +62,7 @@ def _settings(path: Path | None) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         given = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (OSError, yaml.YAMLError) as error:
-        raise UsageError(f"--cluster-config {path}: {str(error).splitlines()[0]}") from None
+        raise UsageError(f"--cluster-config {path}: {first_line(error)}") from None
     if not isinstance(given, dict):
         raise UsageError(f"--cluster-config {path}: expected `name: value` lines")
     known = _slurm_names() | set(_OURS)
@@ -110,4 +110,4 @@ def _slurm_cluster(settings: dict[str, Any], gpus_each: int) -> SpecCluster:
     try:
         return SLURMCluster(**{"processes": 1} | settings | ours)
     except (ValueError, TypeError, OSError) as error:
-        raise UsageError(f"SLURM cluster: {str(error).splitlines()[0]}") from None
+        raise UsageError(f"SLURM cluster: {first_line(error)}") from None

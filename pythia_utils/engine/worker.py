@@ -67,7 +67,7 @@ def run_cell(
     except execute.Stopped:
         return Outcome(cell.id, "interrupted", time.monotonic() - started)
     except Exception as failure:
-        error = execute.first_line(f"{type(failure).__name__}: {failure}")
+        error = execute.short_line(f"{type(failure).__name__}: {failure}")
         return Outcome(cell.id, "failed", time.monotonic() - started, error)
 
 

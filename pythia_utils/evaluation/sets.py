@@ -15,15 +15,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pythia_utils.base.errors import UsageError, unknown
-from pythia_utils.evaluation.pair_files import (
-    ARCHIVES,
-    FORMATS,
-    MinimalPair,
-    pairs_of_rows,
-    read_pairs,
-)
+from pythia_utils.base.errors import UsageError, first_line, unknown
+from pythia_utils.evaluation.pair_files import ARCHIVES, FORMATS, pairs_of_rows, read_pairs
 from pythia_utils.nano import grammar as nano_grammar
+from pythia_utils.nano.minimal_pair import MinimalPair
 from pythia_utils.suites.catalog import data_dir
 
 BLIMP_REPOSITORY = "nyu-mll/blimp"  # a data set of the Hub: a Parquet file a paradigm
@@ -39,8 +34,8 @@ def minimal_pairs(n: int, seed: int = 0) -> list[MinimalPair]:
         UsageError: more pairs than a phenomenon has.
     """
     return [
-        MinimalPair(name, pair.good, pair.bad, phenomenon.field, paradigm=name)
-        for name, phenomenon in nano_grammar.PHENOMENA.items()
+        pair
+        for name in nano_grammar.PHENOMENA
         for pair in nano_grammar.minimal_pairs(name, n, seed)
     ]
 
@@ -140,7 +135,7 @@ def _blimp_folder() -> Path:
     try:
         return Path(snapshot())
     except (HTTPError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = first_line(error)
         raise FetchError(
             f"BLiMP could not be had from the Hub ({BLIMP_REPOSITORY}): {reason}; without it, name "
             "a folder or an archive of its files instead of 'blimp'"

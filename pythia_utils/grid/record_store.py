@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pythia_utils.base.errors import UsageError
+from pythia_utils.base.errors import UsageError, first_line
 from pythia_utils.base.files import atomic_write, stamp
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def _damaged(files: list[str], schema: pa.Schema) -> UsageError | None:
         except (OSError, ValueError) as error:
             suite, experiment = Path(file).parts[-4:-2]
             return UsageError(
-                f"{file} is damaged ({str(error).strip().splitlines()[0]}); "
+                f"{file} is damaged ({first_line(error)}); "
                 f"its cell is run again by: pythia run {experiment} (suite {suite})"
             )
     return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
-from pythia_utils.base.units import duration, memory_text
+from pythia_utils.base.units import duration, show_size
 from pythia_utils.grid.config import Config
 from pythia_utils.grid.ledger import Ledger
 from pythia_utils.grid.status import STATES, Status, cost, cost_text, count, survey_suite
@@ -61,7 +61,7 @@ def _took(statuses: Sequence[Status]) -> list[str]:
     return [
         duration(sum(seconds)) if seconds else "–",
         duration(median(seconds)) if seconds else "–",
-        memory_text(max(peaks)) if peaks else "–",
+        show_size(max(peaks)) if peaks else "–",
         ", ".join(devices) or "–",
     ]
 
@@ -92,7 +92,7 @@ def _one(status: Status) -> list[str]:
     row = status.row()
     return [
         f"{row['seconds']:.1f} s" if row["seconds"] is not None else "–",
-        memory_text(row["peak_memory_bytes"]) if row["peak_memory_bytes"] else "–",
+        show_size(row["peak_memory_bytes"]) if row["peak_memory_bytes"] else "–",
         row["device"] or "–",
         (row["finished"] or "–").replace("T", " ").removesuffix("+00:00"),
     ]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pythia_utils.base.files import file_digest
 from pythia_utils.base.http import RangeReader
+from pythia_utils.base.progress import Bar
 from pythia_utils.suites import folders
 from pythia_utils.suites.catalog import Checkpoint, Model
 from pythia_utils.suites.hub import api as hub
@@ -225,14 +225,11 @@ def _digest(tensors: Iterable[torch.Tensor]) -> str:
 
 def _each(function: Callable[[_T], _R], items: Iterable[_T], label: str, quiet: bool) -> list[_R]:
     """`function` of each item, some at a time; at the first failure the rest is given up."""
-    from tqdm import tqdm
-
-    shape = {"disable": quiet or None, "leave": False, "unit": "revision"}  # None: if no terminal
     with ThreadPoolExecutor(_WORKERS) as pool:
         futures = [pool.submit(function, item) for item in items]
         try:
-            bar = tqdm(futures, label, file=sys.stderr, **shape)
-            return [future.result() for future in bar]
+            with Bar(len(futures), label, "revision", quiet=quiet, keep=False) as bar:
+                return [future.result() for future in bar.over(futures)]
         finally:
             for future in futures:
                 future.cancel()

@@ -65,11 +65,6 @@ class Checkpoint:
         """The errata that name this very checkpoint."""
         return tuple(e for e in self.model.errata if self.step in e.steps)
 
-    @property
-    def erratum(self) -> str | None:
-        """What is odd about this checkpoint and who says so, in one line; else None."""
-        return "; ".join(f"{e.text} ({e.source})" for e in self.errata) or None
-
 
 @dataclass(frozen=True)
 class Model:
@@ -188,11 +183,6 @@ class Suite:
             UsageError: there is none.
         """
         return find_model(name, suite=self.name)
-
-    @property
-    def steps(self) -> tuple[int, ...]:
-        """Every step at which some model has a checkpoint, ascending."""
-        return tuple(sorted({step for model in self.models.values() for step in model.steps}))
 
 
 def data_dir() -> Path:

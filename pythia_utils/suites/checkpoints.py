@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pythia_utils.base.errors import UsageError, unknown
+from pythia_utils.base.errors import UsageError, first_line, unknown
 from pythia_utils.base.files import file_digest
 from pythia_utils.suites.catalog import Checkpoint, Model, find_model
 from pythia_utils.suites.errata import (
@@ -128,7 +128,7 @@ def pick_device(device: str = "auto") -> str:
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as failure:
-        reason = str(failure).split("\n")[0]
+        reason = first_line(failure)
         raise UsageError(f"device {device!r} cannot be used here: {reason}") from None
     return device
 

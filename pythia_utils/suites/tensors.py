@@ -103,13 +103,6 @@ def open_tensors(
     return HubTensors(api.describe(repo_id, checkpoint.revision), reader or api.reader())
 
 
-def tensor_names(
-    model: str, step: int, suite: str | None = None, reader: RangeReader | None = None
-) -> list[str]:
-    """The names of a checkpoint's tensors, sorted. Arguments and errors: see `read_tensors`."""
-    return open_tensors(model, step, suite, reader).names()
-
-
 def read_tensors(
     model: str,
     step: int,

@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pythia_utils.base.errors import first_line
 from pythia_utils.suites.hub.api import choose_weights
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def build(folder: Path, dtype: torch.dtype, spread: bool = False) -> GPTNeoXForC
                 str(folder), dtype=dtype, local_files_only=True, output_loading_info=True, **extra
             )
     except Exception as failure:  # of safetensors, pickle, zip, json: each has its own
-        raise WeightsError(f"{folder}: {_first_line(failure)}") from failure
+        raise WeightsError(f"{folder}: {_reason(failure)}") from failure
     _check_names(
         folder, info["missing_keys"], [n for n in info["unexpected_keys"] if not _DERIVED.search(n)]
     )
@@ -74,7 +75,7 @@ def read(folder: Path) -> dict[str, torch.Tensor]:
             _warm(folder / name)
             state |= load_state_dict(folder / name, weights_only=True)
         except Exception as failure:
-            raise WeightsError(f"{folder / name}: {_first_line(failure)}") from failure
+            raise WeightsError(f"{folder / name}: {_reason(failure)}") from failure
     return {
         re.sub(r"^embed_out\.", "lm_head.", name): tensor
         for name, tensor in state.items()
@@ -127,6 +128,5 @@ def _check_names(where: object, missing, unexpected) -> None:
         )
 
 
-def _first_line(failure: Exception) -> str:
-    lines = str(failure).strip().splitlines() or [type(failure).__name__]
-    return f"weights cannot be read ({type(failure).__name__}: {lines[0][:200]})"
+def _reason(failure: Exception) -> str:
+    return f"weights cannot be read ({type(failure).__name__}: {first_line(failure)[:200]})"

@@ -23,7 +23,7 @@ from helpers.grids import make_project
 from helpers.killed_runs import CELLS
 
 from pythia_utils.base.errors import UsageError
-from pythia_utils.base.files import RunsInUse, locked
+from pythia_utils.base.files import FolderInUse, locked
 from pythia_utils.engine import runner
 from pythia_utils.engine.kernels import execute
 from pythia_utils.grid import record_store, records
@@ -98,7 +98,7 @@ def test_a_run_killed_at_any_moment_loses_nothing(killed, stub, number):
     planned = {cell.id: reason for cell, reason in plan(cells_in(project, runs), ledger_in(runs))}
     assert {i for i, reason in planned.items() if reason is None} == finished
     assert {reason for i, reason in planned.items() if i not in finished} <= {"new"}
-    with locked(runs):  # the dead process's lock is nobody's
+    with locked(runs, "run"):  # the dead process's lock is nobody's
         assert {o.status for o in go_on(project, runs)} <= {"done"}
     assert len(stub) == CELLS - len(finished)
     assert_complete(project, runs)
@@ -263,7 +263,7 @@ import sys, time
 from pathlib import Path
 from pythia_utils.base.files import locked
 
-with locked(Path(sys.argv[1])):
+with locked(Path(sys.argv[1]), "run"):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -276,7 +276,7 @@ def test_a_second_run_in_a_folder_is_refused_until_the_first_ends(root, pico_hom
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as holder:
         try:
             assert holder.stdout.readline() == "held\n"
-            with pytest.raises(RunsInUse, match=f"process {holder.pid} on "), locked(runs):
+            with pytest.raises(FolderInUse, match=f"process {holder.pid} on "), locked(runs, "run"):
                 pass
             second = pythia("run", "measure", "--profile", "tiny", cwd=root, home=pico_home)
             assert second.returncode == 1
@@ -286,6 +286,6 @@ def test_a_second_run_in_a_folder_is_refused_until_the_first_ends(root, pico_hom
             assert pythia(*looking, cwd=root, home=pico_home).returncode == 0
         finally:
             holder.send_signal(signal.SIGKILL)
-    with locked(runs):  # of a dead process, and so free
+    with locked(runs, "run"):  # of a dead process, and so free
         holder = json.loads((runs / ".lock").read_text())
         assert holder["pid"] == os.getpid()

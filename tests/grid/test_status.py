@@ -151,7 +151,7 @@ def test_a_terminal_gets_a_bar_an_experiment(root, capsys, monkeypatch):
     with Progress(cells) as progress:
         assert list(progress._bars) == ["measure", "plain"]
         progress.update(cells[0], Outcome(cells[0].id, "failed", 1.0, "E: x"))
-        assert progress._bars["measure"].n == 1
+        assert progress._bars["measure"].done == 1
     text = capsys.readouterr().err
     assert "measure" in text
     assert f"failed {cells[0].id} 1.0 s · E: x" in text
@@ -203,8 +203,15 @@ def test_records_for_users(grid, pico_home, tmp_path):
     file = tmp_path / "numbers.parquet"
     pythia(*command, "--suite", "pico", "--output", str(file), cwd=root, home=pico_home)
     pd.testing.assert_frame_equal(pd.read_parquet(file), expected, check_dtype=False)
+    out = pythia(*command, "--steps", "1-2", cwd=root, home=pico_home).stdout
+    known = expected["step"].between(1, 2)
+    assert 0 < known.sum() < len(expected)
+    pd.testing.assert_frame_equal(
+        pd.read_csv(io.StringIO(out)), expected[known].reset_index(drop=True), check_dtype=False
+    )
     for wrong, message in (
         (("--experiment", "mesure"), "nearest: measure"),
+        (("--experiment", "measure", "--steps", "7"), "unknown step 7 of the records of measure"),
         (("--experiment", "measure", "--suite", "nan"), "nearest: nano"),
         (("--experiment", "plain"), "run: pythia run plain"),
         (("--experiment", "measure", "--output", "no/such/x.csv"), "there is no folder"),

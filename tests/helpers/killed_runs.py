@@ -30,7 +30,7 @@ CELLS = 12
 
 
 def run(project: Path, runs: Path) -> None:
-    with locked(runs):
+    with locked(runs, "run"):
         cells = expand(load_config(project), ["measure"], profile="full", runs=runs)
         runner.run(cells[:CELLS], Ledger(runs / "ledger.jsonl"), workers=2, quiet=True)
 

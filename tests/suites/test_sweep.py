@@ -20,7 +20,6 @@ from transformers import GPTNeoXForCausalLM
 import pythia_utils
 from pythia_utils.base.errors import UsageError
 from pythia_utils.base.http import FetchError, Retry
-from pythia_utils.base.units import parse_size, show_size
 from pythia_utils.suites import checkpoints, weights
 from pythia_utils.suites.catalog import find_model
 from pythia_utils.suites.errata import CheckpointWarning
@@ -198,7 +197,7 @@ def test_a_failure_comes_after_the_good_steps(server):
         ({"steps": []}, "no steps"),
         ({"steps": "most"}, "expected a list of steps, or 'all'"),
         ({"steps": [0], "dtype": "half"}, "unknown dtype 'half'"),
-        ({"steps": [0], "disk_budget": "much"}, "size 'much' is not understood"),
+        ({"steps": [0], "disk_budget": "much"}, "disk budget 'much': expected a number"),
     ],
 )
 def test_mistakes_are_told_before_the_first_step(server, options, message):
@@ -212,7 +211,7 @@ def test_all_leaves_out_what_has_no_weights_and_strict_refuses():
         chosen = choose(find_model("pythia-410m-seed9"), "all")
     assert len(chosen) == 153
     assert 40000 not in [checkpoint.step for checkpoint in chosen]
-    with pytest.warns(CheckpointWarning, match="step 0, 1, 2, 4 and 72 more|step 54000") as told:
+    with pytest.warns(CheckpointWarning, match=r"steps 0-512, .*76 in all|steps? 54000") as told:
         pythia_utils.sweep("pythia-2.8b", "all")
     assert len(told) == 2  # one line an erratum
     with pytest.raises(UsageError, match="refused"):
@@ -273,25 +272,3 @@ def test_a_cut_off_download_counts_and_goes_too(server, files):
     assert revisions(server.cache) == {"step16"}
     assert len(list(server.cache.glob("*/snapshots/*"))) == 1
     assert not list(server.cache.glob("*/blobs/*.incomplete"))
-
-
-@pytest.mark.parametrize(
-    ("text", "size"),
-    [
-        ("20GB", 20 * 10**9),
-        ("500 mb", 5 * 10**8),
-        ("1.5tb", 15 * 10**11),
-        ("7", 7),
-        (9, 9),
-        ("2GiB", 2 * 10**9),
-    ],
-)
-def test_sizes(text, size):
-    assert parse_size(text) == size
-    assert parse_size(show_size(size).replace("bytes", "")) == size
-
-
-@pytest.mark.parametrize("text", ["", "GB", "-1GB", "0", "20XB", "nan", "inf", "1e30GB"])
-def test_what_is_no_size(text):
-    with pytest.raises(UsageError, match="expected such as 20GB"):
-        parse_size(text)

@@ -24,7 +24,7 @@ from pythia_utils.suites.hub.remote_tensors import (
     RangedFile,
 )
 from pythia_utils.suites.hub.safetensors_header import CorruptFileError
-from pythia_utils.suites.tensors import LocalTensors, read_tensors, tensor_names
+from pythia_utils.suites.tensors import LocalTensors, open_tensors, read_tensors
 
 MODEL = "pythia-14m"
 REPO = f"EleutherAI/{MODEL}"
@@ -73,7 +73,7 @@ def test_every_tensor_of_single_and_sharded_files_equals_the_librarys(
     server, reader, revisions, step
 ):
     expected = stored(revisions[f"step{step}"])
-    assert tensor_names(MODEL, step, reader=reader) == sorted(expected)
+    assert open_tensors(MODEL, step, reader=reader).names() == sorted(expected)
     found = read_tensors(MODEL, step, sorted(expected), reader=reader)
     assert list(found) == sorted(expected)
     for name, tensor in expected.items():
@@ -130,7 +130,7 @@ def test_local_checkpoints_by_the_same_call(monkeypatch, tmp_path, revisions):
     folder.mkdir(parents=True)
     (folder / SINGLE).write_bytes(revisions["step0"][SINGLE])
     expected = stored(revisions["step0"])
-    assert tensor_names("pico-7k", 16) == sorted(expected)
+    assert open_tensors("pico-7k", 16).names() == sorted(expected)
     found = read_tensors("pico-7k", 16, [EMBED, BIAS])
     assert all(torch.equal(found[name], expected[name]) for name in (EMBED, BIAS))
     part = read_tensors("pico-7k", 16, EMBED, rows=slice(-2, None))
@@ -207,11 +207,11 @@ def test_an_unknown_tensor_offers_the_nearest(server, reader):
 
 def test_missing_weights_revisions_and_repositories(server, reader):
     with pytest.raises(MissingWeightsError, match=f"{REPO} at step2 has neither"):
-        tensor_names(MODEL, 2, reader=reader)
+        open_tensors(MODEL, 2, reader=reader).names()
     with pytest.raises(FetchError, match=f"{REPO}@step8: the repository has no such revision"):
-        tensor_names(MODEL, 8, reader=reader)
+        open_tensors(MODEL, 8, reader=reader).names()
     with pytest.raises(FetchError, match="pythia-31m@step0: no such repository"):
-        tensor_names("pythia-31m", 0, reader=reader)
+        open_tensors("pythia-31m", 0, reader=reader).names()
     index = json.loads(server.repos[REPO]["step1"][INDEX])
     index["weight_map"][EMBED] = "other.safetensors"
     server.repos[REPO]["step1"][INDEX] = json.dumps(index).encode()
@@ -271,12 +271,12 @@ def test_an_index_that_names_a_shard_without_the_tensor(server, reader):
 def test_a_large_index_is_refused(server, reader, monkeypatch):
     monkeypatch.setattr("pythia_utils.suites.hub.remote_tensors.INDEX_LIMIT", 100)
     with pytest.raises(CorruptFileError, match="an index has fewer"):
-        tensor_names(MODEL, 1, reader=reader)
+        open_tensors(MODEL, 1, reader=reader).names()
 
 
 def test_an_index_that_breaks_off_is_asked_for_again(server, reader):
     server.inject(bad.dies_after(10), INDEX)
-    assert EMBED in tensor_names(MODEL, 1, reader=reader)
+    assert EMBED in open_tensors(MODEL, 1, reader=reader).names()
     assert reader.traffic.retries == 1
 
 

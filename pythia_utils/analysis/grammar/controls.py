@@ -27,7 +27,7 @@ from pythia_utils.analysis.stats import (
     with_student_interval,
 )
 from pythia_utils.evaluation.minimal_pairs import score_minimal_pairs
-from pythia_utils.evaluation.pair_files import MinimalPair
+from pythia_utils.nano.minimal_pair import MinimalPair
 from pythia_utils.suites.catalog import find_model, suite
 from pythia_utils.training_data.source import open_source
 

@@ -38,6 +38,7 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
 from pythia_utils.base import batching
+from pythia_utils.base.units import show_size
 from pythia_utils.engine.kernels import warm as warm_kernels
 from pythia_utils.engine.kernels.options import KernelOptions
 from pythia_utils.engine.kernels.watch import KernelWatch, memory_limit
@@ -154,7 +155,7 @@ class _Job:
     def problem(self) -> str | None:
         """Why the kernel was stopped or died, in one line."""
         if self.watch is not None and self.watch.exceeded:
-            held, limit = (f"{n / 1e9:.3g} GB" for n in (self.watch.exceeded, self.watch.limit))
+            held, limit = map(show_size, (self.watch.exceeded, self.watch.limit))
             return f"MemoryError: memory limit of {limit} exceeded, {held} were held; see --memory-limit"
         if self.overdue is not None:
             limit = f"{self.options.timeout:g} s"
@@ -354,7 +355,7 @@ def _execute(
         raise Stopped
     error = job.problem() or error or _left_early(job.notebook)
     peak = job.watch.peak_bytes if job.watch else None
-    return Execution(job.notebook, error and first_line(error), 0.0, peak, job.device)
+    return Execution(job.notebook, error and short_line(error), 0.0, peak, job.device)
 
 
 def _can_be_warm(env: dict[str, str]) -> bool:
@@ -388,7 +389,7 @@ def _close_event_loop() -> None:
         loop.close()
 
 
-def first_line(text: str) -> str:
+def short_line(text: str) -> str:
     """The first line of an error message, shortened: the rest is in the notebook."""
-    line = text.strip().splitlines()[0]
+    line = text.strip().partition("\n")[0]
     return line if len(line) <= 300 else line[:299] + "…"

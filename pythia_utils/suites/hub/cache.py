@@ -18,6 +18,7 @@ from pathlib import Path
 
 from pythia_utils.base.files import atomic_write
 from pythia_utils.base.http import FetchError, RangeReader
+from pythia_utils.base.progress import Bar
 from pythia_utils.base.units import show_size
 from pythia_utils.suites.hub import api, download
 from pythia_utils.suites.hub.api import RemoteFile, Revision
@@ -194,12 +195,9 @@ class HubCache:
         if self.progress:
             yield self.progress
             return
-        from tqdm import tqdm
-
         total, name = sum(file.size for file in missing), f"{revision.repo_id}@{revision.name}"
-        shape = {"unit": "B", "unit_scale": True, "desc": name, "leave": False}
-        with tqdm(total=total, disable=None if missing else True, **shape) as bar:
-            yield bar.update
+        with Bar(total, name, "B", lines=False, keep=False) as bar:
+            yield bar.advance
 
 
 @contextmanager

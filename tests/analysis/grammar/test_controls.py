@@ -11,8 +11,8 @@ from pythia_utils.analysis import stats as statistics
 from pythia_utils.analysis.grammar import controls
 from pythia_utils.analysis.grammar import distractors as grammar_distractors
 from pythia_utils.evaluation import sets
-from pythia_utils.evaluation.pair_files import MinimalPair
 from pythia_utils.nano.lexicon import COMMON
+from pythia_utils.nano.minimal_pair import MinimalPair
 from pythia_utils.training_data.corpus import open_corpus
 
 
