@@ -74,7 +74,7 @@ def test_a_cell_that_takes_the_interrupt_for_its_end_has_failed_all_the_same(tmp
 def test_memory_without_end_stops_at_the_limit_after_a_try_with_smaller_batches(tmp_path, warm):
     tell = "import os\nprint(os.environ.get('PYTHIA_BATCH_SHARE'))"
     done = run_cells(tmp_path, tell, ALLOCATE, warm=warm, memory_limit=400 * MB)
-    assert done.error.startswith("MemoryError: memory limit of 0.4 GB exceeded, 0.")
+    assert done.error.startswith("MemoryError: memory limit of 400 MB exceeded, 4")
     assert done.error.endswith("were held; see --memory-limit (also with smaller batches)")
     assert done.attempts == 2
     assert printed(done).strip() == "0.5"
@@ -85,7 +85,7 @@ def test_memory_of_children_counts(tmp_path):
     child = "import time; held = bytearray(300_000_000); time.sleep(60)"
     code = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {child!r}])"
     done = run_cells(tmp_path, code, memory_limit=250 * MB)
-    assert done.error.startswith("MemoryError: memory limit of 0.25 GB exceeded")
+    assert done.error.startswith("MemoryError: memory limit of 250 MB exceeded")
 
 
 @pytest.mark.parametrize(
