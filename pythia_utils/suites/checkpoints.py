@@ -70,7 +70,7 @@ def resolved(checkpoint: Checkpoint) -> dict:
     return {
         "source": checkpoint_digest(checkpoint),
         "commit": entry and entry.commit,
-        "files": {name: facts["hash"] for name, facts in entry.files.items()} if entry else {},
+        "files": entry.files if entry else {},
     }
 
 

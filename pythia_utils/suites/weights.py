@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pythia_utils.suites.hub.api import choose_weights
+from pythia_utils.suites.hub.weight_files import CorruptFileError, weights_in
 
 if TYPE_CHECKING:
     import torch
@@ -36,45 +36,55 @@ def build(folder: Path, dtype: torch.dtype, spread: bool = False) -> GPTNeoXForC
     Raises:
         WeightsError: files that cannot be read, or lack some weight.
     """
-    from transformers import GPTNeoXForCausalLM
+    from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
     extra = {"device_map": "auto"} if spread else {}
+    state = read(folder)
     try:
+        config = GPTNeoXConfig.from_pretrained(folder, local_files_only=True)
         with _BUILDING:
             network, info = GPTNeoXForCausalLM.from_pretrained(
-                str(folder), dtype=dtype, local_files_only=True, output_loading_info=True, **extra
+                None,
+                config=config,
+                state_dict=state,
+                dtype=dtype,
+                output_loading_info=True,
+                **extra,
             )
-    except Exception as failure:  # of safetensors, pickle, zip, json: each has its own
+    except Exception as failure:  # of the configuration, shapes, memory: each has its own
         raise WeightsError(f"{folder}: {_first_line(failure)}") from failure
-    _check_names(
-        folder, info["missing_keys"], [n for n in info["unexpected_keys"] if not _DERIVED.search(n)]
-    )
+    _check_names(folder, info["missing_keys"], info["unexpected_keys"])
     return network.eval()
 
 
-def read(folder: Path) -> dict[str, torch.Tensor]:
+def read(folder: Path, whole: bool = False) -> dict[str, torch.Tensor]:
     """A checkpoint's tensors by the model's names, in the stored dtype, on the CPU.
 
-    The files are read to their end, so that they are in memory when they are wanted; tensors are
-    mapped from there, without a copy where the format allows it.
+    Tensors are mapped from the files, without a copy where the format allows it.
+
+    Args:
+        folder: in `from_pretrained` layout; where it has an index, that says which file has which.
+        whole: read the files to their end, so that they are in memory when they are wanted.
 
     Raises:
         WeightsError: files that cannot be read.
     """
     from transformers.modeling_utils import load_state_dict
 
-    names = choose_weights([path.name for path in folder.glob("*")])
-    if names is None:
-        raise WeightsError(f"{folder}: no complete weights")
+    try:
+        if (weights := weights_in(folder)) is None:
+            raise WeightsError(f"{folder}: no complete weights")
+    except CorruptFileError as failure:
+        raise WeightsError(f"{folder}: {failure}") from None
     state = {}
-    for name in names:
-        if name.endswith(".json"):
-            continue
+    for name in weights.files:
         try:
-            _warm(folder / name)
-            state |= load_state_dict(folder / name, weights_only=True)
-        except Exception as failure:
+            if whole:
+                _warm(folder / name)
+            part = load_state_dict(folder / name, weights_only=True)
+        except Exception as failure:  # of safetensors, pickle, zip: each has its own
             raise WeightsError(f"{folder / name}: {_first_line(failure)}") from failure
+        state |= {key: part[key] for key in part if weights.places.get(key, name) == name}
     return {
         re.sub(r"^embed_out\.", "lm_head.", name): tensor
         for name, tensor in state.items()

@@ -36,6 +36,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -159,6 +160,16 @@ class HubServer:
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(cache / "token"))
         return cache / "hub"
+
+    def hurry(self, monkeypatch, slept: list[float]) -> None:
+        """Let `huggingface_hub` have little patience: its own pauses go to `slept` and take no time."""
+        from huggingface_hub import constants
+
+        clock = SimpleNamespace(sleep=slept.append, time=time.time, monotonic=time.monotonic)
+        for module in ("huggingface_hub.utils._http", "huggingface_hub.file_download"):
+            monkeypatch.setattr(f"{module}.time", clock)
+        monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.3)
+        monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1000)
 
 
 @contextmanager

@@ -70,7 +70,7 @@ def revisions(cache) -> set[str]:
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 def test_each_step_equals_from_pretrained_in_one_object(server, dtype):
     seen, places = [], set()
-    for step, network in pythia_utils.suites.sweep(MODEL, STEPS, dtype=dtype):
+    for step, network in pythia_utils.sweep(MODEL, STEPS, dtype=dtype):
         seen.append(step)
         places.add((id(network), *(p.data_ptr() for p in network.parameters())))
         theirs = GPTNeoXForCausalLM.from_pretrained(
@@ -87,7 +87,7 @@ def test_each_step_equals_from_pretrained_in_one_object(server, dtype):
 
 def test_any_order_and_again(server):
     found = {}
-    for step, network in pythia_utils.suites.sweep(MODEL, [8, 0, 8]):
+    for step, network in pythia_utils.sweep(MODEL, [8, 0, 8]):
         state = state_of(network)
         assert equal(found.setdefault(step, state), state)
     assert not equal(found[8], found[0])
@@ -100,10 +100,10 @@ def test_ours_are_swept_by_the_same_call(files, monkeypatch, tmp_path):
         folder.mkdir(parents=True)
         for name, content in checkpoint_files(step).items():
             (folder / name).write_bytes(content)
-    for step, network in pythia_utils.suites.sweep("pico-7k", [1, 2]):
+    for step, network in pythia_utils.sweep("pico-7k", [1, 2]):
         assert equal(network.state_dict(), tiny_model(step, "float16").float().state_dict())
     with pytest.raises(UsageError, match="pico-7k step 4 is not trained yet"):
-        pythia_utils.suites.sweep("pico-7k", [1, 2, 4])  # at once, not after two steps
+        pythia_utils.sweep("pico-7k", [1, 2, 4])  # at once, not after two steps
 
 
 def test_tied_embeddings_stay_tied():
@@ -141,7 +141,7 @@ def test_a_state_that_does_not_fit_changes_nothing():
 
 
 def test_the_next_checkpoint_comes_while_the_caller_works(server):
-    for step, _ in pythia_utils.suites.sweep(MODEL, [0, 16]):
+    for step, _ in pythia_utils.sweep(MODEL, [0, 16]):
         if step == 0:
             deadline = time.monotonic() + 20
             while "step16" not in revisions(server.cache) and time.monotonic() < deadline:
@@ -158,7 +158,7 @@ def test_leaving_early_stops_the_download(server, files):
     checkpoints.load(MODEL, 0)
     server.bytes_per_second = 2000  # the next checkpoint would take 10 seconds
     started = time.monotonic()
-    for _ in pythia_utils.suites.sweep(MODEL, [0, 16]):
+    for _ in pythia_utils.sweep(MODEL, [0, 16]):
         while not list(server.cache.glob("*/blobs/*.incomplete")):
             time.sleep(0.01)
         break
@@ -166,7 +166,7 @@ def test_leaving_early_stops_the_download(server, files):
     assert not sweeping()
     server.bytes_per_second = None
     server.requests.clear()
-    assert len(list(pythia_utils.suites.sweep(MODEL, [0, 16]))) == 2
+    assert len(list(pythia_utils.sweep(MODEL, [0, 16]))) == 2
     assert 0 < server.sent_of(f"/{WEIGHTS}?signed") < len(files["step16"][WEIGHTS])  # resumed
 
 
@@ -174,7 +174,7 @@ def test_leaving_early_ends_a_pause_between_tries(server):
     checkpoints.load(MODEL, 0)
     server.inject(status(429, retry_after="25"), path="/api/", times=None)
     started = time.monotonic()
-    for _ in pythia_utils.suites.sweep(MODEL, [0, 16]):
+    for _ in pythia_utils.sweep(MODEL, [0, 16]):
         while not server.requests[-1].path.startswith("/api/"):
             time.sleep(0.01)
         break
@@ -186,7 +186,7 @@ def test_a_failure_comes_after_the_good_steps(server):
     server.inject(flipped, path=f"/cdn/{REPO}/{server.commit(REPO, 'step16')}", times=None)
     seen = []
     with pytest.raises(FetchError, match=r"step16: what came for model.safetensors is corrupt"):
-        seen.extend(step for step, _ in pythia_utils.suites.sweep(MODEL, [0, 8, 16]))
+        seen.extend(step for step, _ in pythia_utils.sweep(MODEL, [0, 8, 16]))
     assert seen == [0, 8]
     assert not sweeping()
 
@@ -203,7 +203,7 @@ def test_a_failure_comes_after_the_good_steps(server):
 )
 def test_mistakes_are_told_before_the_first_step(server, options, message):
     with pytest.raises(UsageError, match=message):
-        pythia_utils.suites.sweep(MODEL, **options)
+        pythia_utils.sweep(MODEL, **options)
     assert server.requests == []
 
 
@@ -213,10 +213,10 @@ def test_all_leaves_out_what_has_no_weights_and_strict_refuses():
     assert len(chosen) == 153
     assert 40000 not in [checkpoint.step for checkpoint in chosen]
     with pytest.warns(CheckpointWarning, match="step 0, 1, 2, 4 and 72 more|step 54000") as told:
-        pythia_utils.suites.sweep("pythia-2.8b", "all")
+        pythia_utils.sweep("pythia-2.8b", "all")
     assert len(told) == 2  # one line an erratum
     with pytest.raises(UsageError, match="refused"):
-        pythia_utils.suites.sweep("pythia-2.8b", "all", strict=True)
+        pythia_utils.sweep("pythia-2.8b", "all", strict=True)
 
 
 # --- the disk -------------------------------------------------------------------------------------
@@ -230,12 +230,12 @@ def test_the_budget_drops_what_was_not_used_for_longest_and_never_others(server,
     snapshot_download(REPO, revision="step8")  # somebody else's
     budget = int(2.5 * size_of(files["step0"]))
     most = 0
-    for _ in pythia_utils.suites.sweep(MODEL, [0, 16, 8, 0, 16], disk_budget=budget):
+    for _ in pythia_utils.sweep(MODEL, [0, 16, 8, 0, 16], disk_budget=budget):
         most = max(most, sum(entry.size_on_disk for entry in scan_cache_dir(server.cache).repos))
     assert most <= budget + size_of(files["step8"])
     assert revisions(server.cache) == {"step0", "step8", "step16"}
     checkpoints.load(MODEL, 0)  # now 16 is the one not used for longest
-    for _ in pythia_utils.suites.sweep(MODEL, [1], disk_budget=budget):
+    for _ in pythia_utils.sweep(MODEL, [1], disk_budget=budget):
         pass
     assert revisions(server.cache) == {"step0", "step1", "step8"}
     assert not scan_cache_dir(server.cache).warnings
@@ -245,9 +245,9 @@ def test_what_revisions_share_is_counted_once_and_stays(server, files):
     server.repos[REPO] |= {"step32": files["step0"], "step64": files["step0"]}
     budget = int(1.2 * size_of(files["step0"]))
     steps = [0, 32, 64]
-    list(pythia_utils.suites.sweep(MODEL, steps, disk_budget=budget))
+    list(pythia_utils.sweep(MODEL, steps, disk_budget=budget))
     assert revisions(server.cache) == {"step0", "step32", "step64"}
-    for step, network in pythia_utils.suites.sweep(MODEL, [16, 64], disk_budget=budget):
+    for step, network in pythia_utils.sweep(MODEL, [16, 64], disk_budget=budget):
         expected = tiny_model(16 if step == 16 else 0, "float16").float()
         assert equal(network.state_dict(), expected.state_dict())
     assert revisions(server.cache) == {"step64"}
@@ -255,10 +255,10 @@ def test_what_revisions_share_is_counted_once_and_stays(server, files):
 
 def test_a_budget_below_one_checkpoint_is_a_mistake(server):
     with pytest.raises(UsageError, match=r"a disk budget of 5 kB is too small: .* needed"):
-        list(pythia_utils.suites.sweep(MODEL, [0, 1], disk_budget="5kB"))
-    list(pythia_utils.suites.sweep(MODEL, [0]))
+        list(pythia_utils.sweep(MODEL, [0, 1], disk_budget="5kB"))
+    list(pythia_utils.sweep(MODEL, [0]))
     with pytest.raises(UsageError, match="too small"):
-        list(pythia_utils.suites.sweep(MODEL, [0, 1], disk_budget="5kB"))
+        list(pythia_utils.sweep(MODEL, [0, 1], disk_budget="5kB"))
 
 
 def test_a_cut_off_download_counts_and_goes_too(server, files):
@@ -269,7 +269,7 @@ def test_a_cut_off_download_counts_and_goes_too(server, files):
         checkpoints.load(MODEL, 0)
     assert list(server.cache.glob("*/blobs/*.incomplete"))
     server.faults.clear()
-    list(pythia_utils.suites.sweep(MODEL, [16], disk_budget=int(1.2 * size_of(files["step16"]))))
+    list(pythia_utils.sweep(MODEL, [16], disk_budget=int(1.2 * size_of(files["step16"]))))
     assert revisions(server.cache) == {"step16"}
     assert len(list(server.cache.glob("*/snapshots/*"))) == 1
     assert not list(server.cache.glob("*/blobs/*.incomplete"))
