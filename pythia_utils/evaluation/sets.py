@@ -127,7 +127,7 @@ def _blimp_folder() -> Path:
     try:
         revision = api.describe(BLIMP_REPOSITORY, BLIMP_REVISION, repo_type="dataset")
         folder = hugging_face.snapshot(*place[:2], revision.commit, "dataset")
-        files = [file for file in revision.files if file.name.endswith(".parquet")]
+        files = [file for file in revision.files.values() if file.name.endswith(".parquet")]
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda file: download.fetch(revision, file, folder), files))
     except FetchError as error:

@@ -210,7 +210,7 @@ def test_missing_weights_revisions_and_repositories(server, reader):
     index = json.loads(server.repos[REPO]["step1"][INDEX])
     index["weight_map"][EMBED] = "other.safetensors"
     server.repos[REPO]["step1"][INDEX] = json.dumps(index).encode()
-    with pytest.raises(CorruptFileError, match=r"step1 has no other.safetensors, which its index"):
+    with pytest.raises(MissingWeightsError, match="nor an index of it with all its files"):
         read_tensors(MODEL, 1, [EMBED], reader=reader)
 
 
@@ -231,13 +231,10 @@ def test_a_server_that_stays_down_is_told_in_one_line(server, reader):
 
 def test_a_truncated_file_is_not_read(server, reader):
     file = server.repos[REPO]["step0"][SINGLE]
-    for size in (len(file) - 1, 100, 8):
+    for size in (len(file) - 1, 100, 8, 3):
         server.repos[REPO]["step0"][SINGLE] = file[:size]
         with pytest.raises(CorruptFileError, match=r"cut short|its header tells of"):
             read_tensors(MODEL, 0, [BIAS], reader=reader)
-    server.repos[REPO]["step0"][SINGLE] = file[:3]
-    with pytest.raises(FetchError):
-        read_tensors(MODEL, 0, [BIAS], reader=reader)
     server.repos[REPO]["step0"][SINGLE] = file
     server.inject(bad.truncated, "/cdn/", times=None)
     with pytest.raises(FetchError, match="Content-Range"):
@@ -273,29 +270,16 @@ def test_an_index_that_breaks_off_is_asked_for_again(server, reader):
     assert EMBED in tensor_names(MODEL, 1, reader=reader)
 
 
-def test_a_file_that_changes_under_the_reader_or_is_not_the_one_described(reader):
+def test_a_file_that_is_not_the_one_described(reader):
     file = save({"a": torch.zeros(4)})
     with range_server.serve({"/x.safetensors": file}) as server:
-        with pytest.raises(FetchError, match=f"has {len(file)} bytes, expected 7"):
-            RangedFile(f"{server.url}/x.safetensors", reader, 7).entries  # noqa: B018
-        remote = RangedFile(f"{server.url}/x.safetensors", reader)
+        with pytest.raises(FetchError, match=f"has {len(file)} bytes, expected 70"):
+            RangedFile(f"{server.url}/x.safetensors", reader, 70).entries  # noqa: B018
+        remote = RangedFile(f"{server.url}/x.safetensors", reader, len(file))
         assert list(remote.entries) == ["a"]
         server.faults.append(range_server.other_size)
-        with pytest.raises(FetchError, match="changed while it was read"):
+        with pytest.raises(FetchError, match=f"has {len(file) + 10} bytes, expected {len(file)}"):
             remote.read("a")
         server.faults.append(range_server.whole_file)
         with pytest.raises(FetchError, match="the server ignores byte ranges"):
             remote.read("a")
-
-
-def test_a_server_that_does_not_tell_the_size(reader):
-    file = save({"a": torch.zeros(4)})
-
-    def no_size(handler, start, stop):
-        headers = {"Content-Range": f"bytes {start}-{stop - 1}/*"}
-        handler.reply(206, file[start:stop], headers)
-
-    with range_server.serve({"/x.safetensors": file}) as server:
-        server.faults.append(no_size)
-        with pytest.raises(FetchError, match="does not tell the size"):
-            RangedFile(f"{server.url}/x.safetensors", reader).entries  # noqa: B018

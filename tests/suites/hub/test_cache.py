@@ -15,6 +15,7 @@ import pytest
 import torch
 from helpers.commands import ROOT
 from helpers.hub_server import (
+    Handler,
     checkpoint_files,
     close,
     dies_after,
@@ -446,6 +447,27 @@ def test_a_gated_repository_wants_a_token(files, monkeypatch, tmp_path):
         monkeypatch.setenv("HF_TOKEN", "hf_ok")
         assert is_right(pythia_utils.load(MODEL, 2)[0], 2)
         assert cache_is_clean(cache)
+
+
+def test_the_token_goes_to_the_hub_and_not_to_where_it_redirects(files, monkeypatch, tmp_path):
+    seen = []
+
+    def watched(self):
+        seen.append((self.headers["Host"], self.path, self.headers.get("Authorization")))
+        return original(self)
+
+    original = Handler.answer
+    monkeypatch.setattr(Handler, "answer", watched)
+    monkeypatch.setenv("PYTHIA_HOME", str(tmp_path / "home"))
+    with serve_hub({REPO: files}, gated=[REPO], tokens=["hf_ok"]) as server:
+        server.use(monkeypatch, tmp_path / "hf")
+        monkeypatch.setenv("HF_TOKEN", "hf_ok")
+        for step in (2, 4):  # 4 has an index, which is read by ranges
+            assert is_right(pythia_utils.load(MODEL, step)[0], step)
+    tokens = {
+        url: {t for host, _, t in seen if url.endswith(host)} for url in (server.url, server.cdn)
+    }
+    assert tokens == {server.url: {"Bearer hf_ok"}, server.cdn: {None}}
 
 
 def test_files_that_are_what_the_hub_says_and_yet_no_weights(server, files):
