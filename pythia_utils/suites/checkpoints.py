@@ -221,9 +221,9 @@ def build_network(
     target = pick_device(device)
     chosen = _pick_dtype(dtype, target, checkpoint.model.dtype)
     if device != "auto" or target != "cuda" or not _outgrows_gpu(checkpoint.model, chosen):
-        return weights.build(folder, chosen).to(target)
+        return weights.build(folder, checkpoint.model, chosen).to(target)
     if not is_accelerate_available():
         raise UsageError(
             f"{checkpoint.model.name} does not fit the GPU; to spread it: pip install 'pythia-book[gpu]'"
         )
-    return weights.build(folder, chosen, spread=True)
+    return weights.build(folder, checkpoint.model, chosen, spread=True)

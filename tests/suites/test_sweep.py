@@ -9,6 +9,7 @@ from helpers.hub_server import (
     checkpoint_files,
     close,
     flipped,
+    make_tiny,
     serve_hub,
     sha256,
     status,
@@ -44,6 +45,7 @@ def files():
 
 @pytest.fixture
 def server(files, monkeypatch, tmp_path):
+    make_tiny(monkeypatch, MODEL)
     monkeypatch.setenv("PYTHIA_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(api, "RETRY", Retry(attempts=3, wait=0.01, longest_wait=30, read_timeout=1))
     with serve_hub({REPO: files}) as server:
@@ -95,6 +97,7 @@ def test_any_order_and_again(server):
 
 
 def test_ours_are_swept_by_the_same_call(files, monkeypatch, tmp_path):
+    make_tiny(monkeypatch, "pico-7k")
     monkeypatch.setenv("PYTHIA_HOME", str(tmp_path))
     for step in (1, 2):
         folder = tmp_path / "suites" / "pico" / "pico-7k" / f"step{step}"

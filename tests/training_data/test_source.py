@@ -131,6 +131,8 @@ def hub(monkeypatch, tmp_path):
     monkeypatch.setenv("PYTHIA_HOME", str(tmp_path))
     with serve(files) as server:
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", server.url)
+        template = f"{server.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
         yield server
 
 

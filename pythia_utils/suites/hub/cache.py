@@ -21,7 +21,7 @@ from pythia_utils.suites.hub import api, download
 from pythia_utils.suites.hub.api import Revision
 from pythia_utils.suites.hub.hugging_face import cache_folder, is_offline, repo_folder, snapshot
 from pythia_utils.suites.hub.journal import Entry, Journal
-from pythia_utils.suites.hub.weight_files import weights_in
+from pythia_utils.suites.hub.weight_files import CorruptFileError, weights_in
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,10 @@ class HubCache:
         """
         try:
             return self.cached(repo_id, revision)
-        except FetchError as lacking:
+        except (FetchError, CorruptFileError) as lacking:
             if is_offline():
-                where = f"{repo_id}@{revision} in {self.folder}"
-                raise FetchError(
-                    f"{where}: {lacking}; HF_HUB_OFFLINE forbids to fetch it"
-                ) from None
+                reason = f"{lacking}; HF_HUB_OFFLINE forbids to fetch it"
+                raise FetchError(f"{repo_id}@{revision} in {self.folder}: {reason}") from None
         return self.fetch(api.describe(repo_id, revision, self.reader))
 
     def commit(self, repo_id: str, revision: str) -> str | None:
@@ -92,19 +90,15 @@ class HubCache:
         """The revision as the cache has it; nothing is asked of the Hub.
 
         Raises:
-            FetchError: a clause that says what is missing or corrupt.
+            FetchError, CorruptFileError: a clause that says what is missing or corrupt.
         """
         commit = self.commit(repo_id, revision)
         if commit is None:
             raise FetchError("not in the cache")
         folder = snapshot(self.folder, repo_id, commit)
         weights = weights_in(folder)
-        for wanted, there in {
-            "config.json": (folder / "config.json").exists(),
-            "weights": weights,
-        }.items():
-            if not there:
-                raise FetchError(f"the cache lacks its {wanted}")
+        if weights is None or not (folder / "config.json").exists():
+            raise FetchError(f"the cache lacks its {'config.json' if weights else 'weights'}")
         names = [name for name in api.SMALL_FILES if (folder / name).exists()]
         names += [*weights.files, *([weights.index] if weights.index else [])]
         entry = self.journal.read(repo_id, commit) or Entry(repo_id, revision, commit, False)

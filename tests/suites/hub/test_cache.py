@@ -20,6 +20,7 @@ from helpers.hub_server import (
     close,
     dies_after,
     flipped,
+    make_tiny,
     serve_hub,
     sha256,
     stall,
@@ -57,6 +58,7 @@ def files():
 def server(files, monkeypatch, tmp_path):
     """A Hub with a checkpoint of each form, a cache and a home of its own, and little patience."""
     slept = []
+    make_tiny(monkeypatch, MODEL)
     monkeypatch.setenv("PYTHIA_HOME", str(tmp_path / "home"))
     patience = Retry(attempts=3, wait=0.01, longest_wait=5, read_timeout=0.3, sleep=slept.append)
     monkeypatch.setattr(api, "RETRY", patience)
@@ -217,6 +219,7 @@ def test_an_executed_notebook_says_which_bytes_it_measured(server, files):
 
 
 def test_ours_is_opened_by_the_same_call_and_traced_to_its_file(files, monkeypatch, tmp_path):
+    make_tiny(monkeypatch, "pico-7k")
     monkeypatch.setenv("PYTHIA_HOME", str(tmp_path))
     folder = tmp_path / "suites" / "pico" / "pico-7k" / "step16"
     folder.mkdir(parents=True)
@@ -435,6 +438,7 @@ def test_without_a_tokenizer(server, files):
 
 def test_a_gated_repository_wants_a_token(files, monkeypatch, tmp_path):
     monkeypatch.setenv("PYTHIA_HOME", str(tmp_path / "home"))
+    make_tiny(monkeypatch, MODEL)
     with serve_hub({REPO: files}, gated=[REPO], tokens=["hf_ok"]) as server:
         cache = server.use(monkeypatch, tmp_path / "hf")
         for token in (None, "hf_wrong"):
@@ -459,6 +463,7 @@ def test_the_token_goes_to_the_hub_and_not_to_where_it_redirects(files, monkeypa
     original = Handler.answer
     monkeypatch.setattr(Handler, "answer", watched)
     monkeypatch.setenv("PYTHIA_HOME", str(tmp_path / "home"))
+    make_tiny(monkeypatch, MODEL)
     with serve_hub({REPO: files}, gated=[REPO], tokens=["hf_ok"]) as server:
         server.use(monkeypatch, tmp_path / "hf")
         monkeypatch.setenv("HF_TOKEN", "hf_ok")
@@ -541,6 +546,26 @@ def test_a_file_that_went_bad_in_the_cache_is_fetched_again(server, monkeypatch,
     assert cache_is_clean(server.cache)
 
 
+def test_an_index_that_went_bad_in_the_cache_is_fetched_again(server):
+    pythia_utils.load(MODEL, 4)
+    index = next(server.cache.glob("*/snapshots/*/*.index.json")).resolve()
+    index.write_bytes(b"{}" + index.read_bytes()[2:])
+    assert is_right(pythia_utils.load(MODEL, 4)[0], 4)
+    assert cache_is_clean(server.cache)
+
+
+def test_what_a_link_out_of_the_cache_leads_to_stays(server, tmp_path):
+    """As a file that is corrupt and is not ours to delete."""
+    pythia_utils.load(MODEL, 2)
+    link = next(server.cache.glob(f"*/snapshots/*/{WEIGHTS}"))
+    precious = tmp_path / "precious"
+    precious.write_text("no weights")
+    link.unlink()
+    link.symlink_to(precious)
+    assert is_right(pythia_utils.load(MODEL, 2)[0], 2)
+    assert precious.read_text() == "no weights"
+
+
 def test_a_revision_that_moved_is_followed_by_fetch_and_not_by_load(server):
     pythia_utils.load(MODEL, 2)
     server.repos[REPO]["step2"] = checkpoint_files(99)
@@ -583,8 +608,9 @@ def test_without_symbolic_links(server, monkeypatch):
 
 
 @pytest.fixture
-def bad(server, files):
+def bad(server, files, monkeypatch):
     """The checkpoints that are known to be wrong, on the tests' Hub."""
+    make_tiny(monkeypatch, "pythia-2.8b", "pythia-12b")
     for name in ("pythia-2.8b", "pythia-12b", "pythia-410m-seed9"):
         server.repos[f"EleutherAI/{name}"] = {
             f"step{n}": files["step2"] for n in (1000, 40000, 50000, 66000, 143000)
