@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import io
 import json
 import os
 import time
@@ -10,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import requests
 from helpers import range_server as bad
 from helpers.hub_server import serve_hub
 from helpers.range_server import serve
@@ -304,6 +306,23 @@ def test_endless_redirects(server, reader):
     server.faults = [bad.redirected("/set/document-00000-of-00006.bin")] * 20
     with pytest.raises(FetchError, match=r"cannot be read .TooManyRedirects"):
         data.batch(0, BATCH)
+
+
+@pytest.mark.parametrize(
+    "hops", [["https://a/x", "http://b/x"], ["https://a/x", "http://b/x", "https://c/x"]]
+)
+def test_bytes_that_came_over_plain_http_are_not_believed(reader, monkeypatch, hops):
+    def respond(session, url, **_):
+        *history, response = [requests.Response() for _ in hops]
+        for one, at in zip([*history, response], hops, strict=True):
+            one.url, one.status_code, one.raw = at, 206, io.BytesIO(b"1234")
+        response.history = history
+        response.headers["Content-Range"] = "bytes 0-3/4"
+        return response
+
+    monkeypatch.setattr(requests.Session, "get", respond)
+    with pytest.raises(FetchError, match="redirects from https to plain http"):
+        reader.read("https://a/x", 0, 4)
 
 
 def test_no_server(reader, waits):

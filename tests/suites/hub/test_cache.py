@@ -133,6 +133,23 @@ def test_a_second_load_asks_nothing(server):
     assert server.requests == []
 
 
+def test_what_is_verified_is_not_read_again(server, files, monkeypatch):
+    """Gigabytes, of the real suite; in another process too, and of what other tools fetched."""
+    snapshot_download(REPO, revision="step4")
+    pythia_utils.load(MODEL, 2)
+    pythia_utils.load(MODEL, 4)
+
+    def refuse(path):
+        raise AssertionError(f"{path} is read again")
+
+    monkeypatch.setattr("pythia_utils.base.files.file_digest", refuse)
+    monkeypatch.setattr("pythia_utils.suites.hub.download.file_digest", refuse)
+    assert is_right(pythia_utils.load(MODEL, 2)[0], 2)
+    assert is_right(pythia_utils.load(MODEL, 4)[0], 4)
+    server.repos[REPO]["step64"] = files["step2"]
+    assert is_right(pythia_utils.load(MODEL, 64)[0], 2)  # the same bytes under another name
+
+
 @pytest.mark.parametrize(
     ("dtype", "expected"), [("bfloat16", torch.bfloat16), ("float16", torch.float16)]
 )
