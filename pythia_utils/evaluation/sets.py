@@ -13,13 +13,16 @@ import functools
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from pythia_utils.base.errors import UsageError, first_line, unknown
+from pythia_utils.base.errors import UsageError, unknown
+from pythia_utils.base.http import FetchError
 from pythia_utils.evaluation.pair_files import ARCHIVES, FORMATS, pairs_of_rows, read_pairs
 from pythia_utils.nano import grammar as nano_grammar
 from pythia_utils.nano.minimal_pair import MinimalPair
 from pythia_utils.suites.catalog import data_dir
+from pythia_utils.suites.hub import api, download, hugging_face
 
 BLIMP_REPOSITORY = "nyu-mll/blimp"  # a data set of the Hub: a Parquet file a paradigm
 BLIMP_REVISION = "877fba0801ffb7cbd8c39c1ff314a46f053f6036"
@@ -113,30 +116,21 @@ def _blimp() -> list[MinimalPair]:
 
 
 def _blimp_folder() -> Path:
-    """The folder of BLiMP's files in the Hub's cache, downloaded if they are not all there."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HTTPError, LocalEntryNotFoundError
-
-    from pythia_utils.base.http import FetchError
-
-    snapshot = functools.partial(
-        snapshot_download,
-        BLIMP_REPOSITORY,
-        repo_type="dataset",
-        revision=BLIMP_REVISION,
-        allow_patterns="*.parquet",
-    )
-    try:  # first without asking the Hub: the revision is a commit, so it cannot have changed
-        folder = Path(snapshot(local_files_only=True))
-        if all(any(folder.glob(f"{name}/*.parquet")) for name in blimp_paradigms()):
-            return folder
-    except LocalEntryNotFoundError:
-        pass
+    """The folder of BLiMP's files in the Hub's cache, fetched and verified if they are not all there."""
+    place = (hugging_face.cache_folder(), BLIMP_REPOSITORY, BLIMP_REVISION, "dataset")
+    folder = hugging_face.snapshot(*place)
+    # The Hub is not asked for what is there: the revision is a commit, so it cannot have changed.
+    if all(any(folder.glob(f"{name}/*.parquet")) for name in blimp_paradigms()):
+        return folder
     try:
-        return Path(snapshot())
-    except (HTTPError, OSError) as error:
-        reason = first_line(error)
+        revision = api.describe(BLIMP_REPOSITORY, BLIMP_REVISION, repo_type="dataset")
+        folder = hugging_face.snapshot(*place[:2], revision.commit, "dataset")
+        files = [file for file in revision.files.values() if file.name.endswith(".parquet")]
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda file: download.fetch(revision, file, folder), files))
+    except FetchError as error:
         raise FetchError(
-            f"BLiMP could not be had from the Hub ({BLIMP_REPOSITORY}): {reason}; without it, name "
-            "a folder or an archive of its files instead of 'blimp'"
+            f"BLiMP could not be had from the Hub: {error}; without it, name a folder or an archive of "
+            "its files instead of 'blimp'"
         ) from None
+    return folder

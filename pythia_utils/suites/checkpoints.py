@@ -70,7 +70,7 @@ def resolved(checkpoint: Checkpoint) -> dict:
     return {
         "source": checkpoint_digest(checkpoint),
         "commit": entry and entry.commit,
-        "files": {name: facts["hash"] for name, facts in entry.files.items()} if entry else {},
+        "files": entry.files if entry else {},
     }
 
 
@@ -221,9 +221,9 @@ def build_network(
     target = pick_device(device)
     chosen = _pick_dtype(dtype, target, checkpoint.model.dtype)
     if device != "auto" or target != "cuda" or not _outgrows_gpu(checkpoint.model, chosen):
-        return weights.build(folder, chosen).to(target)
+        return weights.build(folder, checkpoint.model, chosen).to(target)
     if not is_accelerate_available():
         raise UsageError(
             f"{checkpoint.model.name} does not fit the GPU; to spread it: pip install 'pythia-book[gpu]'"
         )
-    return weights.build(folder, chosen, spread=True)
+    return weights.build(folder, checkpoint.model, chosen, spread=True)

@@ -96,7 +96,8 @@ def _swept(
 
     def read(checkpoint: Checkpoint):
         folder = opening.checkpoint_folder(checkpoint, cache)
-        return folder, weights.read(folder)
+        weights.read_config(folder, checkpoint.model)
+        return folder, weights.read(folder, whole=True)
 
     pool = ThreadPoolExecutor(1, thread_name_prefix="pythia-sweep")
     network = None

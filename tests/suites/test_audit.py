@@ -21,9 +21,9 @@ from pythia_utils.suites.audit import audit
 from pythia_utils.suites.audit_facts import EMBEDDING
 from pythia_utils.suites.catalog import find_model
 from pythia_utils.suites.hub import api
-from pythia_utils.suites.hub.remote_tensors import INDEX, SINGLE
 
 WIDTH, TOKENS = 8, 40
+SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 SOME = [0, 8, 512, *range(10000, 70000, 5000), 142000, 143000]  # quicker than all 154
 
 
