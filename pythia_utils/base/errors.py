@@ -39,3 +39,10 @@ def unknown(kind: str, value: object, valid: Iterable[object], where: str = "") 
     else:
         hint = "there is none"
     return UsageError(f"unknown {kind} {value!r}{place}; {hint}")
+
+
+def first_line(message: object) -> str:
+    """The first line of an error's message, shortened: `OSError` for an error that says nothing."""
+    text = str(message).strip() or type(message).__name__
+    line = text.splitlines()[0]
+    return line if len(line) <= 300 else line[:299] + "…"
