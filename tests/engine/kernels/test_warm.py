@@ -347,6 +347,7 @@ def test_the_provisioner_is_registered_under_its_name():
 @linux
 def test_any_kernel_specification_can_name_the_provisioner(tmp_path, light, monkeypatch):
     """As a user of nbclient would: by a `kernel.json` that names it."""
+    from jupyter_client.provisioning import KernelProvisionerFactory
     from nbclient import NotebookClient
 
     spec = tmp_path / "jupyter" / "kernels" / "warm"
@@ -357,6 +358,11 @@ def test_any_kernel_specification_can_name_the_provisioner(tmp_path, light, monk
     (spec / "kernel.json").write_text(json.dumps(text))
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
     monkeypatch.setattr(preload, "_pool_of_this_process", lambda: light)
+    place = (
+        f"{preload.__name__}:WarmProvisioner"  # what is installed may be older than this checkout
+    )
+    entry = EntryPoint("pythia-warm", place, KernelProvisionerFactory.GROUP_NAME)
+    monkeypatch.setitem(KernelProvisionerFactory.provisioners, "pythia-warm", entry)
     for name, value in environment().items():
         monkeypatch.setenv(name, value)
     cells = [nbformat.v4.new_code_cell("import os\nprint(os.getppid())")]
