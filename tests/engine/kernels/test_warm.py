@@ -53,6 +53,16 @@ def heavy():
         yield pool
 
 
+def test_kernels_could_be_a_package_of_their_own():
+    """Of ours they name themselves, `base`, and environment variables."""
+    ours = re.compile(r"pythia(?!_utils\.base\.|_utils\.engine\.kernels)", re.IGNORECASE)
+    folder = ROOT / "pythia_utils" / "engine" / "kernels"
+    lines = [line for path in folder.glob("[a-z]*.py") for line in path.read_text().splitlines()]
+    named = [line for line in lines if ours.search(line.replace('"PYTHIA_', ""))]
+    assert len(lines) > 500
+    assert named == []
+
+
 # --- The same results as cold -------------------------------------------------------------------
 
 SAME = [
