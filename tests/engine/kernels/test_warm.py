@@ -55,7 +55,7 @@ def heavy():
 
 def test_kernels_could_be_a_package_of_their_own():
     """Of ours they name themselves, `base`, and environment variables."""
-    ours = re.compile(r"pythia(?!_utils\.base\.|_utils\.engine\.kernels)", re.IGNORECASE)
+    ours = re.compile(r"pythia(?!_utils\.base[. ]|_utils\.engine\.kernels)", re.IGNORECASE)
     folder = ROOT / "pythia_utils" / "engine" / "kernels"
     lines = [line for path in folder.glob("[a-z]*.py") for line in path.read_text().splitlines()]
     named = [line for line in lines if ours.search(line.replace('"PYTHIA_', ""))]
@@ -372,7 +372,7 @@ def test_any_kernel_specification_can_name_the_provisioner(tmp_path, light, monk
         f"{preload.__name__}:WarmProvisioner"  # what is installed may be older than this checkout
     )
     entry = EntryPoint("pythia-warm", place, KernelProvisionerFactory.GROUP_NAME)
-    monkeypatch.setitem(KernelProvisionerFactory.provisioners, "pythia-warm", entry)
+    monkeypatch.setitem(KernelProvisionerFactory.instance().provisioners, "pythia-warm", entry)
     for name, value in environment().items():
         monkeypatch.setenv(name, value)
     cells = [nbformat.v4.new_code_cell("import os\nprint(os.getppid())")]
