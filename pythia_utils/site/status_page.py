@@ -25,6 +25,7 @@ def status_page(config: Config, suite: str, found: SuiteStatus) -> str:
     parts = ["# Status of the runs"]
     if profile is None:
         return "\n\n".join([*parts, f"No profile is a grid of suite *{suite}*.", ""])
+    groups = _groups(statuses, lambda status: status.cell.experiment)
     due = sum(status.state != "done" for status in statuses)
     parts += [
         f"The grid is that of the profile `{profile}` and suite *{suite}*: each experiment's notebooks "
@@ -32,19 +33,11 @@ def status_page(config: Config, suite: str, found: SuiteStatus) -> str:
         "or its checkpoint has changed since. Seconds are wall time; memory is the most that the "
         "notebook's process and its children held. The same table, now: `pythia status`.",
         f"Next run: {cost_text(due, *cost(statuses))}.",
-        _summary(statuses),
+        _totals("experiment", groups | {"**all**": statuses}),
     ]
-    for name, own in _groups(statuses, _experiment).items():
+    for name, own in groups.items():
         parts += [f"## {config.title(name)}", *_details(own)]
     return "\n\n".join(parts) + "\n"
-
-
-def _experiment(status: Status) -> str:
-    return status.cell.experiment
-
-
-def _model(status: Status) -> str:
-    return status.cell.parameters.get("model", "chapter")
 
 
 def _groups(statuses: Sequence[Status], key: Callable[[Status], str]) -> dict[str, list[Status]]:
@@ -52,11 +45,6 @@ def _groups(statuses: Sequence[Status], key: Callable[[Status], str]) -> dict[st
     for status in statuses:
         groups.setdefault(key(status), []).append(status)
     return groups
-
-
-def _summary(statuses: Sequence[Status]) -> str:
-    groups = _groups(statuses, _experiment) | {"**all**": statuses}
-    return _totals("experiment", groups)
 
 
 def _totals(what: str, groups: dict[str, Sequence[Status]]) -> str:
@@ -91,7 +79,8 @@ def _details(own: Sequence[Status]) -> list[str]:
         rows = [[s.cell.id.split("/", 2)[2], s.state, *_one(s)] for s in own]
         inside = table(["cell", "state", "time", "peak memory", "device", "run"], rows, "suite")
     else:
-        inside = _totals("model", _groups(own, _model))
+        models = _groups(own, lambda status: status.cell.parameters.get("model", "chapter"))
+        inside = _totals("model", models)
     title = "The run" if len(own) == 1 else f"All {len(own)} runs"
     return [*parts, f"::::{{dropdown}} {title}\n{inside}\n::::"]
 
