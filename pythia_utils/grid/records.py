@@ -7,7 +7,6 @@ file beside it, and `read(experiment)` gives a whole grid as one DataFrame.
 
 from __future__ import annotations
 
-import io
 import math
 import os
 from collections.abc import Iterable, Mapping
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pythia_utils.base.errors import UsageError, nearest
+from pythia_utils.base.files import atomic_write
 from pythia_utils.grid import record_store
 from pythia_utils.suites.catalog import Checkpoint, find_model
 
@@ -190,23 +190,16 @@ def from_notebook(notebook: Mapping[str, Any]) -> pd.DataFrame | None:
 
 def write(path: Path, frame: pd.DataFrame) -> None:
     """Write records as one Parquet file, whole or not at all."""
-    record_store.write_table(path, _to_arrow(frame))
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(to_bytes(frame))
 
 
 def to_bytes(frame: pd.DataFrame) -> bytes:
     """The contents of the file that `write` makes."""
-    import pyarrow.parquet as pq
-
-    buffer = io.BytesIO()
-    pq.write_table(_to_arrow(frame), buffer, write_page_checksum=True)
-    return buffer.getvalue()
-
-
-def _to_arrow(frame: pd.DataFrame) -> pa.Table:
     import pyarrow as pa
 
     table = pa.Table.from_pandas(frame[list(COLUMNS)], schema=_schema(), preserve_index=False)
-    return table.replace_schema_metadata(None)
+    return record_store.to_bytes(table.replace_schema_metadata(None))
 
 
 def record_files(runs: Path, experiment: str, suite: str = "*") -> list[Path]:
@@ -230,23 +223,12 @@ def read(experiment: str, suite: str | None = None, runs: Path | None = None) ->
         UsageError: there are none, or a file is damaged.
     """
     folder = runs_dir() if runs is None else Path(runs)
-    table = record_store.scan(record_store.folders(folder, experiment, suite or "*"), _schema())
+    files = record_files(folder, experiment, suite or "*")
+    table = record_store.read(files, _schema())
     if not len(table):
         raise _nothing_recorded(experiment, suite, folder)
     order = ["n_params", "variant", "model", "step"]
     return _to_pandas(table).sort_values(order, kind="stable", ignore_index=True)
-
-
-def compact(runs: Path, experiments: Iterable[str]) -> None:
-    """Gather the records of experiments in one file each, for reading in one go.
-
-    Raises:
-        UsageError: a cell's file is damaged.
-        OSError: a folder may not be written.
-    """
-    for experiment in experiments:
-        for folder in record_store.folders(runs, experiment):
-            record_store.compact(folder, _schema())
 
 
 def _nothing_recorded(experiment: str, suite: str | None, folder: Path) -> UsageError:
