@@ -100,7 +100,7 @@ def test_the_job_script_asks_for_what_the_page_says(cluster_yml):
         ({"cores": None, "memory": "1GB"}, "SLURM cluster: You must specify how much cores"),
         ({"worker_extra_args": 3}, "SLURM cluster: 'int' object is not iterable"),
         ({"gpus": "two"}, "gpus must be a whole number, not 'two'"),
-        ({"gpu_memory": "much"}, "gpu_memory: size 'much' is not understood"),
+        ({"gpu_memory": "much"}, "gpu_memory: size 'much': expected a number"),
     ],
 )
 def test_a_fault_in_the_settings_is_one_clear_line(cluster_yml, change, message):
