@@ -32,7 +32,9 @@ def test_the_wheel_carries_the_suites(distributions):
     names = set(zipfile.ZipFile(distributions[0]).namelist())
     for suite in ("pico", "nano", "pythia"):
         assert f"pythia_utils/data/suites/{suite}.yml" in names
-    assert {f"pythia_utils/data/{name}" for name in ("blimp.csv", "published/summary.csv")} <= names
+    assert {f"pythia_utils/data/{name}" for name in ("blimp.csv", "neox_config.yml")} <= names
+    published = {path.name for path in (ROOT / "data" / "published").iterdir() if path.is_file()}
+    assert {f"pythia_utils/data/published/{name}" for name in published} <= names
     assert not [name for name in names if name.startswith(("tests/", "runs/"))]
 
 
@@ -77,7 +79,7 @@ def test_the_installed_wheel_works_away_from_the_checkout(distributions, tmp_pat
     found = subprocess.run(
         [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
     )
-    assert found.stdout.strip() == "True <class 'pythia_utils.engine.kernels.warm.WarmProvisioner'>"
+    assert found.stdout.strip() == "True <class 'pythia_utils.engine.preload.WarmProvisioner'>"
 
 
 def requirements() -> list[Requirement]:

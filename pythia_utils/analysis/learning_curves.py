@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from pythia_utils.analysis import words
 from pythia_utils.analysis.stats import below_chance, wilson_interval
 from pythia_utils.base.errors import UsageError
 
@@ -47,7 +48,10 @@ def onset(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Milestone:
-    """The step from which an accuracy stays at or above `threshold`.
+    """Find the step from which an accuracy stays at or above `threshold`, and its interval.
+
+    Between two measured steps a curve is a straight line in log2(1 + step). The interval is that of a
+    parametric bootstrap over test items (Efron and Tibshirani 1993, chapter 6).
 
     Args:
         steps: measured steps, increasing, at least two.
@@ -57,6 +61,9 @@ def onset(
         confidence: two-sided.
         resamples: bootstrap curves.
         seed: of the bootstrap.
+
+    Returns:
+        The step and its interval, in training steps; the step is nan if the curve does not get there.
 
     Raises:
         UsageError: fewer than two steps, or steps out of order.
@@ -236,8 +243,7 @@ class Agreement:
     items: int
 
     def __str__(self) -> str:
-        p = "p < .001" if self.p_value < 0.001 else f"p = {self.p_value:.3f}".replace("0.", ".")
-        return f"{self.rho:.2f} [{self.low:.2f}, {self.high:.2f}], {p}"
+        return f"{words.interval(vars(self), 'rho')}, {words.p_value(self.p_value)}"
 
 
 def order_agreement(

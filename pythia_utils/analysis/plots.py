@@ -6,16 +6,19 @@ checkpoints are evenly spaced.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from pythia_utils.analysis.stats import PowerLaw
-from pythia_utils.suites.catalog import find_model, suite
+from pythia_utils.analysis.words import readable
+from pythia_utils.suites.catalog import find_model
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,6 +39,8 @@ plt.rcParams |= {
 }
 ACCENT = "#2f6f9f"
 REFERENCE = "#b5533c"
+_LINE = {"ms": 3, "lw": 1.6}
+_KINDS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8a8d00", "#5b5b5b")
 
 
 def size_palette(models: Sequence[str]) -> dict[str, tuple]:
@@ -45,11 +50,6 @@ def size_palette(models: Sequence[str]) -> dict[str, tuple]:
     sizes = sorted({find_model(name).non_embedding_params for name in models})
     colours = sns.color_palette("viridis_r", len(sizes) + 1)[1:]  # without the palest
     return {name: colours[sizes.index(find_model(name).non_embedding_params)] for name in models}
-
-
-def readable(name: str) -> str:
-    """A name of the code as words for a figure: `filler_gap` is `filler gap`."""
-    return str(name).replace("_", " ").replace("subject verb", "subject-verb")
 
 
 def step_axis(axes: Axes, steps: Sequence[int], wide: bool = True) -> None:
@@ -65,7 +65,20 @@ def step_axis(axes: Axes, steps: Sequence[int], wide: bool = True) -> None:
     if len(chosen) > 1 and chosen[-1] != steps[-1]:
         chosen[-1] = steps[-1]
     axes.set_xticks(np.log2(1 + np.array(chosen)), [f"{step:,}" for step in chosen])
-    axes.set_xlabel("training step (log scale)")
+
+
+def name_rows(axes: Axes, names: Sequence[str]) -> np.ndarray:
+    """Label the rows of a figure that has one for each name, the first on top; returns their heights."""
+    rows = np.arange(len(names), dtype=float)[::-1]
+    axes.set_yticks(rows, [readable(name) for name in names])
+    axes.set_ylim(-0.6, len(names) - 0.4)
+    axes.grid(axis="y", visible=False)
+    return rows
+
+
+def interval_errors(frame: pd.DataFrame) -> np.ndarray:
+    """Distances from value to low and to high, (2, rows), as matplotlib draws error bars."""
+    return np.abs([frame["value"] - frame["low"], frame["high"] - frame["value"]])
 
 
 def interval_bars(
@@ -73,12 +86,9 @@ def interval_bars(
 ) -> Figure:
     """A point with its interval for each row: columns `label`, value, low, high."""
     figure, axes = plt.subplots(figsize=(7, 0.9 + 0.32 * len(frame)))
-    rows = np.arange(len(frame))[::-1]
-    errors = np.abs([frame["value"] - frame["low"], frame["high"] - frame["value"]])
+    rows, errors = name_rows(axes, frame[label]), interval_errors(frame)
     axes.errorbar(frame["value"], rows, xerr=errors, fmt="o", color=ACCENT, capsize=3, ms=5)
-    axes.set_yticks(rows, [readable(name) for name in frame[label]])
-    axes.set(xlabel=xlabel, title=title, ylim=(-0.6, len(frame) - 0.4))
-    axes.grid(axis="y", visible=False)
+    axes.set(xlabel=xlabel, title=title)
     if reference is not None:
         axes.axvline(reference, color=REFERENCE, ls="--", lw=1)
     return figure
@@ -97,9 +107,8 @@ def histogram(values: Sequence[float], xlabel: str, reference: float | None = No
 def bars(frame: pd.DataFrame, label: str, value: str, xlabel: str) -> Figure:
     """A horizontal bar for each row, the first on top: columns `label` and `value`."""
     figure, axes = plt.subplots(figsize=(7, 0.6 + 0.24 * len(frame)))
-    rows = np.arange(len(frame))[::-1]
-    axes.barh(rows, frame[value], color=ACCENT, height=0.7)
-    axes.set_yticks(rows, frame[label])
+    axes.barh(np.arange(len(frame))[::-1], frame[value], color=ACCENT, height=0.7)
+    axes.set_yticks(np.arange(len(frame))[::-1], frame[label])
     axes.set(xlabel=xlabel, ylim=(-0.6, len(frame) - 0.4))
     axes.grid(axis="y", visible=False)
     return figure
@@ -122,7 +131,7 @@ def panel_grid(
     groups = list(frame.groupby(panels, sort=False)) if panels else [("", frame)]
     columns = min(columns, len(groups))
     rows = -(-len(groups) // columns)
-    size = (2.7 * columns, 2.0 * rows + 0.5) if len(groups) > 1 else (7.2, 4)
+    size = (max(7.2, 2.7 * columns), max(3.4, 2.0 * rows + 0.5)) if len(groups) > 1 else (7.2, 4)
     figure, grid = plt.subplots(
         rows, columns, figsize=size, sharex=True, sharey=True, squeeze=False
     )
@@ -137,56 +146,107 @@ def trajectories(
     frame: pd.DataFrame,
     ylabel: str,
     panels: str | None = None,
-    reference: float | None = None,
+    reference: float | Mapping[str, float] | None = None,
     columns: int = 3,
-    logy: bool = False,
+    series: str = "model",
+    log: bool = True,
+    dashed: Sequence[str] = (),
+    colours: Mapping[str, str] | None = None,
+    bars: bool = False,
 ) -> Figure:
-    """Curves over training, a line a model, with intervals as bands.
+    """Curves over training, with intervals as bands: a line a model, or another thing.
 
     Args:
-        frame: columns model, step, value, low, high, and the one named by `panels`.
+        frame: columns step, value, low and high where there is an interval, and the ones named by
+            `series` and `panels`.
         ylabel: what the value is, with its unit.
         panels: column whose values get a panel each, in order of appearance; None for one panel.
-        reference: a horizontal line, such as chance.
+        reference: a horizontal line, such as chance: one, or one for each panel that has one.
         columns: panels in a row.
-        logy: logarithmic vertical axis.
+        series: column that names the lines, in order of appearance. Models have the colour of their
+            size and a line of their variant and seed.
+        log: training time on the axis log2(1 + step), which shows the first steps; else linear.
+        dashed: lines that were not measured: an expectation, another's assumption.
+        colours: of lines that are no models; by default those of `category_palette`.
+        bars: intervals as bars side by side, for many wide ones that would cover each other as bands.
     """
     figure, grid, groups = panel_grid(frame, panels, columns)
-    colours = size_palette(list(dict.fromkeys(frame["model"])))
-    for axes, (_, part) in zip(grid.flat, groups, strict=False):
-        _curves(axes, part, colours)
-        if reference is not None:
-            axes.axhline(reference, color=REFERENCE, ls="--", lw=1, zorder=1)
-        if logy:
-            axes.set_yscale("log")
-        step_axis(axes, frame["step"], wide=len(groups) == 1)
-    _outer_labels(figure, grid, len(groups), ylabel)
-    legend_above(figure, grid.flat[0])
+    names = list(dict.fromkeys(frame[series]))
+    styles = model_styles(names) if series == "model" else _styles(names, dashed, colours)
+    for axes, (panel, part) in zip(grid.flat, groups, strict=False):
+        time = part["step"].astype(float)
+        draw = lines_with_bars if bars else _lines_with_bands
+        draw(axes, part.assign(x=np.log2(1 + time) if log else time), series, styles)
+        level = reference.get(panel) if isinstance(reference, Mapping) else reference
+        if level is not None:
+            axes.axhline(level, color=REFERENCE, ls="--", lw=1, zorder=1)
+        _time_axis(axes, frame["step"], log, wide=len(groups) == 1)
+    label = f"training step{' (log scale)' if log else ''}"
+    _outer_labels(figure, grid, len(groups), label, ylabel)
+    if series == "model" and len(styles) > 8:
+        _legend_of_sizes(figure, styles)
+    else:
+        legend_above(figure)
     return figure
+
+
+def model_styles(names: Sequence[str]) -> dict[str, dict]:
+    """How each model's line is drawn: the colour of its size, the line of its variant and seed."""
+    palette = size_palette(names)
+    return {name: {"color": palette[name], "ls": line_style(name)} for name in names}
+
+
+def _styles(
+    names: list[str], dashed: Sequence[str], colours: Mapping[str, str] | None
+) -> dict[str, dict]:
+    colours = colours or category_palette([name for name in names if name not in dashed])
+    unmeasured = {"color": REFERENCE, "ls": "--", "lw": 1.3}
+    return {n: unmeasured if n in dashed else {"color": colours[n], "ls": "-"} for n in names}
+
+
+def _lines_with_bands(
+    axes: Axes, frame: pd.DataFrame, series: str, styles: Mapping[str, Mapping]
+) -> None:
+    """A line a series over `x`; points are marked where there are few of them and they were measured."""
+    for name, line in frame.groupby(series, sort=False):
+        line, style = line.sort_values("x"), styles[name]
+        marker = "o" if len(line) <= 40 and "lw" not in style else ""
+        axes.plot(line["x"], line["value"], label=name, **{"marker": marker, **_LINE, **style})
+        if "low" in line:
+            band = {"color": style["color"], "alpha": 0.18, "lw": 0}
+            axes.fill_between(line["x"], line["low"], line["high"], **band)
+
+
+def lines_with_bars(
+    axes: Axes, frame: pd.DataFrame, series: str, styles: Mapping[str, Mapping]
+) -> None:
+    """A line a series over `x`, its intervals as bars, side by side so that none hides another."""
+    groups, places = list(frame.groupby(series, sort=False)), np.sort(frame["x"].unique())
+    width = 0.35 * np.diff(places).min() if len(places) > 1 and len(groups) > 1 else 0
+    for (name, line), shift in zip(
+        groups, np.linspace(-width / 2, width / 2, len(groups)), strict=True
+    ):
+        line = line.sort_values("x")
+        drawn = {"yerr": interval_errors(line), "elinewidth": 1, "marker": "o", "label": name}
+        axes.errorbar(line["x"] + shift, line["value"], **drawn, **{**_LINE, **styles[name]})
+
+
+def _time_axis(axes: Axes, steps: pd.Series, log: bool, wide: bool) -> None:
+    if log:
+        step_axis(axes, steps, wide)
+    elif wide:
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(3))
+        short = (
+            (lambda step, _: f"{step / 1000:g}k" if step else "0") if steps.max() > 9999 else None
+        )
+        axes.xaxis.set_major_formatter(short or "{x:,.0f}")
 
 
 def category_palette(names: Sequence[str]) -> dict[str, str]:
     """A colour for each of up to eight kinds of thing that are no models (Okabe and Ito's palette)."""
-    colours = [
-        "#0072b2",
-        "#e69f00",
-        "#009e73",
-        "#cc79a7",
-        "#d55e00",
-        "#56b4e9",
-        "#8a8d00",
-        "#5b5b5b",
-    ]
-    return dict(zip(names, colours, strict=False))
-
-
-def _curves(axes: Axes, frame: pd.DataFrame, colours: dict) -> None:
-    for name, curve in frame.groupby("model", sort=False):
-        curve = curve.sort_values("step")
-        time = np.log2(1 + curve["step"].to_numpy(dtype=float))
-        line = {"color": colours[name], "ls": line_style(name), "label": name}
-        axes.plot(time, curve["value"], marker="o", ms=3, lw=1.6, **line)
-        axes.fill_between(time, curve["low"], curve["high"], color=colours[name], alpha=0.18, lw=0)
+    return dict(zip(names, _KINDS, strict=False))
 
 
 def line_style(name: str) -> str:
@@ -194,34 +254,48 @@ def line_style(name: str) -> str:
     model = find_model(name)
     if model.variant == "deduped":
         return ":"
-    return "-" if model.seed == suite(model.suite).training["seed"] else "--"
+    return "-" if model.has_usual_seed else "--"
 
 
-def _outer_labels(figure: Figure, grid: np.ndarray, panels: int, ylabel: str) -> None:
+def _outer_labels(figure: Figure, grid: np.ndarray, panels: int, xlabel: str, ylabel: str) -> None:
     """Axis labels only at the left and below the lowest panel of each column."""
-    columns = grid.shape[1]
     for index, axes in enumerate(grid.flat):
-        lowest = index + columns >= panels
-        axes.tick_params(labelbottom=lowest)
-        axes.set_xlabel(axes.get_xlabel() if lowest and panels == 1 else "")
+        axes.tick_params(labelbottom=index + grid.shape[1] >= panels)
+        axes.set_xlabel(xlabel if panels == 1 else "")
     if panels > 1:
-        figure.supxlabel("training step (log scale)", fontsize="medium")
+        figure.supxlabel(xlabel, fontsize="medium")
         figure.supylabel(ylabel, fontsize="medium")
     else:
         grid[0, 0].set_ylabel(ylabel)
 
 
-def legend_above(figure: Figure, axes: Axes) -> None:
-    """Name the lines of one of its axes above a figure, unless there is only one.
+def legend_above(figure: Figure, handles: Mapping[str, Line2D] | None = None) -> None:
+    """Name the lines of a figure above it, those of all its axes, unless there is only one.
 
     There are as many columns as fit: a legend wider than its figure would shrink the plots.
     """
-    handles, labels = axes.get_legend_handles_labels()
-    if len(labels) < 2:
+    if handles is None:
+        drawn = [axes.get_legend_handles_labels() for axes in figure.axes]
+        handles = {label: line for pair in drawn for line, label in zip(*pair, strict=True)}
+    if len(handles) < 2:
         return
-    widest = 0.65 + 0.085 * max(map(len, labels))  # inches, at the size of the labels
-    rows = -(-len(labels) // max(1, int(figure.get_figwidth() / widest)))
-    figure.legend(handles, labels, loc="outside upper center", ncols=-(-len(labels) // rows))
+    widest = 0.65 + 0.085 * max(map(len, handles))  # inches, at the size of the labels
+    rows = -(-len(handles) // max(1, int(figure.get_figwidth() / widest)))
+    columns = -(-len(handles) // rows)
+    figure.legend(handles.values(), handles, loc="outside upper center", ncols=columns)
+
+
+def _legend_of_sizes(figure: Figure, styles: Mapping[str, Mapping]) -> None:
+    """For many models: what a colour means, and, where lines differ, what a line does."""
+    models = {name: find_model(name) for name in styles}
+    ordered = sorted(models, key=lambda name: models[name].non_embedding_params)
+    handles = {models[n].size: Line2D([], [], color=styles[n]["color"]) for n in ordered}
+    kinds = {"-": "standard", ":": "deduped", "--": "another seed"}
+    lines = {style["ls"] for style in styles.values()}
+    if len(lines) > 1:
+        own = {kinds[ls]: Line2D([], [], color="0.4", ls=ls) for ls in kinds if ls in lines}
+        handles |= own
+    legend_above(figure, handles)
 
 
 def power_law(
@@ -229,8 +303,8 @@ def power_law(
 ) -> Figure:
     """Measured points (columns `x`, value, low, high) and the fitted line, both axes logarithmic."""
     figure, axes = plt.subplots(figsize=(6.4, 3.8))
-    errors = np.abs([frame["value"] - frame["low"], frame["high"] - frame["value"]])
-    axes.errorbar(frame[x], frame["value"], yerr=errors, fmt="o", color=ACCENT, capsize=3, zorder=3)
+    bars = {"yerr": interval_errors(frame), "capsize": 3, "zorder": 3}
+    axes.errorbar(frame[x], frame["value"], fmt="o", color=ACCENT, **bars)
     span = np.geomspace(frame[x].min() / 1.3, frame[x].max() * 1.3, 50)
     text = f"exponent {fit.exponent:.3f} [{fit.low:.3f}, {fit.high:.3f}]"
     axes.plot(span, fit.predict(span), color=REFERENCE, ls="--", lw=1.4, label=text)

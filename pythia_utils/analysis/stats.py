@@ -18,7 +18,7 @@ from pythia_utils.base.errors import UsageError
 def wilson_interval(
     successes: np.ndarray | float, n: np.ndarray | float, confidence: float = 0.95
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Score interval of a proportion (Wilson 1927): stays inside [0, 1] and works at 0 and n.
+    """Compute the score interval of a proportion (Wilson 1927): it stays inside [0, 1] and works at 0 and n.
 
     centre = (p + z²/2n) / (1 + z²/n); half-width = z/(1 + z²/n) · sqrt(p(1-p)/n + z²/4n²).
 
@@ -28,7 +28,10 @@ def wilson_interval(
         confidence: two-sided.
 
     Returns:
-        The lower and the upper end, of the broadcast shape.
+        The lower and the upper end, float64 of the broadcast shape, 0 to 1.
+
+    Raises:
+        UsageError: no trials.
     """
     n = np.asarray(n, dtype=float)
     if np.any(n < 1):
@@ -135,6 +138,24 @@ def weighted_mean(
     total = weights.sum()
     error = np.sqrt(np.sum((weights * stderrs) ** 2)) / total
     return float(np.sum(weights * values) / total), float(error)
+
+
+def with_wilson_interval(
+    frame: pd.DataFrame, successes: Sequence[float], n: Sequence[float]
+) -> pd.DataFrame:
+    """A copy with columns value, the share of `successes` in `n`, and low and high (`wilson_interval`)."""
+    k, n = np.asarray(successes, dtype=float), np.asarray(n, dtype=float)
+    low, high = wilson_interval(k, n)
+    return frame.assign(value=k / n, low=low, high=high)
+
+
+def with_student_interval(frame: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
+    """A copy with columns low and high: value ± t · stderr, t of n - 1 degrees of freedom, of a mean of n."""
+    from scipy import stats
+
+    freedom = np.maximum(frame["n"].to_numpy(dtype=float) - 1, 1)
+    half = stats.t.ppf(0.5 + confidence / 2, freedom) * frame["stderr"]
+    return frame.assign(low=frame["value"] - half, high=frame["value"] + half)
 
 
 def with_normal_interval(frame: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:

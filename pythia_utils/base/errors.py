@@ -14,6 +14,13 @@ class TrainingError(RuntimeError):
     """A training process ended before its models were trained. The command exits with 1."""
 
 
+def first_line(error: object) -> str:
+    """An error in one line, shortened: the first of its message that is not empty, else its class's name."""
+    lines = (line.strip() for line in str(error).splitlines())
+    line = next(filter(None, lines), type(error).__name__)
+    return line if len(line) <= 300 else line[:299] + "…"
+
+
 def nearest(value: object, valid: Iterable[object], n: int = 3) -> list[str]:
     """Up to `n` members of `valid` most like `value`: numbers by distance, names by spelling."""
     choices = list(valid)

@@ -6,7 +6,6 @@ operating system's own, so it ends with the process that holds it, however that 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -16,7 +15,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TextIO
 
 DIGESTS_FILE = ".digests.json"
 
@@ -71,41 +69,46 @@ class DigestCache:
 LOCK_FILE = ".lock"
 
 
-class RunsInUse(OSError):
-    """Another process runs cells in this folder. The command line exits with 1."""
+class FolderInUse(OSError):
+    """Another process works in this folder. The command line exits with 1."""
 
 
 @contextmanager
-def locked(runs: Path) -> Iterator[None]:
-    """Hold the lock of a folder of runs, which is made if need be.
+def locked(folder: Path, what: str) -> Iterator[None]:
+    """Hold the lock of a folder, which is made if need be, so that no other process works there too.
+
+    Args:
+        folder: that only one may work in at a time.
+        what: works there, for the message to others: `run`.
 
     Raises:
-        RunsInUse: another process holds it; the message names it.
+        FolderInUse: another holds it; the message names the process.
         OSError: the folder may not be written, or its file system has no locks.
     """
-    runs.mkdir(parents=True, exist_ok=True)
-    with open(runs / LOCK_FILE, "a+", encoding="utf-8") as file:
-        # POSIX locks are not inherited: a notebook that outlives its run does not keep the lock.
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError):
-            raise RunsInUse(_in_use(runs, file)) from None
-        file.seek(0)
-        file.truncate()
+    from filelock import FileLock, Timeout
+
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / LOCK_FILE
+    # The operating system's own lock and no other, or a killed process would hold it for ever. A fork
+    # of this process does not have it, nor has what it starts: work that outlives it locks nobody out.
+    try:
+        lock = FileLock(path, timeout=0, fallback_to_soft=False).acquire()
+    except Timeout:
+        raise FolderInUse(_in_use(folder, what)) from None
+    with lock:
         since = datetime.now().astimezone().isoformat(timespec="seconds")
-        json.dump({"pid": os.getpid(), "host": platform.node(), "since": since}, file)
-        file.flush()
+        holder = {"pid": os.getpid(), "host": platform.node(), "since": since}
+        path.write_text(json.dumps(holder), encoding="utf-8")
         yield
 
 
-def _in_use(runs: Path, file: TextIO) -> str:
-    file.seek(0)
+def _in_use(folder: Path, what: str) -> str:
     try:
-        holder = json.loads(file.read())
+        holder = json.loads((folder / LOCK_FILE).read_text(encoding="utf-8"))
         who = f"process {holder['pid']} on {holder['host']}, since {holder['since']}"
-    except (ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         who = "a process that has just started"
-    return f"another run works in {runs} ({who}); wait for it to end, or stop it"
+    return f"another {what} works in {folder} ({who}); wait for it to end, or stop it"
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,15 +10,17 @@ from typing import TYPE_CHECKING
 import click
 
 from pythia_utils.base.errors import UsageError
-from pythia_utils.base.files import atomic_write
-from pythia_utils.cli.options import examples
+from pythia_utils.cli.options import examples, output_option, steps_option, write
+from pythia_utils.cli.search import Wanted, find
 from pythia_utils.suites.catalog import Model, find_model, renamed
 
 if TYPE_CHECKING:
     import numpy as np
+    from tokenizers import Tokenizer
+
+    from pythia_utils.training_data.source import TrainingData
 
 SHOWN_ROWS = 8  # on a screen, unless --rows says otherwise
-FORMATS = (".npy", ".parquet")
 
 
 def _find(name: str) -> Model:
@@ -34,16 +37,18 @@ def _find(name: str) -> Model:
 @click.command(
     "batch",
     epilog=examples(
-        "pythia batch --model pico-57k --step 512 --decode",
-        "pythia batch --model pythia-70m --step 3000 --decode --rows 2",
-        "pythia batch --model pythia-70m-deduped --step 98000 --output batch.npy",
-        "pythia batch --model pythia-70m --step 0 --source /data/pile-standard --output batch.parquet",
-        "pythia batch --model pico-7k --step 3 --json | python -m json.tool",
+        "pythia batch --model pico-57k --steps 512 --decode",
+        "pythia batch --model pythia-70m --steps 3000 --decode --rows 2",
+        "pythia batch --model pythia-70m-deduped --steps 98000 --output batch.npy",
+        "pythia batch --model pythia-70m --steps 0 --source /data/pile-standard --output batch.parquet",
+        "pythia batch --model pico-7k --steps 3 --json | python -m json.tool",
+        'pythia batch --model pico-57k --find "The cat sleeps" --steps 0-512',
+        'pythia batch --model pythia-70m --find " Alan Turing" --steps 1000-1015 --json',
     ),
 )
 @click.option("--model", "name", required=True, help="Whose training: a model's name.")
-@click.option(
-    "--step", type=int, required=True, help="Training step, from 0: any, not only checkpoints'."
+@steps_option(
+    "Training steps, any and not only checkpoints': one, with --find several.", required=True
 )
 @click.option(
     "--source",
@@ -53,14 +58,26 @@ def _find(name: str) -> Model:
 @click.option("--rows", type=click.IntRange(min=1), help="Only the first rows of the batch.")
 @click.option("--decode", is_flag=True, help="Text, with the end of each document marked.")
 @click.option(
-    "--tokenizer", "tokenizer_file", metavar="FILE", help="A tokenizer.json to decode with."
+    "--find",
+    "text",
+    metavar="TEXT",
+    help="Instead of a batch, the places where training reads this text: step, row, position of the "
+    "row in the training, offset of the first token in it. The text's tokens are looked for, so "
+    "case and blanks matter. Exit code 1: there is none.",
 )
-@click.option("--output", metavar="FILE", help="Save the rows: .npy (array) or .parquet (table).")
+@click.option(
+    "--tokenizer", "tokenizer_file", metavar="FILE", help="A tokenizer.json for --decode or --find."
+)
+@output_option("Save the rows: .npy (array) or .parquet (table).", ".npy", ".parquet")
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON object: where from, and a list of rows."
 )
-def batch_command(name, step, source, rows, decode, tokenizer_file, output, as_json) -> None:
-    """Show or save the very sequences that a training step reads.
+@click.option("--yes", is_flag=True, help="Do not ask, however much is fetched for --find.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+def batch_command(
+    name, steps, source, rows, decode, text, tokenizer_file, output, as_json, yes, quiet
+) -> None:
+    """Show or save the very sequences that a training step reads, or find a text in them.
 
     Checkpoint stepN has seen steps 0 to N - 1. Pythia's data are read from the Hub by byte ranges,
     4 MB a batch. A sequence has one token more than the model's context: the last is only a label.
@@ -69,41 +86,59 @@ def batch_command(name, step, source, rows, decode, tokenizer_file, output, as_j
     from pythia_utils.training_data.source import open_source
 
     model = _find(name)
-    target = _checked_output(output, decode, as_json)
-    tokenizer = batches.open_tokenizer(model, tokenizer_file) if decode else None
+    _check_forms(text, rows, decode, output, as_json)
+    tokenizer = None
+    if decode or text is not None:
+        tokenizer = batches.open_tokenizer(model, tokenizer_file)
     data = open_source(source, model=model.name) if source else open_source(model.name)
+    chosen = steps.among(range(data.total_steps), data.name)
+    if text is not None:
+        wanted = Wanted(text, batches.tokens_of(text, tokenizer))
+        find(data, wanted, chosen, as_json=as_json, yes=yes, quiet=quiet)
+    elif len(chosen) > 1:
+        raise UsageError(f"{len(chosen)} steps; expected one, or --find TEXT to search them")
+    else:
+        _put(data, chosen[0], rows, tokenizer, output, as_json)
+
+
+def _check_forms(
+    text: str | None, rows: int | None, decode: bool, output: Path | None, as_json: bool
+) -> None:
+    """A wish that cannot be met is told before anything is read."""
+    if text is not None and (rows or decode or output):
+        raise UsageError("--find lists places; expected no --rows, --decode or --output with it")
+    if output and as_json:
+        raise UsageError("--json is for the screen and --output for a file; expected one of them")
+    if output and decode and output.suffix == ".npy":
+        raise UsageError(
+            f"--output {output}: an array holds no text; expected .parquet with --decode"
+        )
+
+
+def _put(
+    data: TrainingData,
+    step: int,
+    rows: int | None,
+    tokenizer: Tokenizer | None,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Read a batch, and show or save it."""
+    from pythia_utils.analysis.training_data import batches
+
     batch = data.batch(step)
-    chosen = batch[: _row_count(rows, len(batch), everything=bool(target) or as_json)]
-    texts = batches.sequence_texts(chosen, tokenizer) if decode else None
+    chosen = batch[: _row_count(rows, len(batch), everything=bool(output) or as_json)]
+    texts = batches.sequence_texts(chosen, tokenizer) if tokenizer else None
     first = step * data.batch_size
-    if target:
-        _save(target, chosen, texts, step, first)
-        click.echo(target)
+    if output:
+        write(_contents(output.suffix, chosen, texts, step, first), output)
     elif as_json:
-        origin = {"model": model.name, "step": step, **data.provenance()}
+        origin = {"model": data.model.name, "step": step, **data.provenance()}
         click.echo(json.dumps(origin | {"rows": _rows(chosen, texts, first)}))
     else:
         _show(chosen, texts, step, first)
         if len(chosen) < len(batch):
             click.echo(f"{len(chosen)} of {len(batch)} rows; --rows for more", err=True)
-
-
-def _checked_output(output: str | None, decode: bool, as_json: bool) -> Path | None:
-    """The file to write, if any; a wish that cannot be met is told before anything is read."""
-    if output is None:
-        return None
-    path = Path(output)
-    if path.suffix not in FORMATS:
-        raise UsageError(f"--output {output}: expected a name that ends in {' or '.join(FORMATS)}")
-    if as_json:
-        raise UsageError("--json is for the screen and --output for a file; expected one of them")
-    if decode and path.suffix == ".npy":
-        raise UsageError(
-            f"--output {output}: an array holds no text; expected .parquet with --decode"
-        )
-    if not path.absolute().parent.is_dir():
-        raise UsageError(f"--output {output}: there is no folder {path.absolute().parent}")
-    return path
 
 
 def _row_count(asked: int | None, there: int, everything: bool) -> int:
@@ -123,21 +158,25 @@ def _rows(batch: np.ndarray, texts: list[str] | None, first: int) -> list[dict]:
     return rows
 
 
-def _save(path: Path, batch: np.ndarray, texts: list[str] | None, step: int, first: int) -> None:
-    with atomic_write(path) as temporary:
-        if path.suffix == ".npy":
-            import numpy as np
+def _contents(
+    form: str, batch: np.ndarray, texts: list[str] | None, step: int, first: int
+) -> bytes:
+    """A file's bytes: an array, or a table with a row a sequence."""
+    file = io.BytesIO()
+    if form == ".npy":
+        import numpy as np
 
-            np.save(temporary, batch)
-        else:
-            import pyarrow as pa
-            import pyarrow.parquet as pq
+        np.save(file, batch)
+    else:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
 
-            rows = [{"step": step, **row} for row in _rows(batch, texts, first)]
-            columns = ["step", "row", "position", "tokens"] + ["text"] * (texts is not None)
-            types = {"tokens": pa.list_(pa.int32()), "text": pa.string()}
-            schema = pa.schema([(name, types.get(name, pa.int64())) for name in columns])
-            pq.write_table(pa.Table.from_pylist(rows, schema=schema), temporary)
+        rows = [{"step": step, **row} for row in _rows(batch, texts, first)]
+        columns = ["step", "row", "position", "tokens"] + ["text"] * (texts is not None)
+        types = {"tokens": pa.list_(pa.int32()), "text": pa.string()}
+        schema = pa.schema([(name, types.get(name, pa.int64())) for name in columns])
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema), file)
+    return file.getvalue()
 
 
 def _show(batch: np.ndarray, texts: list[str] | None, step: int, first: int) -> None:
@@ -173,8 +212,8 @@ def _show(batch: np.ndarray, texts: list[str] | None, step: int, first: int) -> 
 @click.option(
     "--gpus", type=int, help="GPUs to train on. Default: as many as the published run had."
 )
-@click.option("--output", metavar="FILE", help="Write it there instead of to the screen.")
-def config_command(name: str, form: str, gpus: int | None, output: str | None) -> None:
+@output_option("Write it there. Default: to stdout.")
+def config_command(name: str, form: str, gpus: int | None, output: Path | None) -> None:
     """Write the configuration that trains a model again."""
     from pythia_utils.suites import neox_config
 
@@ -185,12 +224,4 @@ def config_command(name: str, form: str, gpus: int | None, output: str | None) -
         raise UsageError("--gpus is for --format neox; config.json says nothing of GPUs")
     else:
         text = json.dumps(neox_config.hf_config(model), indent=2) + "\n"
-    if output is None:
-        click.echo(text, nl=False)
-        return
-    path = Path(output)
-    if not path.absolute().parent.is_dir():
-        raise UsageError(f"--output {output}: there is no folder {path.absolute().parent}")
-    with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    click.echo(path)
+    write(text, output)

@@ -6,24 +6,22 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from pythia_utils.base import units
 from pythia_utils.base.errors import UsageError
-from pythia_utils.base.files import atomic_write, locked
+from pythia_utils.base.files import locked
 from pythia_utils.base.progress import say
-from pythia_utils.base.units import duration
-from pythia_utils.cli.options import examples
+from pythia_utils.base.units import duration, show_size
+from pythia_utils.cli.options import Steps, examples, output_option, steps_option, write
 from pythia_utils.engine import runner, schedulers
 from pythia_utils.engine.kernels.options import KernelOptions
 from pythia_utils.grid import expand, ledger, planning, records, status
 from pythia_utils.grid.cells import Cell
 from pythia_utils.grid.config import FILE, Config, load_config
-
-if TYPE_CHECKING:
-    import pandas as pd
+from pythia_utils.suites.catalog import Model
+from pythia_utils.suites.errata import without_faults
 
 
 def root() -> Path:
@@ -44,9 +42,7 @@ def _grid_options(command: Callable) -> Callable:
         ),
         click.option("--suite", help="Another suite than the profile's; needs --model."),
         click.option("--model", "models", multiple=True, help="Only this model; may be repeated."),
-        click.option(
-            "--step", "steps", type=int, multiple=True, help="Only this step; may be repeated."
-        ),
+        steps_option("Only these checkpoints."),
         click.option(
             "-p", "--parameter", multiple=True, metavar="NAME=VALUE", help="For the notebooks."
         ),
@@ -61,8 +57,19 @@ def _cells(
 ) -> tuple[Config, list[Cell]]:
     config = load_config(root())
     values = expand.parse_parameters(parameter)
-    chosen = (names or None, suite, models or None, steps or None)
+    chosen = (names or None, suite, models or None, steps and _sound(steps))
     return config, expand.expand(config, *chosen, profile, values, strict=strict)
+
+
+def _sound(steps: Steps) -> Callable[[Model], list[int]]:
+    """The steps of a model that were asked for; faulty ones only where their very number was."""
+
+    def of(model: Model) -> list[int]:
+        asked = [model.checkpoint(step) for step in steps.among(model.steps, model.name)]
+        sound = set(without_faults(c for c in asked if not steps.names(c.step)))
+        return [c.step for c in asked if c in sound or steps.names(c.step)]
+
+    return of
 
 
 # --- run ------------------------------------------------------------------------------------------
@@ -72,12 +79,12 @@ def _cells(
     "run",
     epilog=examples(
         "pythia run --profile quick",
-        "pythia run grammar --model pico-57k --step 512",
-        "pythia run grammar --model pico-57k --step 512 -p pairs=400",
+        "pythia run grammar --model pico-57k --steps 512",
+        "pythia run grammar --model pico-57k --steps 0,64-512 -p pairs=400",
         "pythia run --profile full --dry-run",
         "pythia run --profile full --rerun failed --verbose",
         "pythia run --timeout 10m --memory-limit 4GB",
-        "pythia run grammar --suite pythia --model pythia-70m --step 3000",
+        "pythia run grammar --suite pythia --model pythia-70m --steps 3000",
         "pythia run --profile full --scheduler local:4",
         "pythia run --profile full --scheduler slurm --cluster-config cluster.yml --dry-run",
         "pythia run --profile full --scheduler tcp://10.0.0.7:8786",
@@ -110,7 +117,7 @@ def _cells(
     help="Only cells that failed, or only those that are stale; or all, up to date or not. "
     "Default: whatever is not up to date.",
 )
-@click.option("--strict", is_flag=True, help="Refuse a --step that is known to be faulty.")
+@click.option("--strict", is_flag=True, help="Refuse a step that is named and known to be faulty.")
 @click.option("--timeout", metavar="TIME", help="That a notebook's cell may take. Default: 1h.")
 @click.option("--memory-limit", metavar="SIZE", help="That a notebook may hold, such as 4GB.")
 @click.option("--cold", is_flag=True, help="Start each kernel from nothing: slower, same results.")
@@ -138,20 +145,14 @@ def run_command(
 
             click.echo(slurm.job_script(settings))
         return
-    run_cells(
-        cells,
-        config.root,
-        rerun,
-        quiet,
-        options=options,
-        workers=workers,
-        verbose=verbose,
-        scheduler=scheduler,
-    )
+    how = {"options": options, "workers": workers, "verbose": verbose, "scheduler": scheduler}
+    with locked(records.runs_dir(config.root), "run"):
+        history = ledger_of(config.root)
+        run_due(planning.plan(cells, history, rerun), history, quiet, **how)
 
 
 def _list_due(cells: list[Cell], folder: Path, rerun: str | None, quiet: bool) -> None:
-    planned = planning.plan(cells, _ledger(folder), rerun, dry_run=True)
+    planned = planning.plan(cells, ledger_of(folder), rerun, dry_run=True)
     for cell, reason in planned:
         if reason:
             click.echo(f"{cell.id}\t{reason}")
@@ -163,32 +164,35 @@ def _say_due(planned: Sequence[tuple[Cell, str | None]], quiet: bool) -> None:
         say(f"{sum(reason is not None for _, reason in planned)} of {len(planned)} cells to run")
 
 
-def _ledger(folder: Path) -> ledger.Ledger:
+def ledger_of(folder: Path) -> ledger.Ledger:
+    """The history of a project's runs."""
     return ledger.Ledger(records.runs_dir(folder) / ledger.FILE)
 
 
-def run_cells(
-    cells: list[Cell], folder: Path, rerun: str | None = None, quiet: bool = False, **how: Any
-) -> None:
-    """Plan, run what must be run, and exit with 1 or 130 where that did not go well.
+def run_due(
+    planned: Sequence[tuple[Cell, str | None]],
+    history: ledger.Ledger,
+    quiet: bool = False,
+    **how: Any,
+) -> list[str]:
+    """Run the cells of a plan that have a reason; exit with 1 or 130 where that did not go well.
 
     Args:
-        cells: the grid.
-        folder: the project's.
-        rerun: as in `planning.plan`.
+        planned: as from `planning.plan`.
+        history: that it was planned with.
         quiet: no progress.
         how: for `runner.run`.
+
+    Returns:
+        The ids of the cells that ran.
     """
-    with locked(records.runs_dir(folder)):
-        history = _ledger(folder)
-        planned = planning.plan(cells, history, rerun)
-        _say_due(planned, quiet)
-        due = [cell for cell, reason in planned if reason]
-        outcomes = runner.run(due, history, quiet=quiet, **how)
+    _say_due(planned, quiet)
+    outcomes = runner.run([cell for cell, reason in planned if reason], history, quiet=quiet, **how)
     if table := runner.failure_table(outcomes):
         click.echo(f"\nfailed:\n{table}", err=True)
     if code := runner.exit_code(outcomes):
         raise click.exceptions.Exit(code)
+    return [outcome.cell_id for outcome in outcomes]
 
 
 # --- status ---------------------------------------------------------------------------------------
@@ -198,7 +202,7 @@ def run_cells(
     "status",
     epilog=examples(
         "pythia status",
-        "pythia status grammar --profile full",
+        "pythia status grammar --profile full --steps 0-512",
         "pythia status --profile full --all",
         "pythia status --json | python -m json.tool",
     ),
@@ -209,7 +213,7 @@ def run_cells(
 def status_command(names, profile, suite, models, steps, parameter, everything, as_json) -> None:
     """Tell what is done, stale, failed or missing, and what the next run would cost."""
     config, cells = _cells(names, profile, suite, models, steps, parameter)
-    found = status.survey(cells, _ledger(config.root))
+    found = status.survey(cells, ledger_of(config.root))
     totals, (seconds, unknown_cells) = status.count(found), status.cost(found)
     if as_json:
         next_run = {"seconds": round(seconds, 1), "cells_of_unknown_cost": unknown_cells}
@@ -227,7 +231,7 @@ def _status_line(one: status.Status) -> str:
     row = one.row()
     parts = [one.state, one.cell.id]
     parts += [duration(row["seconds"])] if row["seconds"] else []
-    parts += [units.memory_text(row["peak_memory_bytes"])] if row["peak_memory_bytes"] else []
+    parts += [show_size(row["peak_memory_bytes"])] if row["peak_memory_bytes"] else []
     parts += [row["device"]] if row["device"] else []
     return "\t".join([*parts, row["error"] or row["reason"] or ""]).rstrip()
 
@@ -240,7 +244,7 @@ def _status_line(one: status.Status) -> str:
     epilog=examples(
         "pythia records --experiment grammar > grammar.csv",
         "pythia records --experiment grammar --suite nano --format parquet --output grammar.parquet",
-        "pythia records --experiment loss | head -3",
+        "pythia records --experiment loss --steps 0-512 | head -3",
     ),
 )
 @click.option("--experiment", required=True, help="Whose numbers.")
@@ -248,8 +252,9 @@ def _status_line(one: status.Status) -> str:
 @click.option(
     "--format", "form", type=click.Choice(["csv", "parquet"]), help="Default: csv, or by --output."
 )
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Default: stdout.")
-def records_command(experiment, suite, form, output) -> None:
+@steps_option("Only numbers of these steps.")
+@output_option("Write them there. Default: to stdout.")
+def records_command(experiment, suite, form, steps, output) -> None:
     """Write the numbers of an experiment: one row a metric, model and step."""
     config = load_config(root())
     config.experiment(experiment)
@@ -258,20 +263,10 @@ def records_command(experiment, suite, form, output) -> None:
 
         suite = catalog.suite(suite).name
     form = form or ("parquet" if output and output.suffix == ".parquet" else "csv")
-    if output and not output.absolute().parent.is_dir():
-        raise UsageError(f"--output {output}: there is no folder {output.absolute().parent}")
     if form == "parquet" and output is None and sys.stdout.isatty():
         raise UsageError("--format parquet is not for a screen; expected --output FILE")
     frame = records.read_all(experiment, suite, records.runs_dir(config.root))
-    text = _contents(frame, form)
-    if output is None:
-        sys.stdout.buffer.write(text)
-        sys.stdout.flush()
-        return
-    with atomic_write(output) as temporary:
-        temporary.write_bytes(text)
-    click.echo(output)
-
-
-def _contents(frame: pd.DataFrame, form: str) -> bytes:
-    return records.to_bytes(frame) if form == "parquet" else frame.to_csv(index=False).encode()
+    if steps:
+        known = sorted(frame["step"].unique().tolist())
+        frame = frame[frame["step"].isin(steps.among(known, f"the records of {experiment}"))]
+    write(records.to_bytes(frame) if form == "parquet" else frame.to_csv(index=False), output)

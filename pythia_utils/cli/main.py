@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 something failed, 2 wrong use, 130 interrupted.
 from __future__ import annotations
 
 import json
+import re
 import sys
 import warnings
 from collections.abc import Callable
@@ -13,14 +14,21 @@ from collections.abc import Callable
 import click
 
 from pythia_utils.base.errors import TrainingError, UsageError
+from pythia_utils.base.files import locked
 from pythia_utils.cli.audit import audit_command
 from pythia_utils.cli.checkpoints import fetch_command, steps_table, steps_text
 from pythia_utils.cli.data import batch_command, config_command
-from pythia_utils.cli.grid import records_command, root, run_cells, run_command, status_command
-from pythia_utils.cli.options import examples
-from pythia_utils.cli.published import published_command
+from pythia_utils.cli.grid import (
+    ledger_of,
+    records_command,
+    root,
+    run_command,
+    run_due,
+    status_command,
+)
+from pythia_utils.cli.options import Steps, examples, steps_option
 from pythia_utils.engine.worker import usable_cores
-from pythia_utils.grid import expand
+from pythia_utils.grid import records, status
 from pythia_utils.grid.config import load_config
 from pythia_utils.suites import catalog
 from pythia_utils.suites.errata import CheckpointWarning
@@ -94,18 +102,23 @@ def cli() -> None:
         "pythia suites",
         "pythia suites pico nano-57k",
         "pythia suites pythia --json",
-        "pythia suites --steps pythia-2.8b",
+        "pythia suites pythia-2.8b --steps",
+        "pythia suites pythia-2.8b --steps 0-1000",
     ),
 )
 @click.argument("names", nargs=-1, metavar="[SUITE|MODEL]...")
-@click.option(
-    "--steps", is_flag=True, help="The checkpoints of one model, and what is odd of them."
+@steps_option(
+    "The checkpoints of one model, and what is odd of them; these, or all.",
+    multiple=False,
+    is_flag=False,
+    flag_value="all",
+    callback=None,
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line of it, in a list.")
-def suites_command(names: tuple[str, ...], steps: bool, as_json: bool) -> None:
+def suites_command(names: tuple[str, ...], steps: str | None, as_json: bool) -> None:
     """Print the models: shape, parameters, checkpoints. All suites by default."""
     if steps:
-        _print_steps(names, as_json)
+        _print_steps(names, steps, as_json)
         return
     table = catalog.suite_table(names or None)
     if as_json:
@@ -117,12 +130,14 @@ def suites_command(names: tuple[str, ...], steps: bool, as_json: bool) -> None:
     click.echo(_suites_text(table))
 
 
-def _print_steps(names: tuple[str, ...], as_json: bool) -> None:
+def _print_steps(names: tuple[str, ...], steps: str, as_json: bool) -> None:
+    if not re.match(r"\d|all\b", steps):  # `suites --steps MODEL`: all of its steps
+        names, steps = (steps, *names), "all"
     if len(names) != 1:
         raise UsageError(
-            "--steps is for one model; expected such as: pythia suites --steps pythia-70m"
+            "--steps is for one model; expected such as: pythia suites pythia-70m --steps"
         )
-    rows = steps_table(names[0])
+    rows = steps_table(names[0], Steps.parse([steps]))
     if notice := catalog.renamed(names[0]):
         click.echo(notice, err=True)
     click.echo(json.dumps(rows, indent=1) if as_json else steps_text(rows))
@@ -220,17 +235,18 @@ def book_command(suite: str, workers: int | None) -> None:
     """Run the chapters over the records, and build the website. Prints the path to open."""
     from pythia_utils.site import build
 
-    config = load_config(root())
-    chapters = expand.chapters(config, suite)
-    run_cells([each for each in chapters if each.inputs], config.root, workers=workers)
-    click.echo(build.publish(config.root, suite))
+    config, name = load_config(root()), catalog.suite(suite).name
+    with locked(records.runs_dir(config.root), "run"):
+        history = ledger_of(config.root)
+        found = status.survey_suite(config, name, history)
+        ran = run_due(found.chapters(), history, workers=workers)
+    click.echo(build.publish(config, name, found.after(ran, history)))
 
 
 cli.add_command(audit_command)
 cli.add_command(batch_command)
 cli.add_command(config_command)
 cli.add_command(fetch_command)
-cli.add_command(published_command)
 cli.add_command(run_command)
 cli.add_command(status_command)
 cli.add_command(records_command)

@@ -1,8 +1,159 @@
-"""What the commands' options and helps share."""
+"""What the commands share: examples in the help, the grammar of steps, files to write, questions."""
 
 from __future__ import annotations
+
+import math
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from pythia_utils.base.errors import UsageError, unknown
+from pythia_utils.base.files import atomic_write
+from pythia_utils.base.units import show_size
+
+ASK_ABOVE = 10 * 10**9  # bytes from the Hub
 
 
 def examples(*lines: str) -> str:
     """An epilog that click does not rewrap."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+# --- steps ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Steps as a user wrote them: `0,512`, `0-3000`, `all`, and mixtures such as `0,16-64`.
+
+    Attributes:
+        parts: first and last of each part, in the order written; of a number both are it.
+    """
+
+    parts: tuple[tuple[int, float], ...]
+
+    @classmethod
+    def parse(cls, texts: Iterable[str]) -> Steps:
+        """From the values of the option.
+
+        Raises:
+            UsageError: a part is not a number, two of them, or `all`.
+        """
+        return cls(tuple(_part(part.strip()) for text in texts for part in text.split(",")))
+
+    def names(self, step: int) -> bool:
+        """Whether this very number was written, rather than a range around it."""
+        return (step, step) in self.parts
+
+    def among(self, known: Sequence[int], whose: str) -> list[int]:
+        """Those of the `known` steps that are asked for, each once, in the order of the parts.
+
+        Args:
+            known: ascending: a model's checkpoints, say. A range means those between its ends.
+            whose: they are, for messages.
+
+        Raises:
+            UsageError: a number is not known, or a range holds none that is.
+        """
+        found: dict[int, None] = {}
+        for first, last in self.parts:
+            if first == last and first not in known:
+                raise unknown("step", first, known, where=f"of {whose}")
+            between = [step for step in known if first <= step <= last]
+            if not between:
+                near = [*[s for s in known if s < first][-1:], *[s for s in known if s > last][:1]]
+                hint = f"nearest: {', '.join(map(str, near))}" if near else "there is none"
+                raise UsageError(f"--steps {first}-{last}: {whose} has none of them; {hint}")
+            found |= dict.fromkeys(between)
+        return list(found)
+
+
+def _part(text: str) -> tuple[int, float]:
+    if text == "all":
+        return 0, math.inf
+    match = re.fullmatch(r"(\d+)(?:\s*-\s*(\d+))?", text, re.ASCII)
+    first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+    if first > last:
+        raise UsageError(f"--steps {text!r}: expected steps such as 0,512 or 0-3000, or all")
+    return first, last
+
+
+def steps_option(text: str, **how) -> Callable:
+    """The option `--steps` (`--step` says the same), which may be repeated: `Steps`, or None.
+
+    Args:
+        text: its help, without what the grammar is.
+        how: further arguments for `click.option`.
+    """
+
+    def parsed(_context: click.Context, _option: click.Parameter, texts) -> Steps | None:
+        return Steps.parse(texts) if texts else None
+
+    text = f"{text} Such as 0,512 or 0-3000, or all."
+    usual = {"multiple": True, "metavar": "STEPS", "callback": parsed, "help": text}
+    return click.option("--steps", "--step", "steps", **usual | how)
+
+
+# --- output ---------------------------------------------------------------------------------------
+
+
+class _OutputFile(click.ParamType):
+    """A file to write. A wish that cannot be met is told before anything is read or computed."""
+
+    name = "file"
+
+    def __init__(self, suffixes: Sequence[str]) -> None:
+        self.suffixes = suffixes
+
+    def convert(self, value, param, ctx) -> Path:
+        path = Path(value)
+        if self.suffixes and path.suffix not in self.suffixes:
+            endings = " or ".join(self.suffixes)
+            raise UsageError(f"--output {value}: expected a name that ends in {endings}")
+        if path.is_dir():
+            raise UsageError(f"--output {value} is a folder; expected the name of a file")
+        if not path.absolute().parent.is_dir():
+            raise UsageError(f"--output {value}: there is no folder {path.absolute().parent}")
+        return path
+
+
+def output_option(text: str, *suffixes: str) -> Callable:
+    """The option `--output`: a path, or None for stdout.
+
+    Args:
+        text: its help.
+        suffixes: that the name may have, if not any.
+    """
+    return click.option("--output", type=_OutputFile(suffixes), metavar="FILE", help=text)
+
+
+def write(content: str | bytes, output: Path | None) -> None:
+    """Write a command's result to stdout, or whole or not at all to a file, whose path is printed."""
+    data = content.encode() if isinstance(content, str) else content
+    if output is None:
+        click.echo(data, nl=False)
+        return
+    with atomic_write(output) as temporary:
+        temporary.write_bytes(data)
+    click.echo(output)
+
+
+# --- questions ------------------------------------------------------------------------------------
+
+
+def ask_above(size: int, yes: bool) -> None:
+    """Ask before more than 10 GB are fetched, unless `yes`.
+
+    Raises:
+        UsageError: there is nobody to ask.
+        click.Abort: the answer is no.
+    """
+    if size <= ASK_ABOVE or yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(f"that is more than {show_size(ASK_ABOVE)}; to fetch it, add --yes")
+    click.confirm(f"Fetch {show_size(size)}?", abort=True, err=True)

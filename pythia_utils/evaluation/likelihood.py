@@ -36,7 +36,7 @@ LN2 = math.log(2)  # nats in a bit
 def token_logprobs(
     model: GPTNeoXForCausalLM, ids: Iterable[Sequence[int]], batch_tokens: int | None = None
 ) -> list[np.ndarray]:
-    """Log-probability of each token given those before it.
+    """Compute the log-probability of each token given those before it.
 
     Args:
         model: a GPT-NeoX network.
@@ -109,12 +109,20 @@ def _sums(
 def document_losses(
     model: GPTNeoXForCausalLM, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]
 ) -> pd.DataFrame:
-    """How well a model predicts each document after the end-of-text token.
+    """Measure how well a model predicts each document after the end-of-text token.
+
+    Args:
+        model: a GPT-NeoX network.
+        tokenizer: its tokenizer.
+        texts: the documents.
 
     Returns:
         A row a document, in order: nats (its negative log-likelihood), tokens, bytes (of its UTF-8
         text). nats / tokens is the loss; nats / bytes / ln 2, bits per byte, can be compared between
         models of different tokenizers (Gao et al. 2020, section 3.1).
+
+    Raises:
+        UsageError: a document without a token, a model of another class.
     """
     ids = _token_ids(tokenizer, texts)
     return pd.DataFrame(

@@ -48,8 +48,9 @@ def memorized(
     matched: bool = False,
     batch_tokens: int | None = None,
 ) -> pd.DataFrame:
-    """Whether greedy decoding after each sequence's first tokens gives its next ones.
+    """Tell whether greedy decoding after each sequence's first tokens gives its next ones.
 
+    The measure of Biderman et al. 2023 ("Emergent and predictable memorization", section 2.1).
     End-of-text is a token like any other: decoding does not end there.
 
     Args:

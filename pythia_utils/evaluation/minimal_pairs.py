@@ -140,7 +140,7 @@ def _weights(
 def score_minimal_pairs(
     model: GPTNeoXForCausalLM, tokenizer: PreTrainedTokenizerBase, pairs: Sequence
 ) -> pd.DataFrame:
-    """Whether the model finds the acceptable sentence of each pair the likelier one.
+    """Tell whether the model finds the acceptable sentence of each pair the likelier one.
 
     The measure of BLiMP (Warstadt et al. 2020, section 4): full-sentence log-likelihood, no length
     normalisation. A tie is not a correct answer. The end-of-text token stands before the first word, as in

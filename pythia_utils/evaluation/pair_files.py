@@ -1,4 +1,4 @@
-"""Minimal pairs and the files that hold them: JSONL, CSV, and folders or archives of these.
+"""Files of minimal pairs: JSONL, CSV, and folders or archives of these.
 
 A row has the columns `good` and `bad`, and may have `paradigm`, `phenomenon` and `field`. BLiMP's
 own names of these columns are understood too, so its files are read as they are.
@@ -13,11 +13,11 @@ import lzma
 import tarfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pythia_utils.base.errors import UsageError, nearest
+from pythia_utils.base.errors import UsageError, first_line, nearest
+from pythia_utils.nano.minimal_pair import MinimalPair
 
 ARCHIVES = (".tar.xz", ".tar.gz", ".tgz", ".tar")
 FORMATS = (".jsonl", ".csv")
@@ -36,25 +36,6 @@ _SPELLINGS = {
     "syntax/semantics": "syntax-semantics",
     "s-selection": "argument_structure",
 }
-
-
-@dataclass(frozen=True)
-class MinimalPair:
-    """An acceptable sentence and one that differs from it a little and is not acceptable.
-
-    Attributes:
-        phenomenon: what the pair tests: one of nano's, one of BLiMP's 12, a user's own.
-        good: the acceptable sentence.
-        bad: the other.
-        field: of linguistics: morphology, syntax, semantics or syntax-semantics; empty if not told.
-        paradigm: the construction, one of BLiMP's 67; elsewhere the phenomenon itself.
-    """
-
-    phenomenon: str
-    good: str
-    bad: str
-    field: str = ""
-    paradigm: str = ""
 
 
 def read_pairs(path: str | Path) -> list[MinimalPair]:
@@ -117,7 +98,7 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
                 if member.isfile() and Path(member.name).suffix in FORMATS
             ]
     except (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError) as error:
-        reason = str(error).splitlines()[0].rstrip(":")
+        reason = first_line(error).rstrip(":")
         raise UsageError(f"{path} is not a whole archive: {reason}") from None
     yield from sorted(files)
 

@@ -8,23 +8,20 @@ small. Pairs of one's own come from a file.
 
 from __future__ import annotations
 
-import functools
 import random
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pythia_utils.base.errors import UsageError, unknown
 from pythia_utils.base.files import tree_digest
+from pythia_utils.base.http import FetchError
 from pythia_utils.evaluation.blimp import blimp_paradigms
-from pythia_utils.evaluation.pair_files import (
-    ARCHIVES,
-    FORMATS,
-    MinimalPair,
-    pairs_of_rows,
-    read_pairs,
-)
+from pythia_utils.evaluation.pair_files import ARCHIVES, FORMATS, pairs_of_rows, read_pairs
 from pythia_utils.nano import grammar as nano_grammar
+from pythia_utils.nano.minimal_pair import MinimalPair
+from pythia_utils.suites.hub import api, download, hugging_face
 
 BLIMP_REPOSITORY = "nyu-mll/blimp"  # a data set of the Hub: a Parquet file a paradigm
 BLIMP_REVISION = "877fba0801ffb7cbd8c39c1ff314a46f053f6036"
@@ -40,14 +37,14 @@ def minimal_pairs(n: int, seed: int = 0) -> list[MinimalPair]:
         UsageError: more pairs than a phenomenon has.
     """
     return [
-        MinimalPair(name, pair.good, pair.bad, phenomenon.field, paradigm=name)
-        for name, phenomenon in nano_grammar.PHENOMENA.items()
+        pair
+        for name in nano_grammar.PHENOMENA
         for pair in nano_grammar.minimal_pairs(name, n, seed)
     ]
 
 
 def load_pairs(source: str | Path, n: int | None = None, seed: int = 0) -> list[MinimalPair]:
-    """The minimal pairs of an evaluation set, those of a paradigm together.
+    """Load the minimal pairs of an evaluation set, those of a paradigm together.
 
     Args:
         source: `nano`, `blimp` (from the Hub, kept in its cache), or the path of a .jsonl or .csv
@@ -55,6 +52,9 @@ def load_pairs(source: str | Path, n: int | None = None, seed: int = 0) -> list[
         n: pairs of each paradigm, or all where it has fewer; None for all (of nano, which can draw
             any number, 200). With one seed, the first m of n are the same for every n.
         seed: of the drawing.
+
+    Returns:
+        The pairs: two sentences each, with their paradigm, phenomenon and field.
 
     Raises:
         UsageError: unknown source, a row that is not a pair, or more of nano's pairs than exist.
@@ -112,30 +112,21 @@ def _blimp() -> list[MinimalPair]:
 
 
 def _blimp_folder() -> Path:
-    """The folder of BLiMP's files in the Hub's cache, downloaded if they are not all there."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HTTPError, LocalEntryNotFoundError
-
-    from pythia_utils.base.http import FetchError
-
-    snapshot = functools.partial(
-        snapshot_download,
-        BLIMP_REPOSITORY,
-        repo_type="dataset",
-        revision=BLIMP_REVISION,
-        allow_patterns="*.parquet",
-    )
-    try:  # first without asking the Hub: the revision is a commit, so it cannot have changed
-        folder = Path(snapshot(local_files_only=True))
-        if all(any(folder.glob(f"{name}/*.parquet")) for name in blimp_paradigms()):
-            return folder
-    except LocalEntryNotFoundError:
-        pass
+    """The folder of BLiMP's files in the Hub's cache, fetched and verified if they are not all there."""
+    place = (hugging_face.cache_folder(), BLIMP_REPOSITORY, BLIMP_REVISION, "dataset")
+    folder = hugging_face.snapshot(*place)
+    # The Hub is not asked for what is there: the revision is a commit, so it cannot have changed.
+    if all(any(folder.glob(f"{name}/*.parquet")) for name in blimp_paradigms()):
+        return folder
     try:
-        return Path(snapshot())
-    except (HTTPError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
+        revision = api.describe(BLIMP_REPOSITORY, BLIMP_REVISION, repo_type="dataset")
+        folder = hugging_face.snapshot(*place[:2], revision.commit, "dataset")
+        files = [file for file in revision.files.values() if file.name.endswith(".parquet")]
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda file: download.fetch(revision, file, folder), files))
+    except FetchError as error:
         raise FetchError(
-            f"BLiMP could not be had from the Hub ({BLIMP_REPOSITORY}): {reason}; without it, name "
-            "a folder or an archive of its files instead of 'blimp'"
+            f"BLiMP could not be had from the Hub: {error}; without it, name a folder or an archive of "
+            "its files instead of 'blimp'"
         ) from None
+    return folder

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pythia_utils.base.files import DIGESTS_FILE, DigestCache, file_digest
+from pythia_utils.base.files import DIGESTS_FILE, DigestCache, file_digest, tree_digest
 from pythia_utils.grid.named_files import file_digests
 from pythia_utils.grid.notebooks import Code, read_code, text_digest
 from pythia_utils.suites.catalog import (
@@ -136,7 +136,7 @@ class Cell:
     def _read_data(self, code: Code, own: str | None, digest: Callable[[Path], str]) -> dict:
         shown = [path for path in self.inputs if self._kind(path) == "data"]
         paths = {data_file(name) for name in code.tables} | {*shown}
-        found = {self._shown(path): digest(path) for path in sorted(paths)}
+        found = {self._shown(path): tree_digest(path, digest) for path in sorted(paths)}
         if self.checkpoint:
             found[f"suites/{own}.yml"] = description_digest(self.checkpoint)
         whole = {*code.suites} if self.checkpoint else {*code.suites, own}

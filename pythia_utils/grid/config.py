@@ -6,7 +6,7 @@ shows.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -222,12 +222,15 @@ def models_of(chosen: Iterable[str], suite: str | None) -> list[Model]:
     return list(dict.fromkeys(catalog.find_model(name, suite) for name in _names(chosen)))
 
 
-def checkpoints_of(models: list[Model], steps: Iterable[int]) -> Iterator[Checkpoint]:
+def checkpoints_of(
+    models: list[Model], steps: Iterable[int] | Callable[[Model], Iterable[int]]
+) -> Iterator[Checkpoint]:
     for model in models:
         if steps == "all":
             yield from model.checkpoints
         else:
-            yield from (model.checkpoint(step) for step in dict.fromkeys(_names(steps)))
+            own = steps(model) if callable(steps) else _names(steps)
+            yield from (model.checkpoint(step) for step in dict.fromkeys(own))
 
 
 def _names(value: Any) -> Iterable[Any]:

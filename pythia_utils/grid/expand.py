@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ def expand(
     experiments: Iterable[str] | None = None,
     suite: str | None = None,
     models: Iterable[str] | None = None,
-    steps: Iterable[int] | None = None,
+    steps: Iterable[int] | Callable[[Model], Iterable[int]] | None = None,
     profile: str = "quick",
     parameters: dict[str, Any] | None = None,
     runs: Path | None = None,
@@ -61,14 +61,15 @@ def expand(
 ) -> list[Cell]:
     """The cells of a grid: experiments x models x steps, in that order.
 
-    Checkpoints with a known fault are left out, unless `steps` names them; then they give a warning.
+    Checkpoints with a known fault are left out, unless `steps` lists them; then they give a warning.
 
     Args:
         config: from `load_config`.
         experiments: names; all if None or empty.
         suite: another suite than the profile's; then `models` must be given.
         models: instead of the profile's, if any: names, or `all`.
-        steps: instead of the profile's, if any: numbers, or `all`.
+        steps: instead of the profile's, if any: numbers, `all`, or a function that lists the
+            steps of a model.
         profile: name of a profile in experiments.yml.
         parameters: for the notebooks. Where they differ from those of experiments.yml and from the
             notebook's defaults, the cells are others than the usual ones, with names that say so.
@@ -137,7 +138,7 @@ def _check_suite(config: Config, profile: str, suite: str | None, models: Any) -
     hint = f"--profile {' or '.join(others)}, or " if others else ""
     raise UsageError(
         f"profile {profile!r} is a grid of suite {grid['suite']!r}; "
-        f"for suite {suite!r} give {hint}--model and --step"
+        f"for suite {suite!r} give {hint}--model and --steps"
     )
 
 

@@ -11,7 +11,6 @@ parameters. The columns `measured_on` and `parameters` tell, and `read` gives on
 from __future__ import annotations
 
 import hashlib
-import io
 import math
 import os
 import re
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pythia_utils.base.errors import UsageError, nearest, unknown
+from pythia_utils.base.files import atomic_write
 from pythia_utils.grid import record_store
 from pythia_utils.suites.catalog import Checkpoint, find_model
 
@@ -230,23 +230,16 @@ def from_notebook(notebook: Mapping[str, Any], parameters: str = "") -> pd.DataF
 
 def write(path: Path, frame: pd.DataFrame) -> None:
     """Write records as one Parquet file, whole or not at all."""
-    record_store.write_table(path, _to_arrow(frame))
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(to_bytes(frame))
 
 
 def to_bytes(frame: pd.DataFrame) -> bytes:
     """The contents of the file that `write` makes."""
-    import pyarrow.parquet as pq
-
-    buffer = io.BytesIO()
-    pq.write_table(_to_arrow(frame), buffer, write_page_checksum=True)
-    return buffer.getvalue()
-
-
-def _to_arrow(frame: pd.DataFrame) -> pa.Table:
     import pyarrow as pa
 
     table = pa.Table.from_pandas(frame[list(COLUMNS)], schema=_schema(), preserve_index=False)
-    return table.replace_schema_metadata(None)
+    return record_store.to_bytes(table.replace_schema_metadata(None))
 
 
 def record_files(runs: Path, experiment: str, suite: str = "*") -> list[Path]:
@@ -278,7 +271,8 @@ def read(
 def read_all(experiment: str, suite: str | None = None, runs: Path | None = None) -> pd.DataFrame:
     """All records of an experiment, on whatever they were measured. Arguments and errors as `read`."""
     folder = runs_dir() if runs is None else Path(runs)
-    table = record_store.scan(record_store.folders(folder, experiment, suite or "*"), _schema())
+    files = record_files(folder, experiment, suite or "*")
+    table = record_store.read(files, _schema())
     if not len(table):
         raise _nothing_recorded(experiment, suite, folder)
     order = ["n_params", "variant", "model", "step"]
@@ -340,18 +334,6 @@ def set_in_words(shown: pd.DataFrame, everything: pd.DataFrame) -> str:
 def _set_name(measured_on: str, parameters: str) -> str:
     name = "the suite's own data" if measured_on == "own" else f"`{measured_on}`"
     return name + (f" with `{parameters}`" if parameters else "")
-
-
-def compact(runs: Path, experiments: Iterable[str]) -> None:
-    """Gather the records of experiments in one file each, for reading in one go.
-
-    Raises:
-        UsageError: a cell's file is damaged.
-        OSError: a folder may not be written.
-    """
-    for experiment in experiments:
-        for folder in record_store.folders(runs, experiment):
-            record_store.compact(folder, _schema())
 
 
 def _nothing_recorded(experiment: str, suite: str | None, folder: Path) -> UsageError:

@@ -10,13 +10,13 @@ the training combinations of words; `minimal_pairs` draws from the held-out ones
 from __future__ import annotations
 
 import functools
-import inspect
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from pythia_utils.base.errors import UsageError, unknown
 from pythia_utils.nano.lexicon import ANIMATE, HELD_OUT, OBJECTS, TRAINING, Noun, Verb, Words, pick
+from pythia_utils.nano.minimal_pair import MinimalPair
 from pythia_utils.nano.phrases import (
     DONE_TO,
     DONE_TO_COMMON,
@@ -47,16 +47,6 @@ from pythia_utils.nano.phrases import (
 
 
 @dataclass(frozen=True)
-class MinimalPair:
-    """Two sentences that differ in one word; `combination`: the pair of lemmas never trained on."""
-
-    phenomenon: str
-    good: str
-    bad: str
-    combination: tuple[str, str]
-
-
-@dataclass(frozen=True)
 class Phenomenon:
     """A contrast of English grammar that a model may or may not know.
 
@@ -75,11 +65,6 @@ class Phenomenon:
     example: str
     share: int
     twins: Callable[[Rng, Words], Twins]
-
-    @property
-    def description(self) -> str:
-        """What the contrast is and where it comes from: the docstring of the function."""
-        return inspect.getdoc(self.twins) or ""
 
 
 PHENOMENA: dict[str, Phenomenon] = {}
@@ -511,19 +496,22 @@ def minimal_pairs(phenomenon: str, n: int, seed: int = 0) -> list[MinimalPair]:
         raise unknown("phenomenon", phenomenon, PHENOMENA)
     if n < 1:
         raise UsageError(f"n is {n}; expected at least 1 minimal pair")
+    field, twins = PHENOMENA[phenomenon].field, PHENOMENA[phenomenon].twins
     rng = random.Random(f"{phenomenon} {seed}")
     pairs: list[MinimalPair] = []
     seen: set[str] = set()
     fruitless = 0
     while len(pairs) < n:
-        frames = PHENOMENA[phenomenon].twins(rng, HELD_OUT)
+        frames = twins(rng, HELD_OUT)
         texts = [(frame.text % frame.good, frame.text % frame.bad) for frame in frames]
         new = {text for pair in texts for text in pair}
         if len(new) == 4 and not new & seen:
             seen |= new
             fruitless = 0
             for (good, bad), frame in zip(texts, frames, strict=True):
-                pairs.append(MinimalPair(phenomenon, good, bad, frame.combination))
+                pairs.append(
+                    MinimalPair(phenomenon, good, bad, field, phenomenon, frame.combination)
+                )
         else:
             fruitless += 1
             if fruitless == _FRUITLESS_DRAWS:

@@ -6,19 +6,16 @@ gain nothing from a second thread. Nothing here imports torch; the worker proces
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import multiprocessing
 import os
 import queue
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from pythia_utils.base.errors import TrainingError, UsageError
+from pythia_utils.base.errors import TrainingError
 from pythia_utils.suites.catalog import Model
-from pythia_utils.suites.folders import suite_folder
 
 _REPORT_SECONDS = 0.3
 
@@ -31,25 +28,6 @@ class Report:
     step: int
     loss: float
     tokens_per_second: float
-
-
-@contextlib.contextmanager
-def exclusive(suite_name: str) -> Iterator[None]:
-    """Hold the suite's lock, so that two trainings do not write the same files.
-
-    Raises:
-        UsageError: another process holds it.
-    """
-    folder = suite_folder(suite_name)
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(
-                f"another `pythia train {suite_name}` is at work in {folder}; wait for it, or stop it"
-            ) from None
-        yield
 
 
 def cost(model: Model) -> float:

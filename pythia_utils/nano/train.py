@@ -223,8 +223,3 @@ def _tokenizer(model: Model) -> PreTrainedTokenizerFast:
         pad_token=PADDING,
         model_max_length=model.seq_length,
     )
-
-
-def training_losses(model: Model) -> np.ndarray:
-    """The training loss of every step so far, in nats a token: float64 (steps,)."""
-    return _read_state(model, "cpu")["losses"].numpy()

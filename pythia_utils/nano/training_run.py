@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Iterable
 
 from pythia_utils.base.errors import UsageError, unknown
+from pythia_utils.base.files import locked
+from pythia_utils.base.progress import Bar, say
+from pythia_utils.base.units import duration
 from pythia_utils.nano import jobs as nano_jobs
 from pythia_utils.nano import trained
 from pythia_utils.nano.corpus import is_current, make_corpus
@@ -15,8 +16,6 @@ from pythia_utils.suites.catalog import suite as find_suite
 from pythia_utils.suites.checkpoints import pick_device
 from pythia_utils.suites.folders import suite_folder
 from pythia_utils.training_data.corpus import Corpus
-
-_PLAIN_SECONDS = 5.0  # between lines where stderr is not a terminal
 
 
 def choose_models(
@@ -68,109 +67,58 @@ def train_suite(models: list[Model], device: str, workers: int, until: int | Non
     """Make the corpus if needed, then train what is not trained yet, telling how far it is on stderr.
 
     Raises:
-        UsageError: the device is not there, or another process trains this suite.
+        UsageError: the device is not there.
+        FolderInUse: another process trains this suite.
         TrainingError: a worker process died.
     """
     name = models[0].suite
-    with nano_jobs.exclusive(name):
+    with locked(suite_folder(name), f"`pythia train {name}`"):
         folder = make_corpus_aloud(name).folder
         for model in models:
             if trained.remove_stale(model):
-                _say(f"{model.name} was trained by other code or settings: training it again")
+                say(f"{model.name} was trained by other code or settings: training it again")
         todo = [model for model in models if not trained.is_trained(model, until)]
         if not todo:
-            _say(f"{name}: {len(models)} models are trained, in {folder.parent}")
+            say(f"{name}: {len(models)} models are trained, in {folder.parent}")
             return
-        device = _checked_device(device)
-        _say(
+        device = pick_device(device)
+        say(
             f"{name}: training {len(todo)} of {len(models)} models, {workers} at a time, on {device}"
         )
-        with _Progress(todo, until) as progress:
+        progress = _Progress(todo, until)
+        with progress.bar as bar:
             nano_jobs.train_models(todo, device, workers, until, progress.report)
-        _say(f"{name}: trained in {progress.seconds:.0f} s, in {suite_folder(name)}")
+        say(f"{name}: trained in {duration(bar.seconds)}, in {suite_folder(name)}")
 
 
 def make_corpus_aloud(suite: str) -> Corpus:
     """`make_corpus`, saying so if there is anything to make."""
     family = find_suite(suite)
     if not is_current(Corpus(family)):
-        _say(f"{suite}: writing the corpus and training its tokenizer")
+        say(f"{suite}: writing the corpus and training its tokenizer")
     return make_corpus(family)
-
-
-def _checked_device(device: str) -> str:
-    import torch
-
-    try:
-        torch.empty(1, device=pick_device(device))
-    except (RuntimeError, AssertionError) as failure:
-        reason = str(failure).splitlines()[0]
-        raise UsageError(
-            f"device {device!r} cannot be used here ({reason}); try --device cpu"
-        ) from None
-    return pick_device(device)
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 class _Progress:
     """One bar over all models, in units of work: a step of a large model counts for more."""
 
     def __init__(self, models: list[Model], until: int | None) -> None:
-        self.models = {model.name: model for model in models}
+        self.costs = {model.name: nano_jobs.cost(model) for model in models}
         self.last = {model.name: trained.wanted_steps(model, until)[-1] for model in models}
         self.latest: dict[str, nano_jobs.Report] = {}
-        self.started = self.shown = time.monotonic()
-        self.bar = None
-
-    def __enter__(self) -> _Progress:
-        if sys.stderr.isatty():
-            from tqdm import tqdm
-
-            layout = "{percentage:3.0f}%|{bar:20}| {elapsed}<{remaining} {postfix}"
-            total = sum(self._work(name, last) for name, last in self.last.items())
-            self.bar = tqdm(total=total, bar_format=layout, dynamic_ncols=True, file=sys.stderr)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.close()
-
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self.started
-
-    def _work(self, name: str, step: int) -> float:
-        return step * nano_jobs.cost(self.models[name])
+        total = sum(step * self.costs[name] for name, step in self.last.items())
+        # The first steps wait for imports: no forecast from them.
+        self.bar = Bar(total, models[0].suite, warm_up=0.02)
 
     def report(self, report: nano_jobs.Report) -> None:
         """Take in a report and show it, if it is time."""
         before = self.latest.get(report.model)
         self.latest[report.model] = report
+        steps = report.step - (before.step if before else 0)
         finished = report.step == self.last[report.model]
-        if self.bar is not None:
-            done = self._work(report.model, report.step)
-            done -= self._work(report.model, before.step) if before else 0
-            self.bar.set_postfix_str(self._line(), refresh=False)
-            self.bar.update(done)
-        elif finished or time.monotonic() - self.shown > _PLAIN_SECONDS:
-            self.shown = time.monotonic()
-            _say(f"{self._share():4.0%} {self._left()} {self._line(report if finished else None)}")
-
-    def _share(self) -> float:
-        done = sum(self._work(name, report.step) for name, report in self.latest.items())
-        return done / sum(self._work(name, last) for name, last in self.last.items())
-
-    def _left(self) -> str:
-        share = self._share()
-        # The first steps wait for imports: no forecast from them.
-        return f"{self.seconds * (1 - share) / share:.0f} s left" if share > 0.02 else ""
-
-    def _line(self, only: nano_jobs.Report | None = None) -> str:
         running = [r for r in self.latest.values() if r.step < self.last[r.model]]
-        return " | ".join(self._one(r) for r in ([only] if only else running))
+        told = " | ".join(map(self._one, [report] if finished else running))
+        self.bar.advance(steps * self.costs[report.model], told, now=finished)
 
     def _one(self, report: nano_jobs.Report) -> str:
         return (

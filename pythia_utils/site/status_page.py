@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import median
 
-from pythia_utils.base.units import duration, memory_text
+from pythia_utils.base.units import duration, show_size
 from pythia_utils.grid.config import Config
-from pythia_utils.grid.ledger import Ledger
-from pythia_utils.grid.status import STATES, Status, cost, cost_text, count, survey_suite
+from pythia_utils.grid.status import STATES, Status, SuiteStatus, cost, cost_text, count
 from pythia_utils.site.tables import table
 
 _CELLS_SHOWN = 400  # of an experiment; of more there is a row for each model
 
 
-def status_page(config: Config, suite: str, ledger: Ledger) -> str:
+def status_page(config: Config, suite: str, found: SuiteStatus) -> str:
     """The text of `status.md`.
 
     Args:
         config: experiments.yml.
         suite: the suite that the site shows.
-        ledger: the history of its runs.
+        found: where it stands.
     """
-    profile, statuses = survey_suite(config, suite, ledger)
+    profile, statuses = found.profile, found.statuses
     parts = ["# Status of the runs"]
     if profile is None:
         return "\n\n".join([*parts, f"No profile is a grid of suite *{suite}*.", ""])
+    groups = _groups(statuses, lambda status: status.cell.experiment)
     due = sum(status.state != "done" for status in statuses)
     parts += [
         f"The grid is that of the profile `{profile}` and suite *{suite}*: each experiment's notebooks "
@@ -34,22 +34,24 @@ def status_page(config: Config, suite: str, ledger: Ledger) -> str:
         "wall time; memory is the most that the notebook's process and its children held. The same "
         "table, now: `pythia status`.",
         f"Next run: {cost_text(due, *cost(statuses))}.",
-        _summary(statuses),
+        _totals("experiment", groups | {"**all**": statuses}),
     ]
-    for name in dict.fromkeys(status.cell.experiment for status in statuses):
-        own = [status for status in statuses if status.cell.experiment == name]
-        parts.append(f"## {config.title(name)}")
-        parts += _details(own)
+    for name, own in groups.items():
+        parts += [f"## {config.title(name)}", *_details(own)]
     return "\n\n".join(parts) + "\n"
 
 
-def _summary(statuses: Sequence[Status]) -> str:
-    rows = []
-    for name in dict.fromkeys(status.cell.experiment for status in statuses):
-        own = [status for status in statuses if status.cell.experiment == name]
-        rows.append([name, *map(str, count(own).values()), *_took(own)])
-    rows.append(["**all**", *map(str, count(statuses).values()), *_took(statuses)])
-    header = ["experiment", *STATES, "total time", "median", "peak memory", "device"]
+def _groups(statuses: Sequence[Status], key: Callable[[Status], str]) -> dict[str, list[Status]]:
+    groups: dict[str, list[Status]] = {}
+    for status in statuses:
+        groups.setdefault(key(status), []).append(status)
+    return groups
+
+
+def _totals(what: str, groups: dict[str, Sequence[Status]]) -> str:
+    """A table with a row for each group: how many in each state, and what they took."""
+    rows = [[name, *map(str, count(own).values()), *_took(own)] for name, own in groups.items()]
+    header = [what, *STATES, "total time", "median", "peak memory", "device"]
     return table(header, rows, "suite")
 
 
@@ -62,7 +64,7 @@ def _took(statuses: Sequence[Status]) -> list[str]:
     return [
         duration(sum(seconds)) if seconds else "–",
         duration(median(seconds)) if seconds else "–",
-        memory_text(max(peaks)) if peaks else "–",
+        show_size(max(peaks)) if peaks else "–",
         ", ".join(devices) or "–",
     ]
 
@@ -78,13 +80,8 @@ def _details(own: Sequence[Status]) -> list[str]:
         rows = [[s.cell.id.split("/", 2)[2], s.state, *_one(s)] for s in own]
         inside = table(["cell", "state", "time", "peak memory", "device", "run"], rows, "suite")
     else:
-        models = dict.fromkeys(s.cell.parameters.get("model", "chapter") for s in own)
-        groups = {
-            m: [s for s in own if s.cell.parameters.get("model", "chapter") == m] for m in models
-        }
-        rows = [[m, *map(str, count(group).values()), *_took(group)] for m, group in groups.items()]
-        header = ["model", *STATES, "total time", "median", "peak memory", "device"]
-        inside = table(header, rows, "suite")
+        models = _groups(own, lambda status: status.cell.parameters.get("model", "chapter"))
+        inside = _totals("model", models)
     title = "The run" if len(own) == 1 else f"All {len(own)} runs"
     return [*parts, f"::::{{dropdown}} {title}\n{inside}\n::::"]
 
@@ -93,7 +90,7 @@ def _one(status: Status) -> list[str]:
     row = status.row()
     return [
         f"{row['seconds']:.1f} s" if row["seconds"] is not None else "–",
-        memory_text(row["peak_memory_bytes"]) if row["peak_memory_bytes"] else "–",
+        show_size(row["peak_memory_bytes"]) if row["peak_memory_bytes"] else "–",
         row["device"] or "–",
         (row["finished"] or "–").replace("T", " ").removesuffix("+00:00"),
     ]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pythia_utils.grid.config import Experiment
 from pythia_utils.site.pages import Page
 from pythia_utils.suites import catalog
-from pythia_utils.suites.errata import faults_to_mark
+from pythia_utils.suites.errata import faults_to_mark, steps_in_words
 
 _CROSS = "✗"
 
@@ -145,7 +145,6 @@ def _errata_table(suite: catalog.Suite) -> str:
     rows = []
     for erratum in suite.errata:
         models = "all but v0" if len(erratum.models) > 3 else ", ".join(erratum.models)
-        shown = ", ".join(str(step) for step in erratum.steps[:4])
-        steps = shown if len(erratum.steps) <= 4 else f"{shown}, … ({len(erratum.steps)} steps)"
+        steps = steps_in_words(catalog.find_model(erratum.models[0]), erratum.steps)
         rows.append([models, steps, erratum.text, erratum.source])
     return table(["models", "steps", "what is odd", "source"], rows, "errata")

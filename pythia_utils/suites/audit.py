@@ -5,15 +5,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from pythia_utils.base.errors import UsageError
+from pythia_utils.base.units import show_size
 from pythia_utils.suites import folders
 from pythia_utils.suites.audit_facts import Cost, Facts, hub_facts, local_facts
 from pythia_utils.suites.audit_findings import Finding, judge
 from pythia_utils.suites.catalog import Model, find_model
-from pythia_utils.suites.hub import api
+from pythia_utils.suites.errata import steps_in_words
+from pythia_utils.suites.hub.hugging_face import endpoint
 
 _ORDER = ("new", "known", "expected", "note")
 
@@ -65,7 +67,7 @@ class Report:
         """The findings as an aligned table, and one line that counts revisions and bytes."""
         rows = [("status", "kind", "steps", "what was found", "source")]
         for finding in self.findings:
-            steps = _ranges(self.model, finding.steps)
+            steps = steps_in_words(self.model, finding.steps)
             rows.append((finding.status, finding.kind, steps, finding.text, finding.source))
         widths = [max(len(row[column]) for row in rows) for column in range(4)] + [0]
         lines = [
@@ -79,7 +81,7 @@ class Report:
         looked = f"{len(self.facts)} revisions of {self.model.name}"
         if self.model.repo_id is not None:
             looked += f", {self.cost.questions + self.cost.ranges} requests"
-            looked += f", {self.cost.bytes / 1e6:.1f} MB of tensors" if self.tensors else ""
+            looked += f", {show_size(self.cost.bytes)} of tensors" if self.tensors else ""
         counts = dict.fromkeys(_ORDER, 0)
         for finding in self.findings:
             counts[finding.status] += 1
@@ -103,6 +105,9 @@ def audit(
         suite: the suite's name; inferred from the model's name if None.
         quiet: no progress on stderr.
 
+    Returns:
+        The report: what was seen of each revision, and the findings, those that no erratum explains first.
+
     Raises:
         UsageError: unknown model or step; one of ours of which nothing is trained.
         FetchError: the Hub does not answer, or has no such repository.
@@ -116,23 +121,7 @@ def audit(
             raise UsageError(f"{found.name} is not trained yet ({source}); {hint}")
         facts, cost = local_facts(found, chosen, tensors, quiet)
     else:
-        source = f"{api.endpoint()}/{found.repo_id}"
+        source = f"{endpoint()}/{found.repo_id}"
         facts, cost = hub_facts(found, chosen, tensors, quiet)
     ordered = sorted(judge(found, facts, tensors), key=lambda one: _ORDER.index(one.status))
     return Report(found, source, tensors, tuple(facts), tuple(ordered), cost)
-
-
-def _ranges(model: Model, steps: Sequence[int]) -> str:
-    """`0-512, 54000, 56000-59000`: runs of the model's own checkpoints."""
-    places = [model.steps.index(step) for step in steps]
-    runs: list[list[int]] = []
-    for place in places:
-        if runs and place == runs[-1][1] + 1:
-            runs[-1][1] = place
-        else:
-            runs.append([place, place])
-    shown = [
-        str(model.steps[first]) if first == last else f"{model.steps[first]}-{model.steps[last]}"
-        for first, last in runs
-    ]
-    return ", ".join(shown[:6]) + (f" ... ({len(steps)} in all)" if len(shown) > 6 else "")

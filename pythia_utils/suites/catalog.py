@@ -65,11 +65,6 @@ class Checkpoint:
         """The errata that name this very checkpoint."""
         return tuple(e for e in self.model.errata if self.step in e.steps)
 
-    @property
-    def erratum(self) -> str | None:
-        """What is odd about this checkpoint and who says so, in one line; else None."""
-        return "; ".join(f"{e.text} ({e.source})" for e in self.errata) or None
-
 
 @dataclass(frozen=True)
 class Model:
@@ -112,6 +107,11 @@ class Model:
     aliases: tuple[str, ...] = ()
     steps: tuple[int, ...] = field(default=(), repr=False)
     errata: tuple[Erratum, ...] = field(default=(), repr=False)
+
+    @property
+    def has_usual_seed(self) -> bool:
+        """Whether its seed is that of the suite's other models, so that sizes can be compared."""
+        return self.seed == suite(self.suite).training["seed"]
 
     @property
     def intermediate(self) -> int:
@@ -184,11 +184,6 @@ class Suite:
         """
         return find_model(name, suite=self.name)
 
-    @property
-    def steps(self) -> tuple[int, ...]:
-        """Every step at which some model has a checkpoint, ascending."""
-        return tuple(sorted({step for model in self.models.values() for step in model.steps}))
-
 
 def data_dir() -> Path:
     """The folder of data files: inside the installed package, or beside it in a checkout."""
@@ -197,7 +192,7 @@ def data_dir() -> Path:
 
 
 def data_file(name: str) -> Path:
-    """A file of `data/`: `data_file("published/summary.csv")`.
+    """A file or folder of `data/`: `data_file("published/summary.csv")`.
 
     A result depends on every file that the code it runs names in such a call: so `name` is a text,
     not a variable, and nothing else reads from the folder.
@@ -322,11 +317,14 @@ def _plain(name: str) -> str:
 
 
 def find_model(name: str, suite: str | None = None) -> Model:
-    """The model of that name or former name, in any case, with or without `EleutherAI/`.
+    """Find the model of that name or former name, in any case, with or without `EleutherAI/`.
 
     Args:
         name: `pythia-70m`, `EleutherAI/pythia-70m`, `pythia-19m`, `nano-57k-seed1`.
         suite: look only there; by default the name tells.
+
+    Returns:
+        The model: its shape, its training settings, its checkpoints and what is odd about them.
 
     Raises:
         UsageError: there is no such model or suite.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pythia_utils.base.errors import UsageError, unknown
+from pythia_utils.base.errors import UsageError, first_line, unknown
 from pythia_utils.base.files import file_digest
 from pythia_utils.suites.catalog import Checkpoint, Model, find_model
 from pythia_utils.suites.errata import (
@@ -56,7 +56,7 @@ def resolved(checkpoint: Checkpoint) -> dict:
     return {
         "source": source_of(checkpoint),
         "commit": entry and entry.commit,
-        "files": {name: facts["hash"] for name, facts in entry.files.items()} if entry else {},
+        "files": entry.files if entry else {},
     }
 
 
@@ -119,7 +119,7 @@ def pick_device(device: str = "auto") -> str:
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as failure:
-        reason = str(failure).split("\n")[0]
+        reason = first_line(failure)
         raise UsageError(f"device {device!r} cannot be used here: {reason}") from None
     return device
 
@@ -155,7 +155,7 @@ def load(
     dtype: str = "auto",
     strict: bool = False,
 ) -> tuple[GPTNeoXForCausalLM, PreTrainedTokenizerFast]:
-    """A checkpoint's model, in evaluation mode, and its tokenizer.
+    """Load a checkpoint's model, in evaluation mode, and its tokenizer.
 
     The real suite's comes from the Hub (safetensors, else .bin read with `weights_only`), into the
     cache that all Hugging Face tools share; what is there is used without asking. A checkpoint that
@@ -210,9 +210,9 @@ def build_network(
     target = pick_device(device)
     chosen = _pick_dtype(dtype, target, checkpoint.model.dtype)
     if device != "auto" or target != "cuda" or not _outgrows_gpu(checkpoint.model, chosen):
-        return weights.build(folder, chosen).to(target)
+        return weights.build(folder, checkpoint.model, chosen).to(target)
     if not is_accelerate_available():
         raise UsageError(
             f"{checkpoint.model.name} does not fit the GPU; to spread it: pip install 'pythia-book[gpu]'"
         )
-    return weights.build(folder, chosen, spread=True)
+    return weights.build(folder, checkpoint.model, chosen, spread=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 
 from pythia_utils.base.errors import UsageError, nearest
 from pythia_utils.suites.catalog import Checkpoint, Erratum, Model
@@ -17,6 +18,27 @@ from pythia_utils.suites.catalog import Checkpoint, Erratum, Model
 
 class CheckpointWarning(UserWarning):
     """A published checkpoint that is not what its name says. Loaded nevertheless."""
+
+
+# --- in words -------------------------------------------------------------------------------------
+
+
+def in_words(errata: Iterable[Erratum]) -> str | None:
+    """What is odd and who says so, in one line: `the weights are missing (P#202)`. None of no errata."""
+    return "; ".join(f"{erratum.text} ({erratum.source})" for erratum in errata) or None
+
+
+def steps_in_words(model: Model, steps: Iterable[int]) -> str:
+    """Some of a model's steps, as its runs of checkpoints: `0-512, 54000, 56000-59000`; six at most."""
+    places = [model.steps.index(step) for step in sorted(steps)]
+    # A run's places keep their distance to their places in the list.
+    runs = groupby(enumerate(places), key=lambda at: at[1] - at[0])
+    ends = [(run[0][1], run[-1][1]) for run in (list(run) for _, run in runs)]
+    shown = [
+        f"{model.steps[first]}" + f"-{model.steps[last]}" * (last > first)
+        for first, last in ends[:6]
+    ]
+    return ", ".join(shown) + f" ... ({len(places)} in all)" * (len(ends) > 6)
 
 
 def known_bad(checkpoints: Iterable[Checkpoint]) -> list[str]:
@@ -30,14 +52,25 @@ def known_bad(checkpoints: Iterable[Checkpoint]) -> list[str]:
 
 
 def _erratum_line(erratum: Erratum, bad: list[Checkpoint]) -> str:
-    steps = ", ".join(str(checkpoint.step) for checkpoint in bad[:4])
-    more = f" and {len(bad) - 4} more" if len(bad) > 4 else ""
-    return f"{bad[0].model.name} step {steps}{more}: {erratum.text} ({erratum.source})"
+    model, steps = bad[0].model, {checkpoint.step for checkpoint in bad}
+    which = f"step{'s' * (len(steps) > 1)} {steps_in_words(model, steps)}"
+    return f"{model.name} {which}: {in_words([erratum])}"
+
+
+# --- one model's checkpoints ----------------------------------------------------------------------
 
 
 def has_weights(checkpoint: Checkpoint) -> bool:
     """Whether the suite published weights for the checkpoint, as far as is known."""
     return all(erratum.kind != "missing" for erratum in checkpoint.errata)
+
+
+def with_weights(checkpoints: Iterable[Checkpoint]) -> list[Checkpoint]:
+    """The checkpoints that have weights, in order; a warning tells of the others."""
+    chosen = list(checkpoints)
+    for line in known_bad(c for c in chosen if not has_weights(c)):
+        warnings.warn(f"{line}; left out", CheckpointWarning, stacklevel=3)
+    return [c for c in chosen if has_weights(c)]
 
 
 def require_weights(checkpoints: Iterable[Checkpoint]) -> None:
@@ -67,8 +100,7 @@ def heed_errata(checkpoints: Sequence[Checkpoint], strict: bool) -> None:
 
 def fault(checkpoint: Checkpoint) -> str | None:
     """What is wrong with a checkpoint and who says so, in one line; None if nothing is known."""
-    known = [erratum for erratum in checkpoint.errata if erratum.kind != "expected"]
-    return "; ".join(f"{erratum.text} ({erratum.source})" for erratum in known) or None
+    return in_words(erratum for erratum in checkpoint.errata if erratum.kind != "expected")
 
 
 def without_faults(checkpoints: Iterable[Checkpoint]) -> list[Checkpoint]:
@@ -79,7 +111,9 @@ def without_faults(checkpoints: Iterable[Checkpoint]) -> list[Checkpoint]:
         counts = Counter(c.model.name for c in faulty)
         listed = ", ".join(f"{name}: {count}" for name, count in counts.items())
         number = "1 checkpoint" if len(faulty) == 1 else f"{len(faulty)} checkpoints"
-        line = f"{number} with a known fault left out ({listed}); --step runs one nevertheless"
+        line = (
+            f"{number} with a known fault left out ({listed}); --steps NUMBER runs one nevertheless"
+        )
         warnings.warn(line, CheckpointWarning, stacklevel=3)
     return [c for c in chosen if not fault(c)]
 

@@ -1,20 +1,19 @@
 """Configurations to train a model again: as GPT-NeoX reads them, or as transformers does.
 
-`neox_yaml` writes what EleutherAI/pythia publishes as `models/*/pythia-*.yml`, under the same keys, with
-values from the suite's own file: one source for the shape that we analyse and the one that you train.
+`neox_yaml` writes what EleutherAI/pythia publishes as `models/*/pythia-*.yml`, under the same keys: the
+template `data/neox_config.yml`, filled with the values of the suite's own file. So there is one source for
+the shape that we analyse and the one that you train.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from string import Template
 
 from pythia_utils.base.errors import UsageError
-from pythia_utils.suites.catalog import Model, suite
+from pythia_utils.suites.catalog import Model, data_file, suite
 from pythia_utils.suites.folders import suite_folder
 
-VOCAB_MULTIPLE = (
-    128  # GPT-NeoX pads the vocabulary to a multiple of this times the model parallelism
-)
 _DEFAULT_INIT = ("6.9b", "12b")  # start from GPT-NeoX's default initialisation (P#135)
 _PILE = {
     "standard": "pile_20B_tokenizer_text_document",
@@ -39,7 +38,7 @@ class Layout:
     zero_stage: int = 1
 
     def accumulation(self, batch_size: int) -> int:
-        """Micro-batches whose gradients are summed for one step (`gas`)."""
+        """Micro-batches whose gradients are summed for one step (`gradient_accumulation_steps`)."""
         return batch_size * self.model_parallel // (self.gpus * self.micro_batch)
 
 
@@ -89,23 +88,28 @@ def neox_config(model: Model, gpus: int | None = None) -> dict:
     Raises:
         UsageError: so many GPUs cannot make up the batch.
     """
-    return {key: value for part in _sections(model, gpus).values() for key, value in part.items()}
+    import yaml
+
+    return yaml.safe_load(neox_yaml(model, gpus))
 
 
 def neox_yaml(model: Model, gpus: int | None = None) -> str:
     """The same as YAML, with a heading and a comment before each group of settings."""
+    text = data_file("neox_config.yml").read_text(encoding="utf-8")
+    values = _values(model, layout(model, gpus))
+    if values["attention"] is None:
+        text = text.replace("attention-config: $attention\n", "")
+    template = Template(text)
+    filled = template.substitute({n: _as_yaml(values[n]) for n in template.get_identifiers()})
+    return f"{_heading(model)}\n{filled}"
+
+
+def _as_yaml(value: object) -> str:
+    """A value on one line, as YAML reads it back."""
     import yaml
 
-    class Dumper(yaml.SafeDumper):
-        """Lists on one line, as people write them."""
-
-    seq = "tag:yaml.org,2002:seq"
-    Dumper.add_representer(list, lambda d, items: d.represent_sequence(seq, items, flow_style=True))
-    parts = [_heading(model)]
-    for comment, settings in _sections(model, gpus).items():
-        text = yaml.dump(settings, Dumper=Dumper, sort_keys=False, default_flow_style=False)
-        parts.append(f"# {comment}\n{text}")
-    return "\n".join(parts)
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=float("inf"))
+    return text.removesuffix("...\n").rstrip("\n")
 
 
 def _heading(model: Model) -> str:
@@ -122,141 +126,60 @@ def _heading(model: Model) -> str:
     return "".join(f"# {line}\n" for line in lines)
 
 
-def _sections(model: Model, gpus: int | None) -> dict[str, dict]:
-    spread = layout(model, gpus)
+def _values(model: Model, spread: Layout) -> dict[str, object]:
+    """What the template's names stand for; `attention` is None where GPT-NeoX's default is meant."""
     training = suite(model.suite).training
-    return {
-        f"parallelism (for {spread.gpus} GPUs)": {
-            "pipe-parallel-size": 1,
-            "model-parallel-size": spread.model_parallel,
-        },
-        "model": _architecture(model, training),
-        "optimiser": _optimiser(model, training, spread),
-        f"a batch of {model.batch_size} sequences": {
-            "train_micro_batch_size_per_gpu": spread.micro_batch,
-            "gas": spread.accumulation(model.batch_size),
-            "data-impl": "mmap",
-            "seed": model.seed,  # of initial weights and of the order of the data
-        },
-        "memory": {
-            "checkpoint-activations": True,
-            "checkpoint-num-layers": 1,
-            "partition-activations": True,
-            "synchronize-each-layer": True,
-        },
-        "precision": _precision(model),
-        "duration and checkpoints": _duration(model, training),
-        "data and tokenizer": _data(model),
-    }
-
-
-def _architecture(model: Model, training: dict) -> dict:
-    settings = {
-        "num-layers": model.n_layers,
-        "hidden-size": model.d_model,
-        "num-attention-heads": model.n_heads,
-        "seq-length": model.seq_length,
-        "max-position-embeddings": model.seq_length,
-        "norm": "layernorm",
-        "pos-emb": "rotary",
-        "rotary-pct": model.rotary_pct,
-        "no-weight-tying": True,
-        "gpt-j-residual": True,
-        "output-layer-parallelism": "column",
-        "make-vocab-size-divisible-by": VOCAB_MULTIPLE,
-        "scaled-upper-triang-masked-softmax-fusion": True,
-        "bias-gelu-fusion": True,
-        "hidden-dropout": 0,
-        "attention-dropout": 0,
-    }
-    if model.suite == "pythia" and not model.version:  # v0 was trained without flash attention
-        settings["attention-config"] = [[["flash"], model.n_layers]]
+    flash = model.suite == "pythia" and not model.version  # v0 was trained without
     default = model.suite == "pythia" and model.size in _DEFAULT_INIT
-    settings["init_method"] = "normal" if default else training["init"]
-    settings["output_layer_init_method"] = "scaled_normal" if default else training["output_init"]
-    return settings
-
-
-def _optimiser(model: Model, training: dict, spread: Layout) -> dict:
-    bucket = 1_260_000_000 if spread.model_parallel > 1 else 500_000_000
-    # In v0 the two largest models decayed to 0 (changelog of EleutherAI/pythia, April 2023).
-    to_zero = model.version == "v0" and spread.model_parallel > 1
-    floor = 0.0 if to_zero else float(f"{training['min_lr'] * model.learning_rate:.6g}")
-    betas, eps = list(training["betas"]), training["eps"]
+    init = ("normal", "scaled_normal") if default else (training["init"], training["output_init"])
     return {
-        "optimizer": {
-            "type": "Adam",
-            "params": {"lr": model.learning_rate, "betas": betas, "eps": eps},
-        },
-        "min_lr": floor,
-        "lr-decay-style": training["schedule"],
-        "lr-decay-iters": model.total_steps,
-        "warmup": training["warmup"],
-        "gradient_clipping": training["clip"],
-        "weight-decay": training["weight_decay"],
-        "zero_optimization": {
-            "stage": spread.zero_stage,
-            "allgather_partitions": True,
-            "allgather_bucket_size": bucket,
-            "overlap_comm": True,
-            "reduce_scatter": True,
-            "reduce_bucket_size": bucket,
-            "contiguous_gradients": True,
-            "cpu_offload": False,
-        },
+        **training,
+        **vars(model),
+        **vars(spread),
+        **_duration(model),
+        **_data(model),
+        "accumulation": spread.accumulation(model.batch_size),
+        "attention": [[["flash"], model.n_layers]] if flash else None,
+        "init": init[0],
+        "output_init": init[1],
+        "min_lr": _lowest_rate(model, training, spread),
+        "bucket": 1_260_000_000 if spread.model_parallel > 1 else 500_000_000,
+        "precision": _precision(model),
     }
+
+
+def _lowest_rate(model: Model, training: dict, spread: Layout) -> float:
+    """Where the schedule ends: in v0 the two largest models decayed to 0 (changelog of EleutherAI/pythia)."""
+    if model.version == "v0" and spread.model_parallel > 1:
+        return 0.0
+    return float(f"{training['min_lr'] * model.learning_rate:.6g}")
 
 
 def _precision(model: Model) -> dict:
     """GPT-NeoX v1.0 takes bfloat16 as a type of `fp16`; ours train in float32, its default."""
     if model.repo_id is None:
-        return {"fp16": {"enabled": False}}
+        return {"enabled": False}
     if model.dtype == "bfloat16":
-        return {"fp16": {"enabled": True, "type": "bfloat16"}}
-    return {
-        "fp16": {
-            "fp16": True,
-            "enabled": True,
-            "loss_scale": 0,  # dynamic
-            "loss_scale_window": 1000,
-            "initial_scale_power": 12,
-            "hysteresis": 2,
-            "min_loss_scale": 1,
-        }
-    }
+        return {"enabled": True, "type": "bfloat16"}
+    scale = {"loss_scale": 0, "loss_scale_window": 1000, "initial_scale_power": 12}  # 0: dynamic
+    return {"fp16": True, "enabled": True, **scale, "hysteresis": 2, "min_loss_scale": 1}
 
 
-def _duration(model: Model, training: dict) -> dict:
+def _duration(model: Model) -> dict:
     last, before = model.steps[-1], model.steps[-2]
     # Revisions count in the suite's batches; this model's may be larger.
     own = model.total_steps / last
     every = round((last - before) * own)
     early = [round(step * own) for step in model.steps if step * own % every or step == 0]
-    return {
-        "train-iters": model.total_steps,
-        "checkpoint-factor": every,
-        "extra-save-iters": early,
-        "eval-interval": model.total_steps,
-        "eval-iters": 10,
-        "log-interval": 10,
-        "steps_per_print": 10,
-        "wall_clock_breakdown": True,
-        "distributed-backend": "nccl",
-    }
+    return {"save_every": every, "early_saves": early}
 
 
 def _data(model: Model) -> dict:
     """Paths: the names that the published files have, in `data/`; of our corpus its own folder."""
+    if model.repo_id is not None:
+        return {"data": f"data/{_PILE[model.variant]}", "tokenizer": "data/20B_tokenizer.json"}
     folder = suite_folder(model.suite) / "corpus"
-    ours = model.repo_id is None
-    prefix = str(folder / model.variant) if ours else f"data/{_PILE[model.variant]}"
-    return {
-        "train-data-paths": [prefix],
-        "valid-data-paths": [prefix],
-        "test-data-paths": [prefix],
-        "tokenizer-type": "HFTokenizer",
-        "vocab-file": str(folder / "tokenizer.json") if ours else "data/20B_tokenizer.json",
-    }
+    return {"data": str(folder / model.variant), "tokenizer": str(folder / "tokenizer.json")}
 
 
 def hf_config(model: Model) -> dict:

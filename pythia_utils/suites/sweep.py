@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-import warnings
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from pythia_utils.base.errors import UsageError
+from pythia_utils.base.units import parse_size
 from pythia_utils.suites import checkpoints as opening
 from pythia_utils.suites.catalog import Checkpoint, Model, find_model
-from pythia_utils.suites.errata import CheckpointWarning, has_weights, heed_errata, known_bad
+from pythia_utils.suites.errata import heed_errata, with_weights
 
 if TYPE_CHECKING:
     from transformers import GPTNeoXForCausalLM
@@ -37,7 +37,7 @@ def sweep(
     strict: bool = False,
     disk_budget: int | str | None = None,
 ) -> Iterator[tuple[int, GPTNeoXForCausalLM]]:
-    """Checkpoints of a model one after another, in the same model object.
+    """Go over checkpoints of a model, one after another, in the same model object.
 
     The object is the same in every round: what is to be kept of a checkpoint must be computed, or
     copied, before the next. Gradients and optimisers are the caller's affair.
@@ -49,7 +49,7 @@ def sweep(
         device: as for `load`; the model must fit in memory.
         dtype: as for `load`.
         strict: refuse checkpoints that are known to be wrong; otherwise they give a warning.
-        disk_budget: bytes (or a text such as `20GB`) that checkpoints fetched by this program may
+        disk_budget: bytes, or a text such as `20GB` or `4GiB`, that checkpoints fetched by this program may
             have in the cache. The least recently used of them are dropped first; nothing that
             another program fetched is. One checkpoint must fit.
 
@@ -60,15 +60,13 @@ def sweep(
         UsageError, FetchError, WeightsError: as `load`. What can be checked is checked at once,
             before the first checkpoint is read.
     """
-    from pythia_utils.base.units import parse_size
-
     chosen = choose(find_model(model, suite), steps)
     heed_errata(chosen, strict)
     opening.check_placement(device, dtype)
     for checkpoint in chosen:
         if checkpoint.model.repo_id is None:
             opening.checkpoint_folder(checkpoint)  # ours: trained, or an error now
-    budget = None if disk_budget is None else parse_size(disk_budget)
+    budget = None if disk_budget is None else parse_size(disk_budget, "disk budget")
     return _swept(chosen, device, dtype, budget)
 
 
@@ -81,10 +79,7 @@ def choose(model: Model, steps: Iterable[int] | str) -> list[Checkpoint]:
     if isinstance(steps, str):
         if steps != "all":
             raise UsageError(f"steps {steps!r}: expected a list of steps, or 'all'")
-        left_out = [c for c in model.checkpoints if not has_weights(c)]
-        for line in known_bad(left_out):
-            warnings.warn(f"{line}; left out", CheckpointWarning, stacklevel=3)
-        return [c for c in model.checkpoints if has_weights(c)]
+        return with_weights(model.checkpoints)
     chosen = [model.checkpoint(step) for step in steps]
     if not chosen:
         raise UsageError(f"no steps of {model.name} to go over")
@@ -101,7 +96,8 @@ def _swept(
 
     def read(checkpoint: Checkpoint):
         folder = opening.checkpoint_folder(checkpoint, cache)
-        return folder, weights.read(folder)
+        weights.read_config(folder, checkpoint.model)
+        return folder, weights.read(folder, whole=True)
 
     pool = ThreadPoolExecutor(1, thread_name_prefix="pythia-sweep")
     network = None

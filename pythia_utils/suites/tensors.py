@@ -24,8 +24,9 @@ from pythia_utils.base.http import RangeReader
 from pythia_utils.suites import checkpoints
 from pythia_utils.suites.catalog import find_model
 from pythia_utils.suites.hub import api
-from pythia_utils.suites.hub.remote_tensors import INDEX, SINGLE, HubTensors, MissingWeightsError
-from pythia_utils.suites.hub.safetensors_header import CorruptFileError, chosen_rows, parse_index
+from pythia_utils.suites.hub.hugging_face import is_offline
+from pythia_utils.suites.hub.remote_tensors import HubTensors, chosen_rows, need_safetensors
+from pythia_utils.suites.hub.weight_files import CorruptFileError, weights_in
 
 if TYPE_CHECKING:
     import torch
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class LocalTensors:
-    """A folder with `model.safetensors`, or with an index and the files that it names."""
+    """A folder with `model.safetensors`, or with an index of it and the files that the index names."""
 
     folder: Path
 
@@ -46,12 +47,11 @@ class LocalTensors:
             MissingWeightsError: the folder has no safetensors file.
             CorruptFileError: it has one that is damaged.
         """
-        if (self.folder / SINGLE).is_file():
-            with self._opened(SINGLE) as file:
-                return dict.fromkeys(file.keys(), SINGLE)
-        if (self.folder / INDEX).is_file():
-            return parse_index((self.folder / INDEX).read_bytes(), str(self.folder / INDEX))
-        raise MissingWeightsError(str(self.folder))
+        weights = need_safetensors(weights_in(self.folder), self.folder)
+        if weights.places:
+            return weights.places
+        with self._opened(weights.files[0]) as file:
+            return dict.fromkeys(file.keys(), weights.files[0])
 
     @contextmanager
     def _opened(self, name: str) -> Iterator[safe_open]:
@@ -98,16 +98,9 @@ def open_tensors(
     """
     checkpoint = find_model(model, suite).checkpoint(step)
     repo_id = checkpoint.model.repo_id
-    if repo_id is None or api.is_offline():
+    if repo_id is None or is_offline():
         return LocalTensors(checkpoints.checkpoint_folder(checkpoint))
-    return HubTensors(api.describe(repo_id, checkpoint.revision), reader or api.reader())
-
-
-def tensor_names(
-    model: str, step: int, suite: str | None = None, reader: RangeReader | None = None
-) -> list[str]:
-    """The names of a checkpoint's tensors, sorted. Arguments and errors: see `read_tensors`."""
-    return open_tensors(model, step, suite, reader).names()
+    return HubTensors(api.describe(repo_id, checkpoint.revision, reader))
 
 
 def read_tensors(
@@ -118,21 +111,23 @@ def read_tensors(
     suite: str | None = None,
     reader: RangeReader | None = None,
 ) -> dict[str, torch.Tensor]:
-    """Some tensors of a checkpoint, on the CPU, in the dtype that they are stored in.
+    """Read some tensors of a checkpoint, and on the Hub nothing but their bytes.
 
     Args:
-        model: as for `open_tensors`, and so are step, suite and reader.
-        step: the training step.
-        names: of the tensors: `gpt_neox.embed_in.weight` is the input embedding, (vocabulary,
+        model: a name such as `pico-57k` or `pythia-70m-deduped`; old names are understood.
+        step: the training step, one of the model's checkpoints.
+        names: of the tensors. `gpt_neox.embed_in.weight` is the input embedding, (vocabulary,
             width), `embed_out.weight` the output embedding.
         rows: only these rows, consecutive ones, of tensors that are matrices.
+        suite: the suite's name; inferred from the model's name if None.
+        reader: for the Hub; one reader for many checkpoints keeps its connections and its counts.
 
     Returns:
-        The tensors by name, in the order asked for.
+        The tensors by name, in the order asked for, on the CPU, in the dtype that they are stored in.
 
     Raises:
-        UsageError: an unknown name; see also `open_tensors`. Its kind `MissingWeightsError`: there
-            is no safetensors file.
+        UsageError: unknown model, suite, step or tensor; one of ours that is not trained. Its kind
+            `MissingWeightsError`: there is no safetensors file.
         FetchError: the Hub does not deliver.
         CorruptFileError: a file that is not what its format demands.
     """

@@ -64,12 +64,13 @@ class IndexedDataset:
     Opening takes constant time: the header, both files' lengths and the last document are checked;
     `verify()` checks every document. Arrays returned are read-only views into the mapped file.
 
+    Args:
+        prefix: path of the pair, with or without one of the suffixes.
+
     Attributes:
         dtype: of the tokens.
         sizes: int32 (documents,), tokens of each.
         starts: int64 (documents,), byte in `.bin` where each begins.
-        document_index: int64, the file's grouping of sequences into documents. GPT-NeoX's order
-            does not use it: it treats each sequence as a document, and so does this module.
         tokens: all tokens, (total,).
 
     Raises:
@@ -83,11 +84,10 @@ class IndexedDataset:
             if not path.is_file():
                 raise UsageError(f"{path} is missing; a data set is a pair of .idx and .bin files")
         raw = _map(self.index_path, np.dtype("u1"))
-        self.dtype, n, entries = _read_header(self.index_path, raw)
+        self.dtype, n = _read_header(self.index_path, raw)
         # These views start at byte 34: unaligned, so np.take would copy them whole. Index instead.
         self.sizes = raw[34 : 34 + 4 * n].view("<i4")
         self.starts = raw[34 + 4 * n : 34 + 12 * n].view("<i8")
-        self.document_index = raw[34 + 12 * n : 34 + 12 * n + 8 * entries].view("<i8")
         bytes_there = self.data_path.stat().st_size
         end = int(self.starts[-1]) + int(self.sizes[-1]) * self.dtype.itemsize if n else 0
         if end != bytes_there:
@@ -156,8 +156,8 @@ def _map(path: Path, dtype: np.dtype) -> np.ndarray:
     return np.memmap(path, dtype=dtype, mode="r").view(np.ndarray)  # plain views slice faster
 
 
-def _read_header(path: Path, raw: np.ndarray) -> tuple[np.dtype, int, int]:
-    """Token dtype, number of sequences and of document index entries of an `.idx` file."""
+def _read_header(path: Path, raw: np.ndarray) -> tuple[np.dtype, int]:
+    """Token dtype and number of sequences of an `.idx` file."""
     if len(raw) < HEADER.size:
         raise FileFormatError(path, len(raw), f"a header of {HEADER.size} bytes", "the end")
     magic, version, code, n, entries = HEADER.unpack(raw[: HEADER.size].tobytes())
@@ -171,7 +171,7 @@ def _read_header(path: Path, raw: np.ndarray) -> tuple[np.dtype, int, int]:
     if length != len(raw):
         expected = f"the end after {length} bytes, for {n} sequences and {entries} index entries"
         raise FileFormatError(path, min(length, len(raw)), expected, f"{len(raw)} bytes in all")
-    return DTYPES[code], n, entries
+    return DTYPES[code], n
 
 
 def write_indexed_dataset(

@@ -65,7 +65,7 @@ def neox_num_samples(steps: int, batch_size: int) -> int:
 
 
 def build_order(sizes: np.ndarray, seq_length: int, num_samples: int, seed: int) -> Order:
-    """The order of GPT-NeoX v1.0 for documents of these sizes, array for array.
+    """Build the order of GPT-NeoX v1.0 for documents of these sizes, array for array.
 
     Every document is taken `epochs` times, as often as it takes to have `num_samples`; all copies
     are shuffled together, so a repeat may come at once. The order covers the whole stream, usually
@@ -79,6 +79,9 @@ def build_order(sizes: np.ndarray, seq_length: int, num_samples: int, seed: int)
         seq_length: tokens of a sequence, without the one that is only a label.
         num_samples: at least so many: steps * batch_size, or `neox_num_samples` for GPT-NeoX's own.
         seed: of both shuffles.
+
+    Returns:
+        The order, its three arrays equal to those that GPT-NeoX builds.
 
     Raises:
         UsageError: a number below 1, or no tokens at all.
@@ -162,6 +165,10 @@ class PackedDataset:
     `packed[i]` is the i-th sequence of training, `seq_length + 1` tokens of the data set's dtype.
     Opening checks every document and every cut; that takes, for a while, 4 bytes a document and a
     few MB. Reading takes no more than what it returns.
+
+    Args:
+        indexed: the documents.
+        order: as built from their sizes.
 
     Raises:
         UsageError: the order was built for other data.

@@ -6,14 +6,14 @@ saved after N steps, so it has seen the steps 0 to N - 1, and step N is the firs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from pythia_utils.base.errors import UsageError
 from pythia_utils.suites.catalog import Checkpoint, find_model
-from pythia_utils.training_data.indexed_dataset import OutOfRangeError, checked_index
+from pythia_utils.training_data.indexed_dataset import checked_index
 from pythia_utils.training_data.order import document_readings
 from pythia_utils.training_data.source import TrainingData
 
@@ -34,7 +34,14 @@ class Seen(NamedTuple):
 
 
 def seen_by(model: str | Checkpoint, step: int | None = None) -> Seen:
-    """What checkpoint `step` of `model` has seen: `seen_by("pythia-70m", 3000)`.
+    """Tell what a checkpoint has been trained on: `seen_by("pythia-70m", 3000)`.
+
+    Args:
+        model: a model's name, or a checkpoint.
+        step: of the checkpoint, where `model` is a name.
+
+    Returns:
+        The training steps, the training positions and the number of tokens that it has read.
 
     Raises:
         UsageError: there is no such model or checkpoint.
@@ -43,17 +50,6 @@ def seen_by(model: str | Checkpoint, step: int | None = None) -> Seen:
     steps = range(checkpoint.true_step)
     sequences = range(len(steps) * checkpoint.model.batch_size)
     return Seen(steps, sequences, checkpoint.tokens_seen)
-
-
-def step_of_sequence(data: TrainingData, index: int) -> tuple[int, int]:
-    """The step that reads training position `index`, and its row in that batch.
-
-    Raises:
-        OutOfRangeError: the run ends before.
-    """
-    sequences = data.total_steps * data.batch_size
-    index = checked_index(index, sequences, f"sequence of {data.name}:")
-    return divmod(index, data.batch_size)
 
 
 class DocumentSteps(NamedTuple):
@@ -116,44 +112,39 @@ class Occurrences(NamedTuple):
 
 
 def find_tokens(
-    data: TrainingData,
-    tokens: Iterable[int],
-    start: int = 0,
-    stop: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> Occurrences:
-    """Every place in the steps start..stop where training reads `tokens` one after another.
+    data: TrainingData, tokens: Iterable[int], steps: Iterable[int] | None = None
+) -> Iterator[Occurrences]:
+    """Step by step, the places where training reads `tokens` one after another.
 
     Exact, within sequences: what is cut in two by the end of a sequence was never read as one. A
     sequence's last token is also the first of another, so a single token may be found in both.
-    Reads every batch of the range once; over HTTP that is 4 MB a step.
+    Reads every batch once; over HTTP that is 4 MB a step (`data.batch_bytes`).
 
     Args:
         data: what training reads.
         tokens: at least one.
-        start: first step.
-        stop: the step behind the last; by default the end of the run.
-        progress: called after each step with the number of steps done and of all.
+        steps: in the order in which they are searched; by default all of the run.
+
+    Yields:
+        The occurrences in each step, none in most: step, row in its batch and offset in the row.
 
     Raises:
-        UsageError: no tokens, more than a sequence holds, or steps that do not exist.
+        UsageError: no tokens, more than a sequence holds, or steps that do not exist; at once.
         FetchError: the server does not deliver.
     """
     wanted = np.asarray(list(tokens))
     width = data.seq_length + 1
     if not 1 <= len(wanted) <= width or wanted.dtype.kind not in "iu":
         raise UsageError(f"cannot search for {len(wanted)} tokens; expected 1 to {width} integers")
-    stop = data.total_steps if stop is None else stop
-    if not 0 <= start <= stop <= data.total_steps:
-        asked = f"steps [{start}, {stop}) of {data.name}"
-        raise OutOfRangeError(f"{asked} are out of range; there are {data.total_steps}")
-    found = [np.empty((3, 0), np.int64)]
-    for step in range(start, stop):
+    what = f"step of {data.name}:"
+    every = range(data.total_steps) if steps is None else steps
+    return _searched(data, wanted, [checked_index(s, data.total_steps, what) for s in every])
+
+
+def _searched(data: TrainingData, wanted: np.ndarray, steps: list[int]) -> Iterator[Occurrences]:
+    for step in steps:
         row, offset = find_in_rows(data.batch(step), wanted)
-        found.append(np.stack([np.full(len(row), step), row, offset]))
-        if progress:
-            progress(step + 1 - start, stop - start)
-    return Occurrences(*np.concatenate(found, axis=1))
+        yield Occurrences(np.full(len(row), step), row, offset)
 
 
 def find_in_rows(rows: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from pythia_utils.base.errors import UsageError, unknown
+from pythia_utils.base.units import show_size
 from pythia_utils.suites.catalog import Model, find_model, suite, suite_names
 from pythia_utils.training_data.batch_cache import BatchCache
 from pythia_utils.training_data.indexed_dataset import IndexedDataset, checked_index
 from pythia_utils.training_data.order import PackedDataset, build_order, neox_num_samples
-from pythia_utils.training_data.preshuffled import Preshuffled
+from pythia_utils.training_data.preshuffled import TOKEN, Preshuffled
 from pythia_utils.training_data.remote_shards import (
     HUB_DATASETS,
     HttpShards,
@@ -54,6 +55,17 @@ class TrainingData:
     def packed(self) -> PackedDataset | None:
         """The documents and their order, where they are known: not for preshuffled sets."""
         return self.rows if isinstance(self.rows, PackedDataset) else None
+
+    @property
+    def batch_bytes(self) -> int:
+        """Bytes that a batch takes where the data lie."""
+        token = TOKEN if self.packed is None else self.packed.indexed.dtype
+        return self.batch_size * (self.seq_length + 1) * token.itemsize
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether batches are fetched from a server."""
+        return self.packed is None and self.rows.cache is not None
 
     def batch(self, step: int) -> np.ndarray:
         """int64 (batch_size, seq_length + 1): what training step `step` reads.
@@ -112,6 +124,9 @@ def open_source(
         batch_size: sequences a step.
         steps: of the whole run.
         cache: for batches that are fetched; by default in `PYTHIA_HOME/batches`.
+
+    Returns:
+        The sequences in the order of training, to be read by step or by training position.
 
     Raises:
         UsageError: an unknown source, one that is not there or not whole, or a setting that nothing
@@ -249,7 +264,7 @@ def _refuse_endless(indexed: IndexedDataset, samples: int, seq_length: int) -> N
     if needed > os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
         raise UsageError(
             f"{indexed.data_path} has {len(indexed.tokens)} tokens, the run reads them {epochs} "
-            f"times: its order needs {needed / 1e9:.0f} GB; expected other data, or a shorter run"
+            f"times: its order needs {show_size(needed)}; expected other data, or a shorter run"
         )
 
 
@@ -260,21 +275,21 @@ def _looks_like_a_path(source: str | Path) -> bool:
 
 
 def read_batch(source: str | Path | TrainingData, step: int, **settings) -> np.ndarray:
-    """int64 (batch_size, seq_length + 1): what training step `step` reads.
+    """Read the batch of one training step.
+
+    Checkpoint `stepN` has seen the batches of steps 0 to N - 1; step N is the first that it has not.
 
     Args:
-        source: as for `open_source`, and so are `settings`. Open it once to read many batches.
+        source: as for `open_source`. To read many batches, open it once and call its `batch`.
         step: from 0; the run's own steps, also for models whose checkpoints count otherwise.
+        settings: as for `open_source`.
+
+    Returns:
+        Token ids: a row a sequence, int64 (batch_size, seq_length + 1). Inputs are `[:, :-1]`, labels
+        `[:, 1:]`.
 
     Raises:
         UsageError: see `open_source` and `TrainingData.batch`.
         FetchError: the server does not deliver.
     """
     return open_source(source, **settings).batch(step)
-
-
-def read_sequences(
-    source: str | Path | TrainingData, start: int, stop: int, **settings
-) -> np.ndarray:
-    """int64 (stop - start, seq_length + 1): training positions start..stop. See `read_batch`."""
-    return open_source(source, **settings).sequences(start, stop)

@@ -243,5 +243,5 @@ def test_agreement_interval_covers_the_correlation_of_the_population(items, orde
 
 def test_agreement_reads_as_a_clause():
     found = learning_curves.Agreement(0.812, 0.6, 0.9, 0.85, 0.0312, 3, 15)
-    assert str(found) == "0.81 [0.60, 0.90], p = .031"
-    assert "p < .001" in str(learning_curves.Agreement(0.8, 0.6, 0.9, 0.85, 1e-4, 3, 15))
+    assert str(found) == "0.81 [0.60, 0.90], p = 0.031"
+    assert "p < 0.001" in str(learning_curves.Agreement(0.8, 0.6, 0.9, 0.85, 1e-4, 3, 15))

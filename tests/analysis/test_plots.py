@@ -78,3 +78,57 @@ def test_axes_without_a_panel_are_hidden():
     _, grid, groups = plots.panel_grid(curves(["nano-7k"], 4), "subset", columns=3)
     assert [name for name, _ in groups] == [f"panel_{p}" for p in range(4)]
     assert [axes.get_visible() for axes in grid.flat] == [True] * 4 + [False] * 2
+
+
+def test_more_than_eight_models_are_named_by_size_and_line():
+    names = [name for name in suite("pythia").models if name.count("-") == 1]
+    both = [
+        *names,
+        *(f"{name}-deduped" for name in names if f"{name}-deduped" in suite("pythia").models),
+    ]
+    figure = plots.trajectories(curves(both), "accuracy")
+    labels = [entry.get_text() for entry in figure.legends[0].get_texts()]
+    assert labels == [*(find_model(name).size for name in names), "standard", "deduped"]
+
+
+@pytest.mark.parametrize("log", [True, False])
+def test_training_time_is_linear_where_asked(log):
+    figure = plots.trajectories(curves(["nano-7k"]), "accuracy", log=log)
+    (line,) = figure.axes[0].get_lines()
+    steps = np.array([0, 1, 64, 3000])
+    assert line.get_xdata() == pytest.approx(np.log2(1 + steps) if log else steps)
+    assert ("log scale" in figure.axes[0].get_xlabel()) == log
+
+
+def test_other_things_than_models_have_lines_too_and_the_unmeasured_are_dashed():
+    frame = pd.DataFrame({"step": [0, 9] * 3, "value": 0.5, "kind": list("aabbcc")})
+    frame = frame.assign(low=[0.4, 0.4, 0.4, 0.4, None, None], high=0.6)
+    figure = plots.trajectories(frame, "share", series="kind", log=False, dashed=["c"])
+    styles = {line.get_label(): line for line in figure.axes[0].get_lines()}
+    assert [styles[name].get_linestyle() for name in "abc"] == ["-", "-", "--"]
+    assert [styles[name].get_marker() for name in "abc"] == ["o", "o", ""]
+    assert len({styles[name].get_color() for name in "abc"}) == 3
+    assert figure.axes[0].get_xlabel() == "training step"
+
+
+def test_each_panel_may_have_its_own_reference():
+    figure = plots.trajectories(curves(["nano-7k"], 2), "x", "subset", reference={"panel_1": 0.25})
+    flat = [[set(line.get_ydata()) == {0.25} for line in axes.lines] for axes in figure.axes]
+    assert [any(lines) for lines in flat] == [False, True]
+
+
+def test_a_line_that_only_a_later_panel_has_is_named():
+    frame = curves(["nano-7k", "nano-57k"], 2)
+    frame = frame[(frame["model"] == "nano-7k") | (frame["subset"] == "panel_1")]
+    figure = plots.trajectories(frame, "x", "subset")
+    labels = [entry.get_text() for entry in figure.legends[0].get_texts()]
+    assert labels == ["nano-7k", "nano-57k"]
+
+
+def test_bars_stand_side_by_side_at_the_same_step():
+    figure = plots.trajectories(curves(["nano-7k", "nano-57k"]), "x", log=False, bars=True)
+    places = [bar.lines[0].get_xdata() for bar in figure.axes[0].containers]
+    assert (places[0] < places[1]).all()
+    assert np.mean(places, axis=0) == pytest.approx([0, 1, 64, 3000])
+    heights = figure.axes[0].containers[0].lines[2][0].get_segments()
+    assert heights[0][:, 1] == pytest.approx([0.4, 0.6])

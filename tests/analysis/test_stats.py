@@ -113,3 +113,13 @@ def test_power_law_interval_covers_as_often_as_it_says():
 def test_power_law_refuses_too_few_or_nonpositive_points(x, y):
     with pytest.raises(UsageError):
         statistics.fit_power_law(x, y)
+
+
+def test_intervals_of_tables_are_those_of_the_formulas():
+    frame = pd.DataFrame({"value": [0.5, 2.0], "stderr": [0.1, np.nan], "n": [5, 1]}, index=[7, 9])
+    found = statistics.with_student_interval(frame)
+    assert found["high"].iloc[0] == pytest.approx(0.5 + 2.776445 * 0.1)  # t of 4 degrees of freedom
+    assert np.isnan(found["low"].iloc[1])
+    shares = statistics.with_wilson_interval(frame[["n"]], [4, 1], frame["n"])
+    assert list(shares["value"]) == [0.8, 1]
+    assert (shares["low"].iloc[0], shares["high"].iloc[0]) == statistics.wilson_interval(4, 5)

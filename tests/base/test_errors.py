@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pythia_utils.base.errors import UsageError, nearest, unknown
+from pythia_utils.base.errors import UsageError, first_line, nearest, unknown
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,19 @@ def test_unknown_without_any_choice_says_so():
 
 def test_a_usage_error_is_a_value_error_for_programs_that_do_not_know_it():
     assert issubclass(UsageError, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("no luck"), "no luck"),
+        (ValueError("no luck\nat all"), "no luck"),
+        (OSError(2, "No such file", "x"), "[Errno 2] No such file: 'x'"),
+        (ValueError(), "ValueError"),
+        (KeyboardInterrupt("  "), "KeyboardInterrupt"),
+        (RuntimeError("\r\n \n"), "RuntimeError"),
+        (RuntimeError("\n  the reason \nmore"), "the reason"),
+    ],
+)
+def test_the_first_line_of_an_error_is_never_empty(error, line):
+    assert first_line(error) == line

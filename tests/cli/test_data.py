@@ -146,10 +146,11 @@ class TestConfig:
 
 
 MISTAKES = [
-    (["batch", "--model", "pico-7k"], "--step"),
+    (["batch", "--model", "pico-7k"], "Missing option '--steps'"),
+    (["batch", "--model", "pico-7k", "--steps", "0-3"], "4 steps; expected one, or --find"),
     (["batch", "--model", "pico-7", "--step", "0"], "unknown model 'pico-7'; nearest: pico-7k"),
-    (["batch", "--model", "pico-7k", "--step", "1000"], "expected 0 to 999"),
-    (["batch", "--model", "pico-7k", "--step", "-1"], "expected 0 to 999"),
+    (["batch", "--model", "pico-7k", "--step", "1000"], "nearest: 997, 998, 999"),
+    (["batch", "--model", "pico-7k", "--step", "-1"], "expected steps such as 0,512"),
     (["batch", "--model", "pico-7k", "--step", "0", "--source", "/no/such/set"], "/no/such/set"),
     (["batch", "--model", "pico-7k", "--step", "0", "--output", "b.csv"], ".npy or .parquet"),
     (["batch", "--model", "pico-7k", "--step", "0", "--output", "no/b.npy"], "there is no folder"),

@@ -23,10 +23,10 @@ from helpers.grids import make_project
 from helpers.killed_runs import CELLS
 
 from pythia_utils.base.errors import UsageError
-from pythia_utils.base.files import RunsInUse, locked
+from pythia_utils.base.files import FolderInUse, locked
 from pythia_utils.engine import runner
-from pythia_utils.engine.kernels import execute
-from pythia_utils.grid import record_store, records
+from pythia_utils.engine.kernels.pool import KernelPool
+from pythia_utils.grid import records
 from pythia_utils.grid.config import load_config
 from pythia_utils.grid.expand import expand
 from pythia_utils.grid.ledger import Ledger
@@ -39,7 +39,7 @@ TRIALS = 20
 @pytest.fixture(autouse=True)
 def stub(monkeypatch):
     """Notebooks that take no time. What is executed is in `stub_kernels.executed`."""
-    monkeypatch.setattr(execute, "execute", stub_kernels.execute)
+    monkeypatch.setattr(KernelPool, "run", stub_kernels.run)
     stub_kernels.executed.clear()
     return stub_kernels.executed
 
@@ -98,7 +98,7 @@ def test_a_run_killed_at_any_moment_loses_nothing(killed, stub, number):
     planned = {cell.id: reason for cell, reason in plan(cells_in(project, runs), ledger_in(runs))}
     assert {i for i, reason in planned.items() if reason is None} == finished
     assert {reason for i, reason in planned.items() if i not in finished} <= {"new"}
-    with locked(runs):  # the dead process's lock is nobody's
+    with locked(runs, "run"):  # the dead process's lock is nobody's
         assert {o.status for o in go_on(project, runs)} <= {"done"}
     assert len(stub) == CELLS - len(finished)
     assert_complete(project, runs)
@@ -186,15 +186,24 @@ def test_a_damaged_file_makes_its_cell_run_again(done, stub, kind, damage):
     assert_complete(project, runs)
 
 
-@pytest.mark.parametrize("damage", [cut, flip, Path.unlink])
-def test_a_damaged_compacted_file_is_not_believed(done, damage):
+def test_a_foreign_file_is_told_by_its_name(done):
     project, runs = done
-    compacted = runs / "pico" / "measure" / record_store.COMPACTED
-    damage(compacted)
-    assert_complete(project, runs)
-    records.compact(runs, ["measure"])
-    pq.read_table(compacted, page_checksum_verification=True)
-    assert_complete(project, runs)
+    cell = cells_in(project, runs)[5]
+    cell.records.write_text("a text, not a table")
+    with pytest.raises(UsageError, match=r"step000016\.parquet is damaged .*pythia run measure"):
+        records.read("measure", runs=runs)
+
+
+def test_a_cell_that_was_removed_is_not_seen(done):
+    """There is no other copy of its records."""
+    project, runs = done
+    cell = cells_in(project, runs)[5]
+    cell.records.unlink()
+    grid = records.read("measure", runs=runs)
+    assert len(grid) == 2 * (CELLS - 1)
+    assert {path.name for path in runs.rglob("*.parquet")} == {
+        other.records.name for other in cells_in(project, runs) if other != cell
+    }
 
 
 def test_damaged_lines_of_the_ledger_cost_only_their_cells(done, stub):
@@ -215,10 +224,10 @@ def test_damaged_lines_of_the_ledger_cost_only_their_cells(done, stub):
 
 
 def test_a_clock_that_goes_backwards_changes_nothing(done, stub):
-    """A later run has an earlier time: in its files, in the ledger, against the compacted records."""
+    """A later run has an earlier time: in its files, in the ledger."""
     project, runs = done
     tomorrow = 4_000_000_000
-    for path in [*runs.rglob("step*"), runs / "ledger.jsonl", *runs.rglob("records.parquet")]:
+    for path in [*runs.rglob("step*"), runs / "ledger.jsonl"]:
         os.utime(path, (tomorrow, tomorrow))
     text = ledger_in(runs).path.read_text()
     ledger_in(runs).path.write_text(text.replace('"finished": "20', '"finished": "21'))
@@ -227,7 +236,6 @@ def test_a_clock_that_goes_backwards_changes_nothing(done, stub):
     cell = cells_in(project, runs)[3]
     frame = records.read("measure", runs=runs)
     own = frame[(frame["model"] == "pico-7k") & (frame["step"] == cell.parameters["step"])]
-    records.compact(runs, ["measure"])
     records.write(cell.records, own.assign(value=-1.0))
     os.utime(cell.records, (1, 1))
     assert (records.read("measure", runs=runs)["value"] == -1.0).sum() == 2
@@ -261,9 +269,9 @@ def test_a_folder_that_may_not_be_written_is_one_clear_line(root, pico_home):
 HOLD = """
 import sys, time
 from pathlib import Path
-from pythia_utils.runs_lock import locked
+from pythia_utils.base.files import locked
 
-with locked(Path(sys.argv[1])):
+with locked(Path(sys.argv[1]), "run"):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -276,7 +284,7 @@ def test_a_second_run_in_a_folder_is_refused_until_the_first_ends(root, pico_hom
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as holder:
         try:
             assert holder.stdout.readline() == "held\n"
-            with pytest.raises(RunsInUse, match=f"process {holder.pid} on "), locked(runs):
+            with pytest.raises(FolderInUse, match=f"process {holder.pid} on "), locked(runs, "run"):
                 pass
             second = pythia("run", "measure", "--profile", "tiny", cwd=root, home=pico_home)
             assert second.returncode == 1
@@ -286,6 +294,6 @@ def test_a_second_run_in_a_folder_is_refused_until_the_first_ends(root, pico_hom
             assert pythia(*looking, cwd=root, home=pico_home).returncode == 0
         finally:
             holder.send_signal(signal.SIGKILL)
-    with locked(runs):  # of a dead process, and so free
+    with locked(runs, "run"):  # of a dead process, and so free
         holder = json.loads((runs / ".lock").read_text())
         assert holder["pid"] == os.getpid()

@@ -21,6 +21,7 @@ from helpers.grids import ledger_of, make_project, pretend, why
 from pythia_utils.base.errors import UsageError
 from pythia_utils.base.files import file_digest
 from pythia_utils.engine import runner
+from pythia_utils.engine.preload import kernel_pool
 from pythia_utils.engine.worker import run_cell, usable_cores
 from pythia_utils.grid import notebooks as notebooks_module
 from pythia_utils.grid import records
@@ -351,7 +352,8 @@ def test_lines_that_are_not_entries_are_ignored(tmp_path):
 def test_run_cell_never_raises(root):
     (cell, _) = expand(load_config(root), ["plain"], profile="tiny")
     cell.notebook.unlink()
-    outcome = run_cell(cell)
+    with kernel_pool() as kernels:
+        outcome = run_cell(cell, kernels)
     assert outcome.status == "failed"
     assert outcome.error.startswith("UsageError: there is no notebook")
     assert outcome.files == {}
@@ -382,8 +384,9 @@ def test_nothing_to_run(tmp_path):
 SCRIPT = """
 import sys
 from pathlib import Path
-from pythia_utils import runner
-from pythia_utils.experiments import expand, load_config
+from pythia_utils.engine import runner
+from pythia_utils.grid.config import load_config
+from pythia_utils.grid.expand import expand
 
 root = Path(sys.argv[1])
 cells = expand(load_config(root), ["sleeps"], profile="wide")

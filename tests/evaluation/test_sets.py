@@ -19,9 +19,10 @@ from pythia_utils.base.errors import UsageError
 from pythia_utils.base.http import FetchError
 from pythia_utils.evaluation import sets
 from pythia_utils.evaluation.blimp import blimp_paradigms
-from pythia_utils.evaluation.pair_files import MinimalPair, read_pairs
+from pythia_utils.evaluation.pair_files import read_pairs
 from pythia_utils.evaluation.sets import load_pairs, minimal_pairs
 from pythia_utils.nano.grammar import PHENOMENA
+from pythia_utils.nano.minimal_pair import MinimalPair
 
 REFERENCE = Path(os.environ.get("PYTHIA_REFERENCE", "../shared/reference"))
 GOOD, BAD = "The dog sleeps.", "The dog sleep."

@@ -91,7 +91,7 @@ def test_the_command_says_it_in_one_line_of_stderr(root):
     assert done.returncode == 0
     assert done.stderr.splitlines() == [
         "pythia: warning: 2 checkpoints with a known fault left out (pythia-12b: 2); "
-        "--step runs one nevertheless",
+        "--steps NUMBER runs one nevertheless",
         "2 of 2 cells to run",
     ]
     named = ("run", "plain", "--profile", "few", "--step", "50000", "--dry-run")
@@ -101,6 +101,12 @@ def test_the_command_says_it_in_one_line_of_stderr(root):
     assert "pythia: warning: pythia-12b step 50000: serves" in done.stderr
     done = pythia(*named, "--strict", cwd=root)
     assert (done.returncode, done.stdout) == (2, "")
+    ranged = ("run", "plain", "--profile", "few", "--steps", "49000-51000,58000", "--dry-run")
+    done = pythia(*ranged, cwd=root)
+    steps = [line.partition("\t")[0].rpartition("/")[2] for line in done.stdout.splitlines()]
+    assert steps == ["step049000", "step051000", "step058000"]  # 50000 is faulty, 58000 is named
+    assert "1 checkpoint with a known fault left out" in done.stderr
+    assert "pythia: warning: pythia-12b step 58000: serves" in done.stderr
 
 
 # --- marks ----------------------------------------------------------------------------------------

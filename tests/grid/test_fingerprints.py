@@ -255,7 +255,7 @@ def test_tables_are_read_by_their_names():
             if isinstance(node, ast.Call) and _called(node) == "data_file":
                 literal = isinstance(node.args[0], ast.Constant)
                 unnamed += [] if literal else [(path, ast.unparse(node))]
-                if literal and not catalog.data_file(node.args[0].value).is_file():
+                if literal and not catalog.data_file(node.args[0].value).exists():
                     unknown.append(node.args[0].value)
     # Those of suites count by what they say; the configuration checks names of files.
     assert users == {"suites/catalog.py", "grid/config.py", "grid/cells.py"}

@@ -14,7 +14,7 @@ from helpers.grids import ledger_of, why
 
 from pythia_utils.base import files
 from pythia_utils.engine import runner
-from pythia_utils.engine.kernels import execute
+from pythia_utils.engine.kernels.pool import KernelPool
 from pythia_utils.engine.progress import Progress
 from pythia_utils.grid import records, status
 from pythia_utils.grid.config import load_config
@@ -29,7 +29,7 @@ from pythia_utils.suites.folders import checkpoint_path
 @pytest.fixture
 def grid(root, monkeypatch):
     """Eight cells: three done, one stale, one failed, three missing. (root, cells by state)"""
-    monkeypatch.setattr(execute, "execute", stub_kernels.execute)
+    monkeypatch.setattr(KernelPool, "run", stub_kernels.run)
     cells = expand(load_config(root), ["measure"], profile="wide")
     ledger = ledger_of(root)
     runner.run(cells[:4], ledger, quiet=True)
@@ -151,7 +151,7 @@ def test_a_terminal_gets_a_bar_an_experiment(root, capsys, monkeypatch):
     with Progress(cells) as progress:
         assert list(progress._bars) == ["measure", "plain"]
         progress.update(cells[0], Outcome(cells[0].id, "failed", 1.0, "E: x"))
-        assert progress._bars["measure"].n == 1
+        assert progress._bars["measure"].done == 1
     text = capsys.readouterr().err
     assert "measure" in text
     assert f"failed {cells[0].id} 1.0 s · E: x" in text
@@ -162,16 +162,16 @@ def test_a_terminal_gets_a_bar_an_experiment(root, capsys, monkeypatch):
 
 def test_the_page_tells_totals_reasons_and_each_run(grid):
     root, _ = grid
-    text = status_page.status_page(load_config(root), "pico", ledger_of(root))
+    config, ledger = load_config(root), ledger_of(root)
+    text = status_page.status_page(config, "pico", status.survey_suite(config, "pico", ledger))
     assert "profile `wide`" in text  # of the profiles of this suite, the one that is most done
     (line,) = (line for line in text.splitlines() if line.startswith("| measure |"))
     assert line.split(" | ")[1:5] == ["3", "1", "1", "4"]  # the chapter is missing, too
     assert "| pico/measure/pico-14k/step000000 | failed | `ValueError: no ¦ luck` |" in text
     assert "`checkpoint changed`" in text
     assert "| pico-7k/step000000 | done |" in text
-    assert "No profile is a grid" in status_page.status_page(
-        load_config(root), "nano", ledger_of(root)
-    )
+    found = status.survey_suite(config, "nano", ledger)
+    assert "No profile is a grid" in status_page.status_page(config, "nano", found)
 
 
 # --- the commands ---------------------------------------------------------------------------------
@@ -202,8 +202,15 @@ def test_records_for_users(grid, pico_home, tmp_path):
     file = tmp_path / "numbers.parquet"
     pythia(*command, "--suite", "pico", "--output", str(file), cwd=root, home=pico_home)
     pd.testing.assert_frame_equal(pd.read_parquet(file), expected, check_dtype=False)
+    out = pythia(*command, "--steps", "1-2", cwd=root, home=pico_home).stdout
+    known = expected["step"].between(1, 2)
+    assert 0 < known.sum() < len(expected)
+    pd.testing.assert_frame_equal(
+        pd.read_csv(io.StringIO(out)), expected[known].reset_index(drop=True), check_dtype=False
+    )
     for wrong, message in (
         (("--experiment", "mesure"), "nearest: measure"),
+        (("--experiment", "measure", "--steps", "7"), "unknown step 7 of the records of measure"),
         (("--experiment", "measure", "--suite", "nan"), "nearest: nano"),
         (("--experiment", "plain"), "run: pythia run plain"),
         (("--experiment", "measure", "--output", "no/such/x.csv"), "there is no folder"),
@@ -219,6 +226,6 @@ def test_duckdb_reads_what_the_book_says(grid, monkeypatch):
     monkeypatch.chdir(root)
     rows = duckdb.sql(
         "select experiment, model, metric, max(step) as last, count(*) as rows "
-        "from 'runs/*/*/records.parquet' group by all order by all"
+        "from 'runs/*/*/*/step*.parquet' group by all order by all"
     ).fetchall()
     assert rows == [("measure", "pico-7k", "number", 4, 8)]

@@ -150,10 +150,10 @@ def test_the_same_recipe_gives_the_same_bytes(tmp_path, monkeypatch):
 def test_a_corpus_of_another_recipe_is_made_again(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHIA_HOME", str(tmp_path))
     first = nano_corpus.make_corpus(shortened("pico", 40))
-    assert first.is_current()
+    assert nano_corpus.is_current(first)
     second = training_data_corpus.Corpus(shortened("pico", 50))
-    assert not second.is_current()
-    assert nano_corpus.make_corpus(second.suite).is_current()
+    assert not nano_corpus.is_current(second)
+    assert nano_corpus.is_current(nano_corpus.make_corpus(second.suite))
 
 
 def test_sizes_and_seeds_of_a_variant_read_the_same_batches(home):

@@ -107,7 +107,7 @@ def test_a_phenomenon_says_what_it_is():
         assert phenomenon.name == name
         assert phenomenon.field in FIELDS
         assert "*" in phenomenon.example
-        assert re.search(r"\b(19|20)\d\d\b", phenomenon.description), f"{name} cites no source"
+        assert re.search(r"\b(19|20)\d\d\b", phenomenon.twins.__doc__), f"{name} cites no source"
 
 
 # ---- Pairs

@@ -20,11 +20,11 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pythia_utils.base.errors import TrainingError, UsageError
-from pythia_utils.base.files import file_digest
+from pythia_utils.base.files import FolderInUse, file_digest, locked
 from pythia_utils.nano import jobs as nano_jobs
 from pythia_utils.nano import train as nano_train
 from pythia_utils.nano import trained
-from pythia_utils.nano.training_run import choose_models
+from pythia_utils.nano.training_run import choose_models, train_suite
 from pythia_utils.suites import checkpoints
 from pythia_utils.suites.catalog import find_model
 
@@ -55,6 +55,12 @@ def digests(home: Path, model: str = "pico-7k", last: int = LAST) -> dict[int, s
 
 def facts(home: Path, model: str, step: int = LAST) -> dict:
     return json.loads((home / f"suites/pico/{model}/step{step}/checkpoint.json").read_text())
+
+
+def training_losses(model: str) -> np.ndarray:
+    """The training loss of every step so far, as the saved state has them."""
+    path = trained.model_folder(find_model(model)) / nano_train.STATE
+    return torch.load(path, weights_only=True)["losses"].numpy()
 
 
 def test_the_same_seed_gives_the_same_weights(trained_home, empty_home):
@@ -213,7 +219,7 @@ def test_learning_rate_warms_up_and_falls_to_a_tenth():
 
 
 def test_the_first_loss_is_near_that_of_a_uniform_guess_and_falls(home):
-    losses = nano_train.training_losses(find_model("pico-7k"))
+    losses = training_losses("pico-7k")
     assert len(losses) == LAST
     assert losses[0] == pytest.approx(math.log(1024), abs=0.4)
     assert losses[-1] < losses[0] - 0.3
@@ -246,10 +252,11 @@ def test_an_untrained_checkpoint_is_refused_in_one_line(home):
 
 
 def test_two_trainings_of_one_suite_exclude_each_other(empty_home):
-    with nano_jobs.exclusive("pico"):
-        second = nano_jobs.exclusive("pico")
-        with pytest.raises(UsageError, match="another `pythia train pico`"):
-            second.__enter__()
+    with (
+        locked(empty_home / "suites/pico", "training"),
+        pytest.raises(FolderInUse, match=rf"another `pythia train pico` .*process {os.getpid()} "),
+    ):
+        train_suite([find_model("pico-7k")], "cpu", workers=1)
 
 
 def test_a_dead_worker_is_an_error_not_a_hang(empty_home, monkeypatch):
@@ -298,4 +305,4 @@ def test_batches_are_shifted_by_one_between_inputs_and_labels(home):
     network = nano_train.initialise(find_model("pico-7k")).eval()
     batch = read_batch("pico-7k", 0)
     expected = -np.concatenate(token_logprobs(network, batch)).mean()
-    assert nano_train.training_losses(find_model("pico-7k"))[0] == pytest.approx(expected, abs=1e-4)
+    assert training_losses("pico-7k")[0] == pytest.approx(expected, abs=1e-4)

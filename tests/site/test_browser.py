@@ -14,7 +14,8 @@ from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
 
-FRONT = ("index", "suites", "reading", "rerun", "add-experiment", "references", "_executed/runs")
+FRONT = ("index", "suites", "reading", "rerun", "add-experiment", "api", "references")
+FRONT += ("_executed/runs",)
 PHONE = {"width": 390, "height": 844}
 # The browser itself must not ask anyone anything, or the network log would not be the site's.
 FLAGS = (

@@ -21,9 +21,9 @@ from pythia_utils.suites.audit import audit
 from pythia_utils.suites.audit_facts import EMBEDDING
 from pythia_utils.suites.catalog import find_model
 from pythia_utils.suites.hub import api
-from pythia_utils.suites.hub.remote_tensors import INDEX, SINGLE
 
 WIDTH, TOKENS = 8, 40
+SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 SOME = [0, 8, 512, *range(10000, 70000, 5000), 142000, 143000]  # quicker than all 154
 
 
@@ -348,17 +348,20 @@ def test_where_there_is_no_terminal_there_are_no_bars(trained):
 
 def test_the_command_prints_a_table_and_exits_with_1_if_something_is_new(trained, tmp_path):
     (trained / "step1" / SINGLE).unlink()
-    done = run("pico-7k", "--steps", "0, 2-16", "--json", str(tmp_path / "report.json"))
+    done = run("pico-7k", "--steps", "0, 2-16")
     assert done.exit_code == 0
     assert done.output == "5 revisions of pico-7k: no fault found\n"
-    assert json.loads((tmp_path / "report.json").read_text())["new"] == 0
+    file = tmp_path / "report.json"
+    done = run("pico-7k", "--steps", "0, 2-16", "--json", "--output", str(file))
+    assert (done.exit_code, done.output) == (0, f"{file}\n")
+    assert json.loads(file.read_text())["new"] == 0
     done = run("pico-7k", "--steps", "0-16")
     assert done.exit_code == 1
     lines = done.output.splitlines()
     assert lines[0].split() == ["status", "kind", "steps", "what", "was", "found", "source"]
     assert lines[1].split() == ["new", "missing", "1", "it", "is", "not", "trained"]
     assert lines[2] == "6 revisions of pico-7k: 1 new"
-    done = run("pico-7k", "--json", "-")
+    done = run("pico-7k", "--json")
     report = json.loads(done.output)
     assert done.exit_code == 1
     assert report["findings"][0]["steps"] == [1]
@@ -371,9 +374,9 @@ def test_the_command_prints_a_table_and_exits_with_1_if_something_is_new(trained
     [
         (["pico-8k"], "unknown model 'pico-8k'; nearest: pico-"),
         (["pico-7k", "--steps", "3"], "unknown step 3 of pico-7k; nearest: 1, 2, 4"),
-        (["pico-7k", "--steps", "0..8"], "'0..8': expected a step, or first-last"),
-        (["pico-7k", "--steps", "8-0"], "names no checkpoint of pico-7k"),
-        (["pico-7k", "--json", "/no/such/folder/x.json"], "--json /no/such/folder/x.json: expect"),
+        (["pico-7k", "--steps", "0..8"], "'0..8': expected steps such as 0,512"),
+        (["pico-7k", "--steps", "8-0"], "'8-0': expected steps such as 0,512"),
+        (["pico-7k", "--output", "/no/such/folder/x.json"], "there is no folder /no/such/folder"),
     ],
 )
 def test_wrong_use_is_told_in_one_line(trained, arguments, says):

@@ -11,6 +11,7 @@ import pytest
 
 from pythia_utils.base.errors import UsageError
 from pythia_utils.suites.catalog import find_model, renamed, suite, suite_names, suite_table
+from pythia_utils.suites.errata import in_words, steps_in_words
 
 # Non-embedding and total parameters as EleutherAI published them.
 PUBLISHED = {
@@ -138,14 +139,14 @@ def test_unknown_suite_and_step_offer_the_nearest():
 def test_errata_of_2_8b_cover_the_reported_revisions():
     model = find_model("pythia-2.8b")
     wrong = [c for c in model.checkpoints if any(e.kind == "wrong" for e in c.errata)]
-    like_main = [c.step for c in wrong if "`main`" in c.erratum]
+    like_main = [c.step for c in wrong if "`main`" in in_words(c.errata)]
     assert (len(like_main), len(wrong)) == (76, 86)
     assert {0, 512, 53000, 140000} <= set(like_main)
     assert {54000, 143000}.isdisjoint(like_main)
-    assert "P#205" in model.checkpoint(54000).erratum
-    assert model.checkpoint(141000).erratum is None
+    assert "P#205" in in_words(model.checkpoint(54000).errata)
+    assert in_words(model.checkpoint(141000).errata) is None
     assert not any(
-        "P#205" in (c.erratum or "") for c in find_model("pythia-2.8b-deduped").checkpoints
+        "P#205" in (in_words(c.errata) or "") for c in find_model("pythia-2.8b-deduped").checkpoints
     )
 
 
@@ -161,7 +162,7 @@ def test_errata_of_2_8b_cover_the_reported_revisions():
     ],
 )
 def test_errata_name_their_source(name, step, source):
-    assert source in find_model(name).checkpoint(step).erratum
+    assert source in in_words(find_model(name).checkpoint(step).errata)
 
 
 def test_errata_name_real_checkpoints():
@@ -174,8 +175,9 @@ def test_errata_name_real_checkpoints():
 
 def test_suites_trained_here():
     nano, pico = suite("nano"), suite("pico")
-    assert pico.steps == (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 750, 1000)
-    assert nano.steps == (*pico.steps, *range(1250, 3001, 250))
+    steps = find_model("pico-7k").steps
+    assert steps == (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 750, 1000)
+    assert find_model("nano-7k").steps == (*steps, *range(1250, 3001, 250))
     assert {model.total_steps for model in nano.models.values()} == {3000}
     seeds = {name: model.seed for name, model in nano.models.items() if "-seed" in name}
     assert seeds == {f"nano-{size}-seed{n}": n for size in ("7k", "14k", "57k") for n in (1, 2)}
@@ -220,3 +222,26 @@ def test_import_stays_light():
     code = "import sys, pythia_utils.suites.catalog; print(sorted({'torch', 'pandas'} & set(sys.modules)))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [
+        ([], ""),
+        ([512], "512"),
+        ([4, 2, 1, 0], "0-4"),
+        ([0, 2, 4, 512], "0, 2-4, 512"),
+        ([750, 1000], "750-1000"),
+        ([0, 2, 8, 32, 128, 512], "0, 2, 8, 32, 128, 512"),
+        ([0, 2, 8, 32, 128, 512, 1000], "0, 2, 8, 32, 128, 512 ... (7 in all)"),
+    ],
+)
+def test_steps_in_words(steps, words):
+    assert steps_in_words(find_model("pico-7k"), steps) == words
+
+
+def test_errata_in_words():
+    assert in_words(()) is None
+    errata = find_model("pythia-12b").checkpoint(50000).errata
+    assert in_words(errata) == "serves the final model's first shard (P#206)"
+    assert in_words([*errata, *errata]).count("; ") == 1

@@ -25,7 +25,28 @@ PUBLISHED_TOTALS = {
     "pythia-12b": 11_846_072_320,
 }
 EVERY_MODEL = [name for each in suite_names() for name in suite(each).models]
+# What GPT-NeoX works out by itself: it overwrites these keys, so a value of ours would mean nothing
+# (megatron/neox_arguments/arguments.py, `calculate_derived`).
+DERIVED = {"gas", "batch_size", "clip_grad", "lr", "optimizer_type", "precision", "global_num_gpus"}
+DERIVED |= {"zero_stage", "zero_reduce_scatter", "zero_contiguous_gradients", "is_pipe_parallel"}
+DERIVED |= {"zero_reduce_bucket_size", "zero_allgather_bucket_size", "dynamic_loss_scale"}
 TOKENIZER_SIZE = 50_277  # of the tokenizer that all Pythia models share, with the added tokens
+
+
+def batch_of_neox(config: dict, gpus: int) -> int:
+    """The sequences of one step as GPT-NeoX computes them (`calculate_derived`, its own key names).
+
+    The GPUs that remain after the two parallelisms each hold a copy of the model; the accumulation is 1
+    where `gradient_accumulation_steps` does not say otherwise.
+    """
+    settings = {key.replace("-", "_"): value for key, value in config.items()}
+    parallel = max(settings.get("pipe_parallel_size", 0), 1) * settings.get(
+        "model_parallel_size", 1
+    )
+    assert gpus % parallel == 0
+    assert settings.get("train_batch_size") is None
+    accumulated = settings.get("gradient_accumulation_steps", 1)
+    return settings["train_micro_batch_size_per_gpu"] * accumulated * (gpus // parallel)
 
 
 @pytest.mark.parametrize("name", PUBLISHED_TOTALS)
@@ -57,9 +78,8 @@ def test_config_json_is_that_of_the_checkpoints_we_train():
 def test_batches_vocabulary_and_checkpoints_are_the_suites(name):
     model = find_model(name)
     config = neox_config.neox_config(model)
-    spread = neox_config.layout(model)
-    copies = spread.gpus // config["model-parallel-size"]
-    assert config["train_micro_batch_size_per_gpu"] * config["gas"] * copies == model.batch_size
+    assert batch_of_neox(config, neox_config.layout(model).gpus) == model.batch_size
+    assert not DERIVED & {key.replace("-", "_") for key in config}
 
     multiple = config["make-vocab-size-divisible-by"] * config["model-parallel-size"]
     tokens = TOKENIZER_SIZE if model.suite == "pythia" else model.vocab_size
@@ -101,7 +121,7 @@ def test_160m_is_as_published():
         "optimizer": {"type": "Adam", "params": {"lr": 6e-4, "betas": [0.9, 0.95], "eps": 1e-8}},
         "min_lr": 6e-5,
         "train_micro_batch_size_per_gpu": 32,
-        "gas": 1,
+        "gradient_accumulation_steps": 1,  # there as `gas`, which GPT-NeoX overwrites
         "data-impl": "mmap",
         "checkpoint-activations": True,
         "gradient_clipping": 1.0,
@@ -149,16 +169,49 @@ def test_deduped_models_read_the_deduplicated_pile():
     assert paths["pythia-70m"] != paths["pythia-70m-deduped"]
 
 
-@pytest.mark.parametrize("gpus", [1, 4, 64, 512])
-def test_another_number_of_gpus_keeps_the_batch(gpus):
-    config = neox_config.neox_config(find_model("pythia-70m"), gpus)
-    assert config["train_micro_batch_size_per_gpu"] * config["gas"] * gpus == 1024
-    assert config["train_micro_batch_size_per_gpu"] <= 32
+@pytest.mark.parametrize("name", EVERY_MODEL)
+def test_another_number_of_gpus_keeps_the_batch_or_is_refused(name):
+    model = find_model(name)
+    published = neox_config.layout(model)
+    for gpus in (1, 2, 3, 4, 8, 16, 64, 96, 128, 512, 2048):
+        copies, rest = divmod(gpus, published.model_parallel)
+        if rest or model.batch_size % copies:
+            with pytest.raises(UsageError, match=f"{gpus} GPUs cannot share"):
+                neox_config.neox_config(model, gpus)
+            continue
+        config = neox_config.neox_config(model, gpus)
+        assert batch_of_neox(config, gpus) == model.batch_size
+        assert 1 <= config["train_micro_batch_size_per_gpu"] <= published.micro_batch
+
+
+@pytest.mark.parametrize("size", ["160m", "6.9b", "12b"])
+def test_eight_gpus_train_pythia_on_batches_of_1024(size):
+    config = neox_config.neox_config(find_model(f"pythia-{size}"), 8)
+    assert batch_of_neox(config, 8) == 1024
+    assert config["gradient_accumulation_steps"] > 1
+
+
+def test_the_rule_can_tell_a_wrong_batch():
+    config = neox_config.neox_config(find_model("pythia-160m"), 8)
+    config["gas"] = config.pop("gradient_accumulation_steps")
+    assert batch_of_neox(config, 8) == 256
 
 
 @pytest.mark.parametrize(
-    ("name", "gpus"), [("pythia-70m", 3), ("pythia-12b", 2), ("pythia-70m", 0)]
+    ("name", "gpus"),
+    [
+        ("pythia-70m", 3),
+        ("pythia-12b", 2),
+        ("pythia-6.9b", 7),
+        ("pythia-70m", 0),
+        ("pythia-1b", -8),
+    ],
 )
 def test_gpus_that_cannot_share_a_batch_are_refused(name, gpus):
     with pytest.raises(UsageError, match=f"{gpus} GPUs cannot share the 1024 sequences"):
         neox_config.neox_config(find_model(name), gpus)
+
+
+def test_the_template_holds_every_value_and_no_other_dollar():
+    for name in ("pythia-1b", "pythia-70m-v0", "nano-57k-seed1"):
+        assert "$" not in neox_config.neox_yaml(find_model(name))

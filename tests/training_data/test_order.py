@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tracemalloc
 from collections import defaultdict
 from dataclasses import replace
@@ -27,8 +26,7 @@ from pythia_utils.training_data.order import (
     neox_num_samples,
 )
 
-CHECKOUT = ROOT
-REFERENCE = Path(os.environ.get("PYTHIA_REFERENCE", CHECKOUT / "../shared/reference"))
+NEOX = ROOT / "tests" / "data" / "neox_order"  # its README tells where they are from
 
 corpora = st.fixed_dictionaries(
     {
@@ -78,9 +76,7 @@ def plain_order(sizes, seq_length, num_samples, seed) -> tuple[list, list, list,
 
 @pytest.fixture(params=["multi_epoch", "int32"])
 def reference(request):
-    folder = REFERENCE / "neox_data_order" / request.param
-    if not folder.is_dir():
-        pytest.skip(f"GPT-NeoX's reference output is not at {folder}; set PYTHIA_REFERENCE")
+    folder = NEOX / request.param
     return folder, json.loads((folder / "meta.json").read_text())
 
 

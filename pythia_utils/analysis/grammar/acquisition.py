@@ -11,10 +11,15 @@ import pandas as pd
 
 from pythia_utils.analysis.grammar.distractors import WRONG_RULES
 from pythia_utils.analysis.learning_curves import mean_over_training, order_agreement
-from pythia_utils.analysis.stats import difference_interval, mean_and_stderr, wilson_interval
+from pythia_utils.analysis.stats import (
+    difference_interval,
+    mean_and_stderr,
+    with_student_interval,
+    with_wilson_interval,
+)
 from pythia_utils.evaluation.blimp import blimp_paradigms
 from pythia_utils.nano.grammar import PHENOMENA
-from pythia_utils.suites.catalog import find_model, suite
+from pythia_utils.suites.catalog import find_model
 
 # The phenomenon of BLiMP that one of nano's is a small case of. Two have none.
 IN_BLIMP = {
@@ -46,14 +51,7 @@ def curves(accuracy: pd.DataFrame) -> pd.DataFrame:
     frame = accuracy[accuracy["subset"] != "all"].copy()
     frame["n"] = frame["n"].astype(int)
     frame["correct"] = (frame["value"] * frame["n"]).round().astype(int)
-    frame["low"], frame["high"] = wilson_interval(frame["correct"], frame["n"])
-    return frame
-
-
-def is_main(name: str) -> bool:
-    """Whether a model has the seed of its suite, so that sizes can be compared."""
-    model = find_model(name)
-    return model.seed == suite(model.suite).training["seed"]
+    return with_wilson_interval(frame, frame["correct"], frame["n"])
 
 
 def fields(phenomena: list[str]) -> dict[str, str]:
@@ -112,7 +110,7 @@ def agreements(values: pd.DataFrame) -> pd.DataFrame:
 def _comparisons(names: list[str]) -> list[tuple[str, list[str]]]:
     """Models that differ in one thing, if there are two of them, and in what."""
     models = pd.DataFrame(
-        {"model": n, "size": m.size, "variant": m.variant, "main": is_main(n)}
+        {"model": n, "size": m.size, "variant": m.variant, "main": m.has_usual_seed}
         for n, m in ((name, find_model(name)) for name in names)
     )
     found = []
@@ -156,20 +154,16 @@ def variant_gains(heights: pd.DataFrame) -> pd.DataFrame:
     whether another seed would.
 
     Returns:
-        Columns size, value, low, high; empty where no size has both variants.
+        Columns size, value, stderr, n, low, high; empty where no size has both variants.
     """
-    from scipy.stats import t
-
     rows = []
-    main = [name for name in heights.index if is_main(name)]
+    main = [name for name in heights.index if find_model(name).has_usual_seed]
     for size, pair in pd.Series(main).groupby([find_model(n).size for n in main], sort=False):
         by_variant = {find_model(name).variant: heights.loc[name] for name in pair}
         if len(by_variant) == 2:
             difference = by_variant["deduped"] - by_variant["standard"]
-            value, stderr = mean_and_stderr(difference)
-            half = t.ppf(0.975, len(difference) - 1) * stderr
-            rows.append({"size": size, "value": value, "low": value - half, "high": value + half})
-    return pd.DataFrame(rows, columns=["size", "value", "low", "high"])
+            rows.append((size, *mean_and_stderr(difference), len(difference)))
+    return with_student_interval(pd.DataFrame(rows, columns=["size", "value", "stderr", "n"]))
 
 
 def named_phases(phases: pd.DataFrame, attraction: pd.DataFrame) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtri
 
 from pythia_utils.analysis.grammar.distractors import without_temptation
 from pythia_utils.analysis.stats import (
@@ -23,9 +24,10 @@ from pythia_utils.analysis.stats import (
     weighted_mean,
     wilson_interval,
     with_normal_interval,
+    with_student_interval,
 )
 from pythia_utils.evaluation.minimal_pairs import score_minimal_pairs
-from pythia_utils.evaluation.pair_files import MinimalPair
+from pythia_utils.nano.minimal_pair import MinimalPair
 from pythia_utils.suites.catalog import find_model, suite
 from pythia_utils.training_data.source import open_source
 
@@ -52,12 +54,12 @@ def token_counts(model: str, tokens: int) -> np.ndarray | None:
     if tokens == 0:
         return None
     own = find_model(model)
-    usual = suite(own.suite)
-    source = next(
+    same_data = (
         m
-        for m in usual.models.values()
-        if (m.variant, m.version, m.seed) == (own.variant, "", usual.training["seed"])
+        for m in suite(own.suite).models.values()
+        if m.variant == own.variant and not m.version and m.has_usual_seed
     )
+    source = next(same_data)
     batches = min(-(-tokens // source.tokens_per_step), source.total_steps)
     read = open_source(source.name).sequences(0, batches * source.batch_size)
     return np.bincount(read[:, :-1].ravel(), minlength=own.vocab_size)
@@ -121,11 +123,8 @@ def _twins(pairs: Sequence[MinimalPair]) -> np.ndarray:
     return numbers
 
 
-_WIDE = ("wide_low", "wide_high")
-
-
 def accuracy(scores: pd.DataFrame, by: str = "phenomenon") -> pd.DataFrame:
-    """Accuracy and mean margin by phenomenon or paradigm.
+    """Accuracy by phenomenon or paradigm.
 
     Within a paradigm the interval is Wilson's over pairs. Over several paradigms the mean gives
     each the same weight (Warstadt et al. 2020, table 3) and there are two intervals: over pairs,
@@ -133,37 +132,43 @@ def accuracy(scores: pd.DataFrame, by: str = "phenomenon") -> pd.DataFrame:
     for what other constructions of the kind may give. Few paradigms make the second one wide.
 
     Args:
-        scores: columns phenomenon, paradigm, margin, correct.
+        scores: columns phenomenon, paradigm, correct.
         by: `phenomenon` or `paradigm`.
 
     Returns:
         A row each, in order of appearance: that name, phenomenon; paradigms (how many); n; value,
-        stderr, low, high (over pairs); wide_low, wide_high (over paradigms; nan for one); margin
-        and margin_stderr (nats, over pairs).
+        stderr, low, high (over pairs); wide_low, wide_high (over paradigms; nan for one).
     """
     rows = []
     for name, part in scores.groupby(by, sort=False):
         row = {by: name, "phenomenon": part["phenomenon"].iloc[0]}
-        margin, margin_stderr = mean_and_stderr(part["margin"])
-        row |= _mean_of_paradigms(part.groupby("paradigm", sort=False)["correct"])
-        rows.append(row | {"margin": margin, "margin_stderr": margin_stderr})
-    return pd.DataFrame(rows)
+        rows.append(row | _mean_of_paradigms(part.groupby("paradigm", sort=False)["correct"]))
+    table = with_normal_interval(pd.DataFrame(rows))
+    one = table["paradigms"] == 1
+    correct, n = table["value"][one] * table["n"][one], table["n"][one]
+    table.loc[one, "low"], table.loc[one, "high"] = wilson_interval(correct, n)
+    of_paradigms = {"stderr": table["paradigm_stderr"], "n": table["paradigms"]}
+    wide = with_student_interval(table.assign(**of_paradigms))[["low", "high"]]
+    table[["wide_low", "wide_high"]] = wide
+    ends = ["low", "high", "wide_low", "wide_high"]
+    table[ends] = table[ends].clip(0, 1)
+    return table.drop(columns="paradigm_stderr")
 
 
 def _mean_of_paradigms(groups) -> dict[str, float]:
+    """The mean of paradigms' accuracies, its error over pairs, and that over paradigms (nan for one)."""
     correct, n = groups.sum().to_numpy(), groups.size().to_numpy()
     errors = [proportion_stderr(c, m) for c, m in zip(correct, n, strict=True)]
     value, stderr = weighted_mean(correct / n, errors)
     row = {"paradigms": len(n), "n": int(n.sum()), "value": value, "stderr": stderr}
-    if len(n) == 1:
-        low, high = wilson_interval(correct[0], n[0])
-        return row | {"low": float(low), "high": float(high)} | dict.fromkeys(_WIDE, np.nan)
-    from scipy.stats import t
+    return row | {"paradigm_stderr": mean_and_stderr(correct / n)[1]}
 
-    half = 1.959964 * stderr
-    wide = t.ppf(0.975, len(n) - 1) * mean_and_stderr(correct / n)[1]
-    ends = [value - half, value + half, value - wide, value + wide]
-    return row | dict(zip(("low", "high", *_WIDE), np.clip(ends, 0, 1), strict=True))
+
+def margins(scores: pd.DataFrame) -> pd.DataFrame:
+    """The mean margin of each phenomenon: phenomenon, value, stderr (nats, over pairs), n."""
+    groups = scores.groupby("phenomenon", sort=False)["margin"]
+    rows = [(name, *mean_and_stderr(part), len(part)) for name, part in groups]
+    return pd.DataFrame(rows, columns=["phenomenon", "value", "stderr", "n"])
 
 
 def controls(scores: pd.DataFrame) -> pd.DataFrame:
@@ -173,39 +178,46 @@ def controls(scores: pd.DataFrame) -> pd.DataFrame:
         scores: of `with_controls`.
 
     Returns:
-        A row a phenomenon, then `all`. Columns phenomenon; `matched`, the accuracy on pairs of
-        equal length; `unigram`, that of a model of token frequencies alone, a tie counting half;
-        `length` and `frequency`, the rank correlation of being right with that difference, of
-        frequency on pairs of equal length (`stats.rank_correlation` within paradigms, twins
-        being clusters). Each also with `_n` (pairs), `_low` and `_high` (95%; of accuracies
-        Wilson's) and `_stderr` (of correlations the half-width over 1.96). nan where there is
-        nothing to tell, such as no pair wrong.
+        For each metric a row a phenomenon, then one of `all`. The metrics:
+        accuracy_equal_length, the accuracy on pairs of equal length; accuracy_of_frequencies, that of
+        a model of token frequencies alone, a tie counting half; frequency_correlation and
+        length_correlation, the rank correlation of being right with that difference, of frequency on
+        pairs of equal length (`stats.rank_correlation` within paradigms, twins being clusters).
+        Columns phenomenon, metric, value, stderr, n (pairs), low, high (95%; of accuracies Wilson's).
+        The stderr of a correlation is its interval's half-width over that of a normal one. nan where
+        there is nothing to tell, such as no pair wrong.
     """
     parts = [*scores.groupby("phenomenon", sort=False), ("all", scores)]
-    return pd.DataFrame([{"phenomenon": name} | _controls(part) for name, part in parts])
+    rows = [{"phenomenon": name} | row for name, part in parts for row in _controls(part)]
+    return pd.DataFrame(rows).sort_values("metric", kind="stable", ignore_index=True)
 
 
-def _controls(part: pd.DataFrame) -> dict[str, float]:
-    matched = part.loc[part["length_difference"] == 0, "correct"]
-    row = _proportion("matched", matched.sum(), len(matched))
+def _controls(part: pd.DataFrame) -> list[dict]:
+    equal = part[part["length_difference"] == 0]
     advantage = part["frequency_difference"].dropna()
-    row |= _proportion("unigram", (np.sign(advantage) + 1).sum() / 2, len(advantage))
-    comparable = {"length": part, "frequency": part[part["length_difference"] == 0]}
-    for name, pairs in comparable.items():
-        known = pairs[pairs[f"{name}_difference"].notna()]
-        columns = (known[c] for c in ("correct", f"{name}_difference", "paradigm", "twin"))
-        r, low, high = rank_correlation(*columns) if len(known) else (np.nan,) * 3
-        row |= {name: r, f"{name}_low": low, f"{name}_high": high}
-        row |= {f"{name}_stderr": (high - low) / (2 * 1.959964), f"{name}_n": len(known)}
-    return row
+    right = (np.sign(advantage) + 1).sum() / 2
+    return [
+        {"metric": "accuracy_equal_length"} | _proportion(equal["correct"].sum(), len(equal)),
+        {"metric": "accuracy_of_frequencies"} | _proportion(right, len(advantage)),
+        {"metric": "frequency_correlation"} | _correlation(equal, "frequency_difference"),
+        {"metric": "length_correlation"} | _correlation(part, "length_difference"),
+    ]
 
 
-def _proportion(name: str, successes: float, n: int) -> dict[str, float]:
+def _correlation(pairs: pd.DataFrame, difference: str) -> dict[str, float]:
+    known = pairs[pairs[difference].notna()]
+    columns = (known[c] for c in ("correct", difference, "paradigm", "twin"))
+    r, low, high = rank_correlation(*columns) if len(known) else (np.nan,) * 3
+    stderr = (high - low) / (2 * ndtri(0.975))
+    return {"value": r, "stderr": stderr, "n": len(known), "low": low, "high": high}
+
+
+def _proportion(successes: float, n: int) -> dict[str, float]:
     if n == 0:
-        return dict.fromkeys((name, *(f"{name}_{c}" for c in ("stderr", "low", "high"))), np.nan)
-    low, high = wilson_interval(successes, n)
-    row = {name: successes / n, f"{name}_stderr": proportion_stderr(successes, n), f"{name}_n": n}
-    return row | {f"{name}_low": float(low), f"{name}_high": float(high)}
+        return {"n": 0} | dict.fromkeys(("value", "stderr", "low", "high"), np.nan)
+    low, high = map(float, wilson_interval(successes, n))
+    stderr = proportion_stderr(successes, n)
+    return {"value": successes / n, "stderr": stderr, "n": n, "low": low, "high": high}
 
 
 def attraction(
@@ -241,20 +253,16 @@ def attraction(
     return with_normal_interval(table)
 
 
-_OWN = ("value", "stderr", "n")
-
-
 def as_records(
-    frame: pd.DataFrame, metric: str, column: str = "", subset: str = "phenomenon"
+    frame: pd.DataFrame, metric: str | None = None, subset: str = "phenomenon"
 ) -> list[dict]:
-    """Rows for `records.record`: `value`, `stderr` and `n`, or `column`, `column_stderr`, `column_n`.
+    """Rows for `records.record` of a table's columns value, stderr and n, those without a value left out.
 
-    Rows without a value are left out.
+    Args:
+        frame: of one of the functions above.
+        metric: its rows' metric; by default that of their own column.
+        subset: the column that names them.
     """
-    value, stderr, n = (column, f"{column}_stderr", f"{column}_n") if column else _OWN
-    return [
-        {"metric": metric, "subset": row[subset], "value": row[value], "stderr": row[stderr]}
-        | {"n": row.get(n, row.get("n"))}
-        for row in frame.to_dict("records")
-        if not pd.isna(row[value])
-    ]
+    known = frame.dropna(subset="value").rename(columns={subset: "subset"})
+    known = known if metric is None else known.assign(metric=metric)
+    return known[["metric", "subset", "value", "stderr", "n"]].to_dict("records")

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pythia_utils.evaluation.pair_files import MinimalPair
 from pythia_utils.nano.lexicon import ALL_VERBS, COMMON
+from pythia_utils.nano.minimal_pair import MinimalPair
 
 # The rule that each distractor tempts to, and where the words stand that show its number.
 WRONG_RULES = {

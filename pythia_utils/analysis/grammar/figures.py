@@ -11,13 +11,25 @@ from pythia_utils.analysis.plots import (
     ACCENT,
     REFERENCE,
     category_palette,
+    interval_errors,
     legend_above,
-    readable,
+    name_rows,
     size_palette,
     step_axis,
 )
+from pythia_utils.analysis.words import readable
 
 _PALE = "#8fb6d0"
+_COLOURS = list(category_palette(range(5)).values())
+_ACCURACIES = {  # drawn from the top of a row to its bottom
+    "accuracy": ("model", _COLOURS[0]),
+    "accuracy_equal_length": ("model, pairs of equal length", _COLOURS[4]),
+    "accuracy_of_frequencies": ("word frequencies alone", _COLOURS[1]),
+}
+_CORRELATIONS = {
+    "frequency_correlation": ("word frequency", _COLOURS[1]),
+    "length_correlation": ("length in tokens", _COLOURS[2]),
+}
 
 
 def accuracies(table: pd.DataFrame, paradigms: pd.DataFrame, by: str = "phenomenon") -> Figure:
@@ -30,15 +42,14 @@ def accuracies(table: pd.DataFrame, paradigms: pd.DataFrame, by: str = "phenomen
     """
     table = table.sort_values("value", ascending=False)
     figure, axes = plt.subplots(figsize=(7, 0.9 + 0.3 * len(table)))
-    rows = np.arange(len(table))[::-1]
+    rows = name_rows(axes, table[by])
     axes.hlines(rows, table["wide_low"], table["wide_high"], color=_PALE, lw=1)
-    errors = np.abs([table["value"] - table["low"], table["high"] - table["value"]])
-    axes.errorbar(table["value"], rows, xerr=errors, fmt="o", color=ACCENT, capsize=3, ms=5)
+    bars = {"xerr": interval_errors(table), "capsize": 3}
+    axes.errorbar(table["value"], rows, fmt="o", color=ACCENT, ms=5, **bars)
     if (table["paradigms"] > 1).any():
         where = dict(zip(table[by], rows, strict=True))
         heights = [where[name] - 0.25 for name in paradigms[by]]
         axes.plot(paradigms["value"], heights, ".", color=_PALE, ms=5, zorder=1)
-    _name_rows(axes, table[by], rows)
     left = min(0.45, table["low"].min(), paradigms["value"].min())
     axes.set(xlabel="accuracy", xlim=(left - 0.05, 1.02))
     axes.axvline(0.5, color=REFERENCE, ls="--", lw=1)
@@ -50,11 +61,11 @@ def margins(scores: pd.DataFrame) -> Figure:
     groups = {name: part.to_numpy() for name, part in scores.groupby("phenomenon")["margin"]}
     names = sorted(groups, key=lambda name: np.median(groups[name]), reverse=True)
     figure, axes = plt.subplots(figsize=(7, 0.9 + 0.3 * len(names)))
-    rows = np.arange(len(names))[::-1]
     axes.axvspan(min(0, *(np.quantile(v, 0.05) for v in groups.values())), 0, color="#f6e7e3", lw=0)
     axes.boxplot(
         [groups[name] for name in names],
-        positions=rows,
+        positions=name_rows(axes, names),
+        manage_ticks=False,
         orientation="horizontal",
         widths=0.55,
         whis=(5, 95),
@@ -65,7 +76,6 @@ def margins(scores: pd.DataFrame) -> Figure:
         whiskerprops={"color": ACCENT},
         capprops={"color": ACCENT},
     )
-    _name_rows(axes, names, rows)
     axes.axvline(0, color=REFERENCE, ls="--", lw=1)
     axes.set_xlabel("margin: log p(acceptable) − log p(unacceptable), nats")
     return figure
@@ -77,49 +87,28 @@ def controls(summary: pd.DataFrame, table: pd.DataFrame) -> Figure:
 
     Args:
         summary: of `controls.accuracy`.
-        table: of `controls.controls`; its row `all` stands below, without an accuracy.
+        table: of `controls.controls`; its rows `all` stand below, without an accuracy.
     """
+    names = list(dict.fromkeys(table["phenomenon"]))
     figure, (left, right) = plt.subplots(
-        1, 2, figsize=(7.4, 1.4 + 0.34 * len(table)), sharey=True, width_ratios=(1, 1)
+        1, 2, figsize=(7.4, 1.4 + 0.34 * len(names)), sharey=True, width_ratios=(1, 1)
     )
-    rows = np.arange(len(table))[::-1].astype(float)
-    overall = summary[["value", "low", "high"]].reindex(range(len(table))).add_prefix("own_")
-    table = table.assign(own=overall["own_value"], **overall[["own_low", "own_high"]])
-    colours = category_palette(range(5))
-    drawn = [
-        _intervals(left, table, rows + 0.22, "own", "model", colours[0]),
-        _intervals(left, table, rows, "matched", "model, pairs of equal length", colours[5 - 1]),
-        _intervals(left, table, rows - 0.22, "unigram", "word frequencies alone", colours[1]),
-    ]
-    right_drawn = [
-        _intervals(right, table, rows + 0.12, "frequency", "word frequency", colours[1]),
-        _intervals(right, table, rows - 0.12, "length", "length in tokens", colours[2]),
-    ]
-    for axes, reference, handles in ((left, 0.5, drawn), (right, 0, right_drawn)):
+    places = dict(zip(names, name_rows(left, names), strict=True))
+    measured = dict(tuple(table.groupby("metric"))) | {"accuracy": summary}
+    for axes, reference, drawn in ((left, 0.5, _ACCURACIES), (right, 0, _CORRELATIONS)):
+        shifts = np.linspace(0.11, -0.11, len(drawn)) * (len(drawn) - 1)
+        for shift, (metric, (label, colour)) in zip(shifts, drawn.items(), strict=True):
+            part = measured[metric].dropna(subset="value")
+            rows = part["phenomenon"].map(places) + shift
+            style = {"fmt": "o", "color": colour, "ms": 4, "lw": 1.2, "label": label}
+            if len(part):
+                axes.errorbar(part["value"], rows, xerr=interval_errors(part), **style)
         axes.axvline(reference, color=REFERENCE, ls="--", lw=1)
-        shown = [handle for handle in handles if handle is not None]
-        axes.legend(handles=shown, loc="lower center", bbox_to_anchor=(0.5, 1), fontsize=8.5)
-    _name_rows(left, table["phenomenon"], rows)
+        handles = axes.get_legend_handles_labels()
+        axes.legend(*handles, loc="lower center", bbox_to_anchor=(0.5, 1), fontsize=8.5)
     left.set_xlabel("accuracy")
     right.set_xlabel("rank correlation with being right")
     return figure
-
-
-def _intervals(axes, table: pd.DataFrame, rows: np.ndarray, name: str, label: str, colour: str):
-    """Points of one column with their intervals; None where the column has no value."""
-    known = table[name].notna().to_numpy()
-    if not known.any():
-        return None
-    part = table[known]
-    errors = np.abs([part[name] - part[f"{name}_low"], part[f"{name}_high"] - part[name]])
-    style = {"fmt": "o", "color": colour, "ms": 4, "lw": 1.2, "label": label}
-    return axes.errorbar(part[name], rows[known], xerr=errors, **style)
-
-
-def _name_rows(axes, names, rows: np.ndarray) -> None:
-    axes.set_yticks(rows, [readable(name) for name in names])
-    axes.set_ylim(-0.7, len(rows) - 0.3)
-    axes.grid(axis="y", visible=False)
 
 
 def onsets(frame: pd.DataFrame, last_step: int) -> Figure:
@@ -142,7 +131,8 @@ def onsets(frame: pd.DataFrame, last_step: int) -> Figure:
     axes.set_yticks(range(len(names)), [readable(name) for name in names])
     step_axis(axes, [0, *(2**k for k in range(1, int(end) + 1)), last_step])
     axes.set_xlim(left=np.log2(1 + frame["low"].clip(0, last_step).min()) - 0.5)
-    legend_above(figure, axes)
+    axes.set_xlabel("training step (log scale)")
+    legend_above(figure)
     return figure
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from pythia_utils.analysis.grammar.distractors import WRONG_RULES
 from pythia_utils.analysis.learning_curves import order_agreement
-from pythia_utils.analysis.plots import readable
+from pythia_utils.analysis.words import interval, listed, p_value, readable
 from pythia_utils.suites.catalog import find_model
 
 # In the cells of a table: an interval is not broken into lines.
@@ -61,10 +61,9 @@ def phases_in_words(named: pd.DataFrame) -> str:
     n, deepest = len(named), named.iloc[0]
     by_rule = named["follows"].isin(WRONG_RULES.values()).sum()
     return (
-        f"{n} {'phase' if n == 1 else 'phases'} below chance, in {_listed(named['subset'])}. The deepest: "
-        f"{deepest['model']} at step {deepest['deepest']:,}, {deepest['value']:.2f} "
-        f"[{deepest['low']:.2f}, {deepest['high']:.2f}]. In {by_rule} of {n} another number on the "
-        "distractor alone raises the accuracy: there the model follows the rule named. "
+        f"{n} {'phase' if n == 1 else 'phases'} below chance, in {listed(named['subset'])}. The deepest: "
+        f"{deepest['model']} at step {deepest['deepest']:,}, {interval(deepest)}. In {by_rule} of {n} "
+        "another number on the distractor alone raises the accuracy: there the model follows the rule named. "
         f"{named['overcome'].sum()} of {n} are overcome by the last step, the accuracy then above "
         "chance with its whole interval."
     )
@@ -77,11 +76,10 @@ def agreement_in_words(agreements: pd.DataFrame, what: str) -> str:
     row = agreements.iloc[0]
     agree = row["p_value"] < 0.05
     verdict = "agree" if agree else "do not agree more than unrelated ones may"
-    p = "< .001" if row["p_value"] < 0.001 else f"= {row['p_value']:.3f}"
     return (
         f"Across {row['orders']} {what} the orders of {row['items']} phenomena {verdict}: mean rank "
-        f"correlation {row['rho']:.2f} [{row['low']:.2f}, {row['high']:.2f}], Kendall's W "
-        f"{row['w']:.2f}, permutation p {p}."
+        f"correlation {interval(row, 'rho')}, Kendall's W {row['w']:.2f}, permutation "
+        f"{p_value(row['p_value'])}."
     )
 
 
@@ -90,7 +88,7 @@ def published_in_words(milestones: pd.DataFrame, phases: pd.DataFrame, first: in
     n = len(milestones)
     early, never = (milestones["onset"] <= first).sum(), milestones["onset"].isna().sum()
     settled = (milestones["plateau"] <= first).sum()
-    below = f"in {_listed(phases['subset'])}" if len(phases) else "none"
+    below = f"in {listed(phases['subset'])}" if len(phases) else "none"
     return (
         f"The first published step is {first:,}. By then {early} of {n} curves are above .75 to stay, "
         f"and {settled} within .02 of their level in the second half of training; {never} never come "
@@ -98,10 +96,6 @@ def published_in_words(milestones: pd.DataFrame, phases: pd.DataFrame, first: in
         f"Phases below chance, both variants: {len(phases)}, {below}. A mean over paradigms hides "
         "more than it shows there: some of its paradigms may be far below, others above."
     )
-
-
-def _listed(subsets: pd.Series) -> str:
-    return ", ".join(dict.fromkeys(subsets.map(readable)))
 
 
 def frequency_in_words(bias: pd.DataFrame) -> str:
@@ -116,8 +110,8 @@ def frequency_in_words(bias: pd.DataFrame) -> str:
     last = bias[bias["step"] == bias["step"].max()]
     free = ((last["low"] <= 0) & (last["high"] >= 0)).sum()
     return (
-        f"It is highest at step {most['step']:,} ({most['model']}: {most['value']:.2f} "
-        f"[{most['low']:.2f}, {most['high']:.2f}]). At step {last['step'].iloc[0]:,} it lies between "
+        f"It is highest at step {most['step']:,} ({most['model']}: "
+        f"{interval(most)}). At step {last['step'].iloc[0]:,} it lies between "
         f"{last['value'].min():.2f} and {last['value'].max():.2f}; the interval holds zero for {free} of "
         f"{len(last)} models."
     )

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -16,14 +13,16 @@ from pythia_utils.analysis.plots import (
     REFERENCE,
     category_palette,
     interval_bars,
+    interval_errors,
     legend_above,
-    line_style,
+    lines_with_bars,
+    model_styles,
+    name_rows,
     size_palette,
+    trajectories,
 )
-from pythia_utils.analysis.stats import wilson_interval
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from pythia_utils.analysis.stats import with_wilson_interval
+from pythia_utils.suites.catalog import find_model
 
 
 def by_position(blocks: pd.DataFrame, read: float, blocks_in_all: int) -> Figure:
@@ -36,8 +35,8 @@ def by_position(blocks: pd.DataFrame, read: float, blocks_in_all: int) -> Figure
     """
     figure, axes = plt.subplots(figsize=(7, 2.8))
     middle = (blocks["number"] + 0.5) / blocks_in_all
-    errors = _errors(blocks)
-    axes.errorbar(middle, blocks["value"], yerr=errors, fmt="o", ms=4, color=ACCENT, capsize=2)
+    bars = {"yerr": interval_errors(blocks), "capsize": 2}
+    axes.errorbar(middle, blocks["value"], fmt="o", ms=4, color=ACCENT, **bars)
     axes.axvspan(read, 1, color="0.9", zorder=0)
     if read < 0.9:
         label = {"ha": "center", "va": "top", "transform": axes.get_xaxis_transform()}
@@ -56,11 +55,13 @@ def by_copies(frames: dict[str, pd.DataFrame]) -> Figure:
     """
     figure, grid = plt.subplots(1, len(frames), figsize=(4 * len(frames), 3.4), squeeze=False)
     for axes, (label, frame) in zip(grid[0], frames.items(), strict=True):
-        _model_lines(axes, frame, np.log2(frame["number"]))
+        models = list(dict.fromkeys(frame["model"]))
+        frame = frame.assign(x=np.log2(frame["number"]))
+        lines_with_bars(axes, frame, "model", model_styles(models))
         ticks = sorted(set(frame["number"]))
         axes.set_xticks(np.log2(ticks), [str(tick) for tick in ticks])
         axes.set(xlabel="copies in training", ylabel=label)
-    legend_above(figure, grid[0, 0])
+    legend_above(figure)
     return figure
 
 
@@ -70,12 +71,12 @@ def by_class(counts: pd.DataFrame) -> Figure:
     Args:
         counts: columns number (the least of the class), memorized, tested.
     """
-    low, high = wilson_interval(counts["memorized"], counts["tested"])
     ends = [f"–{end - 1}" for end in counts["number"].iloc[1:]] + [" or more"]
     names = [f"{least}{end}" for least, end in zip(counts["number"], ends, strict=True)]
     copies = [name.replace("1–1", "1") for name in names]
-    share = counts["memorized"] / counts["tested"]
-    frame = pd.DataFrame({"copies": copies, "value": share, "low": low, "high": high})
+    frame = with_wilson_interval(
+        pd.DataFrame({"copies": copies}), counts["memorized"], counts["tested"]
+    )
     return interval_bars(frame, "copies", "share memorized, by copies of the text")
 
 
@@ -86,11 +87,12 @@ def by_tenth(frame: pd.DataFrame) -> Figure:
         frame: of `tables.gains`, one step a model.
     """
     figure, axes = plt.subplots(figsize=(7.2, 3.8))
-    _model_lines(axes, frame, frame["number"] + 1)
+    models = list(dict.fromkeys(frame["model"]))
+    lines_with_bars(axes, frame.assign(x=frame["number"] + 1), "model", model_styles(models))
     axes.axhline(0, color=REFERENCE, ls="--", lw=1.2)
     axes.set_xticks(range(1, 11))
     axes.set(xlabel="tenth of training that holds all 16 copies", ylabel="gain (nats a token)")
-    legend_above(figure, axes)
+    legend_above(figure)
     return figure
 
 
@@ -101,31 +103,18 @@ def forgetting(frame: pd.DataFrame, total_steps: int) -> Figure:
         frame: of `tables.gains`, for one model.
         total_steps: of training.
     """
-    figure, axes = plt.subplots(figsize=(7.2, 3.8))
-    numbers = sorted(set(frame["number"]))
-    colours = category_palette([str(number) for number in numbers])
-    for number in numbers:
-        line = frame[frame["number"] == number].sort_values("step")
-        colour, label = colours[str(number)], f"tenth {number + 1}"
-        axes.plot(line["step"], line["value"], "o-", ms=3, lw=1.6, color=colour, label=label)
-        axes.fill_between(line["step"], line["low"], line["high"], color=colour, alpha=0.15, lw=0)
-        span = [(number * total_steps / 10, total_steps / 10)]
+    frame = frame.sort_values("number").assign(
+        tenth=lambda f: [f"tenth {n + 1}" for n in f["number"]]
+    )
+    label = "gain (nats a token)"
+    figure = trajectories(frame, label, series="tenth", log=False, reference=0)
+    axes = figure.axes[0]
+    names = dict(zip(frame["tenth"], frame["number"], strict=True))
+    for name, colour in category_palette(names).items():
+        span = [(names[name] * total_steps / 10, total_steps / 10)]
         bar = {"color": colour, "lw": 0, "transform": axes.get_xaxis_transform()}
         axes.broken_barh(span, (0, 0.03), **bar)
-    axes.axhline(0, color=REFERENCE, ls="--", lw=1.2)
-    axes.set(xlabel="training step (bars: when the copies are read)", ylabel="gain (nats a token)")
-    axes.xaxis.set_major_formatter("{x:,.0f}")
-    legend_above(figure, axes)
-    return figure
-
-
-def by_step(frame: pd.DataFrame, ylabel: str) -> Figure:
-    """A measure over training, a line a model: columns model, step, value, low, high."""
-    figure, axes = plt.subplots(figsize=(7.2, 3.8))
-    _model_lines(axes, frame, frame["step"].astype(float))
-    axes.set(xlabel="training step", ylabel=ylabel)
-    axes.xaxis.set_major_formatter("{x:,.0f}")
-    legend_above(figure, axes)
+    axes.set_xlabel("training step (bars: when the copies are read)")
     return figure
 
 
@@ -165,36 +154,14 @@ def slopes(frame: pd.DataFrame, bound: float, xlabel: str) -> Figure:
         xlabel: the slope, with its unit.
     """
     figure, axes = plt.subplots(figsize=(7.2, 0.9 + 0.3 * len(frame)))
-    colours, rows = size_palette(list(frame["model"])), np.arange(len(frame))[::-1]
+    colours, rows = size_palette(list(frame["model"])), name_rows(axes, frame["model"])
     axes.axvspan(-bound, bound, color="0.9", zorder=0)
     axes.axvline(0, color=REFERENCE, ls="--", lw=1)
     for row, model in zip(rows, frame.itertuples(), strict=True):
         axes.plot([model.low, model.high], [row, row], color=colours[model.model], lw=2)
         fill = "white" if model.variant == "deduped" else colours[model.model]
         axes.plot(model.slope, row, "o", ms=6, color=colours[model.model], mfc=fill)
-    axes.set_yticks(rows, list(frame["model"]))
-    axes.set(xlabel=xlabel, ylim=(-0.6, len(frame) - 0.4))
-    axes.grid(axis="y", visible=False)
-    return figure
-
-
-def predictions(frame: pd.DataFrame) -> Figure:
-    """Precision and recall of checkpoints' memorized items: a panel each, a line a model.
-
-    Args:
-        frame: columns model, step, metric, value, low, high.
-    """
-    metrics = list(dict.fromkeys(frame["metric"]))
-    figure, grid = plt.subplots(
-        1, len(metrics), figsize=(4 * len(metrics), 3.4), sharey=True, squeeze=False
-    )
-    for axes, metric in zip(grid[0], metrics, strict=True):
-        part = frame[frame["metric"] == metric]
-        _model_lines(axes, part, part["step"].astype(float))
-        axes.set(title=metric, ylim=(-0.03, 1.03), xlabel="training step")
-        axes.xaxis.set_major_formatter("{x:,.0f}")
-    grid[0, 0].set_ylabel("share of items")
-    legend_above(figure, max(grid[0], key=lambda axes: len(axes.get_lines())))
+    axes.set_xlabel(xlabel)
     return figure
 
 
@@ -213,9 +180,10 @@ def published_growth(frame: pd.DataFrame, fits: dict) -> Figure:
         span = np.geomspace(part["n_params"].min(), part["n_params"].max(), 20)
         axes.plot(span, fit.predict(span), color=colour, ls="--", lw=1.2)
     for row in frame[frame["variant"] == "standard"].itertuples():
-        name = row.model.removeprefix("pythia-")
         near = {"xytext": (-4, 6), "textcoords": "offset points", "ha": "right"}
-        axes.annotate(name, (row.n_params, row.memorized), fontsize=8.5, **near)
+        axes.annotate(
+            find_model(row.model).size, (row.n_params, row.memorized), fontsize=8.5, **near
+        )
     axes.set(xscale="log", yscale="log", xlabel="non-embedding parameters")
     axes.set(ylabel="memorized sequences", xlim=(8e6, 2e10))
     ticks = [400_000, 700_000, 1_000_000, 1_500_000, 2_500_000]
@@ -223,27 +191,3 @@ def published_growth(frame: pd.DataFrame, fits: dict) -> Figure:
     axes.minorticks_off()
     axes.legend(loc="lower right")
     return figure
-
-
-def _model_lines(axes: Axes, frame: pd.DataFrame, x: pd.Series) -> None:
-    """A line with bars for each model, side by side so that bars do not hide one another."""
-    models = list(dict.fromkeys(frame["model"]))
-    colours, places = size_palette(models), np.sort(x.unique())
-    width = 0.35 * np.diff(places).min() if len(places) > 1 else 0
-    shifts = np.linspace(-width / 2, width / 2, len(models)) if len(models) > 1 else [0]
-    for name, shift in zip(models, shifts, strict=True):
-        part = frame[frame["model"] == name]
-        part = part.loc[x[part.index].sort_values().index]
-        style = {
-            "color": colours[name],
-            "ls": line_style(name),
-            "marker": "o",
-            "ms": 3.5,
-            "lw": 1.6,
-        }
-        bars = {"yerr": _errors(part), "elinewidth": 1}
-        axes.errorbar(x[part.index] + shift, part["value"], label=name, **bars, **style)
-
-
-def _errors(frame: pd.DataFrame) -> Sequence:
-    return np.abs([frame["value"] - frame["low"], frame["high"] - frame["value"]])

@@ -19,12 +19,9 @@ def counts() -> pd.DataFrame:
         (Wilson, 95%).
     """
     frame = pd.read_csv(data_file("published/memorized.csv"), comment="#")
-    low, high = stats.wilson_interval(frame["memorized"], frame["tested"])
     models = [suite("pythia").model(name) for name in frame["model"]]
-    return frame.assign(
+    frame = frame.assign(
         variant=[model.variant for model in models],
         n_params=[model.non_embedding_params for model in models],
-        value=frame["memorized"] / frame["tested"],
-        low=low,
-        high=high,
     )
+    return stats.with_wilson_interval(frame, frame["memorized"], frame["tested"])

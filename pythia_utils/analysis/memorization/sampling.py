@@ -104,9 +104,8 @@ def shares_by_position(table: pd.DataFrame, parts: int) -> pd.DataFrame:
         Columns number (of the stretch, from 0), value, low, high (Wilson, 95%).
     """
     found = table.groupby((table["place"] * parts).astype(int))["memorized"].agg(["sum", "size"])
-    low, high = stats.wilson_interval(found["sum"], found["size"])
-    share = found["sum"] / found["size"]
-    return pd.DataFrame({"number": found.index, "value": share, "low": low, "high": high})
+    frame = pd.DataFrame({"number": found.index}, index=found.index)
+    return stats.with_wilson_interval(frame, found["sum"], found["size"])
 
 
 def continuation_losses(model: PreTrainedModel, tokens: np.ndarray, prompt: int) -> np.ndarray:
@@ -171,22 +170,17 @@ def planted_rows(table: pd.DataFrame, place_read: float) -> list[dict]:
         `memorized_item` for each memorized document: `document-77`.
     """
     rows = []
-    tenth = table["placement"].str.extract(r"tenth-(\d)", expand=False)
-    names = table["placement"].where(tenth.notna(), "copies-" + table["copies"].astype(str))
-    names = names.mask(table["placement"] == "never", "never-0")
-    for name, part in sorted(table.groupby(names), key=lambda group: _in_order(group[0])):
+    tenth = table["placement"].str.extract(r"tenth-(\d)", expand=False).astype(float)
+    kinds = np.select([tenth.notna(), table["placement"] == "never"], ["tenth", "never"], "copies")
+    for (kind, number), part in table.groupby([kinds, tenth.fillna(table["copies"]).astype(int)]):
+        name = f"{kind}-{number}"
         rows.append(_share(name, part))
         for metric in ("matched", "loss"):
             value, stderr = stats.mean_and_stderr(part[metric])
             rows.append(_row(metric, name, value, stderr, len(part)))
-    rows += _loss_trend(table.assign(place=(tenth.astype(float) + 0.5) / 10), place_read)
+    rows += _loss_trend(table.assign(place=(tenth + 0.5) / 10), place_read)
     kept = table[table["memorized"] & (table["document"] >= 0)]
     return rows + _items("document", kept["document"])
-
-
-def _in_order(subset: str) -> tuple[str, int]:
-    kind, number = subset.split("-")
-    return kind, int(number)
 
 
 def _loss_trend(table: pd.DataFrame, place_read: float) -> list[dict]:

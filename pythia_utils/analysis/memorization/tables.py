@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
 
 from pythia_utils.analysis import stats
 from pythia_utils.analysis.order_tests import equivalence, trend_of
+from pythia_utils.analysis.select import final
+from pythia_utils.suites.catalog import find_model
 
 
 def with_intervals(records: pd.DataFrame) -> pd.DataFrame:
@@ -15,9 +16,7 @@ def with_intervals(records: pd.DataFrame) -> pd.DataFrame:
 
     The interval of a matched share is cut to [0, 1]; it has no width where all documents are alike.
     """
-    n = records["n"].to_numpy(float)
-    half = student.ppf(0.975, np.maximum(n - 1, 1)) * records["stderr"]
-    frame = records.assign(low=records["value"] - half, high=records["value"] + half)
+    frame, n = stats.with_student_interval(records), records["n"].to_numpy(float)
     matched, shares = records["metric"] == "matched", records["metric"] == "memorized"
     frame.loc[matched, ["low", "high"]] = frame.loc[matched, ["low", "high"]].clip(0, 1)
     low, high = stats.wilson_interval(frame["value"][shares] * n[shares], n[shares])
@@ -31,20 +30,6 @@ def numbered(records: pd.DataFrame, kind: str, metric: str = "memorized") -> pd.
     number = part["subset"].str.extract(rf"^{kind}-(\d+)$", expand=False)
     part = part.assign(number=number)[number.notna()].astype({"number": int})
     return with_intervals(part.sort_values(["n_params", "variant", "model", "step", "number"]))
-
-
-def final(records: pd.DataFrame) -> pd.DataFrame:
-    """The records of each model's last step."""
-    return records[records["step"] == records.groupby("model")["step"].transform("max")]
-
-
-def largest(records: pd.DataFrame) -> str:
-    """The largest standard model that has records; of several, the first."""
-    models = records[["model", "variant", "n_params"]].drop_duplicates()
-    order = models.assign(other=models["variant"] != "standard")
-    return order.sort_values(["other", "n_params"], ascending=[True, False], kind="stable")[
-        "model"
-    ].iloc[0]
 
 
 def counts(records: pd.DataFrame, kind: str) -> pd.DataFrame:
@@ -76,6 +61,15 @@ def against(first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, str]) -
         rows.append((row.model, row.step, *shown, *stats.difference_interval(k, n)))
     columns = ["model", "step", *names, "difference", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def variants(shares: pd.DataFrame) -> pd.DataFrame:
+    """`against` of each deduplicated model and the standard one of its size, at the last step of all."""
+    now = shares[shares["step"] == shares["step"].max()]
+    by_size = now.assign(model=[find_model(name).size for name in now["model"]])
+    both = [by_size[by_size["variant"] == variant] for variant in ("deduped", "standard")]
+    table = against(*both, ("deduplicated", "standard"))
+    return table.rename(columns={"model": "size"})
 
 
 def gains(records: pd.DataFrame, kind: str) -> pd.DataFrame:
@@ -148,5 +142,4 @@ def predictions(records: pd.DataFrame, model: str) -> pd.DataFrame:
             if whole:
                 rows.append((row.model, row.step, metric, len(found & truth), len(whole)))
     frame = pd.DataFrame(rows, columns=["model", "step", "metric", "hits", "n"])
-    low, high = stats.wilson_interval(frame["hits"], frame["n"])
-    return frame.assign(value=frame["hits"] / frame["n"], low=low, high=high)
+    return stats.with_wilson_interval(frame, frame["hits"], frame["n"])

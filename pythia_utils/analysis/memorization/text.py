@@ -7,6 +7,8 @@ import pandas as pd
 
 from pythia_utils.analysis import order_tests
 from pythia_utils.analysis.stats import PowerLaw
+from pythia_utils.analysis.words import interval, p_value
+from pythia_utils.suites.catalog import find_model
 
 NO_TRUTH = "These data have no planted documents, and what is repeated in them is not recorded."
 
@@ -27,7 +29,7 @@ def copies(shares: pd.DataFrame, gains: pd.DataFrame, model: str) -> str:
     once = gains[(gains["model"] == model) & (gains["number"] == 1)].iloc[0]
     return (
         f"{model} recites planted documents as follows: {'; '.join(parts)}. "
-        f"A single copy left a gain of {_range(once)} nats a token on average."
+        f"A single copy left a gain of {interval(once)} nats a token on average."
     )
 
 
@@ -50,12 +52,12 @@ def position(counts: pd.DataFrame, model: str, bound: float) -> str:
     shown = "is shown to be equal" if same.equivalent else "is **not** shown to be equal"
     return (
         f"{model} has memorized {k.sum():,} of {n.sum():,} tested sequences.\n\n"
-        f"- **Dispersion.** The index is {spread.index:.2f} ({_p(spread.p_value)}). The standard "
+        f"- **Dispersion.** The index is {spread.index:.2f} ({p_value(spread.p_value)}). The standard "
         f"deviation of the stretches' rates is {spread.spread:.0%} of their mean "
         f"[{spread.low:.0%}, {spread.high:.0%}].\n"
         f"- **Trend.** From the start to the end of training the odds change by a factor of {ratio:.2f} "
-        f"[{low:.2f}, {high:.2f}] ({_p(trend.p_value)}).\n"
-        f"- **Equivalence.** The rate {shown} within a ratio of {bound} ({_p(same.p_value)}). If it "
+        f"[{low:.2f}, {high:.2f}] ({p_value(trend.p_value)}).\n"
+        f"- **Equivalence.** The rate {shown} within a ratio of {bound} ({p_value(same.p_value)}). If it "
         f"is equal, about {events:,} memorized sequences would show it four times in five."
     )
 
@@ -94,15 +96,15 @@ def experiment(trends: pd.DataFrame, counts: pd.DataFrame, model: str) -> str:
     )
     kept = [f"{r.memorized} of {r.tested}" for r in counts.iloc[[0, -1]].itertuples()]
     lines = [
-        f"From the start of training to its end the gain of {model} changes by {_range(own, 'slope')} nats a "
-        f"token ({_p(own['p_value'])}). It recites {' and '.join(kept)} documents of the first and the "
-        f"last tenth (trend over all ten: {_p(share.p_value)}). {_verdict(own)}"
+        f"From the start of training to its end the gain of {model} changes by {interval(own, 'slope')} nats a "
+        f"token ({p_value(own['p_value'])}). It recites {' and '.join(kept)} documents of the first and the "
+        f"last tenth (trend over all ten: {p_value(share.p_value)}). {_verdict(own)}"
     ]
     for row in trends[trends["variant"] == "deduped"].itertuples():
         within = "within" if row.equivalent else "not shown to be within"
         lines.append(
             f"Placebo {row.model}: {row.slope:+.2f} [{row.low:.2f}, {row.high:.2f}], {within} the bound "
-            f"({_p(row.p_equivalent)})."
+            f"({p_value(row.p_equivalent)})."
         )
     return "\n\n".join(lines)
 
@@ -124,8 +126,8 @@ def forgetting(course: pd.DataFrame) -> str:
         return NO_TRUTH
     top, end = first.loc[first["value"].idxmax()], first.iloc[-1]
     return (
-        f"Documents of the first tenth reach a gain of {_range(top)} nats a token at step {top['step']:,}; "
-        f"{_range(end)} are left at step {end['step']:,}."
+        f"Documents of the first tenth reach a gain of {interval(top)} nats a token at step {top['step']:,}; "
+        f"{interval(end)} are left at step {end['step']:,}."
     )
 
 
@@ -151,7 +153,7 @@ def published(frame: pd.DataFrame, fits: dict[str, PowerLaw]) -> str:
     laws = [
         f"{-fit.exponent:.3f} [{-fit.high:.3f}, {-fit.low:.3f}] ({v})" for v, fit in fits.items()
     ]
-    sizes = frame.assign(size=frame["model"].str.removesuffix("-deduped"))
+    sizes = frame.assign(size=[find_model(name).size for name in frame["model"]])
     both = sizes.pivot_table("memorized", "size", "variant").dropna()
     fewer = 1 - both["deduped"] / both["standard"]
     return (
@@ -159,11 +161,3 @@ def published(frame: pd.DataFrame, fits: dict[str, PowerLaw]) -> str:
         f"about the line. At the same size deduplicated models have memorized {fewer.min():.0%} to "
         f"{fewer.max():.0%} fewer."
     )
-
-
-def _p(p_value: float) -> str:
-    return f"p = {p_value:.2g}" if p_value >= 0.001 else "p < 0.001"
-
-
-def _range(row: pd.Series, value: str = "value") -> str:
-    return f"{row[value]:.2f} [{row['low']:.2f}, {row['high']:.2f}]"

@@ -7,6 +7,7 @@ may lack a beginning and its last one an end. No torch, no transformers: a page 
 from __future__ import annotations
 
 import html
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pythia_utils.analysis import stats
-from pythia_utils.base.errors import UsageError
+from pythia_utils.base.errors import UsageError, first_line
 from pythia_utils.suites.catalog import Model
 from pythia_utils.suites.folders import suite_folder
 
@@ -51,7 +52,7 @@ def _tokenizer_file(model: Model) -> Path:
     try:
         return Path(hf_hub_download(model.repo_id, "tokenizer.json"))
     except Exception as error:  # offline, unreachable, refused: many classes, one remedy
-        reason = str(error).strip().splitlines()[0]
+        reason = first_line(error)
         raise UsageError(
             f"the tokenizer of {model.repo_id} cannot be fetched ({reason}); "
             "give a copy of its tokenizer.json"
@@ -94,6 +95,20 @@ def sequence_texts(batch: np.ndarray, tokenizer: Tokenizer) -> list[str]:
     mark = tokenizer.id_to_token(END_OF_TEXT)
     cut["text"] += np.where(cut["ends"], f"{mark}\n", "")
     return cut.groupby("row")["text"].agg("".join).tolist()
+
+
+def tokens_of(text: str, tokenizer: Tokenizer) -> list[int]:
+    """The tokens of a text that is to be searched for: as the tokenizer cuts it where it stands alone.
+
+    Raises:
+        UsageError: no text, or one that the tokenizer has no tokens for.
+    """
+    tokens = tokenizer.encode(text, add_special_tokens=False).ids
+    read = tokenizer.decode(tokens, skip_special_tokens=False)
+    # Some tokenizers put a blank before a word, and some compose its letters with their accents.
+    if not tokens or read.strip() != unicodedata.normalize("NFC", text).strip():
+        raise UsageError(f"cannot search for {text!r}: the tokenizer reads {read!r}")
+    return tokens
 
 
 def measures(batch: np.ndarray, cut: pd.DataFrame) -> list[dict]:

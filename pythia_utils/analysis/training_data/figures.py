@@ -2,88 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 
-from pythia_utils.analysis.plots import ACCENT, REFERENCE, category_palette, legend_above
+from pythia_utils.analysis.plots import ACCENT, REFERENCE
+from pythia_utils.training_data.corpus import open_corpus
+from pythia_utils.training_data.source import TrainingData
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
-def over_training(
-    frame: pd.DataFrame,
-    series: str,
-    ylabel: str,
-    dashed: Sequence[str] = (),
-    colours: dict[str, str] | None = None,
-) -> Figure:
-    """Curves over training time, which is linear here, a line a series.
-
-    Args:
-        frame: columns step, value, the one named by `series`, and low and high where there is an
-            interval to draw.
-        series: the column that names the lines, in order of appearance.
-        ylabel: what the value is, with its unit.
-        dashed: lines that were not measured: an expectation, another's assumption.
-        colours: of the other lines; by default those of `category_palette`.
-    """
-    figure, axes = plt.subplots(figsize=(7.2, 3.6))
-    names = list(dict.fromkeys(frame[series]))
-    colours = colours or category_palette([name for name in names if name not in dashed])
-    for name in names:
-        line = frame[frame[series] == name].sort_values("step")
-        colour = colours.get(name, REFERENCE)
-        style = {"ls": "--", "lw": 1.3} if name in dashed else {"lw": 1.8}
-        axes.plot(line["step"], line["value"], color=colour, label=name, **style)
-        if "low" in line and name not in dashed:
-            axes.fill_between(
-                line["step"], line["low"], line["high"], color=colour, alpha=0.18, lw=0
-            )
-    axes.set(xlabel="training step", ylabel=ylabel)
-    axes.xaxis.set_major_formatter("{x:,.0f}")
-    legend_above(figure, axes)
-    return figure
-
-
-def packing(
-    lengths: Sequence[int],
-    kinds: Sequence[str],
-    seq_length: int,
-    read_at: Sequence[str],
-    colours: dict[str, str],
-) -> Figure:
+def packing(data: TrainingData, colours: Mapping[str, str], shown: int = 4) -> Figure:
     """How documents become sequences: laid end to end above, cut below.
 
     Args:
-        lengths: tokens of the first documents of the stream, in its order.
-        kinds: of each document, for its colour.
-        seq_length: tokens from one cut to the next.
-        read_at: a label for each sequence; so many are drawn.
-        colours: of each kind.
+        data: what a standard model of a local suite reads.
+        colours: of each domain.
+        shown: sequences, from the beginning of the stream.
     """
+    order, seq_length = data.packed.order, data.seq_length
+    first = order.doc_idx[: shown * seq_length]  # no document is shorter than a token
+    lengths = data.packed.indexed.sizes[first]
+    documents = open_corpus(data.model.suite).documents(data.model.variant)
+    domains = documents["domain"].to_numpy()[first]
     figure, axes = plt.subplots(figsize=(8, 2.6))
-    end = seq_length * len(read_at) + 1
-    starts = np.cumsum([0, *lengths])
-    drawn = {}
-    for start, length, kind in zip(starts, lengths, kinds, strict=False):
-        if start < end:
-            span = [(start, min(length, end - start))]
-            bar = axes.broken_barh(span, (2.2, 0.8), color=colours[kind], ec="white", lw=1.2)
-            drawn.setdefault(kind, bar)
-    for number, text in enumerate(read_at):
-        # A sequence is one token longer than the step between cuts: two rows show the overlap.
-        low = 0.95 if number % 2 == 0 else 0.1
-        span = [(number * seq_length, seq_length + 1)]
-        axes.broken_barh(span, (low, 0.7), color=ACCENT, alpha=0.3, ec=ACCENT)
-        axes.text(
-            (number + 0.5) * seq_length, low + 0.35, text, ha="center", va="center", fontsize=8
-        )
-        axes.axvline(number * seq_length, color=REFERENCE, ls="--", lw=1)
-    axes.axvline(end - 1, color=REFERENCE, ls="--", lw=1)
-    figure.legend(drawn.values(), drawn, loc="outside upper center", ncols=len(drawn), fontsize=9)
+    _stream(axes, lengths, domains, colours, shown * seq_length + 1)
+    for number, position in enumerate(order.training_positions()[:shown]):
+        step, row = divmod(position, data.batch_size)
+        label = f"step {step}, row {row}" if step < data.total_steps else "not read"
+        _sequence(axes, number, seq_length, label)
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), fontsize=9)
     axes.set_yticks([2.6, 0.875], ["documents,\nend to end", "sequences"])
-    axes.set(xlabel="tokens of the shuffled stream", xlim=(-2, end + 2), ylim=(0, 3.2))
+    limits = {"xlim": (-2, shown * seq_length + 3), "ylim": (0, 3.2)}
+    axes.set(xlabel="tokens of the shuffled stream", **limits)
     axes.grid(visible=False)
     return figure
+
+
+def _stream(
+    axes: Axes, lengths: np.ndarray, domains: np.ndarray, colours: Mapping[str, str], end: int
+) -> None:
+    """A bar for each document up to token `end`, each domain named once for the legend."""
+    named = set()
+    for start, length, domain in zip(np.cumsum([0, *lengths]), lengths, domains, strict=False):
+        if start < end:
+            span = [(start, min(length, end - start))]
+            label = None if domain in named else domain
+            named.add(domain)
+            bar = {"color": colours[domain], "ec": "white", "lw": 1.2, "label": label}
+            axes.broken_barh(span, (2.2, 0.8), **bar)
+    axes.axvline(end - 1, color=REFERENCE, ls="--", lw=1)
+
+
+def _sequence(axes: Axes, number: int, length: int, label: str) -> None:
+    """A sequence is one token longer than the step between cuts: two rows show the overlap."""
+    low = 0.95 if number % 2 == 0 else 0.1
+    axes.broken_barh(
+        [(number * length, length + 1)], (low, 0.7), color=ACCENT, alpha=0.3, ec=ACCENT
+    )
+    centred = {"ha": "center", "va": "center", "fontsize": 8}
+    axes.text((number + 0.5) * length, low + 0.35, label, **centred)
+    axes.axvline(number * length, color=REFERENCE, ls="--", lw=1)

@@ -31,7 +31,7 @@ def domain_counts(pieces: pd.DataFrame, total_steps: int, parts: int = 10) -> pd
 
 
 def domain_shares(counts: pd.DataFrame, total_steps: int) -> pd.DataFrame:
-    """`domain_counts` as shares of each part's documents, for `figures.over_training`.
+    """`domain_counts` as shares of each part's documents, for `plots.trajectories`.
 
     Returns:
         Columns step (the middle of the part), domain, value, low and high (Wilson's 95% interval).
@@ -40,10 +40,8 @@ def domain_shares(counts: pd.DataFrame, total_steps: int) -> pd.DataFrame:
     middle = (counts.index.to_numpy() + 0.5) * total_steps / len(counts)
     lines = []
     for domain in counts:
-        k = counts[domain].to_numpy()
-        low, high = stats.wilson_interval(k, n)
-        line = {"step": middle, "domain": domain, "value": k / n, "low": low, "high": high}
-        lines.append(pd.DataFrame(line))
+        line = pd.DataFrame({"step": middle, "domain": domain})
+        lines.append(stats.with_wilson_interval(line, counts[domain], n))
     return pd.concat(lines, ignore_index=True)
 
 
@@ -90,27 +88,6 @@ def homogeneity(counts: pd.DataFrame) -> Homogeneity:
     return Homogeneity(test.statistic, test.dof, test.pvalue, v, by_chance, *where)
 
 
-def mix_in_words(counts: pd.DataFrame) -> str:
-    """The test of `domain_counts` in tenths of training, whose order is known to be a shuffle.
-
-    A small p must come now and then; one that no shuffle gives is told as the fault that it is.
-    """
-    found = homogeneity(counts)
-    verdict = "No change of the mix is seen."
-    if found.p_value < 0.05:
-        verdict = "One shuffle in twenty gives a p below .05; this order is a shuffle."
-    if found.p_value < 1e-4:
-        verdict = "**No shuffle gives such a p: the order or the counting is at fault.**"
-    return (
-        f"**Test.** If the mix does not change, χ² is about its degrees of freedom. Here χ² = "
-        f"{found.chi_squared:.1f} on {found.dof} degrees of freedom (p = {found.p_value:.2g}). {verdict} "
-        f"**Effect size.** Cramér's V is {found.cramer_v:.3f}, on a scale from 0 (the same mix everywhere) "
-        f"to 1; a random order of this many documents gives about {found.by_chance:.3f}. The largest "
-        f"departure of any domain in any tenth is {100 * found.gap:.1f} percentage points "
-        f"({found.gap_column}, tenth {found.gap_row + 1})."
-    )
-
-
 def read_before(pieces: pd.DataFrame, total_steps: int, parts: int = 50) -> pd.DataFrame:
     """The share of documents read in each part of training whose text was read before.
 
@@ -119,9 +96,6 @@ def read_before(pieces: pd.DataFrame, total_steps: int, parts: int = 50) -> pd.D
     """
     begun = pieces[pieces["begins"]]
     part = begun["step"] * parts // total_steps
-    again = (begun["earlier"] > 0).groupby(part).agg(["sum", "size", "mean"])
-    low, high = stats.wilson_interval(again["sum"], again["size"])
-    middle = (again.index.to_numpy() + 0.5) * total_steps / parts
-    return pd.DataFrame(
-        {"step": middle, "value": again["mean"].to_numpy(), "low": low, "high": high}
-    )
+    again = (begun["earlier"] > 0).groupby(part).agg(["sum", "size"])
+    middle = pd.DataFrame({"step": (again.index.to_numpy() + 0.5) * total_steps / parts})
+    return stats.with_wilson_interval(middle, again["sum"], again["size"])

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import os
-import re
 import sys
 from dataclasses import dataclass, field
 
-from pythia_utils.base.errors import UsageError
+from pythia_utils.base.units import parse_duration, parse_size
 
 TIMEOUT = 3600.0  # seconds a cell of a notebook
 COLD = "PYTHIA_COLD_KERNELS"  # set to 1: cold kernels, as with --cold
-_UNITS = {"": 1, "b": 1, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
-_UNITS |= {f"{unit}b": size for unit, size in _UNITS.items() if unit not in ("", "b")}
-_UNITS |= {"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
-_SECONDS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 
 def _warm_by_default() -> bool:
@@ -47,21 +41,8 @@ class KernelOptions:
         Raises:
             UsageError: not such a text.
         """
-        seconds = TIMEOUT if timeout is None else _quantity("--timeout", timeout, _SECONDS)
-        held = None if memory_limit is None else _quantity("--memory-limit", memory_limit, _UNITS)
-        return cls(
-            warm=_warm_by_default() and not cold,
-            timeout=None if seconds == math.inf else seconds,
-            memory_limit=sys.maxsize if held == math.inf else held and int(held),
-        )
-
-
-def _quantity(option: str, text: str, units: dict[str, float]) -> float:
-    """A number and a unit; `none` is infinite."""
-    if text.strip().lower() == "none":
-        return math.inf
-    match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([a-z]*)\s*", text.lower())
-    if match is None or match[2] not in units or float(match[1]) == 0:
-        example = "90, 15m, 2h" if units is _SECONDS else "800MB, 4GB, 4GiB"
-        raise UsageError(f"{option} {text!r}: expected a number and a unit, as {example}, or none")
-    return float(match[1]) * units[match[2]]
+        seconds = TIMEOUT if timeout is None else parse_duration(timeout, "--timeout")
+        held = None
+        if memory_limit is not None:
+            held = parse_size(memory_limit, "--memory-limit") or sys.maxsize
+        return cls(_warm_by_default() and not cold, seconds, held)

@@ -16,6 +16,10 @@ TREE_EVERY = 5  # looks; children with sessions of their own are dearer to find
 SHARE = 0.9  # of the machine's memory, that a kernel may hold where no limit is given
 
 
+class Stopped(Exception):
+    """No kernel may be started any more: the run was interrupted."""
+
+
 class KernelWatch:
     """Looks at a kernel's processes until `close`. A kernel leads a session of its own.
 
@@ -32,7 +36,7 @@ class KernelWatch:
         self._seen: set[psutil.Process] = set()
         self._lock = threading.RLock()
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._look_again, name="pythia-watch", daemon=True)
+        self._thread = threading.Thread(target=self._look_again, name="kernel-watch", daemon=True)
         with suppress(psutil.NoSuchProcess):
             self._seen.add(psutil.Process(pid))
         self._thread.start()
@@ -98,6 +102,42 @@ class KernelWatch:
         self._closing.set()
         self._thread.join()
         return self.kill()
+
+
+class LiveKernels:
+    """The watches of the kernels that run now, so that all can be stopped at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._watches: set[KernelWatch] = set()
+        self.stopped = False
+
+    def check(self) -> None:
+        """Raise Stopped if no kernel may be started any more."""
+        if self.stopped:
+            raise Stopped
+
+    def add(self, watch: KernelWatch) -> None:
+        """Note a kernel that has started."""
+        with self._lock:
+            self._watches.add(watch)
+            late = self.stopped
+        if late:  # it was being started while the others were killed
+            watch.kill()
+
+    def discard(self, watch: KernelWatch) -> None:
+        """Forget a kernel that has ended."""
+        with self._lock:
+            self._watches.discard(watch)
+
+    def stop(self) -> int:
+        """Kill all kernels and their children, and let no other start. Returns how many."""
+        with self._lock:
+            self.stopped = True
+            watches = list(self._watches)
+        for watch in watches:
+            watch.kill()
+        return len(watches)
 
 
 def _lives(process: psutil.Process) -> bool:

@@ -11,6 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+from pythia_utils.base.http import FetchError, PassingError
+from pythia_utils.suites.hub import hugging_face
+
 _TIMEOUT = 5.0  # seconds; without an answer the cache tells
 _AT_A_TIME = 16
 
@@ -22,10 +25,8 @@ def current_commits(repo_ids: Iterable[str]) -> dict[tuple[str, str], str]:
         Nothing of a repository about which the Hub does not answer; nothing at all where
         HF_HUB_OFFLINE is set.
     """
-    from huggingface_hub import constants
-
     repo_ids = sorted(set(repo_ids))
-    if constants.is_offline_mode() or not repo_ids:
+    if not repo_ids or hugging_face.is_offline():
         return {}
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
         answers = pool.map(_ask, repo_ids)
@@ -37,17 +38,8 @@ def current_commits(repo_ids: Iterable[str]) -> dict[tuple[str, str], str]:
 
 
 def _ask(repo_id: str) -> dict[str, str]:
-    from huggingface_hub import constants
-    from huggingface_hub.errors import HTTPError
-    from huggingface_hub.utils import build_hf_headers, get_session
-
-    url = f"{constants.ENDPOINT}/api/models/{repo_id}/refs"
-    # The cache is asked next, and what is missing there tells of it when it is fetched.
-    with suppress(HTTPError, OSError, ValueError, KeyError, TypeError):
-        response = get_session().get(url, headers=build_hf_headers(), timeout=_TIMEOUT)
-        response.raise_for_status()
-        refs = response.json()
-        return {ref["name"]: ref["targetCommit"] for ref in refs["tags"] + refs["branches"]}
+    with suppress(FetchError, PassingError, OSError):  # what is wrong is told when it is fetched
+        return hugging_face.revisions(repo_id, _TIMEOUT)
     return {}
 
 
@@ -69,8 +61,5 @@ def forget_other(repo_id: str, revision: str, commit: str) -> None:
 
 
 def _ref(repo_id: str, revision: str) -> Path:
-    from huggingface_hub import constants
-    from huggingface_hub.file_download import repo_folder_name
-
-    folder = repo_folder_name(repo_id=repo_id, repo_type="model")
-    return Path(constants.HF_HUB_CACHE) / folder / "refs" / revision
+    folder = hugging_face.cache_folder() / hugging_face.repo_folder(repo_id)
+    return folder / "refs" / revision

@@ -166,7 +166,7 @@ def test_sentences_follow_the_numbers():
     same = acquisition.agreements(pd.DataFrame([order] * 3, index=names))
     text = acquisition_text.agreement_in_words(same, "sizes")
     assert "Across 3 sizes the orders of 8 phenomena agree" in text
-    assert "p < .001" in text
+    assert "p < 0.001" in text
     opposite = acquisition.agreements(pd.DataFrame([order, -order, order], index=names))
     assert "do not agree" in acquisition_text.agreement_in_words(opposite, "sizes")
     related = pd.DataFrame(

@@ -11,8 +11,8 @@ from pythia_utils.analysis import stats as statistics
 from pythia_utils.analysis.grammar import controls
 from pythia_utils.analysis.grammar import distractors as grammar_distractors
 from pythia_utils.evaluation import sets
-from pythia_utils.evaluation.pair_files import MinimalPair
 from pythia_utils.nano.lexicon import COMMON
+from pythia_utils.nano.minimal_pair import MinimalPair
 from pythia_utils.training_data.corpus import open_corpus
 
 
@@ -94,7 +94,13 @@ def test_accuracy_of_a_paradigm_has_wilsons_interval():
     assert (row.low, row.high) == pytest.approx(statistics.wilson_interval(30, 40))
     assert (row.value, row.n, row.paradigms) == (0.75, 40, 1)
     assert np.isnan(row.wide_low)
-    assert row.margin == pytest.approx(0.5)
+
+
+def test_a_mean_margin_has_the_error_of_a_mean_over_pairs():
+    scores = scored([1] * 30 + [0] * 10)
+    (row,) = controls.margins(scores).itertuples()
+    assert (row.phenomenon, row.value, row.n) == ("p", 0.5, 40)
+    assert row.stderr == pytest.approx(scores["margin"].std() / 40**0.5)
 
 
 def test_phenomenon_is_the_mean_of_its_paradigms_whatever_their_sizes():
@@ -153,10 +159,16 @@ def test_differences_are_good_minus_bad_and_twins_share_a_number():
 
 def test_frequency_is_unknown_without_counts():
     table = controls.controls(controlled(None))
-    assert table[["unigram", "frequency"]].isna().all(axis=None)
-    assert list(table["phenomenon"]) == ["p", "all"]
-    assert list(table["matched"]) == [1, 1]
-    assert list(table["matched_n"]) == [1, 1]
+    assert list(table["phenomenon"].unique()) == ["p", "all"]
+    unknown = table[table["metric"].isin(["accuracy_of_frequencies", "frequency_correlation"])]
+    assert unknown["value"].isna().all()
+    assert not unknown["n"].any()
+    equal = metric(table, "accuracy_equal_length")
+    assert (list(equal["value"]), list(equal["n"])) == ([1, 1], [1, 1])
+
+
+def metric(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    return table[table["metric"] == name]
 
 
 def test_a_model_of_frequencies_alone_is_found_out():
@@ -165,30 +177,30 @@ def test_a_model_of_frequencies_alone_is_found_out():
     scores = scored(rng.random(400) < 0.5).assign(twin=range(400), length_difference=0)
     difference = np.where(scores["correct"], 1, -1) * rng.random(400)
     table = controls.controls(scores.assign(frequency_difference=difference))
-    for row in table.itertuples():
-        assert row.unigram == scores["correct"].mean()
-        assert row.frequency > 0.8
-        assert np.isnan(row.length)
+    assert (metric(table, "accuracy_of_frequencies")["value"] == scores["correct"].mean()).all()
+    assert (metric(table, "frequency_correlation")["value"] > 0.8).all()
+    assert metric(table, "length_correlation")["value"].isna().all()
 
 
 def test_a_model_of_grammar_alone_is_cleared():
     rng = np.random.default_rng(5)
     scores = scored(rng.random(400) < 0.8).assign(twin=range(400), length_difference=0)
     table = controls.controls(scores.assign(frequency_difference=rng.normal(size=400)))
-    assert (table["frequency_low"] < 0).all()
-    assert (table["frequency_high"] > 0).all()
+    found = metric(table, "frequency_correlation")
+    assert (found["low"] < 0).all()
+    assert (found["high"] > 0).all()
 
 
 def test_a_unigram_tie_counts_half():
     scores = scored([1, 1]).assign(twin=[0, 1], length_difference=0, frequency_difference=[0, 2])
-    assert list(controls.controls(scores)["unigram"]) == [0.75, 0.75]
+    table = controls.controls(scores)
+    assert list(metric(table, "accuracy_of_frequencies")["value"]) == [0.75, 0.75]
 
 
 def test_records_leave_out_what_is_unknown():
-    table = controls.controls(controlled(None))
-    assert controls.as_records(table, "frequency_correlation", "frequency") == []
-    rows = controls.as_records(table, "matched_accuracy", "matched")
-    assert [(row["subset"], row["value"], row["n"]) for row in rows] == [("p", 1, 1), ("all", 1, 1)]
+    rows = controls.as_records(controls.controls(controlled(None)))
+    expected = [("accuracy_equal_length", name, 1, 1) for name in ("p", "all")]
+    assert [(r["metric"], r["subset"], r["value"], r["n"]) for r in rows] == expected
     (own,) = controls.as_records(controls.accuracy(scored([1, 0])), "accuracy")
     assert (own["metric"], own["subset"], own["value"], own["n"]) == ("accuracy", "p", 0.5, 2)
     assert own["stderr"] == pytest.approx(0.5 / 2**0.5)
@@ -216,7 +228,8 @@ def test_word_frequencies_score_half_on_nano(home):
     scores = controls.with_controls(
         scores, pairs, tokenizer, controls.token_counts("pico-7k", 50_000)
     )
-    assert (controls.controls(scores)["unigram"] == 0.5).all()
+    found = metric(controls.controls(scores), "accuracy_of_frequencies")
+    assert (found["value"] == 0.5).all()
     assert (scores.groupby("twin").size() == 2).all()
 
 

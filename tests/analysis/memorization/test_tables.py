@@ -65,21 +65,6 @@ def test_gains_are_what_the_control_loses_more():
     assert found["number"].tolist() == [2, 2]
 
 
-def test_the_last_step_is_each_models_own_and_the_largest_is_standard():
-    frame = records(
-        share("pico-7k", 8, "all", 0, 9),
-        share("pico-7k", 16, "all", 0, 9),
-        share("pico-14k", 8, "all", 0, 9),
-        share("pico-57k-deduped", 8, "all", 0, 9),
-    )
-    assert tables.final(frame)[["model", "step"]].to_numpy().tolist() == [
-        ["pico-7k", 16],
-        ["pico-14k", 8],
-        ["pico-57k-deduped", 8],
-    ]
-    assert tables.largest(frame) == "pico-14k"
-
-
 def test_counts_are_whole_again():
     frame = records(share("pico-7k", 0, "block-1", 7, 41), share("pico-7k", 0, "block-0", 1, 3))
     assert tables.counts(frame, "block").to_numpy().tolist() == [[0, 1, 3], [1, 7, 41]]
@@ -191,3 +176,17 @@ def test_published_counts_are_those_of_the_data_card():
     assert standard["memorized"].is_monotonic_increasing
     for name, row in found[found["variant"] == "deduped"].iterrows():
         assert row["memorized"] < found.loc[name.removesuffix("-deduped"), "memorized"]
+
+
+def test_variants_of_one_size_are_compared_at_the_last_step():
+    frame = records(
+        share("pico-7k", 8, "all", 5, 9),
+        share("pico-7k", 16, "all", 9, 9),
+        share("pico-7k-deduped", 16, "all", 3, 9),
+        share("pico-14k", 16, "all", 1, 9),
+    )
+    (row,) = tables.variants(frame).to_dict("records")
+    assert (row["size"], row["step"]) == ("7k", 16)
+    assert (row["deduplicated"], row["standard"]) == ("3 of 9", "9 of 9")
+    assert row["difference"] == pytest.approx(6 / 9)
+    assert row["low"] < 6 / 9 < row["high"]

@@ -8,13 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pythia_utils.analysis.training_data import batches
+from pythia_utils.analysis.training_data import batches, text
 from pythia_utils.analysis.training_data.mix import (
     DOMAINS,
     domain_counts,
     domain_shares,
     homogeneity,
-    mix_in_words,
     read_before,
     tokens_by_domain,
 )
@@ -137,9 +136,9 @@ def test_homogeneity_of_known_tables():
 def test_a_mix_in_words_excuses_what_a_shuffle_gives_and_nothing_else():
     tables = {"No change": [52, 48], "One shuffle in twenty": [60, 40], "at fault": [90, 10]}
     for verdict, a in tables.items():
-        text = mix_in_words(pd.DataFrame({"a": a, "b": a[::-1]}))
-        assert [other for other in tables if other in text] == [verdict]
-    assert "40.0 percentage points (a, tenth 1)" in text
+        told = text.mix(pd.DataFrame({"a": a, "b": a[::-1]}))
+        assert [other for other in tables if other in told] == [verdict]
+    assert "40.0 percentage points (a, tenth 1)" in told
 
 
 def test_repeats_of_the_deduplicated_run_are_as_many_as_expected(home):

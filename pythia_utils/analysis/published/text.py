@@ -1,0 +1,100 @@
+"""The computed sentences of the page on the suite's published results."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from pythia_utils.analysis.published.comparisons import falls
+from pythia_utils.analysis.words import interval, listed
+
+
+def last_word(lambada: pd.DataFrame) -> str:
+    """When standard models learn LAMBADA, how the smallest and the largest end, and which get worse.
+
+    Args:
+        lambada: the task's accuracies of the standard models.
+    """
+    best, worst = (lambada.groupby("step")["value"].agg(which) for which in ("max", "min"))
+    ends = lambada[lambada["step"] == lambada["step"].max()].iloc[[0, -1]]
+    small, large = (f"{row.model} {row.value:.3f} ± {row.stderr:.3f}" for row in ends.itertuples())
+    fallen = [
+        f"{r.model} by {r.fall:.3f} since step {r.step:,}" for r in falls(lambada).itertuples()
+    ]
+    return (
+        f"Up to step {best.index[best < 0.01].max():,} no standard model has one answer in a hundred right; "
+        f"from step {worst.index[worst > 0.01].min():,} on all have. At the end: {small}; {large}. Models that "
+        f"end more than three standard errors below their best: {'; '.join(fallen) or 'none'}."
+    )
+
+
+def same_answer(wsc: pd.DataFrame) -> str:
+    """How many final models share one score on WSC."""
+    modal = wsc["value"].mode()[0]
+    return (
+        f"A caution about **WSC**: it has {wsc['n'].iloc[0]} items, and {(wsc['value'] == modal).sum()} of the "
+        f"{len(wsc)} final models score exactly {modal:.3f}. A score that so different models share is what "
+        "giving the same answer each time would earn. It says nothing of skill."
+    )
+
+
+def grammar(phenomena: pd.DataFrame) -> str:
+    """BLiMP's mean at both ends, and the phenomena that fall or lie below chance.
+
+    Args:
+        phenomena: of `summary.blimp`, both variants.
+    """
+    standard = phenomena[phenomena["variant"] == "standard"]
+    means = standard.pivot_table(index="subset", columns="step", values="value")
+    first, last = means.columns[[0, -1]]
+    fallen = means.index[means[last] < means[first]]
+    below = phenomena[phenomena["high"] < 0.5]["subset"].value_counts()
+    lowest = [f"{name} ({count})" for name, count in below.items()]
+    return (
+        f"Mean over phenomena and standard models: {means[first].mean():.3f} at step {first:,}, "
+        f"{means[last].mean():.3f} at the end. Phenomena whose mean ends lower than it began: "
+        f"{listed(fallen)}. Phenomena that some model has below chance, interval and all, and at how many of "
+        f"{len(phenomena) // len(means)} checkpoints: {listed(lowest)}."
+    )
+
+
+def deduplication(effect: pd.DataFrame) -> str:
+    """Which tasks' effects of a variant exclude zero, of `comparisons.variant_effect`."""
+    clear = effect[(effect["low"] > 0) | (effect["high"] < 0)]
+    names = "; ".join(
+        f"{row['task']} ({interval(row, digits='+.3f')})" for _, row in clear.iterrows()
+    )
+    return (
+        f"Intervals that exclude zero: {names or 'none'}, of {len(effect)}. They cover test items, not "
+        "training runs: with one run of each kind, a difference of this size may be the run's and not the "
+        "data's."
+    )
+
+
+def alike(apart: pd.DataFrame, expected: tuple[float, float], size: str) -> str:
+    """Until when the two variants of one size are as near as one model, and how far apart the others are.
+
+    Args:
+        apart: of `comparisons.variant_distances`.
+        expected: of `comparisons.distance_range`.
+        size: the odd one.
+    """
+    odd = apart[apart["size"] == size].set_index("step")["distance"]
+    rest = apart[apart["size"] != size]["distance"]
+    same = odd.index[odd < 0.1].max()
+    until, after = odd.loc[:same].max(), odd.loc[same + 1 :]
+    return (
+        f"v1's {size} is another thing. Up to step {same:,} its variants are at most {until:.2f} apart, as "
+        f"much as numerical noise makes of one set of weights. Later {after.min():.2f} to {after.max():.2f}; "
+        f"the band begins at {expected[0]:.2f}. The other seven sizes have {rest.mean():.2f} on average, and "
+        f"{rest.min():.2f} at least."
+    )
+
+
+def versions(distances: pd.DataFrame, expected: tuple[float, float]) -> str:
+    """Which pairs of v0 and v1 are further apart than chance, of `comparisons.version_distances`."""
+    far = distances[distances["distance"] > expected[1]]["model"]
+    return (
+        f"Pairs above the band: {', '.join(far) or 'none'}, of {len(distances)}. There, training again with "
+        "other software and settings changed more than other test items would. A difference of that size "
+        "between two models is no evidence of what sets them apart."
+    )

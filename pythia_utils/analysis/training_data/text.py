@@ -1,0 +1,63 @@
+"""The computed sentences of the chapter on training data: every number comes from the order or a simulation."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from pythia_utils.analysis.training_data.mix import homogeneity
+from pythia_utils.analysis.training_data.tables import second_epoch
+from pythia_utils.analysis.words import p_value
+from pythia_utils.training_data import repeats
+
+
+def packing(pieces: pd.DataFrame, suite: str) -> str:
+    """How many sequences are cut from several documents, and documents into several pieces.
+
+    Args:
+        pieces: of `pieces.readings` for the suite's standard models.
+        suite: its name.
+    """
+    sequences = pieces.groupby(["step", "row"])
+    several = (sequences.size() > 1).mean()
+    begins_late = (sequences["offset"].first() > 0).mean()
+    cut = (pieces.groupby("entry").size() > 1).mean()
+    return (
+        f"Of {suite}'s {len(sequences):,} standard sequences, {several:.0%} hold pieces of more than one "
+        f"document, and {begins_late:.0%} begin in the middle of one. Of the documents, {cut:.0%} are read in "
+        "several pieces."
+    )
+
+
+def mix(counts: pd.DataFrame) -> str:
+    """The test of `domain_counts` in tenths of training, whose order is known to be a shuffle.
+
+    A small p must come now and then; one that no shuffle gives is told as the fault that it is.
+    """
+    found = homogeneity(counts)
+    verdict = "No change of the mix is seen."
+    if found.p_value < 0.05:
+        verdict = "One shuffle in twenty gives a p below .05; this order is a shuffle."
+    if found.p_value < 1e-4:
+        verdict = "**No shuffle gives such a p: the order or the counting is at fault.**"
+    return (
+        f"**Test.** If the mix does not change, χ² is about its degrees of freedom. Here χ² = "
+        f"{found.chi_squared:.1f} on {found.dof} degrees of freedom ({p_value(found.p_value)}). {verdict} "
+        f"**Effect size.** Cramér's V is {found.cramer_v:.3f}, on a scale from 0 (the same mix everywhere) "
+        f"to 1; a random order of this many documents gives about {found.by_chance:.3f}. The largest "
+        f"departure of any domain in any tenth is {100 * found.gap:.1f} percentage points "
+        f"({found.gap_column}, tenth {found.gap_row + 1})."
+    )
+
+
+def simulation(simulated: repeats.Repeats, run: repeats.Run) -> str:
+    """When repeats begin in a simulated run, and how often its documents were read in the end."""
+    never, once, twice = simulated.shares
+    boundary = second_epoch(run)
+    at = simulated.again[: round(boundary)].sum() / simulated.again.sum()
+    expected = ", ".join(f"{share:.1%}" for share in repeats.expected_shares(run)[::-1])
+    return (
+        f"In the simulation, step {simulated.first_repeat} is the first to read a document again. By the end, "
+        f"{twice:.1%} of the documents were read twice, {once:.1%} once and {never:.1%} never (expected: "
+        f"{expected}). Of all repeats, {at:.0%} come before step {boundary:,.0f}, where the second epoch was "
+        "assumed to begin."
+    )

@@ -1,0 +1,25 @@
+"""Numbers in sentences: one way to write an interval, a p-value and a list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+
+def interval(row: Mapping[str, float], value: str = "value", digits: str = ".2f") -> str:
+    """A value with its ends, `0.83 [0.72, 0.91]`, of a row with columns low and high."""
+    return f"{row[value]:{digits}} [{row['low']:{digits}}, {row['high']:{digits}}]"
+
+
+def p_value(p: float) -> str:
+    """`p = 0.023`, or `p < 0.001`."""
+    return f"p = {p:.2g}" if p >= 0.001 else "p < 0.001"
+
+
+def readable(name: str) -> str:
+    """A name of the code as words: `filler_gap` is `filler gap`."""
+    return str(name).replace("_", " ").replace("subject verb", "subject-verb")
+
+
+def listed(names: Iterable[str], none: str = "none") -> str:
+    """Names of the code as a list in a sentence, each once; `none` if there are none."""
+    return ", ".join(dict.fromkeys(map(readable, names))) or none

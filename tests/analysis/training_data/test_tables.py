@@ -1,0 +1,60 @@
+"""Tables and sentences on repeats and on what checkpoints saw, against counts made by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pythia_utils.analysis.training_data import tables, text
+from pythia_utils.training_data.repeats import DEDUPED_PILE, Repeats, Run
+
+# Four documents in 4,000 steps; a second epoch would begin at step 2,500.
+RUN = Run(documents=4, tokens=5000, steps=4000, batch_size=1, seq_length=2)
+
+
+def made_up() -> Repeats:
+    first, again = np.zeros((2, RUN.steps), np.int64)
+    first[[0, 1500, 2500]] = 1
+    again[[1200, 1700, 3000]] = 1
+    return Repeats(np.array([1, 0, 3]), first, again)
+
+
+def test_checkpoint_n_has_seen_batches_up_to_n_minus_1():
+    rows = tables.batches_seen({"pythia-70m": [0, 512]}).to_numpy().tolist()
+    assert rows[0] == ["pythia-70m step0", "none", "0", "0"]
+    assert rows[1][1:] == ["0 to 511", f"{512 * 1024:,}", f"{512 * 1024 * 2048:,}"]
+
+
+def test_shares_of_a_batch_have_wilsons_interval():
+    records = pd.DataFrame({"value": [0.25], "n": pd.array([8], "Int64")})
+    (row,) = tables.batch_shares(records).itertuples()
+    assert row.value == 0.25
+    assert (row.low, row.high) == pytest.approx((0.0715, 0.5907), abs=1e-4)
+
+
+def test_the_second_epoch_would_begin_where_all_tokens_are_read():
+    assert tables.second_epoch(RUN) == 2500
+    assert tables.second_epoch(DEDUPED_PILE) == pytest.approx(98_786, abs=1)
+
+
+def test_simulated_and_assumed_shares_are_side_by_side():
+    frame = tables.simulated_curves(made_up(), RUN)
+    own = {name: part.set_index("step")["value"] for name, part in frame.groupby("run")}
+    assert own[tables.SIMULATED].loc[[500, 1500]].tolist() == [0, pytest.approx(2 / 3)]
+    assert list(own[tables.ASSUMED].items()) == [(0, 0), (2500, 0), (2500, 1), (4000, 1)]
+
+
+def test_the_simulation_in_words():
+    told = text.simulation(made_up(), RUN)
+    assert "step 1200 is the first to read a document again" in told
+    assert "75.0% of the documents were read twice, 0.0% once and 25.0% never" in told
+    assert "67% come before step 2,500" in told
+
+
+def test_packing_in_words():
+    """Two sequences: one holds an end and a beginning, the other goes on with the same copy."""
+    rows = [(0, 0, 0, 5), (0, 0, 1, 0), (0, 1, 1, 3)]
+    pieces = pd.DataFrame(rows, columns=["step", "row", "entry", "offset"])
+    told = text.packing(pieces, "pico")
+    assert "pico's 2 standard sequences, 50% hold pieces of more than one document" in told
+    assert "100% begin in the middle of one" in told
+    assert "50% are read in several pieces" in told
