@@ -335,7 +335,7 @@ def _records(evaluations: list[Evaluation], same: Mapping[str, tuple]) -> pd.Dat
     sizes = _sizes(evaluations)
     rows = []
     for each in evaluations:
-        common = identity(each.checkpoint, EXPERIMENT.format(shots=each.shots))
+        common = identity(each.checkpoint, EXPERIMENT.format(shots=each.shots), "published")
         common |= {"same_as": "; ".join(same[each.file])}
         rows += [common | row for row in _measured(each.results, sizes)]
     frame = pd.DataFrame(rows, columns=[*COLUMNS, "same_as"]).astype({"n": "Int64"})

@@ -206,7 +206,9 @@ def test_records_for_users(grid, pico_home, tmp_path):
     known = expected["step"].between(1, 2)
     assert 0 < known.sum() < len(expected)
     pd.testing.assert_frame_equal(
-        pd.read_csv(io.StringIO(out)), expected[known].reset_index(drop=True), check_dtype=False
+        pd.read_csv(io.StringIO(out), keep_default_na=False),
+        expected[known].reset_index(drop=True),
+        check_dtype=False,
     )
     for wrong, message in (
         (("--experiment", "mesure"), "nearest: measure"),
