@@ -11,7 +11,7 @@ import json
 import os
 import platform
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -134,3 +134,20 @@ def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes, in hex."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def tree_digest(path: Path, digest: Callable[[Path], str] = file_digest) -> str:
+    """SHA-256 of a file, or of a folder: of the names and the digests of all files below it.
+
+    Args:
+        path: of the file or folder.
+        digest: SHA-256 of a file, from one that remembers, say.
+
+    Raises:
+        OSError: one of them cannot be read.
+    """
+    if not path.is_dir():
+        return digest(path)
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    lines = [f"{file.relative_to(path).as_posix()} {digest(file)}" for file in files]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

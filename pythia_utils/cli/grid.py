@@ -265,7 +265,7 @@ def records_command(experiment, suite, form, steps, output) -> None:
     form = form or ("parquet" if output and output.suffix == ".parquet" else "csv")
     if form == "parquet" and output is None and sys.stdout.isatty():
         raise UsageError("--format parquet is not for a screen; expected --output FILE")
-    frame = records.read(experiment, suite, records.runs_dir(config.root))
+    frame = records.read_all(experiment, suite, records.runs_dir(config.root))
     if steps:
         known = sorted(frame["step"].unique().tolist())
         frame = frame[frame["step"].isin(steps.among(known, f"the records of {experiment}"))]

@@ -24,7 +24,7 @@ from pythia_utils.engine.kernels.watch import Stopped
 from pythia_utils.grid import records
 from pythia_utils.grid.cells import Cell
 from pythia_utils.grid.ledger import Outcome
-from pythia_utils.suites.checkpoints import resolved
+from pythia_utils.suites.checkpoints import renew, resolved
 
 if TYPE_CHECKING:
     from pythia_utils.engine.kernels.execute import Execution
@@ -64,6 +64,8 @@ def run_cell(
     started = time.monotonic()
     try:
         with _at_hand(cell, source) as here, gpus.own().lent(here) as devices:
+            if here.checkpoint is not None:
+                renew(here.checkpoint, here.commit)
             parts = here.parts()
             environment = _environment(here, threads) | devices
             done = kernels.run(here.notebook, here.parameters, here.root, environment, options)
@@ -129,7 +131,7 @@ def _outcome(cell: Cell, done: Execution, parts: dict, seconds: float) -> Outcom
     outcome = replace(outcome, notebook_bytes=len(notebook))
     if done.error:
         return replace(outcome, files={FAILED: notebook})
-    frame = records.from_notebook(done.notebook)
+    frame = records.from_notebook(done.notebook, cell.explicit)
     if frame is None:
         return replace(outcome, files={NOTEBOOK: notebook})
     table = records.to_bytes(frame)

@@ -8,25 +8,25 @@ small. Pairs of one's own come from a file.
 
 from __future__ import annotations
 
-import csv
-import functools
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pythia_utils.base.errors import UsageError, unknown
+from pythia_utils.base.files import tree_digest
 from pythia_utils.base.http import FetchError
+from pythia_utils.evaluation.blimp import blimp_paradigms
 from pythia_utils.evaluation.pair_files import ARCHIVES, FORMATS, pairs_of_rows, read_pairs
 from pythia_utils.nano import grammar as nano_grammar
 from pythia_utils.nano.minimal_pair import MinimalPair
-from pythia_utils.suites.catalog import data_dir
 from pythia_utils.suites.hub import api, download, hugging_face
 
 BLIMP_REPOSITORY = "nyu-mll/blimp"  # a data set of the Hub: a Parquet file a paradigm
 BLIMP_REVISION = "877fba0801ffb7cbd8c39c1ff314a46f053f6036"
 BLIMP_PAIRS = 1000  # in each paradigm
+_KNOWN = ("nano", "blimp")
 NANO_PAIRS = 200  # of each of nano's phenomena, if not told otherwise; it can draw more
 
 
@@ -67,11 +67,19 @@ def load_pairs(source: str | Path, n: int | None = None, seed: int = 0) -> list[
     return _drawn(_blimp() if source == "blimp" else _from_path(source), n, seed)
 
 
+def set_name(source: str | Path) -> str:
+    """What records call an evaluation set: `nano`, `blimp`, or a file's name and a digest of its contents."""
+    if source in _KNOWN:
+        return source
+    path = Path(source).expanduser()
+    return f"{path.name} {tree_digest(path)[:8]}"
+
+
 def _from_path(source: str | Path) -> list[MinimalPair]:
     name = str(source)
     if "/" in name or name.endswith((*ARCHIVES, *FORMATS)) or Path(name).expanduser().exists():
         return read_pairs(source)
-    raise unknown("set of minimal pairs", name, ["nano", "blimp"], where="(nor a file's path)")
+    raise unknown("set of minimal pairs", name, _KNOWN, where="(nor a file's path)")
 
 
 def _drawn(pairs: Sequence[MinimalPair], n: int | None, seed: int) -> list[MinimalPair]:
@@ -83,18 +91,6 @@ def _drawn(pairs: Sequence[MinimalPair], n: int | None, seed: int) -> list[Minim
         for name, own in paradigms.items():
             random.Random(f"{name} {seed}").shuffle(own)
     return [pair for own in paradigms.values() for pair in own[:n]]
-
-
-@functools.cache
-def blimp_paradigms() -> Mapping[str, tuple[str, str]]:
-    """BLiMP's 67 paradigms: the phenomenon (of 12) and the field (of 4) of each, as its files say.
-
-    One phenomenon lies in two fields: of the seven paradigms of negative polarity items the files
-    count two as `syntax-semantics`, the others as `semantics`.
-    """
-    lines = (data_dir() / "blimp.csv").read_text(encoding="utf-8").splitlines()
-    rows = csv.DictReader(line for line in lines if not line.startswith("#"))
-    return {row["paradigm"]: (row["phenomenon"], row["field"]) for row in rows}
 
 
 def _blimp() -> list[MinimalPair]:

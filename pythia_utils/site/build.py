@@ -119,8 +119,7 @@ def stage(config: Config, suite: str, status: SuiteStatus) -> list[Page]:
 def _pages(folder: Path, suite: catalog.Suite, config: Config) -> Iterator[Page]:
     for experiment in config.experiments:
         for model in suite.models:
-            for path in sorted((folder / experiment / model).glob("step*[0-9].ipynb")):
-                yield Page(experiment, model, int(path.stem.removeprefix("step")), path)
+            yield from site_pages.pages_below(folder / experiment / model, experiment, model)
 
 
 def _files(

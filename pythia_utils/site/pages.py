@@ -77,18 +77,33 @@ class Page:
         experiment: the experiment's name.
         model: the model's name.
         step: the checkpoint's step.
-        source: `runs/<suite>/<experiment>/<model>/stepNNNNNN.ipynb`.
+        source: `runs/<suite>/<experiment>/<model>/stepNNNNNN.ipynb`, or `stepNNNNNN@PARAMETERS.ipynb`.
+        parameters: those that set it apart, as its name has them; empty for a usual cell.
     """
 
     experiment: str
     model: str
     step: int
     source: Path
+    parameters: str = ""
 
     @property
     def path(self) -> str:
         """Its place among the staged files; the same below the site's folder, as .html."""
         return "cells/" + "/".join(self.source.parts[-4:])
+
+
+_PAGE = re.compile(r"step(?P<step>\d+)(?:@(?P<parameters>.+))?\.ipynb")
+
+
+def pages_below(folder: Path, experiment: str, model: str) -> list[Page]:
+    """The pages of a model's executed notebooks, by step, usual cells before others; failed ones aside."""
+    found = [
+        Page(experiment, model, int(match["step"]), path, match["parameters"] or "")
+        for path in folder.glob("step*.ipynb")
+        if (match := _PAGE.fullmatch(path.name)) and not path.name.endswith(".failed.ipynb")
+    ]
+    return sorted(found, key=lambda page: (page.step, page.parameters))
 
 
 def read_notebook(path: Path) -> dict:
@@ -127,7 +142,8 @@ def cell_page(page: Page, pages: Sequence[Page], config: Config) -> str:
     # Orphans stay out of the sidebar; hundreds of like pages would bury the chapters in the search.
     notebook["metadata"] |= {"orphan": True, "nosearch": True}
     title, rest = _split_title(notebook["cells"], experiment.title)
-    heading = _markdown("page-title", f"# {title}: `{page.model}`, step {page.step}")
+    apart = f", `{page.parameters}`" if page.parameters else ""
+    heading = _markdown("page-title", f"# {title}: `{page.model}`, step {page.step}{apart}")
     links = _markdown("page-navigation", _navigation(page, pages, experiment))
     notebook["cells"] = [heading, links, *rest]
     return _dump(notebook)
@@ -175,8 +191,12 @@ def _dump(notebook: dict) -> str:
 
 
 def _navigation(page: Page, pages: Sequence[Page], experiment: Experiment) -> str:
-    """Links to the chapter, to this model's nearby steps, and to other sizes at this step."""
-    alike = [other for other in pages if other.experiment == page.experiment]
+    """Links to the chapter, to this model's nearby steps, and to other sizes at this step.
+
+    Pages with other parameters are not among them.
+    """
+    key = (page.experiment, page.parameters)
+    alike = [other for other in pages if (other.experiment, other.parameters) == key]
     up = "../../../.."
     back = [f"Chapter: [{experiment.title}]({up}/{chapter_path(experiment)})"]
     back = back if experiment.chapter else []
@@ -189,11 +209,11 @@ def _navigation(page: Page, pages: Sequence[Page], experiment: Experiment) -> st
 
 
 def _step_links(page: Page, alike: list[Page]) -> str:
-    steps = sorted(other.step for other in alike if other.model == page.model)
-    here = steps.index(page.step)
-    links = [f"[← step {step}](step{step:06d}.ipynb)" for step in steps[max(here - 1, 0) : here]]
+    own = sorted((other for other in alike if other.model == page.model), key=lambda o: o.step)
+    here = own.index(page)
+    links = [f"[← step {one.step}]({one.source.name})" for one in own[max(here - 1, 0) : here]]
     links += [f"**step {page.step}**"]
-    links += [f"[step {step} →](step{step:06d}.ipynb)" for step in steps[here + 1 : here + 2]]
+    links += [f"[step {one.step} →]({one.source.name})" for one in own[here + 1 : here + 2]]
     return " · ".join(links)
 
 
@@ -210,4 +230,4 @@ def _model(page: Page) -> catalog.Model:
 def _size_link(other: Page, page: Page) -> str:
     if other.model == page.model:
         return f"**{other.model}**"
-    return f"[{other.model}](../{other.model}/step{other.step:06d}.ipynb)"
+    return f"[{other.model}](../{other.model}/{other.source.name})"

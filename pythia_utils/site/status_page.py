@@ -29,9 +29,10 @@ def status_page(config: Config, suite: str, found: SuiteStatus) -> str:
     due = sum(status.state != "done" for status in statuses)
     parts += [
         f"The grid is that of the profile `{profile}` and suite *{suite}*: each experiment's notebooks "
-        "and its chapter. A run is *stale* if its notebook, its parameters, the code that it imports "
-        "or its checkpoint has changed since. Seconds are wall time; memory is the most that the "
-        "notebook's process and its children held. The same table, now: `pythia status`.",
+        "and its chapter. A run is *stale* if something that it depends on has changed since: its "
+        "notebook, its parameters, code, libraries, files that it reads, its checkpoint. Seconds are "
+        "wall time; memory is the most that the notebook's process and its children held. The same "
+        "table, now: `pythia status`.",
         f"Next run: {cost_text(due, *cost(statuses))}.",
         _totals("experiment", groups | {"**all**": statuses}),
     ]

@@ -6,7 +6,6 @@ Local suites live in `PYTHIA_HOME/suites/<suite>/<model>/step<N>/`, in the layou
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,8 @@ from pythia_utils.suites.errata import (
     CheckpointWarning as CheckpointWarning,  # what `load` warns with
 )
 from pythia_utils.suites.errata import heed_errata
-from pythia_utils.suites.folders import WEIGHTS, checkpoint_path, home, is_available
+from pythia_utils.suites.folders import WEIGHTS, home
+from pythia_utils.suites.identity import require, source_of
 
 if TYPE_CHECKING:
     import torch
@@ -26,20 +26,6 @@ if TYPE_CHECKING:
     from pythia_utils.suites.hub.cache import HubCache
 
 DTYPES = ("float32", "bfloat16", "float16")
-
-
-def checkpoint_digest(checkpoint: Checkpoint, digest: Callable[[Path], str] = file_digest) -> str:
-    """What identifies the weights before they are opened: SHA-256 of our file; `repo@revision`.
-
-    Nothing is asked of the Hub, so that a grid can be planned offline; what was found there says
-    `resolved`.
-
-    Raises:
-        UsageError: a checkpoint of ours that has not been trained.
-    """
-    if checkpoint.model.repo_id is not None:
-        return f"{checkpoint.model.repo_id}@{checkpoint.revision}"
-    return digest(_require(checkpoint) / WEIGHTS)
 
 
 def hub_cache(**options) -> HubCache:
@@ -62,13 +48,13 @@ def resolved(checkpoint: Checkpoint) -> dict:
     """
     model = checkpoint.model
     if model.repo_id is None:
-        files = {WEIGHTS: checkpoint_digest(checkpoint)}
-        return {"source": f"{model.name}@{checkpoint.revision}", "commit": None, "files": files}
+        files = {WEIGHTS: file_digest(require(checkpoint) / WEIGHTS)}
+        return {"source": source_of(checkpoint), "commit": None, "files": files}
     cache = hub_cache()
     commit = cache.commit(model.repo_id, checkpoint.revision)
     entry = cache.journal.read(model.repo_id, commit) if commit else None
     return {
-        "source": checkpoint_digest(checkpoint),
+        "source": source_of(checkpoint),
         "commit": entry and entry.commit,
         "files": entry.files if entry else {},
     }
@@ -88,15 +74,20 @@ def stamp(checkpoint: Checkpoint) -> str:
     return " ".join([found["source"], "commit", commit, "sha256", ",".join(hashes) or "unknown"])
 
 
-def _require(checkpoint: Checkpoint) -> Path:
-    folder = checkpoint_path(checkpoint)
-    if not is_available(checkpoint):
-        model = checkpoint.model
-        raise UsageError(
-            f"{model.name} step {checkpoint.step} is not trained yet ({folder} has no {WEIGHTS}); "
-            f"run: pythia train {model.suite} --models {model.name}"
-        )
-    return folder
+def renew(checkpoint: Checkpoint, commit: str | None) -> None:
+    """See to it that a checkpoint of the Hub is opened at this commit, not at an older one of the cache.
+
+    Args:
+        checkpoint: of any suite; for ours nothing is done.
+        commit: that the Hub tells; None if it is not known: then the cache's is right.
+
+    Raises:
+        OSError: the cache may not be written.
+    """
+    from pythia_utils.suites.hub.commits import forget_other
+
+    if checkpoint.model.repo_id is not None and commit is not None:
+        forget_other(checkpoint.model.repo_id, checkpoint.revision, commit)
 
 
 def checkpoint_folder(checkpoint: Checkpoint, cache: HubCache | None = None) -> Path:
@@ -108,7 +99,7 @@ def checkpoint_folder(checkpoint: Checkpoint, cache: HubCache | None = None) -> 
     """
     model = checkpoint.model
     if model.repo_id is None:
-        return _require(checkpoint)
+        return require(checkpoint)
     return (cache or hub_cache()).open(model.repo_id, checkpoint.revision).folder
 
 
@@ -194,9 +185,7 @@ def load(
     check_placement(device, dtype)
     folder = checkpoint_folder(checkpoint)
     if not (folder / "tokenizer.json").is_file():
-        raise UsageError(
-            f"{checkpoint_digest(checkpoint)}: no tokenizer.json; `sweep` does without"
-        )
+        raise UsageError(f"{source_of(checkpoint)}: no tokenizer.json; `sweep` does without")
 
     from transformers import PreTrainedTokenizerFast
 

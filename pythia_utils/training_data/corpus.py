@@ -16,7 +16,7 @@ import pandas as pd
 from pythia_utils.base.errors import UsageError
 from pythia_utils.suites.catalog import Suite
 from pythia_utils.suites.catalog import suite as find_suite
-from pythia_utils.suites.folders import suite_folder
+from pythia_utils.suites.folders import corpus_folder
 from pythia_utils.training_data.indexed_dataset import IndexedDataset
 from pythia_utils.training_data.order import PackedDataset, build_order
 
@@ -38,7 +38,7 @@ class Corpus:
 
     @property
     def folder(self) -> Path:
-        return suite_folder(self.suite.name) / "corpus"
+        return corpus_folder(self.suite.name)
 
     @property
     def manifest(self) -> dict:

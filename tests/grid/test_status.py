@@ -197,9 +197,8 @@ def test_records_for_users(grid, pico_home, tmp_path):
     expected = records.read("measure", runs=root / "runs")
     command = ("records", "--experiment", "measure")
     out = pythia(*command, cwd=root, home=pico_home)
-    pd.testing.assert_frame_equal(
-        pd.read_csv(io.StringIO(out.stdout)), expected, check_dtype=False, check_exact=True
-    )
+    table = pd.read_csv(io.StringIO(out.stdout), keep_default_na=False)
+    pd.testing.assert_frame_equal(table, expected, check_dtype=False, check_exact=True)
     file = tmp_path / "numbers.parquet"
     pythia(*command, "--suite", "pico", "--output", str(file), cwd=root, home=pico_home)
     pd.testing.assert_frame_equal(pd.read_parquet(file), expected, check_dtype=False)
@@ -207,7 +206,9 @@ def test_records_for_users(grid, pico_home, tmp_path):
     known = expected["step"].between(1, 2)
     assert 0 < known.sum() < len(expected)
     pd.testing.assert_frame_equal(
-        pd.read_csv(io.StringIO(out)), expected[known].reset_index(drop=True), check_dtype=False
+        pd.read_csv(io.StringIO(out), keep_default_na=False),
+        expected[known].reset_index(drop=True),
+        check_dtype=False,
     )
     for wrong, message in (
         (("--experiment", "mesure"), "nearest: measure"),

@@ -410,6 +410,23 @@ def test_all_runs_has_a_link_for_every_page_and_no_other(book):
     assert sorted(links) == sorted(page.path for page in pages)
 
 
+def test_runs_with_other_parameters_are_listed_and_apart(book):
+    usual = book / "runs/pico/loss/pico-7k" / "step000512.ipynb"
+    for name in ("pairs_from=my-pairs.csv", "note=5"):
+        shutil.copy(usual, usual.with_name(f"step000512@{name}.ipynb"))
+    shutil.copy(usual, usual.with_name("step000512@note=5.failed.ipynb"))
+    pages = build.stage(book, "pico")
+    place = "cells/pico/loss/pico-7k/step000512@pairs_from=my-pairs.csv.ipynb"
+    runs = (book / build.STAGED / "runs.md").read_text()
+    assert f"- [pico-7k, step 512: `pairs_from=my-pairs.csv`]({place})" in runs
+    assert len([page for page in pages if page.parameters]) == 2
+    text = (book / build.STAGED / place).read_text()
+    assert "step 512, `pairs_from=my-pairs.csv`" in text
+    assert "**step 512**" in text
+    assert "step000000" not in text  # neighbours have the same parameters
+    assert "my-pairs" not in (book / build.STAGED / CELL).read_text()
+
+
 def test_runs_may_lie_elsewhere(book, tmp_path, monkeypatch):
     elsewhere = tmp_path / "elsewhere"
     (book / "runs").rename(elsewhere)

@@ -56,6 +56,24 @@ def ask(method: str, repo_id: str, retry: Retry, **options):
     return retry.run(lambda: told(lambda: call(repo_id, **options), what), what)
 
 
+def revisions(repo_id: str, timeout: float) -> dict[str, str]:
+    """The commits of a model's tags and branches, by name: asked once, for `timeout` seconds at most.
+
+    Raises:
+        FetchError: there is no answer, and so does PassingError; both in one line.
+    """
+    from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
+
+    def request() -> dict[str, str]:
+        url = f"{endpoint()}/api/models/{repo_id}/refs"  # the library's own call waits for ever
+        response = get_session().get(url, headers=build_hf_headers(), timeout=timeout)
+        hf_raise_for_status(response)
+        refs = response.json()
+        return {ref["name"]: ref["targetCommit"] for ref in refs["tags"] + refs["branches"]}
+
+    return told(request, repo_id)
+
+
 # --- the cache ------------------------------------------------------------------------------------
 
 

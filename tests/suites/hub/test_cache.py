@@ -33,15 +33,17 @@ from transformers import GPTNeoXForCausalLM
 
 import pythia_utils
 from pythia_utils.base.errors import UsageError
+from pythia_utils.base.files import file_digest
 from pythia_utils.base.http import FetchError, Retry
 from pythia_utils.engine import worker
 from pythia_utils.grid.ledger import Outcome
 from pythia_utils.suites import checkpoints, folders
 from pythia_utils.suites.catalog import find_model
 from pythia_utils.suites.errata import CheckpointWarning
-from pythia_utils.suites.hub import api
+from pythia_utils.suites.hub import api, commits
 from pythia_utils.suites.hub import cache as hub_cache
 from pythia_utils.suites.hub.download import content_hash
+from pythia_utils.suites.identity import checkpoint_digest
 from pythia_utils.suites.weights import WeightsError
 
 MODEL, REPO = "pythia-14m", "EleutherAI/pythia-14m"
@@ -211,7 +213,7 @@ def test_spreading_without_accelerate_says_what_to_install(server, monkeypatch):
 def test_commit_and_hashes_are_kept(server, files):
     checkpoint = find_model(MODEL).checkpoint(4)
     assert checkpoints.resolved(checkpoint)["commit"] is None
-    digest = checkpoints.checkpoint_digest(checkpoint)
+    assert checkpoint_digest(checkpoint) == f"{REPO}@step4"
     pythia_utils.load(MODEL, 4)
     found = checkpoints.resolved(checkpoint)
     assert found["source"] == f"{REPO}@step4"
@@ -222,7 +224,7 @@ def test_commit_and_hashes_are_kept(server, files):
         name: sha256(content) for name, content in shards.items()
     }
     assert found["commit"][:12] in checkpoints.stamp(checkpoint)
-    assert checkpoints.checkpoint_digest(checkpoint) == digest  # plans stay valid
+    assert checkpoint_digest(checkpoint) == f"{REPO}@step4@{found['commit']}"
 
 
 def test_an_executed_notebook_says_which_bytes_it_measured(server, files):
@@ -244,10 +246,38 @@ def test_ours_is_opened_by_the_same_call_and_traced_to_its_file(files, monkeypat
         (folder / name).write_bytes(content)
     assert is_right(pythia_utils.load("pico-7k", 16)[0], 2)
     checkpoint = find_model("pico-7k").checkpoint(16)
-    digest = checkpoints.checkpoint_digest(checkpoint)
+    digest = file_digest(folder / WEIGHTS)
     found = checkpoints.resolved(checkpoint)
     assert found == {"source": "pico-7k@step16", "commit": None, "files": {WEIGHTS: digest}}
     assert checkpoints.stamp(checkpoint) == digest[:12]
+
+
+def test_a_revision_that_was_repaired_is_fetched_anew_and_its_shared_files_are_not(server, files):
+    checkpoint = find_model(MODEL).checkpoint(2)
+    pythia_utils.load(MODEL, 2)
+    before = checkpoints.resolved(checkpoint)["commit"]
+    server.repos[REPO]["step2"] = server.repos[REPO]["step4"]
+    assert commits.cached_commit(REPO, "step2") == before
+    told = commits.current_commits([REPO, "EleutherAI/nothing"])
+    assert told[REPO, "step2"] == server.commit(REPO, "step2") != before
+    checkpoints.renew(checkpoint, None)
+    checkpoints.renew(checkpoint, before)
+    assert is_right(pythia_utils.load(MODEL, 2)[0], 2)  # the cache's, without asking
+    checkpoints.renew(checkpoint, told[REPO, "step2"])
+    assert is_right(pythia_utils.load(MODEL, 2)[0], 4)
+    assert checkpoints.resolved(checkpoint)["commit"] == told[REPO, "step2"]
+
+
+def test_a_hub_that_does_not_answer_tells_no_commits(server, monkeypatch):
+    server.inject(status(503), path="/refs")
+    assert commits.current_commits([REPO]) == {}
+    server.inject(close, path="/refs")
+    assert commits.current_commits([REPO]) == {}
+    assert (REPO, "step2") in commits.current_commits([REPO])
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    asked = len(server.requests)
+    assert commits.current_commits([REPO]) == {}
+    assert len(server.requests) == asked
 
 
 # --- offline --------------------------------------------------------------------------------------
