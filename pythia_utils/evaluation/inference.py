@@ -7,6 +7,7 @@ so hidden states and logits are asked for apart, and logits only at the position
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -37,6 +38,35 @@ def require_gpt_neox(model: Any) -> GPTNeoXForCausalLM:
     return model
 
 
+class NotFiniteError(ArithmeticError):
+    """A network gave NaN or infinity, which no measure may take for an answer."""
+
+
+@contextmanager
+def measuring(measure: str, model: GPTNeoXForCausalLM) -> Iterator[None]:
+    """Let a `NotFiniteError` of the block name what was measured, and of which checkpoint.
+
+    The name is the network's own, `name_or_path`: `load` and `sweep` write model and step there.
+    """
+    try:
+        yield
+    except NotFiniteError as found:
+        name = model.name_or_path or "the model"
+        raise NotFiniteError(f"{measure} of {name}: {found}") from None
+
+
+def require_finite(logits: torch.Tensor) -> torch.Tensor:
+    """The logits themselves, all of which are numbers.
+
+    Raises:
+        NotFiniteError: one is NaN or infinite.
+    """
+    # Either makes the sum NaN or infinite, and a sum takes no memory.
+    if not torch.isfinite(logits.sum(dtype=torch.float32)):
+        raise NotFiniteError("a logit is not finite (NaN or infinity)")
+    return logits
+
+
 def hidden_states(
     model: GPTNeoXForCausalLM, ids: torch.Tensor, cache: Any = None, **inputs: Any
 ) -> torch.Tensor:
@@ -64,7 +94,7 @@ def target_logits(
         targets: token ids (n,).
     """
     words = model.get_output_embeddings().weight[targets]
-    return (hidden.float() * words.float()).sum(dim=1)
+    return require_finite((hidden.float() * words.float()).sum(dim=1))
 
 
 def log_normalizers(model: GPTNeoXForCausalLM, hidden: torch.Tensor) -> torch.Tensor:
@@ -100,7 +130,7 @@ def likeliest(model: GPTNeoXForCausalLM, hidden: torch.Tensor) -> torch.Tensor:
     """The token of the highest logit at each position, the lowest id of equals: int64 (n,)."""
     head = model.get_output_embeddings()
     parts = hidden.split(max(1, GPU_LOGITS // head.out_features))
-    return torch.cat([head(part).float().argmax(dim=1) for part in parts])
+    return torch.cat([require_finite(head(part).float()).argmax(dim=1) for part in parts])
 
 
 def _blocks(
@@ -115,7 +145,8 @@ def _blocks(
         part = slice(start, min(start + rows, len(hidden)))
         for first in range(0, len(weight), words):
             block = slice(first, min(first + words, len(weight)))
-            yield part, block, torch.nn.functional.linear(hidden[part], weight[block]).float()
+            logits = torch.nn.functional.linear(hidden[part], weight[block]).float()
+            yield part, block, require_finite(logits)
 
 
 def tokens_that_fit(model: GPTNeoXForCausalLM) -> int:

@@ -18,8 +18,10 @@ import torch
 
 from pythia_utils.base.errors import UsageError
 from pythia_utils.evaluation.inference import (
+    NotFiniteError,
     hidden_states,
     log_normalizers,
+    measuring,
     require_gpt_neox,
     run_in_batches,
     target_logits,
@@ -49,6 +51,7 @@ def token_logprobs(
 
     Raises:
         UsageError: a sequence shorter than two tokens, a model of another class.
+        NotFiniteError: the network gives NaN or infinity; the message names its checkpoint.
     """
     model = require_gpt_neox(model)
     sequences = [torch.as_tensor(np.asarray(row, dtype=np.int64)) for row in ids]
@@ -64,7 +67,8 @@ def token_logprobs(
         for index, values in zip(batch, found, strict=True):
             results[index] = values.numpy()
 
-    run_in_batches(lengths, batch_tokens or tokens_that_fit(model), fill)
+    with measuring("log-likelihood", model):
+        run_in_batches(lengths, batch_tokens or tokens_that_fit(model), fill)
     return results
 
 
@@ -80,8 +84,15 @@ def _logprobs(model: GPTNeoXForCausalLM, sequences: list[torch.Tensor]) -> tuple
 
 
 def perplexity(logprobs: Iterable[np.ndarray]) -> float:
-    """exp of the mean negative log-likelihood per token (a uniform model's is its vocabulary size)."""
-    return float(np.exp(-np.concatenate(list(logprobs)).mean(dtype=np.float64)))
+    """exp of the mean negative log-likelihood per token (a uniform model's is its vocabulary size).
+
+    Raises:
+        NotFiniteError: one of them is NaN or infinite.
+    """
+    values = np.concatenate(list(logprobs))
+    if not np.isfinite(values).all():
+        raise NotFiniteError("perplexity: a log-likelihood is not finite (NaN or infinity)")
+    return float(np.exp(-values.mean(dtype=np.float64)))
 
 
 def sentence_logprobs(

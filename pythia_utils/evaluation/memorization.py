@@ -27,6 +27,7 @@ from pythia_utils.evaluation.inference import (
     hidden_states,
     leads,
     likeliest,
+    measuring,
     require_gpt_neox,
     run_in_batches,
     tokens_that_fit,
@@ -66,22 +67,30 @@ def memorized(
 
     Raises:
         UsageError: a prompt or continuation below one, a sequence that is too short, another class of model.
+        NotFiniteError: the network gives NaN or infinity; the message names its checkpoint.
     """
     model = require_gpt_neox(model)
     rows = _rows(sequences, prompt, continuation)
     budget = batch_tokens or tokens_that_fit(model)
-    if matched:
+    with measuring("memorization", model):
+        if not matched:
+            return pd.DataFrame({"memorized": _recited(model, rows, prompt, budget)})
         share = _matched(model, rows, prompt, budget)
-        return pd.DataFrame({"memorized": share == 1, "matched": share})
+    return pd.DataFrame({"memorized": share == 1, "matched": share})
+
+
+def _recited(model: GPTNeoXForCausalLM, rows: torch.Tensor, prompt: int, budget: int) -> np.ndarray:
+    """Whether greedy decoding gives all of each row's tokens after the prompt: bool (n,)."""
     passed = np.zeros(len(rows), dtype=bool)
     undecided = np.zeros(len(rows), dtype=bool)
 
     def decide(batch: list[int]) -> None:
         passed[batch], undecided[batch] = _decide(model, rows[batch], prompt)
 
-    run_in_batches([max(prompt, continuation)] * len(rows), budget, decide)
+    longest = max(prompt, rows.shape[1] - prompt)  # tokens of a row in one pass
+    run_in_batches([longest] * len(rows), budget, decide)
     passed[undecided] = _matched(model, rows[undecided], prompt, budget) == 1
-    return pd.DataFrame({"memorized": passed})
+    return passed
 
 
 def _rows(sequences: Sequence[Sequence[int]], prompt: int, continuation: int) -> torch.Tensor:
@@ -146,6 +155,22 @@ def _matched(model: GPTNeoXForCausalLM, rows: torch.Tensor, prompt: int, budget:
 
     run_in_batches([rows.shape[1]] * len(rows), budget, decode)
     return share
+
+
+@torch.inference_mode()
+def greedy(
+    model: GPTNeoXForCausalLM, prompts: Sequence[Sequence[int]], continuation: int
+) -> np.ndarray:
+    """What the model says after each of a few prompts of one length, always the likeliest token.
+
+    Returns:
+        Token ids, int64 (n, continuation).
+
+    Raises:
+        NotFiniteError: the network gives NaN or infinity; the message names its checkpoint.
+    """
+    with measuring("memorization", require_gpt_neox(model)):
+        return _greedy(model, torch.as_tensor(np.asarray(prompts)), continuation).numpy()
 
 
 def _greedy(model: GPTNeoXForCausalLM, prompts: torch.Tensor, count: int) -> torch.Tensor:

@@ -23,6 +23,7 @@ from pythia_utils.base.errors import UsageError
 from pythia_utils.evaluation.inference import (
     hidden_states,
     log_normalizers,
+    measuring,
     require_gpt_neox,
     run_in_batches,
     target_logits,
@@ -79,7 +80,8 @@ class PreparedPairs:
             normalizers[part] = log_normalizers(model, hidden[nodes - first])
 
         budget = batch_tokens or tokens_that_fit(model)
-        run_in_batches([self.tree.width] * len(self.tree.ids), budget, fill)
+        with measuring("minimal pairs", model):
+            run_in_batches([self.tree.width] * len(self.tree.ids), budget, fill)
         margin = self.logit_weights @ logits.double().cpu().numpy()
         margin -= self.normalizer_weights @ normalizers.double().cpu().numpy()
         return self.table.assign(margin=margin, correct=margin > 0)
@@ -158,5 +160,6 @@ def score_minimal_pairs(
 
     Raises:
         UsageError: a sentence without a token, a model of another class, an attention that takes no mask.
+        NotFiniteError: the network gives NaN or infinity; the message names its checkpoint.
     """
     return prepare_pairs(tokenizer, pairs).score(model)

@@ -200,8 +200,14 @@ def load(
 
     from transformers import PreTrainedTokenizerFast
 
-    network = build_network(checkpoint, folder, device, dtype)
+    network = name_network(build_network(checkpoint, folder, device, dtype), checkpoint)
     return network, PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+
+
+def name_network(network: GPTNeoXForCausalLM, checkpoint: Checkpoint) -> GPTNeoXForCausalLM:
+    """The network itself, which now carries model and step: what is said of it can name them."""
+    network.name_or_path = f"{checkpoint.model.name} step {checkpoint.step}"
+    return network
 
 
 def build_network(

@@ -116,7 +116,7 @@ def _swept(
             del state
             if following:
                 ahead = pool.submit(read, following)
-            yield checkpoint.step, network
+            yield checkpoint.step, opening.name_network(network, checkpoint)
     finally:
         stop.set()
         pool.shutdown(cancel_futures=True)

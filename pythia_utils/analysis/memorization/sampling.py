@@ -16,6 +16,7 @@ from pythia_utils.analysis import stats
 from pythia_utils.analysis.order_tests import linear_trend
 from pythia_utils.base.errors import UsageError
 from pythia_utils.evaluation import likelihood
+from pythia_utils.evaluation.memorization import greedy
 from pythia_utils.suites.catalog import Checkpoint
 from pythia_utils.suites.catalog import suite as find_suite
 from pythia_utils.training_data.seen import seen_by
@@ -119,17 +120,10 @@ def examples(
     model: PreTrainedModel, tokenizer: Any, tokens: np.ndarray, prompt: int
 ) -> pd.DataFrame:
     """What greedy decoding makes of a few sequences, as text: columns prompt, truth, model."""
-    import torch
-
-    given = torch.as_tensor(tokens[:, :prompt], device=model.device)
-    with torch.inference_mode():
-        while given.shape[1] < tokens.shape[1]:  # a few sequences: no need for a cache
-            best = model(input_ids=given, use_cache=False).logits[:, -1].argmax(dim=1)
-            given = torch.cat([given, best[:, None]], dim=1)
     parts = {
         "prompt": tokens[:, :prompt],
         "truth": tokens[:, prompt:],
-        "model": given[:, prompt:].cpu().numpy(),
+        "model": greedy(model, tokens[:, :prompt], tokens.shape[1] - prompt),
     }
     return pd.DataFrame({name: tokenizer.batch_decode(part) for name, part in parts.items()})
 
