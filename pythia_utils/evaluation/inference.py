@@ -51,8 +51,11 @@ def measuring(measure: str, model: GPTNeoXForCausalLM) -> Iterator[None]:
     try:
         yield
     except NotFiniteError as found:
-        name = model.name_or_path or "the model"
-        raise NotFiniteError(f"{measure} of {name}: {found}") from None
+        raise NotFiniteError(f"{measure} of {_name(model)}: {found}") from None
+
+
+def _name(model: GPTNeoXForCausalLM) -> str:
+    return model.name_or_path or "the model"
 
 
 def require_finite(logits: torch.Tensor) -> torch.Tensor:
@@ -65,6 +68,27 @@ def require_finite(logits: torch.Tensor) -> torch.Tensor:
     if not torch.isfinite(logits.sum(dtype=torch.float32)):
         raise NotFiniteError("a logit is not finite (NaN or infinity)")
     return logits
+
+
+def require_context(
+    model: GPTNeoXForCausalLM, lengths: Sequence[int], what: str = "sequence"
+) -> None:
+    """Refuse what is longer than the model's context, at whose end its training ended too.
+
+    Args:
+        model: the network.
+        lengths: tokens that it would read of each input; the last one that is only scored is none of them.
+        what: an input is called.
+
+    Raises:
+        UsageError: an input is too long; the message names the first.
+    """
+    context = model.config.max_position_embeddings
+    for index, length in enumerate(lengths):
+        if length > context:
+            raise UsageError(
+                f"{what} {index}: {length} tokens to read; the context of {_name(model)} is {context}"
+            )
 
 
 def hidden_states(

@@ -28,6 +28,7 @@ from pythia_utils.evaluation.inference import (
     leads,
     likeliest,
     measuring,
+    require_context,
     require_gpt_neox,
     run_in_batches,
     tokens_that_fit,
@@ -66,11 +67,13 @@ def memorized(
         of the continuation's tokens that greedy decoding gives at the same place).
 
     Raises:
-        UsageError: a prompt or continuation below one, a sequence that is too short, another class of model.
+        UsageError: a prompt or continuation below one, a sequence that is too short, or longer than the
+            model's context; another class of model.
         NotFiniteError: the network gives NaN or infinity; the message names its checkpoint.
     """
     model = require_gpt_neox(model)
     rows = _rows(sequences, prompt, continuation)
+    require_context(model, [prompt + continuation - 1] * len(rows))
     budget = batch_tokens or tokens_that_fit(model)
     with measuring("memorization", model):
         if not matched:
@@ -167,10 +170,13 @@ def greedy(
         Token ids, int64 (n, continuation).
 
     Raises:
+        UsageError: prompt and continuation are longer than the model's context; another class of model.
         NotFiniteError: the network gives NaN or infinity; the message names its checkpoint.
     """
-    with measuring("memorization", require_gpt_neox(model)):
-        return _greedy(model, torch.as_tensor(np.asarray(prompts)), continuation).numpy()
+    rows = torch.as_tensor(np.asarray(prompts))
+    require_context(require_gpt_neox(model), [rows.shape[1] + continuation - 1] * len(rows))
+    with measuring("memorization", model):
+        return _greedy(model, rows, continuation).numpy()
 
 
 def _greedy(model: GPTNeoXForCausalLM, prompts: torch.Tensor, count: int) -> torch.Tensor:

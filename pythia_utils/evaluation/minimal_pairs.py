@@ -24,6 +24,7 @@ from pythia_utils.evaluation.inference import (
     hidden_states,
     log_normalizers,
     measuring,
+    require_context,
     require_gpt_neox,
     run_in_batches,
     target_logits,
@@ -46,6 +47,7 @@ class PreparedPairs:
         logit_weights: how often each stands in each margin, sparse (pairs, logits).
         normalized: node of each normalizer that a margin holds, int64 (normalizers,), in order.
         normalizer_weights: how often each stands in each margin, sparse (pairs, normalizers).
+        lengths: tokens of each pair that a network reads at once, those of its longer sentence.
     """
 
     table: pd.DataFrame
@@ -54,6 +56,7 @@ class PreparedPairs:
     logit_weights: csr_array
     normalized: np.ndarray
     normalizer_weights: csr_array
+    lengths: np.ndarray
 
     @torch.inference_mode()
     def score(self, model: GPTNeoXForCausalLM, batch_tokens: int | None = None) -> pd.DataFrame:
@@ -66,6 +69,7 @@ class PreparedPairs:
         attention = require_gpt_neox(model).config._attn_implementation
         if attention not in ("sdpa", "eager"):
             raise UsageError(f"attention {attention!r} takes no mask; expected 'sdpa' or 'eager'")
+        require_context(model, self.lengths.tolist(), "pair")
         logits = torch.zeros(self.scored.shape[1], device=model.device)
         normalizers = torch.zeros(len(self.normalized), device=model.device)
 
@@ -124,9 +128,12 @@ def prepare_pairs(tokenizer: PreTrainedTokenizerBase, pairs: Sequence) -> Prepar
     scored, logit_weights = _weights(*edges, pair, sign, len(pairs))
     positions = np.unique(nodes, return_inverse=True)
     normalized, normalizer_weights = _weights(*positions, pair, sign, len(pairs))
+    lengths = np.array([len(row) for row in ids], np.int64).reshape(-1, 2).max(axis=1)
     names = ("phenomenon", "good", "bad")
     table = pd.DataFrame({name: [getattr(pair, name) for pair in pairs] for name in names})
-    return PreparedPairs(table, tree, scored, logit_weights, normalized, normalizer_weights)
+    return PreparedPairs(
+        table, tree, scored, logit_weights, normalized, normalizer_weights, lengths
+    )
 
 
 def _weights(
@@ -159,7 +166,8 @@ def score_minimal_pairs(
         correct (margin > 0).
 
     Raises:
-        UsageError: a sentence without a token, a model of another class, an attention that takes no mask.
+        UsageError: a sentence without a token or longer than the model's context, a model of another class,
+            an attention that takes no mask.
         NotFiniteError: the network gives NaN or infinity; the message names its checkpoint.
     """
     return prepare_pairs(tokenizer, pairs).score(model)
