@@ -6,10 +6,11 @@ so hidden states and logits are asked for apart, and logits only at the position
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from pythia_utils.base import batching
@@ -68,6 +69,29 @@ def require_finite(logits: torch.Tensor) -> torch.Tensor:
     if not torch.isfinite(logits.sum(dtype=torch.float32)):
         raise NotFiniteError("a logit is not finite (NaN or infinity)")
     return logits
+
+
+def token_ids(
+    model: GPTNeoXForCausalLM, sequences: Iterable[Sequence[int]], what: str = "sequence"
+) -> list[torch.Tensor]:
+    """Sequences of token ids, each as an int64 tensor.
+
+    Raises:
+        UsageError: something that is no id of the model's vocabulary. A negative one, too: it does not count
+            from the end.
+    """
+    return [_ids(model, row, f"{what} {index}") for index, row in enumerate(sequences)]
+
+
+def _ids(model: GPTNeoXForCausalLM, row: Sequence[int], name: str) -> torch.Tensor:
+    ids = np.asarray(row)
+    last = model.get_input_embeddings().num_embeddings - 1
+    if ids.size and ids.dtype.kind not in "iu":
+        raise UsageError(f"{name} holds {ids.dtype} values; expected token ids, 0 to {last}")
+    wrong = ids[(ids < 0) | (ids > last)] if ids.size else ids
+    if wrong.size:
+        raise UsageError(f"{name} holds token {wrong[0]}; {_name(model)} knows 0 to {last}")
+    return torch.from_numpy(ids.astype(np.int64))
 
 
 def require_context(

@@ -26,6 +26,7 @@ from pythia_utils.evaluation.inference import (
     require_gpt_neox,
     run_in_batches,
     target_logits,
+    token_ids,
     tokens_that_fit,
 )
 
@@ -52,11 +53,11 @@ def token_logprobs(
 
     Raises:
         UsageError: a sequence shorter than two tokens, or longer than the model's context and the token
-            after it (no windows are cut: see `document_losses`); another class of model.
+            after it (no windows are cut: see `document_losses`); what is no token id; another class of model.
         NotFiniteError: the network gives NaN or infinity; the message names its checkpoint.
     """
     model = require_gpt_neox(model)
-    sequences = [torch.as_tensor(np.asarray(row, dtype=np.int64)) for row in ids]
+    sequences = token_ids(model, ids)
     lengths = [len(row) for row in sequences]
     if lengths and min(lengths) < 2:
         raise UsageError(

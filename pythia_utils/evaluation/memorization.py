@@ -31,6 +31,7 @@ from pythia_utils.evaluation.inference import (
     require_context,
     require_gpt_neox,
     run_in_batches,
+    token_ids,
     tokens_that_fit,
 )
 
@@ -68,11 +69,11 @@ def memorized(
 
     Raises:
         UsageError: a prompt or continuation below one, a sequence that is too short, or longer than the
-            model's context; another class of model.
+            model's context; what is no token id; another class of model.
         NotFiniteError: the network gives NaN or infinity; the message names its checkpoint.
     """
     model = require_gpt_neox(model)
-    rows = _rows(sequences, prompt, continuation)
+    rows = _rows(model, sequences, prompt, continuation)
     require_context(model, [prompt + continuation - 1] * len(rows))
     budget = batch_tokens or tokens_that_fit(model)
     with measuring("memorization", model):
@@ -96,20 +97,22 @@ def _recited(model: GPTNeoXForCausalLM, rows: torch.Tensor, prompt: int, budget:
     return passed
 
 
-def _rows(sequences: Sequence[Sequence[int]], prompt: int, continuation: int) -> torch.Tensor:
+def _rows(
+    model: GPTNeoXForCausalLM, sequences: Sequence[Sequence[int]], prompt: int, continuation: int
+) -> torch.Tensor:
     """The tokens that matter, int64 (n, prompt + continuation)."""
     for name, value in {"prompt": prompt, "continuation": continuation}.items():
         if value < 1:
             raise UsageError(f"{name} of {value} tokens; expected 1 or more")
     width = prompt + continuation
-    rows = [np.asarray(sequence[:width], dtype=np.int64) for sequence in sequences]
+    rows = token_ids(model, (sequence[:width] for sequence in sequences))
     for index, row in enumerate(rows):
         if len(row) < width:
             raise UsageError(
                 f"sequence {index} has {len(row)} tokens; {width} needed "
                 f"for a prompt of {prompt} and a continuation of {continuation}"
             )
-    return torch.from_numpy(np.stack(rows) if rows else np.empty((0, width), np.int64))
+    return torch.stack(rows) if rows else torch.empty((0, width), dtype=torch.int64)
 
 
 def _decide(
@@ -173,8 +176,8 @@ def greedy(
         UsageError: prompt and continuation are longer than the model's context; another class of model.
         NotFiniteError: the network gives NaN or infinity; the message names its checkpoint.
     """
-    rows = torch.as_tensor(np.asarray(prompts))
-    require_context(require_gpt_neox(model), [rows.shape[1] + continuation - 1] * len(rows))
+    rows = torch.stack(token_ids(require_gpt_neox(model), prompts))
+    require_context(model, [rows.shape[1] + continuation - 1] * len(rows))
     with measuring("memorization", model):
         return _greedy(model, rows, continuation).numpy()
 

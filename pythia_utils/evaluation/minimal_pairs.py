@@ -28,6 +28,7 @@ from pythia_utils.evaluation.inference import (
     require_gpt_neox,
     run_in_batches,
     target_logits,
+    token_ids,
     tokens_that_fit,
 )
 from pythia_utils.evaluation.prefix_tree import TokenTree, build_tree
@@ -69,6 +70,7 @@ class PreparedPairs:
         attention = require_gpt_neox(model).config._attn_implementation
         if attention not in ("sdpa", "eager"):
             raise UsageError(f"attention {attention!r} takes no mask; expected 'sdpa' or 'eager'")
+        token_ids(model, [self.tree.ids.numpy(), self.scored[1]], "what pairs hold,")
         require_context(model, self.lengths.tolist(), "pair")
         logits = torch.zeros(self.scored.shape[1], device=model.device)
         normalizers = torch.zeros(len(self.normalized), device=model.device)
@@ -101,6 +103,40 @@ def _within(nodes: np.ndarray, first: int, end: int) -> slice:
     return slice(*np.searchsorted(nodes, [first, end]).tolist())
 
 
+def answerable(tokenizer: PreTrainedTokenizerBase, pairs: Sequence) -> tuple[list, list]:
+    """The pairs that a model can answer, and those that none can: both sentences are the same tokens.
+
+    BLiMP has seven of the second kind, whose sentences are equal. To count them as wrong, or as right,
+    would say something of the model that is true of the pair alone.
+    """
+    kinds: tuple[list, list] = ([], [])
+    for pair, (good, bad) in zip(pairs, _tokens(tokenizer, pairs), strict=True):
+        kinds[good == bad].append(pair)
+    return kinds
+
+
+def _tokens(
+    tokenizer: PreTrainedTokenizerBase, pairs: Sequence
+) -> list[tuple[list[int], list[int]]]:
+    """The token ids of the two sentences of each pair."""
+    sentences = [text for pair in pairs for text in (pair.good, pair.bad)]
+    ids = tokenizer(sentences, add_special_tokens=False)["input_ids"] if sentences else []
+    return list(zip(ids[::2], ids[1::2], strict=True))
+
+
+def _check(pairs: Sequence, tokens: Sequence[tuple[list[int], list[int]]]) -> None:
+    for index, (pair, halves) in enumerate(zip(pairs, tokens, strict=True)):
+        for which, ids in zip(("good", "bad"), halves, strict=True):
+            if not ids:
+                text = getattr(pair, which)
+                raise UsageError(f"pair {index}: its {which} sentence {text!r} is empty")
+        if halves[0] == halves[1]:
+            raise UsageError(
+                f"pair {index} cannot be answered: {pair.good!r} and {pair.bad!r} are the same tokens; "
+                "`answerable` leaves such pairs out"
+            )
+
+
 def prepare_pairs(tokenizer: PreTrainedTokenizerBase, pairs: Sequence) -> PreparedPairs:
     """Minimal pairs, tokenized and laid out once for all checkpoints that share a tokenizer.
 
@@ -109,16 +145,11 @@ def prepare_pairs(tokenizer: PreTrainedTokenizerBase, pairs: Sequence) -> Prepar
         pairs: objects with `phenomenon`, `good` and `bad`.
 
     Raises:
-        UsageError: a sentence without a token.
+        UsageError: a sentence without a token, or a pair whose sentences are the same tokens.
     """
-    sentences = [text for pair in pairs for text in (pair.good, pair.bad)]
-    ids = tokenizer(sentences, add_special_tokens=False)["input_ids"] if sentences else []
-    for index, row in enumerate(ids):
-        if not row:
-            which = "bad" if index % 2 else "good"
-            raise UsageError(
-                f"pair {index // 2}: its {which} sentence {sentences[index]!r} is empty"
-            )
+    tokens_of = _tokens(tokenizer, pairs)
+    _check(pairs, tokens_of)
+    ids = [row for halves in tokens_of for row in halves]
     tree, paths = build_tree([[tokenizer.eos_token_id, *row[:-1]] for row in ids])
     nodes = np.concatenate([np.empty(0, np.int64), *paths])
     tokens = np.fromiter((token for row in ids for token in row), np.int64)
@@ -152,9 +183,10 @@ def score_minimal_pairs(
     """Whether the model finds the acceptable sentence of each pair the likelier one.
 
     The measure of BLiMP (Warstadt et al. 2020, section 4): full-sentence log-likelihood, no length
-    normalisation. A tie is not a correct answer. The end-of-text token stands before the first word, as in
-    lm-evaluation-harness, so that the first word counts too. For many models of one tokenizer prepare the
-    pairs once: `prepare_pairs(tokenizer, pairs).score(model)`.
+    normalisation. A tie, a margin of exactly 0, is not a correct answer, so a model that finds all
+    sentences equally likely is right on none: say how many ties there are. The end-of-text token
+    stands before the first word, as in lm-evaluation-harness, so that the first word counts too. For
+    many models of one tokenizer prepare the pairs once: `prepare_pairs(tokenizer, pairs).score(model)`.
 
     Args:
         model: a GPT-NeoX network.
@@ -166,8 +198,8 @@ def score_minimal_pairs(
         correct (margin > 0).
 
     Raises:
-        UsageError: a sentence without a token or longer than the model's context, a model of another class,
-            an attention that takes no mask.
+        UsageError: a pair that no model can answer (`answerable`), a sentence without a token or longer
+            than the model's context, a model of another class, an attention that takes no mask.
         NotFiniteError: the network gives NaN or infinity; the message names its checkpoint.
     """
     return prepare_pairs(tokenizer, pairs).score(model)

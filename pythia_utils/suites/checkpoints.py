@@ -138,7 +138,8 @@ def _pick_dtype(dtype: str, device: str, trained_in: str) -> torch.dtype:
     import torch
 
     if dtype == "auto":
-        dtype = trained_in if device != "cpu" and trained_in in DTYPES else "float32"
+        on_cpu = torch.device(device).type == "cpu"  # which is `cpu:0`, too
+        dtype = trained_in if not on_cpu and trained_in in DTYPES else "float32"
     if dtype not in DTYPES:
         raise unknown("dtype", dtype, ("auto", *DTYPES))
     return getattr(torch, dtype)
@@ -219,6 +220,7 @@ def build_network(
         UsageError: unknown device or dtype, or accelerate is needed and missing.
         WeightsError: the files do not hold this model's weights.
     """
+    import torch
     from transformers.utils import is_accelerate_available, logging
 
     from pythia_utils.suites import weights
@@ -226,7 +228,8 @@ def build_network(
     logging.disable_progress_bar()  # a bar for a file that is read in milliseconds
     target = pick_device(device)
     chosen = _pick_dtype(dtype, target, checkpoint.model.dtype)
-    if device != "auto" or target != "cuda" or not _outgrows_gpu(checkpoint.model, chosen):
+    on_gpu = torch.device(target).type == "cuda"
+    if device != "auto" or not on_gpu or not _outgrows_gpu(checkpoint.model, chosen):
         return weights.build(folder, chosen).to(target)
     if not is_accelerate_available():
         raise UsageError(

@@ -143,6 +143,8 @@ def find_tokens(
     width = data.seq_length + 1
     if not 1 <= len(wanted) <= width or wanted.dtype.kind not in "iu":
         raise UsageError(f"cannot search for {len(wanted)} tokens; expected 1 to {width} integers")
+    if wanted.min() < 0:
+        raise UsageError(f"cannot search for token {wanted.min()}; no token is below 0")
     stop = data.total_steps if stop is None else stop
     if not 0 <= start <= stop <= data.total_steps:
         asked = f"steps [{start}, {stop}) of {data.name}"

@@ -135,8 +135,15 @@ def test_automatic_dtype_is_what_the_model_was_trained_in_on_a_gpu():
         return checkpoints._pick_dtype("auto", device, trained)
 
     assert pick("cpu", "bfloat16") == pick("cpu", "float16") == torch.float32
-    assert pick("cuda", "bfloat16") == torch.bfloat16
+    assert pick("cpu:0", "bfloat16") == pick("cpu:1", "float16") == torch.float32
+    assert pick("cuda", "bfloat16") == pick("cuda:1", "bfloat16") == torch.bfloat16
     assert pick("cuda", "float16") == torch.float16
+
+
+def test_a_numbered_cpu_is_the_cpu(server):
+    assert pythia_utils.load(MODEL, 2, device="cpu:0")[0].dtype == torch.float32
+    ((_, swept),) = pythia_utils.sweep(MODEL, [2], device="cpu:0")
+    assert swept.dtype == torch.float32
 
 
 @pytest.mark.parametrize(
