@@ -2,6 +2,9 @@
 
 The vocabulary is by far the widest layer of a small model (five sixths of the arithmetic of Pythia-14m),
 so hidden states and logits are asked for apart, and logits only at the positions that a measure needs.
+
+A network that accelerate has spread over devices is run through its modules' own forward, which brings
+weights and inputs together; where its output embedding lies elsewhere, it is not taken apart into blocks.
 """
 
 from __future__ import annotations
@@ -71,6 +74,16 @@ def require_finite(logits: torch.Tensor) -> torch.Tensor:
     return logits
 
 
+def device_of(model: GPTNeoXForCausalLM) -> torch.device:
+    """Where a network takes token ids: its own device, or of one that accelerate spread, its embedding's.
+
+    The weights may be elsewhere: in memory or on disk, until accelerate's hook fetches them.
+    """
+    hook = getattr(model.get_input_embeddings(), "_hf_hook", None)
+    places = [getattr(one, "execution_device", None) for one in getattr(hook, "hooks", [hook])]
+    return next((torch.device(place) for place in places if place is not None), model.device)
+
+
 def token_ids(
     model: GPTNeoXForCausalLM, sequences: Iterable[Sequence[int]], what: str = "sequence"
 ) -> list[torch.Tensor]:
@@ -123,12 +136,14 @@ def hidden_states(
     Args:
         model: the network.
         ids: token ids (batch, length), on any device.
+            The result is on that of `device_of`, wherever the last layer is.
         cache: keys and values of what came before, which grows by these tokens; None for none.
         inputs: `attention_mask`, `position_ids`: as transformers takes them.
     """
-    ids = ids.to(model.device)
+    device = device_of(model)
     caching = {"past_key_values": cache, "use_cache": cache is not None}
-    return model.gpt_neox(input_ids=ids, **caching, **inputs).last_hidden_state
+    output = model.gpt_neox(input_ids=ids.to(device), **caching, **inputs)
+    return output.last_hidden_state.to(device)
 
 
 def target_logits(
@@ -141,7 +156,13 @@ def target_logits(
         hidden: hidden states (n, d_model).
         targets: token ids (n,).
     """
-    words = model.get_output_embeddings().weight[targets]
+    head = model.get_output_embeddings()
+    if _placed(head):
+        parts = [
+            logits.gather(1, targets[part, None]) for part, _, logits in _blocks(model, hidden)
+        ]
+        return torch.cat(parts).flatten() if parts else hidden.new_zeros(0, dtype=torch.float32)
+    words = head.weight[targets]
     return require_finite((hidden.float() * words.float()).sum(dim=1))
 
 
@@ -178,23 +199,34 @@ def likeliest(model: GPTNeoXForCausalLM, hidden: torch.Tensor) -> torch.Tensor:
     """The token of the highest logit at each position, the lowest id of equals: int64 (n,)."""
     head = model.get_output_embeddings()
     parts = hidden.split(max(1, GPU_LOGITS // head.out_features))
-    return torch.cat([require_finite(head(part).float()).argmax(dim=1) for part in parts])
+    best = [require_finite(head(part).float()).argmax(dim=1) for part in parts]
+    return torch.cat(best).to(hidden.device)
 
 
 def _blocks(
     model: GPTNeoXForCausalLM, hidden: torch.Tensor
 ) -> Iterator[tuple[slice, slice, torch.Tensor]]:
     """Some positions, some words, and their logits in float32, which the caller may overwrite."""
-    weight = model.get_output_embeddings().weight
+    head = model.get_output_embeddings()
     rows, words = CPU_BLOCK
-    if hidden.device.type != "cpu":
-        rows, words = max(1, GPU_LOGITS // len(weight)), len(weight)
+    if hidden.device.type != "cpu" or _placed(head):
+        rows, words = max(1, GPU_LOGITS // head.out_features), head.out_features
     for start in range(0, len(hidden), rows):
         part = slice(start, min(start + rows, len(hidden)))
-        for first in range(0, len(weight), words):
-            block = slice(first, min(first + words, len(weight)))
-            logits = torch.nn.functional.linear(hidden[part], weight[block]).float()
-            yield part, block, require_finite(logits)
+        for first in range(0, head.out_features, words):
+            block = slice(first, min(first + words, head.out_features))
+            yield part, block, require_finite(_project(head, hidden[part], block))
+
+
+def _project(head: torch.nn.Linear, hidden: torch.Tensor, words: slice) -> torch.Tensor:
+    if _placed(head):
+        return head(hidden).to(hidden.device).float()[:, words]
+    return torch.nn.functional.linear(hidden, head.weight[words]).float()
+
+
+def _placed(module: torch.nn.Module) -> bool:
+    """Whether accelerate brings the module's weights and inputs together, in its forward alone."""
+    return hasattr(module, "_hf_hook")
 
 
 def tokens_that_fit(model: GPTNeoXForCausalLM) -> int:
@@ -202,10 +234,11 @@ def tokens_that_fit(model: GPTNeoXForCausalLM) -> int:
 
     `PYTHIA_BATCH_SHARE` scales either.
     """
-    if model.device.type != "cuda":
+    device = device_of(model)
+    if device.type != "cuda":
         return batching.scaled(CPU_TOKENS)
-    free, _ = torch.cuda.mem_get_info(model.device)
-    unused = torch.cuda.memory_reserved(model.device) - torch.cuda.memory_allocated(model.device)
+    free, _ = torch.cuda.mem_get_info(device)
+    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     room = _SHARE_OF_FREE * (free + unused)
     fit = int(room / token_bytes(model.config, model.dtype.itemsize))
     return batching.scaled(min(GPU_TOKENS, max(1, fit)))

@@ -81,8 +81,8 @@ def _logprobs(model: GPTNeoXForCausalLM, sequences: list[torch.Tensor]) -> tuple
     scored = torch.tensor([len(row) - 1 for row in sequences])
     rows = torch.nn.utils.rnn.pad_sequence(sequences, batch_first=True)
     real = torch.arange(rows.shape[1] - 1) < scored[:, None]
-    hidden = hidden_states(model, rows[:, :-1])[real.to(model.device)]
-    targets = rows[:, 1:][real].to(model.device)
+    hidden = hidden_states(model, rows[:, :-1])
+    hidden, targets = hidden[real.to(hidden.device)], rows[:, 1:][real].to(hidden.device)
     values = target_logits(model, hidden, targets) - log_normalizers(model, hidden)
     return values.cpu().split(scored.tolist())
 

@@ -24,6 +24,7 @@ import torch
 
 from pythia_utils.base.errors import UsageError
 from pythia_utils.evaluation.inference import (
+    device_of,
     hidden_states,
     leads,
     likeliest,
@@ -121,7 +122,7 @@ def _decide(
     """For each row: whether all tokens lead, or may lead; and whether that is too close to call."""
     from transformers import DynamicCache
 
-    rows = rows.to(model.device)
+    rows = rows.to(device_of(model))
     width = rows.shape[1]
     alive = torch.arange(len(rows), device=rows.device)
     close = torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
@@ -148,7 +149,8 @@ def _decide(
 def _keep(cache: Cache, kept: torch.Tensor) -> None:
     """Drop the keys and values of the other rows."""
     if not kept.all():
-        cache.batch_select_indices(kept.nonzero().flatten())
+        # On the CPU, from where they may index what is on any device: layers may be on several.
+        cache.batch_select_indices(kept.nonzero().flatten().cpu())
 
 
 def _matched(model: GPTNeoXForCausalLM, rows: torch.Tensor, prompt: int, budget: int) -> np.ndarray:
@@ -187,7 +189,7 @@ def _greedy(model: GPTNeoXForCausalLM, prompts: torch.Tensor, count: int) -> tor
     from transformers import DynamicCache
 
     cache = DynamicCache(config=model.config)
-    given = [prompts.to(model.device)]
+    given = [prompts.to(device_of(model))]
     for _ in range(count):
         hidden = hidden_states(model, given[-1], cache)[:, -1]
         given.append(likeliest(model, hidden)[:, None])

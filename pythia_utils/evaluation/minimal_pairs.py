@@ -21,6 +21,7 @@ from scipy.sparse import coo_array, csr_array
 
 from pythia_utils.base.errors import UsageError
 from pythia_utils.evaluation.inference import (
+    device_of,
     hidden_states,
     log_normalizers,
     measuring,
@@ -72,17 +73,18 @@ class PreparedPairs:
             raise UsageError(f"attention {attention!r} takes no mask; expected 'sdpa' or 'eager'")
         token_ids(model, [self.tree.ids.numpy(), self.scored[1]], "what pairs hold,")
         require_context(model, self.lengths.tolist(), "pair")
-        logits = torch.zeros(self.scored.shape[1], device=model.device)
-        normalizers = torch.zeros(len(self.normalized), device=model.device)
+        device = device_of(model)
+        logits = torch.zeros(self.scored.shape[1], device=device)
+        normalizers = torch.zeros(len(self.normalized), device=device)
 
         def fill(rows: list[int]) -> None:
             hidden = self._hidden(model, rows)
             first = rows[0] * self.tree.width
             part = _within(self.scored[0], first, first + len(hidden))
-            nodes, tokens = torch.from_numpy(self.scored[:, part]).to(model.device)
+            nodes, tokens = torch.from_numpy(self.scored[:, part]).to(device)
             logits[part] = target_logits(model, hidden[nodes - first], tokens)
             part = _within(self.normalized, first, first + len(hidden))
-            nodes = torch.from_numpy(self.normalized[part]).to(model.device)
+            nodes = torch.from_numpy(self.normalized[part]).to(device)
             normalizers[part] = log_normalizers(model, hidden[nodes - first])
 
         budget = batch_tokens or tokens_that_fit(model)
@@ -94,7 +96,7 @@ class PreparedPairs:
 
     def _hidden(self, model: GPTNeoXForCausalLM, rows: list[int]) -> torch.Tensor:
         """Of the nodes of some rows, (nodes, d_model). All rows are as wide: batches are runs of them."""
-        inputs = self.tree.inputs(rows, model.device, model.dtype)
+        inputs = self.tree.inputs(rows, device_of(model), model.dtype)
         return hidden_states(model, self.tree.ids[rows], **inputs).flatten(0, 1)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pythia_utils.base.errors import UsageError, unknown
 from pythia_utils.base.files import file_digest
+from pythia_utils.base.memory import free_memory
 from pythia_utils.suites.catalog import Checkpoint, Model, find_model
 from pythia_utils.suites.errata import (
     CheckpointWarning as CheckpointWarning,  # what `load` warns with
@@ -157,6 +158,32 @@ def _outgrows_gpu(model: Model, dtype: torch.dtype) -> bool:
     return 1.2 * model.total_params * dtype.itemsize > torch.cuda.mem_get_info()[0]
 
 
+def check_memory(model: Model, device: str, dtype: str) -> None:
+    """Refuse a model whose weights fit nowhere here, before anything is fetched.
+
+    Raises:
+        UsageError: they need more bytes than are free: of a GPU that was asked for, else in memory; with
+            `auto`, on all GPUs and in memory.
+    """
+    import torch
+
+    target = torch.device(pick_device(device))
+    chosen = _pick_dtype(dtype, str(target), model.dtype)
+    needed, there, where = model.total_params * chosen.itemsize, 0, "in memory"
+    if target.type == "cuda":
+        spread = device == "auto"
+        gpus = range(torch.cuda.device_count()) if spread else [target]
+        there += sum(torch.cuda.mem_get_info(gpu)[0] for gpu in gpus)
+        where = "on GPUs and in memory" if spread else f"on {target}"
+    if target.type != "cuda" or device == "auto":
+        there += free_memory()
+    if needed > there:
+        name = str(chosen).removeprefix("torch.")
+        raise UsageError(
+            f"{model.name} does not fit: its weights in {name} are {needed:,} bytes; {there:,} are free {where}"
+        )
+
+
 def load(
     model: str,
     step: int,
@@ -185,7 +212,8 @@ def load(
         Transformers' own `GPTNeoXForCausalLM` and `PreTrainedTokenizerFast`.
 
     Raises:
-        UsageError: unknown model, suite, step, device or dtype; one of ours that is not trained yet;
+        UsageError: unknown model, suite, step, device or dtype; a model that does not fit here; one of ours
+            that is not trained yet;
             one whose weights or tokenizer are missing on the Hub; a wrong one with `strict`.
         FetchError: the Hub does not deliver, or what it delivers is corrupt.
         WeightsError: the files do not hold this model's weights.
@@ -193,6 +221,7 @@ def load(
     checkpoint = find_model(model, suite).checkpoint(step)
     heed_errata([checkpoint], strict)
     check_placement(device, dtype)
+    check_memory(checkpoint.model, device, dtype)
     folder = checkpoint_folder(checkpoint)
     if not (folder / "tokenizer.json").is_file():
         raise UsageError(

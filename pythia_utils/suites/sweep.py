@@ -65,6 +65,7 @@ def sweep(
     chosen = choose(find_model(model, suite), steps)
     heed_errata(chosen, strict)
     opening.check_placement(device, dtype)
+    opening.check_memory(chosen[0].model, device, dtype)
     for checkpoint in chosen:
         if checkpoint.model.repo_id is None:
             opening.checkpoint_folder(checkpoint)  # ours: trained, or an error now
