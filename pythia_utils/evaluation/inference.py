@@ -182,25 +182,49 @@ def log_normalizers(model: GPTNeoXForCausalLM, hidden: torch.Tensor) -> torch.Te
     return top + total.log()
 
 
-def leads(model: GPTNeoXForCausalLM, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """How far a token's logit is above the best of all others at each position: float32 (n,)."""
+def leads(
+    model: GPTNeoXForCausalLM,
+    hidden: torch.Tensor,
+    targets: torch.Tensor,
+    suppressed: Sequence[int] = (),
+) -> torch.Tensor:
+    """How far a token's logit is above the best of all others at each position: float32 (n,).
+
+    Suppressed tokens are none of the others, and their own lead is minus infinity.
+    """
     own = torch.empty(len(hidden), device=hidden.device)
     best = torch.full_like(own, -torch.inf)
     for part, words, logits in _blocks(model, hidden):
         place = targets[part] - words.start
         row = ((place >= 0) & (place < logits.shape[1])).nonzero().flatten()
+        _suppress(logits, suppressed, words.start)
         own[part.start + row] = logits[row, place[row]]
         logits[row, place[row]] = -torch.inf
         best[part] = torch.maximum(best[part], logits.amax(dim=1))
     return own - best
 
 
-def likeliest(model: GPTNeoXForCausalLM, hidden: torch.Tensor) -> torch.Tensor:
-    """The token of the highest logit at each position, the lowest id of equals: int64 (n,)."""
+def likeliest(
+    model: GPTNeoXForCausalLM, hidden: torch.Tensor, suppressed: Sequence[int] = ()
+) -> torch.Tensor:
+    """The token of the highest logit at each position, the lowest id of equals: int64 (n,).
+
+    No suppressed token is one.
+    """
     head = model.get_output_embeddings()
     parts = hidden.split(max(1, GPU_LOGITS // head.out_features))
-    best = [require_finite(head(part).float()).argmax(dim=1) for part in parts]
+    best = []
+    for part in parts:
+        logits = require_finite(head(part).float())
+        best.append(_suppress(logits, suppressed).argmax(dim=1))
     return torch.cat(best).to(hidden.device)
+
+
+def _suppress(logits: torch.Tensor, tokens: Sequence[int], first: int = 0) -> torch.Tensor:
+    """The logits, overwritten where their words, of which the first has the id `first`, are suppressed."""
+    columns = [token - first for token in tokens if 0 <= token - first < logits.shape[1]]
+    logits[:, columns] = -torch.inf
+    return logits
 
 
 def _blocks(

@@ -51,10 +51,13 @@ def memorized(
     continuation: int = 32,
     matched: bool = False,
     batch_tokens: int | None = None,
+    suppressed: Sequence[int] = (),
 ) -> pd.DataFrame:
     """Whether greedy decoding after each sequence's first tokens gives its next ones.
 
-    End-of-text is a token like any other: decoding does not end there.
+    End-of-text is a token like any other: decoding does not end there. The suite's own evaluations never
+    let it be generated (`min_length` in EleutherAI/pythia, predictable-memorization/eval_memorization.py):
+    for numbers to set beside theirs give its id in `suppressed`.
 
     Args:
         model: a GPT-NeoX network.
@@ -63,6 +66,8 @@ def memorized(
         continuation: tokens that it must then give.
         matched: also the share of them that it gives. All sequences are then decoded, which is slower.
         batch_tokens: tokens in one forward pass; from the memory if None. Changes no verdict.
+        suppressed: ids of tokens that are never generated, as `suppress_tokens` of transformers. A sequence
+            with one in its continuation is then not memorized, whatever the model has learnt.
 
     Returns:
         A row a sequence, in order: memorized (bool), and if asked for matched (float64, 0 to 1: the share
@@ -76,25 +81,32 @@ def memorized(
     model = require_gpt_neox(model)
     rows = _rows(model, sequences, prompt, continuation)
     require_context(model, [prompt + continuation - 1] * len(rows))
+    token_ids(model, [suppressed], "suppressed")
     budget = batch_tokens or tokens_that_fit(model)
     with measuring("memorization", model):
         if not matched:
-            return pd.DataFrame({"memorized": _recited(model, rows, prompt, budget)})
-        share = _matched(model, rows, prompt, budget)
+            return pd.DataFrame({"memorized": _recited(model, rows, prompt, budget, suppressed)})
+        share = _matched(model, rows, prompt, budget, suppressed)
     return pd.DataFrame({"memorized": share == 1, "matched": share})
 
 
-def _recited(model: GPTNeoXForCausalLM, rows: torch.Tensor, prompt: int, budget: int) -> np.ndarray:
+def _recited(
+    model: GPTNeoXForCausalLM,
+    rows: torch.Tensor,
+    prompt: int,
+    budget: int,
+    suppressed: Sequence[int],
+) -> np.ndarray:
     """Whether greedy decoding gives all of each row's tokens after the prompt: bool (n,)."""
     passed = np.zeros(len(rows), dtype=bool)
     undecided = np.zeros(len(rows), dtype=bool)
 
     def decide(batch: list[int]) -> None:
-        passed[batch], undecided[batch] = _decide(model, rows[batch], prompt)
+        passed[batch], undecided[batch] = _decide(model, rows[batch], prompt, suppressed)
 
     longest = max(prompt, rows.shape[1] - prompt)  # tokens of a row in one pass
     run_in_batches([longest] * len(rows), budget, decide)
-    passed[undecided] = _matched(model, rows[undecided], prompt, budget) == 1
+    passed[undecided] = _matched(model, rows[undecided], prompt, budget, suppressed) == 1
     return passed
 
 
@@ -117,7 +129,7 @@ def _rows(
 
 
 def _decide(
-    model: GPTNeoXForCausalLM, rows: torch.Tensor, prompt: int
+    model: GPTNeoXForCausalLM, rows: torch.Tensor, prompt: int, suppressed: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """For each row: whether all tokens lead, or may lead; and whether that is too close to call."""
     from transformers import DynamicCache
@@ -132,7 +144,8 @@ def _decide(
     while True:
         ahead = known + hidden.shape[1]
         targets = rows[alive, known:ahead]
-        lead = leads(model, hidden.flatten(0, 1), targets.flatten()).view(targets.shape)
+        lead = leads(model, hidden.flatten(0, 1), targets.flatten(), suppressed)
+        lead = lead.view(targets.shape)
         kept = (lead > -CLOSE[model.dtype]).all(dim=1)
         close[alive] |= (lead < CLOSE[model.dtype]).any(dim=1)
         alive, known = alive[kept], ahead
@@ -153,12 +166,18 @@ def _keep(cache: Cache, kept: torch.Tensor) -> None:
         cache.batch_select_indices(kept.nonzero().flatten().cpu())
 
 
-def _matched(model: GPTNeoXForCausalLM, rows: torch.Tensor, prompt: int, budget: int) -> np.ndarray:
+def _matched(
+    model: GPTNeoXForCausalLM,
+    rows: torch.Tensor,
+    prompt: int,
+    budget: int,
+    suppressed: Sequence[int],
+) -> np.ndarray:
     """The share of each row's tokens after the prompt that greedy decoding gives: float64 (n,)."""
     share = np.zeros(len(rows))
 
     def decode(batch: list[int]) -> None:
-        given = _greedy(model, rows[batch][:, :prompt], rows.shape[1] - prompt)
+        given = _greedy(model, rows[batch][:, :prompt], rows.shape[1] - prompt, suppressed)
         share[batch] = (given == rows[batch][:, prompt:]).double().mean(dim=1).numpy()
 
     run_in_batches([rows.shape[1]] * len(rows), budget, decode)
@@ -167,9 +186,18 @@ def _matched(model: GPTNeoXForCausalLM, rows: torch.Tensor, prompt: int, budget:
 
 @torch.inference_mode()
 def greedy(
-    model: GPTNeoXForCausalLM, prompts: Sequence[Sequence[int]], continuation: int
+    model: GPTNeoXForCausalLM,
+    prompts: Sequence[Sequence[int]],
+    continuation: int,
+    suppressed: Sequence[int] = (),
 ) -> np.ndarray:
     """What the model says after each of a few prompts of one length, always the likeliest token.
+
+    Args:
+        model: a GPT-NeoX network.
+        prompts: token ids, all of one length.
+        continuation: tokens that it says.
+        suppressed: ids of tokens that it never says.
 
     Returns:
         Token ids, int64 (n, continuation).
@@ -181,10 +209,12 @@ def greedy(
     rows = torch.stack(token_ids(require_gpt_neox(model), prompts))
     require_context(model, [rows.shape[1] + continuation - 1] * len(rows))
     with measuring("memorization", model):
-        return _greedy(model, rows, continuation).numpy()
+        return _greedy(model, rows, continuation, suppressed).numpy()
 
 
-def _greedy(model: GPTNeoXForCausalLM, prompts: torch.Tensor, count: int) -> torch.Tensor:
+def _greedy(
+    model: GPTNeoXForCausalLM, prompts: torch.Tensor, count: int, suppressed: Sequence[int]
+) -> torch.Tensor:
     """The likeliest next token, `count` times, the lowest id of equals: int64 (n, count), on the CPU."""
     from transformers import DynamicCache
 
@@ -192,5 +222,5 @@ def _greedy(model: GPTNeoXForCausalLM, prompts: torch.Tensor, count: int) -> tor
     given = [prompts.to(device_of(model))]
     for _ in range(count):
         hidden = hidden_states(model, given[-1], cache)[:, -1]
-        given.append(likeliest(model, hidden)[:, None])
+        given.append(likeliest(model, hidden, suppressed)[:, None])
     return torch.cat(given[1:], dim=1).cpu()

@@ -6,6 +6,7 @@ has not yet read as a control; and, in suites trained here, the documents plante
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,17 @@ def usual_length(suite: str) -> int:
         UsageError: there is no such suite.
     """
     return 32 if find_suite(suite).kind == "hub" else 16
+
+
+def usually_suppressed(suite: str) -> bool:
+    """Whether end-of-text is kept from being generated: for Pythia, as in its own evaluations; not for ours.
+
+    A sequence with end-of-text in its continuation is then never memorized.
+
+    Raises:
+        UsageError: there is no such suite.
+    """
+    return find_suite(suite).kind == "hub"
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,13 +129,17 @@ def continuation_losses(model: PreTrainedModel, tokens: np.ndarray, prompt: int)
 
 
 def examples(
-    model: PreTrainedModel, tokenizer: Any, tokens: np.ndarray, prompt: int
+    model: PreTrainedModel,
+    tokenizer: Any,
+    tokens: np.ndarray,
+    prompt: int,
+    suppressed: Sequence[int] = (),
 ) -> pd.DataFrame:
     """What greedy decoding makes of a few sequences, as text: columns prompt, truth, model."""
     parts = {
         "prompt": tokens[:, :prompt],
         "truth": tokens[:, prompt:],
-        "model": greedy(model, tokens[:, :prompt], tokens.shape[1] - prompt),
+        "model": greedy(model, tokens[:, :prompt], tokens.shape[1] - prompt, suppressed),
     }
     return pd.DataFrame({name: tokenizer.batch_decode(part) for name, part in parts.items()})
 
