@@ -67,27 +67,33 @@ def _named(name: str, suite: str, any_seed: bool) -> list[Model]:
 def train_suite(models: list[Model], device: str, workers: int, until: int | None = None) -> None:
     """Make the corpus if needed, then train what is not trained yet, telling how far it is on stderr.
 
+    An old corpus, and a model's old checkpoints, stay until the new ones are whole.
+
     Raises:
         UsageError: the device is not there, or another process trains this suite.
         TrainingError: a worker process died.
     """
     name = models[0].suite
     with nano_jobs.exclusive(name):
-        folder = make_corpus_aloud(name).folder
-        for model in models:
-            if trained.remove_stale(model):
-                _say(f"{model.name} was trained by other code or settings: training it again")
-        todo = [model for model in models if not trained.is_trained(model, until)]
+        if not is_current(Corpus(find_suite(name))) or _untrained(models, until):
+            device = _checked_device(device)  # before anything is written
+        make_corpus_aloud(name)
+        todo = _untrained(models, until)
         if not todo:
-            _say(f"{name}: {len(models)} models are trained, in {folder.parent}")
+            _say(f"{name}: {len(models)} models are trained, in {suite_folder(name)}")
             return
-        device = _checked_device(device)
+        for model in filter(trained.is_stale, todo):
+            _say(f"{model.name} was trained by other code or settings: training it again")
         _say(
             f"{name}: training {len(todo)} of {len(models)} models, {workers} at a time, on {device}"
         )
         with _Progress(todo, until) as progress:
             nano_jobs.train_models(todo, device, workers, until, progress.report)
         _say(f"{name}: trained in {progress.seconds:.0f} s, in {suite_folder(name)}")
+
+
+def _untrained(models: list[Model], until: int | None) -> list[Model]:
+    return [model for model in models if not trained.is_trained(model, until)]
 
 
 def make_corpus_aloud(suite: str) -> Corpus:
