@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pythia_utils.base.errors import UsageError, unknown
+from pythia_utils.evaluation.archives import ARCHIVES
 from pythia_utils.evaluation.pair_files import (
-    ARCHIVES,
     FORMATS,
     MinimalPair,
     pairs_of_rows,
@@ -49,8 +49,8 @@ def load_pairs(source: str | Path, n: int | None = None, seed: int = 0) -> list[
     """The minimal pairs of an evaluation set, those of a paradigm together.
 
     Args:
-        source: `nano`, `blimp` (from the Hub, kept in its cache), or the path of a .jsonl or .csv
-            file, or of a folder or a .tar.xz archive of such files, such as BLiMP's own.
+        source: `nano`, `blimp` (from the Hub, kept in its cache), or the path of a .jsonl, .csv or .tsv
+            file, or of a folder or an archive (.zip, .tar.xz, ...) of such files, such as BLiMP's own.
         n: pairs of each paradigm, or all where it has fewer; None for all (of nano, which can draw
             any number, 200). With one seed, the first m of n are the same for every n.
         seed: of the drawing.
@@ -68,7 +68,11 @@ def load_pairs(source: str | Path, n: int | None = None, seed: int = 0) -> list[
 
 def _from_path(source: str | Path) -> list[MinimalPair]:
     name = str(source)
-    if "/" in name or name.endswith((*ARCHIVES, *FORMATS)) or Path(name).expanduser().exists():
+    if (
+        "/" in name
+        or name.endswith((*ARCHIVES, *FORMATS, ".gz"))
+        or Path(name).expanduser().exists()
+    ):
         return read_pairs(source)
     raise unknown("set of minimal pairs", name, ["nano", "blimp"], where="(nor a file's path)")
 
