@@ -15,7 +15,7 @@ import pandas as pd
 from scipy.stats import poisson
 
 from pythia_utils.analysis import stats
-from pythia_utils.analysis.memorization.tables import published
+from pythia_utils.analysis.memorization import published
 from pythia_utils.analysis.order_tests import linear_trend
 from pythia_utils.base.errors import UsageError
 from pythia_utils.evaluation import likelihood
@@ -130,7 +130,7 @@ def expectation(model: str, sequences: int) -> str:
     By the published share of all of Pythia's training sequences, with the central 95% of a Poisson
     variable. It tells before a run whether the sample is large enough for what it is to show.
     """
-    share = published().set_index("model")["value"].get(model)
+    share = published.counts().set_index("model")["value"].get(model)
     if share is None:
         return f"How many sequences {model} has memorized is not published."
     low, high = poisson.interval(0.95, share * sequences)
