@@ -244,6 +244,7 @@ def _open_indexed(prefix: str | Path, settings: _Settings) -> TrainingData:
     seq_length, batch_size = (settings.need(key, prefix) for key in ("seq_length", "batch_size"))
     steps, seed = settings.need("steps", prefix), settings.need("seed", prefix)
     samples = _num_samples(settings, steps, batch_size)
+    indexed.verify()  # before memory is taken for what the sizes say
     _refuse_endless(indexed, samples, seq_length)
     order = build_order(indexed.sizes, seq_length, samples, seed)
     origin = {"source": str(indexed.data_path.absolute()), "order": f"seed {seed}"}
