@@ -16,7 +16,24 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
+from pythia_utils.base.errors import UsageError, in_short
+
 DIGESTS_FILE = ".digests.json"
+
+
+def local_path(path: str | Path) -> Path:
+    """A path as a user writes it, made absolute: whoever gets it may work in another folder.
+
+    Raises:
+        UsageError: there is no such user, or it could be no path.
+    """
+    try:
+        full = Path(path).expanduser().absolute()
+    except RuntimeError:
+        raise UsageError(f"{in_short(path)}: whose folder that is, is not known") from None
+    if "\0" in str(full):
+        raise UsageError(f"{in_short(path)}: a path has no such character")
+    return full
 
 
 def stamp(stat: os.stat_result) -> list[int]:
