@@ -138,7 +138,7 @@ def find_tokens(
     if not 1 <= len(wanted) <= width or wanted.dtype.kind not in "iu":
         raise UsageError(f"cannot search for {len(wanted)} tokens; expected 1 to {width} integers")
     if wanted.min() < 0:
-        raise UsageError(f"cannot search for token {wanted.min()}; expected 0 or more")
+        raise UsageError(f"cannot search for token {wanted.min()}; no token is below 0")
     if data.model and wanted.max() >= data.model.vocab_size:
         known = f"{data.model.name} knows tokens 0 to {data.model.vocab_size - 1}"
         raise UsageError(f"cannot search for token {wanted.max()}; {known}")

@@ -145,6 +145,9 @@ def open_source(
     """
     if isinstance(source, TrainingData):
         return source
+    if not isinstance(source, str | Path):
+        kind = type(source).__name__
+        raise UsageError(f"{kind} is no source; expected a model's name, an address or a path")
     named = _model_of(source)
     run = find_model(model) if model else named
     given = {"seed": seed, "seq_length": seq_length, "batch_size": batch_size, "steps": steps}

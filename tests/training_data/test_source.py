@@ -305,6 +305,12 @@ def test_open_data_are_returned_as_they_are(data):
     ("source", "given", "says"),
     [
         ("pico-8k", {}, r"unknown source 'pico-8k' .* nearest: pico-7k"),
+        (
+            np.zeros((2, 8), int),
+            SETTINGS,
+            "ndarray is no source; expected a model's name, an address",
+        ),
+        (None, SETTINGS, "NoneType is no source"),
         ("nowhere/docs", {}, r"nowhere/docs.bin is missing"),
         (Path("docs"), {}, r"docs.bin is missing"),
         ("ftp://host/set", {}, "expected http:// or https://"),
@@ -320,7 +326,8 @@ def test_open_data_are_returned_as_they_are(data):
     ],
 )
 def test_what_cannot_be_opened(prefix, tmp_path, source, given, says):
-    source = {"PREFIX": prefix, "FOLDER": tmp_path}.get(source, source)
+    places = {"PREFIX": prefix, "FOLDER": tmp_path}
+    source = places.get(source, source) if isinstance(source, str) else source
     with pytest.raises(UsageError, match=says) as error:
         open_source(source, **given)
     assert "\n" not in str(error.value)
@@ -434,7 +441,7 @@ def test_search_goes_step_by_step_in_the_order_asked_for(data):
         ([], None, "cannot search for 0 tokens; expected 1 to 8"),
         ([1] * 9, None, "cannot search for 9 tokens"),
         ([1.5], None, "expected 1 to 8 integers"),
-        ([3, -1], None, "cannot search for token -1; expected 0 or more"),
+        ([3, -1], None, "cannot search for token -1; no token is below 0"),
         ([float("nan")], None, "expected 1 to 8 integers"),
         ([1], range(-1, 3), "-1 is out of range; expected 0 to 11"),
         ([1], range(13), "12 is out of range"),
@@ -446,7 +453,9 @@ def test_impossible_searches_are_told_before_anything_is_read(data, wanted, step
 
 
 def test_a_search_for_what_the_model_cannot_have_read(home):
-    with pytest.raises(UsageError, match="cannot search for token 1024; pico-7k knows tokens 0 to 1023"):
+    with pytest.raises(
+        UsageError, match="cannot search for token 1024; pico-7k knows tokens 0 to 1023"
+    ):
         find_tokens(open_source("pico-7k"), [3, 1024])
 
 
