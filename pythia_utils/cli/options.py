@@ -13,6 +13,7 @@ import click
 
 from pythia_utils.base.errors import UsageError, unknown
 from pythia_utils.base.files import atomic_write
+from pythia_utils.base.terminal import show
 from pythia_utils.base.units import show_size
 
 ASK_ABOVE = 10 * 10**9  # bytes from the Hub
@@ -133,12 +134,17 @@ def output_option(text: str, *suffixes: str) -> Callable:
 
 def write(content: str | bytes, output: Path | None) -> None:
     """Write a command's result to stdout, or whole or not at all to a file, whose path is printed."""
-    data = content.encode() if isinstance(content, str) else content
-    if output is None:
-        click.echo(data, nl=False)
-        return
+    if output is None and isinstance(content, str):
+        show(content, end="")
+    elif output is None:
+        click.echo(content, nl=False)
+    else:
+        _write_file(content, output)
+
+
+def _write_file(content: str | bytes, output: Path) -> None:
     with atomic_write(output) as temporary:
-        temporary.write_bytes(data)
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
     click.echo(output)
 
 
