@@ -79,7 +79,7 @@ class DigestCache:
         """Keep what is known now. Where the folder may not be written, it is worked out again."""
         if self._changed and self.path.parent.is_dir():
             with suppress(OSError), atomic_write(self.path) as temporary:
-                temporary.write_text(json.dumps(self._known))
+                temporary.write_text(json.dumps(self._known), encoding="utf-8")
                 self._changed = False
 
 

@@ -96,7 +96,7 @@ def make_corpus(suite: Suite) -> Corpus:
     _write_variant(suite, corpus.folder, "deduped", _distinct(entries))
     manifest = json.dumps(_manifest(suite, corpus.folder), indent=1)
     with atomic_write(corpus.folder / "manifest.json") as path:
-        path.write_text(manifest)
+        path.write_text(manifest, encoding="utf-8")
     return corpus
 
 

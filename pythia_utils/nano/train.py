@@ -194,7 +194,9 @@ class _Run:
         partial.mkdir(parents=True)
         copy.deepcopy(self.network).half().save_pretrained(partial)
         _tokenizer(self.model).save_pretrained(partial)
-        (partial / "checkpoint.json").write_text(json.dumps(self._facts(), indent=1))
+        (partial / "checkpoint.json").write_text(
+            json.dumps(self._facts(), indent=1), encoding="utf-8"
+        )
         shutil.rmtree(target, ignore_errors=True)
         partial.rename(target)
 

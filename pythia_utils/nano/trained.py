@@ -44,7 +44,9 @@ def is_trained(model: Model, until: int | None = None) -> bool:
 
 def _made_by(checkpoint) -> str | None:
     try:
-        return json.loads((checkpoint_path(checkpoint) / "checkpoint.json").read_text())["recipe"]
+        return json.loads(
+            (checkpoint_path(checkpoint) / "checkpoint.json").read_text(encoding="utf-8")
+        )["recipe"]
     except (OSError, ValueError, KeyError):
         return None
 

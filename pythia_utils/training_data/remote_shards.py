@@ -141,7 +141,7 @@ class HubShards:
             pins[key] = found.commit
             # Where nothing can be written, the commit is asked for each time.
             with contextlib.suppress(OSError), atomic_write(self.folder / "pins.json") as path:
-                path.write_text(json.dumps(pins, indent=1, sort_keys=True))
+                path.write_text(json.dumps(pins, indent=1, sort_keys=True), encoding="utf-8")
         return pins[key]
 
     @property
@@ -160,7 +160,7 @@ class HubShards:
 
 def _read_pins(folder: Path) -> dict[str, str]:
     try:
-        pins = json.loads((folder / "pins.json").read_text())
+        pins = json.loads((folder / "pins.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return pins if isinstance(pins, dict) else {}

@@ -149,7 +149,9 @@ def _lives(process: psutil.Process) -> bool:
 def _high_water(pid: int) -> int:
     """The most that a process ever held, in bytes; 0 where the system does not tell."""
     with suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        for line in (
+            Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace").splitlines()
+        ):
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     return 0
@@ -166,7 +168,9 @@ def _cgroup_limits() -> list[int]:
     """Of the memory controller, in both of its versions: our own group's and those above it."""
     limits = []
     with suppress(OSError, ValueError):
-        for line in Path("/proc/self/cgroup").read_text().splitlines():
+        for line in (
+            Path("/proc/self/cgroup").read_text(encoding="utf-8", errors="replace").splitlines()
+        ):
             _, controllers, name = line.split(":", 2)
             if controllers in ("", "memory"):
                 mount = Path("/sys/fs/cgroup", controllers)
@@ -174,5 +178,7 @@ def _cgroup_limits() -> list[int]:
                 for folder in (group, *group.parents):
                     for file in ("memory.max", "memory.limit_in_bytes"):
                         with suppress(OSError, ValueError):
-                            limits.append(int((folder / file).read_text()))
+                            limits.append(
+                                int((folder / file).read_text(encoding="utf-8", errors="replace"))
+                            )
     return limits
