@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pythia_utils.base.errors import UsageError, in_short, unknown
+from pythia_utils.base.files import local_path
 from pythia_utils.base.units import show_size
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def read(path: Path, where: str = "") -> Any:
     """
     where = where or str(path)
     try:
-        with open(path, "rb") as file:
+        with open(local_path(path), "rb") as file:
             data = file.read(LARGEST + 1)
     except OSError as failure:
         raise UsageError(f"{where}: {failure.strerror or failure}") from None

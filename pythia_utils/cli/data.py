@@ -54,7 +54,7 @@ def _find(name: str) -> Model:
 @click.option(
     "--source",
     help="Where the data lie, if not at their usual place: a folder or an address of preshuffled "
-    "shards, or the prefix of an .idx/.bin pair.",
+    "shards, or an .idx/.bin pair. Documents are put in the order of training; rows are in it.",
 )
 @click.option("--rows", type=click.IntRange(min=1), help="Only the first rows of the batch.")
 @click.option("--decode", is_flag=True, help="Text, with the end of each document marked.")

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from pythia_utils.base.errors import UsageError, unknown
-from pythia_utils.base.files import atomic_write
+from pythia_utils.base.files import atomic_write, local_path
 from pythia_utils.base.terminal import show
 from pythia_utils.base.units import show_size
 
@@ -111,15 +111,15 @@ class _OutputFile(click.ParamType):
         self.suffixes = suffixes
 
     def convert(self, value, param, ctx) -> Path:
-        path = Path(value)
+        path = local_path(value)
         if self.suffixes and path.suffix not in self.suffixes:
             endings = " or ".join(self.suffixes)
             raise UsageError(f"--output {value}: expected a name that ends in {endings}")
         if path.is_dir():
             raise UsageError(f"--output {value} is a folder; expected the name of a file")
-        if not path.absolute().parent.is_dir():
-            raise UsageError(f"--output {value}: there is no folder {path.absolute().parent}")
-        return path
+        if not path.parent.is_dir():
+            raise UsageError(f"--output {value}: there is no folder {path.parent}")
+        return path if value.startswith("~") else Path(value)  # as it was written, to be printed so
 
 
 def output_option(text: str, *suffixes: str) -> Callable:

@@ -13,6 +13,7 @@ from typing import Any
 
 from pythia_utils.base import yaml
 from pythia_utils.base.errors import UsageError, unknown
+from pythia_utils.base.http import holds_password
 from pythia_utils.base.yaml import check_keys, check_name, mapping
 from pythia_utils.grid.cells import IDENTITY
 from pythia_utils.suites import catalog
@@ -193,6 +194,10 @@ def own_parameters(where: str, entry: dict) -> dict[str, Any]:
     parameters = mapping(f"{where}.parameters", entry.get("parameters") or {})
     if taken := set(parameters) & set(IDENTITY):
         raise UsageError(f"{where}.parameters: {min(taken)!r} is filled in by the grid; remove it")
+    for name, value in parameters.items():
+        if holds_password(str(value)):
+            hint = "put user and password into ~/.netrc, for parameters are recorded and published"
+            raise UsageError(f"{where}.parameters: {name!r} is an address with a password; {hint}")
     return parameters
 
 

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pythia_utils.base.errors import UsageError, unknown
+from pythia_utils.base.errors import UsageError, in_short, unknown
 from pythia_utils.base.sources import PACKAGE, code_fingerprint, imported_sources
 
 
@@ -29,7 +29,7 @@ def check_parameters(notebook: Path, parameters: dict[str, Any]) -> None:
             raise unknown("parameter", name, declared, where=f"of {shown}")
         if not _fits(value, declared[name]):
             expected = ast.unparse(declared[name])
-            got = f"{value!r} ({type(value).__name__})"
+            got = f"{in_short(repr(value))} ({type(value).__name__})"
             raise UsageError(f"parameter {name!r} of {shown} must be {expected}, not {got}")
 
 

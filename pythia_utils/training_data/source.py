@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from pythia_utils.base.errors import UsageError, unknown
+from pythia_utils.base.http import shown_url
 from pythia_utils.base.units import show_size
 from pythia_utils.suites.catalog import Model, find_model, suite, suite_names
 from pythia_utils.training_data.batch_cache import BatchCache
@@ -158,7 +159,7 @@ def open_source(
     if named is not None:
         return _open_hub(named, settings, revision, cache)
     if "://" in str(source):
-        return _open_shards(HttpShards(str(source)), str(source), settings, cache)
+        return _open_shards(HttpShards(str(source)), shown_url(str(source)), settings, cache)
     return _open_local(source, settings)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pythia_utils.base import yaml
@@ -141,6 +143,12 @@ def test_utf_8_is_read_whatever_the_locale(tmp_path, encoding):
     path = tmp_path / "f.yml"
     path.write_bytes("title: caf\u00e9\n".encode(encoding))
     assert yaml.read(path) == {"title": "caf\u00e9"}
+
+
+def test_a_file_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "f.yml").write_text("a: 1", encoding="utf-8")
+    assert yaml.read(Path("~/f.yml")) == {"a": 1}
 
 
 def test_files_that_are_too_large_or_not_there(tmp_path):

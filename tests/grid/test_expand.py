@@ -184,6 +184,11 @@ def test_wrong_use_is_one_line(root, call, message):
         ("{scale: 2.0}", "[scale]", "experiments.measure.parameters: expected `name: value` lines"),
         ("{scale: 2.0}", "{model: x}", "'model' is filled in by the grid"),
         ("{scale: 2.0}", "{scale: 2.0", "experiments.yml line "),
+        (
+            "{scale: 2.0}",
+            "{scale: 'http://u:p@h/'}",
+            "'scale' is an address with a password; put user",
+        ),
         ("notebooks/plain.ipynb", "[a]", "experiments.plain.notebook: expected text, not ['a']"),
     ],
 )
@@ -259,6 +264,14 @@ def test_without_an_annotation_the_default_tells_the_type(tmp_path):
     check_parameters(notebook, {"a": 2, "b": "x", "c": 1})
     with pytest.raises(UsageError, match="must be int, not 'x'"):
         check_parameters(notebook, {"a": "x"})
+
+
+@pytest.mark.parametrize("value", ["https://user:secret@host/set", ["a", "http://token@host"]])
+def test_a_password_is_no_parameter(root, value):
+    """It would be in the notebook, the ledger and the page."""
+    with pytest.raises(UsageError, match=r"'scale' is an address with a password") as caught:
+        expand(load_config(root), ["measure"], profile="tiny", parameters={"scale": value})
+    assert not [word for word in ("secret", "token") if word in str(caught.value)]
 
 
 def test_parameters_of_the_command_line_are_yaml():

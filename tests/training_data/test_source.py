@@ -99,7 +99,9 @@ def test_the_same_run_preshuffled(prefix, data, tmp_path):
     files = {f"/{path.name}": path.read_bytes() for path in tmp_path.iterdir()}
     with serve(files) as server:
         url = f"{server.url}/{shard_name('document', 0, 2)}"
-        over_http = open_source(url, **shape)
+        over_http = open_source(url.replace("://", "://user:secret@"), **shape)
+        assert "secret" not in f"{over_http} {over_http.rows.shards} {over_http.provenance()}"
+        assert over_http.provenance() == {"source": f"{server.url}/"}
         folder = open_source(tmp_path, **shape)
         assert over_http.total_steps == folder.total_steps == 12
         for step in range(12):
