@@ -13,6 +13,7 @@ import click
 from pythia_utils.base.errors import UsageError
 from pythia_utils.base.files import locked
 from pythia_utils.base.progress import say
+from pythia_utils.base.terminal import show
 from pythia_utils.base.units import duration, show_size
 from pythia_utils.cli.options import Steps, examples, output_option, steps_option, write
 from pythia_utils.engine import runner, schedulers
@@ -143,7 +144,7 @@ def run_command(
         if where == "slurm":
             from pythia_utils.engine import slurm
 
-            click.echo(slurm.job_script(settings))
+            show(slurm.job_script(settings))
         return
     how = {"options": options, "workers": workers, "verbose": verbose, "scheduler": scheduler}
     with locked(records.runs_dir(config.root), "run"):
@@ -155,7 +156,7 @@ def _list_due(cells: list[Cell], folder: Path, rerun: str | None, quiet: bool) -
     planned = planning.plan(cells, ledger_of(folder), rerun, dry_run=True)
     for cell, reason in planned:
         if reason:
-            click.echo(f"{cell.id}\t{reason}")
+            show(f"{cell.id}\t{reason}")
     _say_due(planned, quiet)
 
 
@@ -189,7 +190,7 @@ def run_due(
     _say_due(planned, quiet)
     outcomes = runner.run([cell for cell, reason in planned if reason], history, quiet=quiet, **how)
     if table := runner.failure_table(outcomes):
-        click.echo(f"\nfailed:\n{table}", err=True)
+        say(f"\nfailed:\n{table}")
     if code := runner.exit_code(outcomes):
         raise click.exceptions.Exit(code)
     return [outcome.cell_id for outcome in outcomes]
@@ -222,9 +223,9 @@ def status_command(names, profile, suite, models, steps, parameter, everything, 
         return
     for each in found:
         if everything or each.state != "done":
-            click.echo(_status_line(each))
-    click.echo(f"{len(found)} cells: " + ", ".join(f"{n} {name}" for name, n in totals.items()))
-    click.echo(f"next run: {status.cost_text(len(found) - totals['done'], seconds, unknown_cells)}")
+            show(_status_line(each))
+    show(f"{len(found)} cells: " + ", ".join(f"{n} {name}" for name, n in totals.items()))
+    show(f"next run: {status.cost_text(len(found) - totals['done'], seconds, unknown_cells)}")
 
 
 def _status_line(one: status.Status) -> str:

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pythia_utils.base import yaml
 from pythia_utils.base.errors import UsageError, unknown
+from pythia_utils.base.http import holds_password
+from pythia_utils.base.yaml import check_keys, check_name, mapping
 from pythia_utils.grid.cells import IDENTITY
-from pythia_utils.grid.yaml_checks import check_keys, check_name, mapping, parse
 from pythia_utils.suites import catalog
 from pythia_utils.suites.catalog import Checkpoint, Model
 
@@ -156,7 +158,7 @@ def load_config(root: Path) -> Config:
     root = Path(root).absolute()
     if not (root / FILE).is_file():
         raise UsageError(f"{root} has no {FILE}; run pythia in the book's own folder")
-    source = parse((root / FILE).read_text(encoding="utf-8"), FILE)
+    source = yaml.read(root / FILE, FILE)
     required = {"profiles", "experiments"}
     check_keys(FILE, source, required | {"pages"}, required)
     entries = mapping(f"{FILE}: experiments", source["experiments"])
@@ -192,6 +194,10 @@ def own_parameters(where: str, entry: dict) -> dict[str, Any]:
     parameters = mapping(f"{where}.parameters", entry.get("parameters") or {})
     if taken := set(parameters) & set(IDENTITY):
         raise UsageError(f"{where}.parameters: {min(taken)!r} is filled in by the grid; remove it")
+    for name, value in parameters.items():
+        if holds_password(str(value)):
+            hint = "put user and password into ~/.netrc, for parameters are recorded and published"
+            raise UsageError(f"{where}.parameters: {name!r} is an address with a password; {hint}")
     return parameters
 
 

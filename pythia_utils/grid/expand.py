@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pythia_utils.base.errors import UsageError
+from pythia_utils.base import yaml
+from pythia_utils.base.errors import UsageError, in_short
 from pythia_utils.grid.cells import Cell
 from pythia_utils.grid.config import (
     BookPage,
@@ -20,7 +22,6 @@ from pythia_utils.grid.config import (
 )
 from pythia_utils.grid.notebooks import check_parameters, defaults
 from pythia_utils.grid.records import record_files, runs_dir, stem
-from pythia_utils.grid.yaml_checks import parse
 from pythia_utils.suites import catalog
 from pythia_utils.suites.catalog import Checkpoint, Model
 from pythia_utils.suites.errata import heed_errata, without_faults
@@ -157,9 +158,10 @@ def explicit_text(parameters: dict[str, Any]) -> str:
 
 
 def _plain(value: Any) -> str:
-    simple = isinstance(value, str) and re.fullmatch(r"[\w./~:+-]+", value)
-    if simple and parse(value, "a parameter") == value:
-        return value
+    if isinstance(value, str) and re.fullmatch(r"[\w./~:+-]+", value):
+        with suppress(UsageError):  # a text such as 0200, which YAML must not read
+            if yaml.parse(value, "a parameter") == value:
+                return value
     return json.dumps(value, default=str)
 
 
@@ -217,6 +219,7 @@ def parse_parameters(assignments: Iterable[str]) -> dict[str, Any]:
     for item in assignments:
         name, equals, value = item.partition("=")
         if not equals or not name.strip().isidentifier():
-            raise UsageError(f"parameter {item!r}: expected name=value, such as sequences=64")
-        parsed[name.strip()] = parse(value, f"parameter {item!r}")
+            shown = repr(in_short(item))
+            raise UsageError(f"parameter {shown}: expected name=value, such as sequences=64")
+        parsed[name.strip()] = yaml.parse(value, f"parameter {in_short(item)!r}")
     return parsed

@@ -101,7 +101,7 @@ def _make(suite: Suite, folder: Path) -> None:
     _write_variant(suite, folder, "standard", entries)
     _write_variant(suite, folder, "deduped", _distinct(entries))
     manifest = json.dumps(_manifest(suite, folder), indent=1)
-    (folder / "manifest.json").write_text(manifest)
+    (folder / "manifest.json").write_text(manifest, encoding="utf-8")
 
 
 def training_tokens(suite: Suite) -> int:

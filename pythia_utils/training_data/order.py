@@ -4,8 +4,6 @@ Documents are shuffled (`doc_idx`) and laid end to end; the stream is cut every 
 (`sample_idx`); the samples are shuffled (`shuffle_idx`). Training step s reads the sequences
 `[s * batch_size, (s + 1) * batch_size)` of that last order. A sequence has `seq_length + 1` tokens:
 inputs are `[:-1]`, labels `[1:]`, and its last token is the first of the next sample.
-
-Whatever has `sequences(start, stop)` can be read from in this order: `Source`.
 """
 
 from __future__ import annotations

@@ -129,7 +129,8 @@ def find_tokens(
         The occurrences in each step, none in most: step, row in its batch and offset in the row.
 
     Raises:
-        UsageError: no tokens, more than a sequence holds, or steps that do not exist; at once.
+        UsageError: no tokens, more than a sequence holds, one that the model does not know, or steps
+            that do not exist; at once.
         FetchError: the server does not deliver.
     """
     wanted = np.asarray(list(tokens))
@@ -138,6 +139,9 @@ def find_tokens(
         raise UsageError(f"cannot search for {len(wanted)} tokens; expected 1 to {width} integers")
     if wanted.min() < 0:
         raise UsageError(f"cannot search for token {wanted.min()}; no token is below 0")
+    if data.model and wanted.max() >= data.model.vocab_size:
+        known = f"{data.model.name} knows tokens 0 to {data.model.vocab_size - 1}"
+        raise UsageError(f"cannot search for token {wanted.max()}; {known}")
     what = f"step of {data.name}:"
     every = range(data.total_steps) if steps is None else steps
     return _searched(data, wanted, [checked_index(s, data.total_steps, what) for s in every])

@@ -13,6 +13,7 @@ from helpers import stub_kernels
 from helpers.commands import ROOT
 from helpers.grids import ledger_of
 
+from pythia_utils.base import yaml
 from pythia_utils.cli.main import cli
 from pythia_utils.engine.kernels.execute import Execution
 from pythia_utils.engine.kernels.pool import KernelPool
@@ -36,6 +37,7 @@ def read(monkeypatch) -> Counter:
 
     counted(Path, "read_text", lambda path: path.name)
     counted(Path, "read_bytes", lambda path: path.name)
+    counted(yaml, "read", lambda path, *_: path.name)
     counted(planning, "plan", lambda *_: "plan")
     return counts
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from pythia_utils.analysis import stats
 from pythia_utils.base.errors import UsageError, first_line
+from pythia_utils.base.files import local_path
 from pythia_utils.suites.catalog import Model
 from pythia_utils.suites.folders import suite_folder
 
@@ -34,7 +35,7 @@ def open_tokenizer(model: Model, file: str | Path | None = None) -> Tokenizer:
     """
     from tokenizers import Tokenizer
 
-    path = Path(file) if file else _tokenizer_file(model)
+    path = local_path(file) if file else _tokenizer_file(model)
     if not path.is_file():
         hint = "" if file or model.repo_id else f"; run: pythia train {model.suite}"
         raise UsageError(f"there is no tokenizer {path}{hint}")
