@@ -24,7 +24,7 @@ from pythia_utils.grid.notebooks import check_parameters, defaults
 from pythia_utils.grid.records import record_files, runs_dir, stem
 from pythia_utils.suites import catalog
 from pythia_utils.suites.catalog import Checkpoint, Model
-from pythia_utils.suites.errata import heed_errata, without_faults
+from pythia_utils.suites.errata import heed_errata, without_errata
 from pythia_utils.suites.folders import WEIGHTS, checkpoint_path
 
 
@@ -62,7 +62,7 @@ def expand(
 ) -> list[Cell]:
     """The cells of a grid: experiments x models x steps, in that order.
 
-    Checkpoints with a known fault are left out, unless `steps` lists them; then they give a warning.
+    Checkpoints with a known erratum are left out, unless `steps` lists them; then they give a warning.
 
     Args:
         config: from `load_config`.
@@ -75,7 +75,7 @@ def expand(
         parameters: for the notebooks. Where they differ from those of experiments.yml and from the
             notebook's defaults, the cells are others than the usual ones, with names that say so.
         runs: the folder of runs; `records.runs_dir(config.root)` by default.
-        strict: refuse named checkpoints with a known fault.
+        strict: refuse named checkpoints with a known erratum.
 
     Raises:
         UsageError: an unknown name, or a parameter that a notebook does not declare so; a faulty
@@ -105,7 +105,7 @@ def _places(
     profile: str,
     own: dict,
 ) -> Iterator[tuple[Experiment, dict, dict, Checkpoint]]:
-    """Every experiment, its usual and explicit parameters and a checkpoint, known faults included."""
+    """Every experiment, its usual and explicit parameters and a checkpoint, known errata included."""
     for experiment in _experiments(config, experiments):
         override = experiment.profiles.get(profile, {})
         grid = config.profile(profile) | override
@@ -119,9 +119,9 @@ def _places(
 
 
 def _sound(checkpoints: list[Checkpoint], named: bool, strict: bool) -> set[Checkpoint]:
-    """The checkpoints to run: those a user named, or else those without a known fault."""
+    """The checkpoints to run: those a user named, or else those without a known erratum."""
     if not named:
-        return set(without_faults(checkpoints))
+        return set(without_errata(checkpoints))
     heed_errata(list(dict.fromkeys(checkpoints)), strict)
     return set(checkpoints)
 

@@ -299,7 +299,7 @@ def document_samples(order: Order, sizes: np.ndarray) -> tuple[np.ndarray, np.nd
     return first, last
 
 
-class Readings(NamedTuple):
+class DocumentOccurrences(NamedTuple):
     """When documents are read: int64 arrays, one element a copy and sample, in training order.
 
     Attributes:
@@ -321,9 +321,9 @@ class Readings(NamedTuple):
     at: np.ndarray
 
 
-def document_readings(
+def document_occurrences(
     order: Order, sizes: np.ndarray, documents: Iterable[int] | None = None
-) -> Readings:
+) -> DocumentOccurrences:
     """Where and when training reads each copy of some documents, or of all.
 
     Args:
@@ -348,4 +348,4 @@ def document_readings(
     position = order.training_positions()[sample]
     columns = (document, entry, sample, position, at - begin, length, at)
     by_time = np.lexsort((at, position))
-    return Readings(*(column[by_time] for column in columns))
+    return DocumentOccurrences(*(column[by_time] for column in columns))

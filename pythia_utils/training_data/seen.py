@@ -14,7 +14,7 @@ import numpy as np
 from pythia_utils.base.errors import UsageError
 from pythia_utils.suites.catalog import Checkpoint, find_model
 from pythia_utils.training_data.indexed_dataset import checked_index
-from pythia_utils.training_data.order import document_readings
+from pythia_utils.training_data.order import document_occurrences
 from pythia_utils.training_data.source import TrainingData
 
 
@@ -90,11 +90,13 @@ def document_steps(data: TrainingData, documents: Iterable[int] | None = None) -
     if documents is not None:
         what = f"document of {data.name}:"
         documents = [checked_index(document, len(indexed), what) for document in documents]
-    readings = document_readings(order, np.asarray(indexed.sizes), documents)
-    read = readings.position < data.total_steps * data.batch_size  # the order goes on, the run ends
-    step, row = np.divmod(readings.position[read], data.batch_size)
-    kept = (column[read] for column in (readings.at, readings.offset, readings.length))
-    return DocumentSteps(readings.document[read], readings.entry[read], step, row, *kept)
+    occurrences = document_occurrences(order, np.asarray(indexed.sizes), documents)
+    read = (
+        occurrences.position < data.total_steps * data.batch_size
+    )  # the order goes on, the run ends
+    step, row = np.divmod(occurrences.position[read], data.batch_size)
+    kept = (column[read] for column in (occurrences.at, occurrences.offset, occurrences.length))
+    return DocumentSteps(occurrences.document[read], occurrences.entry[read], step, row, *kept)
 
 
 class Occurrences(NamedTuple):

@@ -86,12 +86,12 @@ def test_a_command_loads_reads_and_plans_once(project, read, command):
 
 def test_the_books_page_tells_of_chapters_that_ran_just_now(project, read):
     """By the plan from before they ran, and by what the ledger got since."""
-    assert "1 of 1 cells to run" in pythia("book")
+    assert "1 of 1 runs due" in pythia("book")
     page = (project / "book" / "_executed" / "status.md").read_text()
     assert "| measure | 9 | 0 | 0 | 0 |" in page
     assert "| chapter | done | 0.0 s |" in page
     assert ledger_of(project).last()["pico/measure/chapter"]["status"] == "done"
-    assert "0 of 1 cells to run" in pythia("book")
+    assert "0 of 1 runs due" in pythia("book")
     assert (project / "book" / "_executed" / "status.md").read_text() == page
 
 

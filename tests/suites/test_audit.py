@@ -1,4 +1,4 @@
-"""The audit against a Hub with the known faults of the real suite, and more; and against our folders."""
+"""The audit against a Hub with the known errata of the real suite, and more; and against our folders."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_without_tensors_no_file_is_opened(serving):
     assert not any("/resolve/" in request.path for request in server.requests)
 
 
-# --- the known faults -----------------------------------------------------------------------------
+# --- the known errata -----------------------------------------------------------------------------
 
 
 def branches_of_2_8b() -> dict[str, dict[str, bytes]]:

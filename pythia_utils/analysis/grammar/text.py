@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from pythia_utils.analysis.grammar.distractors import WRONG_RULES
+from pythia_utils.analysis.grammar.attractors import WRONG_RULES
 from pythia_utils.analysis.learning_curves import order_agreement
 from pythia_utils.analysis.words import interval, listed, p_value, readable
 from pythia_utils.suites.catalog import find_model
@@ -46,7 +46,7 @@ def phase_table(named: pd.DataFrame) -> pd.DataFrame:
             "model": row.model,
             "steps": f"{row.first:,} – {row.last:,}",
             "deepest accuracy": f"{row.value:.2f} [{row.low:.2f},{_SPACE}{row.high:.2f}] at {row.deepest:,}",
-            "gain without the distractor": "–" if np.isnan(row.gain) else f"{row.gain:+.2f}",
+            "gain without the attractor": "–" if np.isnan(row.gain) else f"{row.gain:+.2f}",
             "the model follows": row.follows,
             "overcome": "yes" if row.overcome else "not yet",
         }
@@ -63,7 +63,7 @@ def phases_in_words(named: pd.DataFrame) -> str:
     return (
         f"{n} {'phase' if n == 1 else 'phases'} below chance, in {listed(named['subset'])}. The deepest: "
         f"{deepest['model']} at step {deepest['deepest']:,}, {interval(deepest)}. In {by_rule} of {n} "
-        "another number on the distractor alone raises the accuracy: there the model follows the rule named. "
+        "another number on the attractor alone raises the accuracy: there the model follows the rule named. "
         f"{named['overcome'].sum()} of {n} are overcome by the last step, the accuracy then above "
         "chance with its whole interval."
     )

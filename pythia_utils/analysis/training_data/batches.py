@@ -117,7 +117,7 @@ def measures(batch: np.ndarray, cut: pd.DataFrame) -> list[dict]:
 
     Args:
         batch: int (sequences, tokens).
-        cut: its pieces; with the columns of `nano.readings.readings` where the truth is known.
+        cut: its pieces; with the columns of `occurrences.occurrences` where the truth is known.
 
     Returns:
         distinct_tokens, a count of this very batch and so without a standard error. If documents
@@ -171,7 +171,7 @@ def as_html(shown: pd.DataFrame, colours: Mapping[str, str], most: int = 1500) -
     """The pieces of a sequence, one below the other, as HTML.
 
     Args:
-        shown: pieces with their `text`; with the columns of `nano.readings.readings` where the
+        shown: pieces with their `text`; with the columns of `occurrences.occurrences` where the
             truth is known.
         colours: by domain, for a line beside each piece; grey without one.
         most: characters of a piece; the rest is left out.
