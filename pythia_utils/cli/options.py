@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from pythia_utils.base.errors import UsageError, unknown
-from pythia_utils.base.files import atomic_write
+from pythia_utils.base.files import atomic_write, is_special
 from pythia_utils.base.units import show_size
 
 ASK_ABOVE = 10 * 10**9  # bytes from the Hub
@@ -132,14 +132,18 @@ def output_option(text: str, *suffixes: str) -> Callable:
 
 
 def write(content: str | bytes, output: Path | None) -> None:
-    """Write a command's result to stdout, or whole or not at all to a file, whose path is printed."""
+    """Write a command's result to stdout, or whole or not at all to a file, whose path is printed.
+
+    A device or FIFO gets the same bytes, and nothing is printed: no file is there to be opened.
+    """
     data = content.encode() if isinstance(content, str) else content
     if output is None:
         click.echo(data, nl=False)
         return
     with atomic_write(output) as temporary:
         temporary.write_bytes(data)
-    click.echo(output)
+    if not is_special(output):
+        click.echo(output)
 
 
 # --- questions ------------------------------------------------------------------------------------

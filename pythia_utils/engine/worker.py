@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pythia_utils.base.errors import first_line
-from pythia_utils.base.sources import PACKAGE
 from pythia_utils.engine import gpus
 from pythia_utils.engine.kernels.watch import Stopped
 from pythia_utils.grid import records
@@ -98,11 +97,9 @@ def _text(path: Path) -> str | None:
 
 
 def _environment(cell: Cell, threads: int) -> dict[str, str]:
-    # Kernels import the very package whose sources are in the fingerprint, in a checkout too.
-    paths = [str(PACKAGE.parent)] if (PACKAGE.parent / "pyproject.toml").is_file() else []
-    paths += filter(None, [os.environ.get("PYTHONPATH")])
-    return os.environ | {
-        "PYTHONPATH": os.pathsep.join(paths),
+    # Kernels are safe by themselves; what a notebook starts finds its modules as it always does.
+    usual = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+    return usual | {
         "OMP_NUM_THREADS": str(threads),
         "PYTHONHASHSEED": "0",
         "PYTHIA_RUNS": str(cell.runs),
@@ -128,7 +125,7 @@ def _outcome(cell: Cell, done: Execution, parts: dict, seconds: float) -> Outcom
     )
     _describe(done.notebook, cell, outcome)
     notebook = (nbformat.writes(done.notebook) + "\n").encode()
-    outcome = replace(outcome, notebook_bytes=len(notebook))
+    outcome = replace(outcome, notebook_sha256=hashlib.sha256(notebook).hexdigest())
     if done.error:
         return replace(outcome, files={FAILED: notebook})
     frame = records.from_notebook(done.notebook, cell.explicit)
