@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pythia_utils.base.files import DIGESTS_FILE, DigestCache, atomic_write, within
+from pythia_utils.base.files import DIGESTS_FILE, DigestCache, atomic_write, sweep, within
 from pythia_utils.base.http import FetchError, RangeReader
 from pythia_utils.base.progress import Bar
 from pythia_utils.base.units import show_size
@@ -148,6 +148,7 @@ class HubCache:
         self._check_inside(path)
         # To every tool each file in `refs/` is a name, a half-written one a broken repository.
         scratch = self.folder / repo_folder(revision.repo_id) / "unfinished"
+        sweep(path.parent)
         with atomic_write(path, scratch) as temporary:
             temporary.write_text(revision.commit, encoding="utf-8")
 
