@@ -175,13 +175,15 @@ def drop_leftovers(folder: Path, etag: str) -> None:
 def drop_revisions(cache: Path, commits: Iterable[str]) -> None:
     """Take commits out of the cache, with the files that no other one has.
 
-    A snapshot's link may lead out of the cache: then the link goes, and what it leads to stays.
+    A snapshot's link may lead out of its repository: then the link goes, and what it leads to stays.
     """
     from huggingface_hub import scan_cache_dir
 
     plan = scan_cache_dir(cache).delete_revisions(*commits)
-    ours = frozenset(blob for blob in plan.blobs if within(blob.parent, cache))
-    replace(plan, blobs=ours).execute()
+    places = {folder.parents[1] / "blobs" for folder in plan.snapshots}
+    places |= plan.snapshots  # where links are not supported
+    ours = {blob for blob in plan.blobs if any(within(blob.parent, each) for each in places)}
+    replace(plan, blobs=frozenset(ours)).execute()
 
 
 # --- what goes wrong ------------------------------------------------------------------------------
