@@ -163,9 +163,9 @@ def atomic_write(path: Path, scratch: Path | None = None) -> Iterator[Path]:
     for each in (path.parent, folder):
         each.mkdir(parents=True, exist_ok=True)
     _sweep_once(folder)
-    # No suffix of `path`, by which others look for their files. Not tempfile: it makes private files,
-    # and asking for the umask to undo that is not thread-safe.
-    temporary = folder / f"{_PARTIAL}{secrets.token_hex(6)}"
+    # Not the suffix of `path`, by which others look for their files. Not tempfile: it makes private
+    # files, and asking for the umask to undo that is not thread-safe.
+    temporary = folder / f"{_PARTIAL}{secrets.token_hex(6)}.part"
     temporary.touch(exist_ok=False)
     try:
         yield temporary
