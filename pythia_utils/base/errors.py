@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+_BREAKS = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
 
 
 class UsageError(ValueError):
@@ -12,6 +16,42 @@ class UsageError(ValueError):
 
 class TrainingError(RuntimeError):
     """A training process ended before its models were trained. The command exits with 1."""
+
+
+def quoted(value: object, longest: int = 80) -> str:
+    """A value as messages show it: on one line, its strange characters escaped, what is long cut in the middle.
+
+    >>> quoted("a\\nb"), quoted("x" * 5000, 20)
+    ("'a\\\\nb'", "'xxxxxxxxxxx…xxxxxx'")
+    """
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no numbers of more than 4,300 digits
+        text = f"a number of {len(hex(value))} hexadecimal digits"
+    return _cut(text, longest)
+
+
+def one_line(message: object, longest: int = 600) -> str:
+    """A message of anybody's on one line: breaks are blanks, controls escaped, long words and it all cut."""
+    text = _BREAKS.sub(" ", str(message).strip())
+    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return _cut(re.sub(r"\S{300,}", lambda word: _cut(word[0], 80), text), longest)
+
+
+def _cut(text: str, longest: int) -> str:
+    end = longest // 3
+    return text if len(text) <= longest else f"{text[: longest - end - 1]}…{text[-end:]}"
+
+
+@contextmanager
+def naming(path: object) -> Iterator[None]:
+    """Let an OSError that names no file name this one: a full disk tells only that it is full."""
+    try:
+        yield
+    except OSError as failure:
+        if failure.errno is not None and failure.filename is None:
+            failure.filename = str(path)
+        raise
 
 
 def first_line(error: object) -> str:
@@ -27,7 +67,8 @@ def nearest(value: object, valid: Iterable[object], n: int = 3) -> list[str]:
     if isinstance(value, int) and all(isinstance(choice, int) for choice in choices):
         return [str(c) for c in sorted(sorted(choices, key=lambda c: (abs(c - value), c))[:n])]
     names = {str(choice).lower(): str(choice) for choice in choices}
-    matches = difflib.get_close_matches(str(value).lower(), names, n=n, cutoff=0.4)
+    # No name is so long, and to compare takes time that grows with the square of the length.
+    matches = difflib.get_close_matches(str(value)[:200].lower(), names, n=n, cutoff=0.4)
     return [names[match] for match in matches]
 
 
@@ -40,9 +81,9 @@ def unknown(kind: str, value: object, valid: Iterable[object], where: str = "") 
     choices = list(valid)
     place = f" {where}" if where else ""
     if similar := nearest(value, choices):
-        hint = f"nearest: {', '.join(similar)}"
+        hint = f"nearest: {', '.join(_cut(name, 80) for name in similar)}"
     elif choices:
-        hint = f"choose from: {', '.join(str(choice) for choice in choices[:8])}"
+        hint = f"choose from: {', '.join(_cut(str(choice), 80) for choice in choices[:8])}"
     else:
         hint = "there is none"
-    return UsageError(f"unknown {kind} {value!r}{place}; {hint}")
+    return UsageError(f"unknown {kind} {quoted(value)}{place}; {hint}")

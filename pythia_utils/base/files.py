@@ -16,6 +16,8 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
+from pythia_utils.base.errors import UsageError, naming, quoted
+
 DIGESTS_FILE = ".digests.json"
 
 
@@ -26,6 +28,18 @@ def stamp(stat: os.stat_result) -> list[int]:
     by a clock that went backwards.
     """
     return [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+
+
+def expanded(path: str) -> str:
+    """A path whose `~` is a home folder, as a shell would have it.
+
+    Raises:
+        UsageError: there is no such user.
+    """
+    try:
+        return str(Path(path).expanduser()) if path.startswith("~") else path
+    except RuntimeError:
+        raise UsageError(f"{quoted(path)}: there is no such home folder") from None
 
 
 class DigestCache:
@@ -124,7 +138,8 @@ def atomic_write(path: Path) -> Iterator[Path]:
     # Not tempfile: it makes private files, and asking for the umask to undo that is not thread-safe.
     temporary.touch(exist_ok=False)
     try:
-        yield temporary
+        with naming(path):
+            yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -18,7 +18,6 @@ import os
 import re
 import shutil
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -70,13 +69,89 @@ USUAL = {
     "suites": ["pico"],
     "train": ["pico", "--models", "7k", "--until", "16"],
 }
-TEXTS = ["", " ", "²", "٣", "9" * 5000, "1_000", "nan", "inf", "-1", "0", "1e9", "~nosuch", "~nosuch/x"]
-TEXTS += ["http://[::1", "http://", "http://h:99999/x", "tcp://host:99999", "tcp://:80", "tcp://[::1:80"]
-TEXTS += ["local:0", "local:-1", "local:1e9", "local:²", "local:99999999999", "slurm", "a\0b", "a\nb"]
-TEXTS += ["x" * 5000, "5-1", "\x1b[31mred", "\udc80", "None", "[]", "{}", "{a: b", "!!int x", "2024-01-01"]
-TEXTS += ["0512", "*", "../..", "/", "/dev/full", "-", "é", "all", "a=b", "class=3", "labels=[a", "=", "a=&a [*a]"]
-TEXTS += ["labels=!!binary x", "labels=2024-13-45", "0-", "0,,1", "pico-7k", "20GB", "-5GB", "1e400GB", "1h"]
-TEXTS += ["file:///etc/passwd", "nosuch/x.npy", "x.npy\n", "cpu:0", "cuda:99", "cuda:²", "²GB", "0x10", "+5", " 5"]
+TEXTS = [
+    "",
+    " ",
+    "²",
+    "٣",
+    "9" * 5000,
+    "1_000",
+    "nan",
+    "inf",
+    "-1",
+    "0",
+    "1e9",
+    "~nosuch",
+    "~nosuch/x",
+]
+TEXTS += [
+    "http://[::1",
+    "http://",
+    "http://h:99999/x",
+    "tcp://host:99999",
+    "tcp://:80",
+    "tcp://[::1:80",
+]
+TEXTS += [
+    "local:0",
+    "local:-1",
+    "local:1e9",
+    "local:²",
+    "local:99999999999",
+    "slurm",
+    "a\0b",
+    "a\nb",
+]
+TEXTS += [
+    "x" * 5000,
+    "5-1",
+    "\x1b[31mred",
+    "\udc80",
+    "None",
+    "[]",
+    "{}",
+    "{a: b",
+    "!!int x",
+    "2024-01-01",
+]
+TEXTS += [
+    "0512",
+    "*",
+    "../..",
+    "/",
+    "/dev/full",
+    "-",
+    "é",
+    "all",
+    "a=b",
+    "class=3",
+    "labels=[a",
+    "=",
+    "a=&a [*a]",
+]
+TEXTS += [
+    "labels=!!binary x",
+    "labels=2024-13-45",
+    "0-",
+    "0,,1",
+    "pico-7k",
+    "20GB",
+    "-5GB",
+    "1e400GB",
+    "1h",
+]
+TEXTS += [
+    "file:///etc/passwd",
+    "nosuch/x.npy",
+    "x.npy\n",
+    "cpu:0",
+    "cuda:99",
+    "cuda:²",
+    "²GB",
+    "0x10",
+    "+5",
+    " 5",
+]
 
 
 # --- a world to be wrong in -----------------------------------------------------------------------
@@ -113,9 +188,9 @@ class World:
 def _without_work() -> Iterator[None]:
     """Runs, trainings and books do nothing: what goes wrong before them is looked at, in less than a second."""
     with (
-        mock.patch("pythia_utils.engine.runner.run", lambda *_, **__: []),
-        mock.patch("pythia_utils.site.build.publish", lambda *_: "site"),
-        mock.patch("pythia_utils.nano.training_run.train_suite", lambda *_: None),
+        mock.patch("pythia_utils.engine.runner.run", return_value=[]),
+        mock.patch("pythia_utils.site.build.publish", return_value="site"),
+        mock.patch("pythia_utils.nano.training_run.train_suite", return_value=None),
         mock.patch("huggingface_hub.constants.HF_HUB_OFFLINE", True),
     ):
         yield
@@ -252,7 +327,9 @@ def wrong_calls(draw) -> tuple[list[str], bool]:
         value = draw(wrong_values())
         certain = certain or is_certainly_wrong(param, value)
         # Not `--option value`: a value that begins with a hyphen would be another option.
-        call += [f"{max(param.opts, key=len)}={value}"] if isinstance(param, click.Option) else [value]
+        call += (
+            [f"{max(param.opts, key=len)}={value}"] if isinstance(param, click.Option) else [value]
+        )
     return call, certain
 
 
@@ -320,7 +397,9 @@ def targets(world: World) -> dict[str, Target]:
 
 
 def _is_trained() -> None:
-    is_current_corpus = is_current(__import__("pythia_utils.training_data.corpus", fromlist=["Corpus"]).Corpus(suite("pico")))
+    is_current_corpus = is_current(
+        __import__("pythia_utils.training_data.corpus", fromlist=["Corpus"]).Corpus(suite("pico"))
+    )
     is_trained(find_model("pico-7k"), 16 if is_current_corpus else 8)
 
 
@@ -375,7 +454,11 @@ def wrong_contents(draw, content: bytes, form: str) -> bytes | None:
 
 @st.composite
 def _spoilt(draw, content: bytes) -> bytes | None:
-    kind = draw(st.sampled_from(["cut", "empty", "nul", "utf-16", "latin-1", "flip", "folder", "noise", "twice"]))
+    kind = draw(
+        st.sampled_from(
+            ["cut", "empty", "nul", "utf-16", "latin-1", "flip", "folder", "noise", "twice"]
+        )
+    )
     at = draw(st.integers(0, max(0, len(content) - 1)))
     match kind:
         case "cut":
@@ -388,7 +471,9 @@ def _spoilt(draw, content: bytes) -> bytes | None:
             text = content.decode("latin-1")
             return (text[:at] + "é" + text[at:]).encode(kind)
         case "flip":
-            return content[:at] + bytes([content[at] ^ 0x55]) + content[at + 1 :] if content else b"x"
+            return (
+                content[:at] + bytes([content[at] ^ 0x55]) + content[at + 1 :] if content else b"x"
+            )
         case "noise":
             return draw(st.binary(max_size=64))
         case "twice":
@@ -396,7 +481,27 @@ def _spoilt(draw, content: bytes) -> bytes | None:
     return None
 
 
-STRANGE = [None, True, 0, -1, 10**30, 1.5, float("nan"), "", "x", "a\nb", "x" * 5000, [], {}, [[]], [1], {"a": 1}, "\0", "../../x", "~nosuch"]
+STRANGE = [
+    None,
+    True,
+    0,
+    -1,
+    10**30,
+    1.5,
+    float("nan"),
+    "",
+    "x",
+    "a\nb",
+    "x" * 5000,
+    [],
+    {},
+    [[]],
+    [1],
+    {"a": 1},
+    "\0",
+    "../../x",
+    "~nosuch",
+]
 
 
 def _changed(draw, tree: Any) -> Any:
@@ -429,7 +534,9 @@ def _change(draw, holder: Any, key: Any) -> None:
     if kind == "drop":
         del holder[key]
     elif kind == "rename" and isinstance(holder, dict):
-        holder[draw(st.sampled_from(["x", "", "a\nb", str(key).upper(), "x" * 5000]))] = holder.pop(key)
+        holder[draw(st.sampled_from(["x", "", "a\nb", str(key).upper(), "x" * 5000]))] = holder.pop(
+            key
+        )
     elif kind == "nest":
         holder[key] = [holder[key]]
     else:
@@ -438,7 +545,9 @@ def _change(draw, holder: Any, key: Any) -> None:
 
 def _foreign(draw, form: str) -> bytes:
     file = io.BytesIO()
-    value = draw(st.sampled_from([{"a": [1, 2]}, {"suite": ["x"]}, {"step": ["a"], "value": ["b"]}, {}]))
+    value = draw(
+        st.sampled_from([{"a": [1, 2]}, {"suite": ["x"]}, {"step": ["a"], "value": ["b"]}, {}])
+    )
     if form == "parquet":
         import pandas as pd
 
@@ -446,7 +555,9 @@ def _foreign(draw, form: str) -> bytes:
     else:
         import torch
 
-        torch.save(draw(st.sampled_from([value, [1], 3, {"step": "x"}, {"step": 1, "network": {}}])), file)
+        torch.save(
+            draw(st.sampled_from([value, [1], 3, {"step": "x"}, {"step": 1, "network": {}}])), file
+        )
     return file.getvalue()
 
 
