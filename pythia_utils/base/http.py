@@ -18,7 +18,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from pythia_utils.base.errors import UsageError
+from pythia_utils.base.errors import UsageError, quoted
 
 if TYPE_CHECKING:
     import requests
@@ -146,9 +146,13 @@ def checked_url(url: str) -> str:
     Raises:
         UsageError: it is not.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError(f"{url!r} is no address to read from; expected http:// or https://")
+    try:
+        parts = urlsplit(url)
+        named = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # of brackets, of the port
+        named = False
+    if not named:
+        raise UsageError(f"{quoted(url)} is no address to read from; expected http:// or https://")
     return url
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from dask_jobqueue import SLURMCluster
 
-from pythia_utils.base.errors import UsageError, first_line
+from pythia_utils.base.errors import UsageError, first_line, quoted
 from pythia_utils.base.units import parse_size
 from pythia_utils.engine import gpus
 from pythia_utils.engine.dask_schedulers import LOOPBACK, DaskScheduler
@@ -59,13 +59,13 @@ def _settings(path: Path | None) -> tuple[dict[str, Any], dict[str, Any]]:
     where = f"--cluster-config {path}"
     try:
         text = path.read_text(encoding="utf-8")
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{where}: {first_line(error)}") from None
     given = mapping(where, parse(text, where) or {})
     ours = {name: given.pop(name, default) for name, default in _OURS.items()}
     for name in ("jobs", "gpus"):
         if type(ours[name]) is not int or ours[name] < 0:
-            raise UsageError(f"{where}: {name} must be a whole number, not {ours[name]!r}")
+            raise UsageError(f"{where}: {name} must be a whole number, not {quoted(ours[name])}")
     try:
         return ours | {"gpu_memory": parse_size(ours["gpu_memory"])}, given
     except UsageError as error:

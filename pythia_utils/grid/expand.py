@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import keyword
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pythia_utils.base.errors import UsageError
+from pythia_utils.base.errors import UsageError, quoted
 from pythia_utils.grid.cells import Cell
 from pythia_utils.grid.config import (
     BookPage,
@@ -216,7 +217,10 @@ def parse_parameters(assignments: Iterable[str]) -> dict[str, Any]:
     parsed = {}
     for item in assignments:
         name, equals, value = item.partition("=")
-        if not equals or not name.strip().isidentifier():
-            raise UsageError(f"parameter {item!r}: expected name=value, such as sequences=64")
-        parsed[name.strip()] = parse(value, f"parameter {item!r}")
+        name, where = name.strip(), f"parameter {quoted(item)}"
+        if not equals or not name.isidentifier() or keyword.iskeyword(name):
+            raise UsageError(f"{where}: expected name=value, such as sequences=64")
+        if name in parsed:
+            raise UsageError(f"{where}: {name} is given twice; expected one value")
+        parsed[name] = parse(value, where)
     return parsed

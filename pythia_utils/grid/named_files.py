@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pythia_utils.base.errors import UsageError
-from pythia_utils.base.files import tree_digest
+from pythia_utils.base.files import expanded, tree_digest
 from pythia_utils.suites.catalog import find_model, suite_names
 
 # What experiments know by name, though a folder may be called so, too.
@@ -37,7 +37,7 @@ def file_digests(
         for name in _texts(value)
         if not _is_name(name)
         for ending in _ENDINGS
-        if (path := root / Path(name + ending).expanduser()).exists()
+        if (path := root / expanded(name + ending)).exists()
     }
 
 

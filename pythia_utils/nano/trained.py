@@ -7,6 +7,7 @@ import json
 import shutil
 from pathlib import Path
 
+from pythia_utils.base.schemas import parse
 from pythia_utils.base.sources import code_fingerprint
 from pythia_utils.suites.catalog import Model, suite
 from pythia_utils.suites.folders import checkpoint_path, is_available, suite_folder
@@ -44,8 +45,9 @@ def is_trained(model: Model, until: int | None = None) -> bool:
 
 def _made_by(checkpoint) -> str | None:
     try:
-        return json.loads((checkpoint_path(checkpoint) / "checkpoint.json").read_text())["recipe"]
-    except (OSError, ValueError, KeyError):
+        path = checkpoint_path(checkpoint) / "checkpoint.json"
+        return parse(path.read_bytes(), {"recipe": str})["recipe"]
+    except (OSError, ValueError):
         return None
 
 

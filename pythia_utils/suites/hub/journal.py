@@ -15,8 +15,12 @@ from pathlib import Path
 from pythia_utils.base.errors import UsageError
 from pythia_utils.base.files import atomic_write
 from pythia_utils.base.http import FetchError
+from pythia_utils.base.schemas import parse
 from pythia_utils.base.units import show_size
 from pythia_utils.suites.hub.hugging_face import drop_revisions, repo_folder, snapshot
+
+
+_ENTRY = {"repo_id": str, "revision": str, "commit": str, "fetched": bool, "files?": {str: str}}
 
 
 @dataclass
@@ -137,7 +141,7 @@ class Journal:
 
 def _read(path: Path) -> Entry | None:
     try:
-        return Entry(**json.loads(path.read_text(encoding="utf-8")))
+        return Entry(**parse(path.read_bytes(), _ENTRY))
     except (OSError, ValueError, TypeError):
         return None
 
