@@ -35,7 +35,7 @@ def one_line(message: object, longest: int = 600) -> str:
     """A message of anybody's on one line: breaks are blanks, controls escaped, long words and it all cut."""
     text = _BREAKS.sub(" ", str(message).strip())
     text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-    return _cut(re.sub(r"\S{300,}", lambda word: _cut(word[0], 80), text), longest)
+    return _cut(re.sub(r"\S{200,}", lambda word: _cut(word[0], 80), text), longest)
 
 
 def _cut(text: str, longest: int) -> str:
