@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, digests that are remembered, and a lock for a folder.
+"""Files and folders: written whole or not at all, digests that are remembered, and a lock for a folder.
 
 A grid is planned in seconds though its weights weigh gigabytes, since digests are kept. A lock is the
 operating system's own, so it ends with the process that holds it, however that dies.
@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -143,6 +144,52 @@ def atomic_write(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `path`; put it in the place of `path` when the block ends without an error.
+
+    What was there stays until then, and after an error. A killed process leaves at most a hidden
+    `.new-*` folder, which the next call empties.
+    """
+    new = path.with_name(f".new-{path.name}")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    try:
+        yield new
+        replace_folder(new, path)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def replace_folder(new: Path, path: Path) -> None:
+    """Put a whole folder in the place of another, which is removed only when the new one is there.
+
+    Two renames: a process killed between them leaves the old folder under a hidden name, from which
+    `restore_folder` brings it back.
+    """
+    restore_folder(path)
+    old = _old(path)
+    shutil.rmtree(old, ignore_errors=True)
+    if path.exists():
+        path.rename(old)
+    try:
+        new.rename(path)
+    except BaseException:
+        restore_folder(path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def restore_folder(path: Path) -> None:
+    """Bring back what `replace_folder` had moved aside when it was killed."""
+    if _old(path).is_dir() and not path.exists():
+        _old(path).rename(path)
+
+
+def _old(path: Path) -> Path:
+    return path.with_name(f".old-{path.name}")
 
 
 def file_digest(path: Path) -> str:

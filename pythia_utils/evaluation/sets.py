@@ -17,8 +17,9 @@ from pathlib import Path
 from pythia_utils.base.errors import UsageError, unknown
 from pythia_utils.base.files import tree_digest
 from pythia_utils.base.http import FetchError
+from pythia_utils.evaluation.archives import ARCHIVES
 from pythia_utils.evaluation.blimp import blimp_paradigms
-from pythia_utils.evaluation.pair_files import ARCHIVES, FORMATS, pairs_of_rows, read_pairs
+from pythia_utils.evaluation.pair_files import FORMATS, pairs_of_rows, read_pairs
 from pythia_utils.nano import grammar as nano_grammar
 from pythia_utils.nano.minimal_pair import MinimalPair
 from pythia_utils.suites.hub import api, download, hugging_face
@@ -47,8 +48,8 @@ def load_pairs(source: str | Path, n: int | None = None, seed: int = 0) -> list[
     """Load the minimal pairs of an evaluation set, those of a paradigm together.
 
     Args:
-        source: `nano`, `blimp` (from the Hub, kept in its cache), or the path of a .jsonl or .csv
-            file, or of a folder or a .tar.xz archive of such files, such as BLiMP's own.
+        source: `nano`, `blimp` (from the Hub, kept in its cache), or the path of a .jsonl, .csv or .tsv
+            file, or of a folder or an archive (.zip, .tar.xz, ...) of such files, such as BLiMP's own.
         n: pairs of each paradigm, or all where it has fewer; None for all (of nano, which can draw
             any number, 200). With one seed, the first m of n are the same for every n.
         seed: of the drawing.
@@ -77,7 +78,11 @@ def set_name(source: str | Path) -> str:
 
 def _from_path(source: str | Path) -> list[MinimalPair]:
     name = str(source)
-    if "/" in name or name.endswith((*ARCHIVES, *FORMATS)) or Path(name).expanduser().exists():
+    if (
+        "/" in name
+        or name.endswith((*ARCHIVES, *FORMATS, ".gz"))
+        or Path(name).expanduser().exists()
+    ):
         return read_pairs(source)
     raise unknown("set of minimal pairs", name, _KNOWN, where="(nor a file's path)")
 

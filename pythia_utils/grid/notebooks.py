@@ -103,6 +103,12 @@ def _declarations(notebook: Path, _mtime_ns: int, _size: int) -> dict[str, tuple
         raise UsageError(
             f"{_shown(notebook)} has no cell tagged 'parameters': its defaults would always win"
         )
+    # What is asked for is put behind the first of them, and would be undone by a second.
+    if len(cells) > 1 or cells[0]["cell_type"] != "code":
+        kinds = ", ".join(cell["cell_type"] for cell in cells)
+        raise UsageError(
+            f"{_shown(notebook)}: cells tagged 'parameters': {len(cells)} ({kinds}); expected one, of code"
+        )
     try:
         body = ast.parse(_source(cells[0])).body
     except (SyntaxError, ValueError, RecursionError) as error:

@@ -2,14 +2,14 @@
 
 Of each revision: the hashes of its weight files (the Hub's API tells them; ours are computed), and a
 sample of its tensors: some rows of the embedding and two small tensors, by byte ranges. Revisions with
-the same files are sampled once.
+the same files are sampled once. Of ours, which lie here, every tensor is looked at for NaN and infinity.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
@@ -199,11 +199,16 @@ def _sample(source: HubTensors | LocalTensors, model: Model) -> dict:
             return {"damaged": f"it has no tensor {lacking[0]}"}
         rows = source.read(EMBEDDING, ROWS)
         found = [rows, *(source.read(name) for name in small)]
+        if not all(torch.isfinite(tensor).all() for tensor in (*found, *_others(source))):
+            return {"damaged": "some of its weights are not finite"}
     except (CorruptFileError, MissingWeightsError) as fault:
         return {"damaged": str(fault)}
-    if not all(torch.isfinite(tensor).all() for tensor in found):
-        return {"damaged": "some of its weights are not finite"}
     return {"sample": rows.float().numpy().ravel(), "sample_digest": _digest(found)}
+
+
+def _others(source: HubTensors | LocalTensors) -> Iterator[torch.Tensor]:
+    """All tensors of a folder of ours, where reading costs nothing; of the Hub's none."""
+    return map(source.read, source.places) if isinstance(source, LocalTensors) else iter(())
 
 
 def _digest(tensors: Iterable[torch.Tensor]) -> str:

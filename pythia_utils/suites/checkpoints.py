@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pythia_utils.base.errors import UsageError, first_line, unknown
 from pythia_utils.base.files import file_digest
+from pythia_utils.base.memory import free_memory
 from pythia_utils.suites.catalog import Checkpoint, Model, find_model
 from pythia_utils.suites.errata import (
     CheckpointWarning as CheckpointWarning,  # what `load` warns with
@@ -130,7 +131,8 @@ def _pick_dtype(dtype: str, device: str, trained_in: str) -> torch.dtype:
     import torch
 
     if dtype == "auto":
-        dtype = trained_in if device != "cpu" and trained_in in DTYPES else "float32"
+        on_cpu = torch.device(device).type == "cpu"  # which is `cpu:0`, too
+        dtype = trained_in if not on_cpu and trained_in in DTYPES else "float32"
     if dtype not in DTYPES:
         raise unknown("dtype", dtype, ("auto", *DTYPES))
     return getattr(torch, dtype)
@@ -146,6 +148,32 @@ def _outgrows_gpu(model: Model, dtype: torch.dtype) -> bool:
     import torch
 
     return 1.2 * model.total_params * dtype.itemsize > torch.cuda.mem_get_info()[0]
+
+
+def check_memory(model: Model, device: str, dtype: str) -> None:
+    """Refuse a model whose weights fit nowhere here, before anything is fetched.
+
+    Raises:
+        UsageError: they need more bytes than are free: of a GPU that was asked for, else in memory; with
+            `auto`, on all GPUs and in memory.
+    """
+    import torch
+
+    target = torch.device(pick_device(device))
+    chosen = _pick_dtype(dtype, str(target), model.dtype)
+    needed, there, where = model.total_params * chosen.itemsize, 0, "in memory"
+    if target.type == "cuda":
+        spread = device == "auto"
+        gpus = range(torch.cuda.device_count()) if spread else [target]
+        there += sum(torch.cuda.mem_get_info(gpu)[0] for gpu in gpus)
+        where = "on GPUs and in memory" if spread else f"on {target}"
+    if target.type != "cuda" or device == "auto":
+        there += free_memory()
+    if needed > there:
+        name = str(chosen).removeprefix("torch.")
+        raise UsageError(
+            f"{model.name} does not fit: its weights in {name} are {needed:,} bytes; {there:,} are free {where}"
+        )
 
 
 def load(
@@ -176,7 +204,8 @@ def load(
         Transformers' own `GPTNeoXForCausalLM` and `PreTrainedTokenizerFast`.
 
     Raises:
-        UsageError: unknown model, suite, step, device or dtype; one of ours that is not trained yet;
+        UsageError: unknown model, suite, step, device or dtype; a model that does not fit here; one of ours
+            that is not trained yet;
             one whose weights or tokenizer are missing on the Hub; a wrong one with `strict`.
         FetchError: the Hub does not deliver, or what it delivers is corrupt.
         WeightsError: the files do not hold this model's weights.
@@ -184,12 +213,14 @@ def load(
     checkpoint = find_model(model, suite).checkpoint(step)
     heed_errata([checkpoint], strict)
     check_placement(device, dtype)
+    check_memory(checkpoint.model, device, dtype)
     folder = checkpoint_folder(checkpoint)
     if not (folder / "tokenizer.json").is_file():
         raise UsageError(f"{source_of(checkpoint)}: no tokenizer.json; `sweep` does without")
 
     tokenizer = read_tokenizer(folder)
-    return build_network(checkpoint, folder, device, dtype), tokenizer
+    network = build_network(checkpoint, folder, device, dtype)
+    return name_network(network, checkpoint), tokenizer
 
 
 def read_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
@@ -216,6 +247,12 @@ def read_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     return tokenizer
 
 
+def name_network(network: GPTNeoXForCausalLM, checkpoint: Checkpoint) -> GPTNeoXForCausalLM:
+    """The network itself, which now carries model and step: what is said of it can name them."""
+    network.name_or_path = f"{checkpoint.model.name} step {checkpoint.step}"
+    return network
+
+
 def build_network(
     checkpoint: Checkpoint, folder: Path, device: str, dtype: str
 ) -> GPTNeoXForCausalLM:
@@ -225,6 +262,7 @@ def build_network(
         UsageError: unknown device or dtype, or accelerate is needed and missing.
         WeightsError: the files do not hold this model's weights.
     """
+    import torch
     from transformers.utils import is_accelerate_available, logging
 
     from pythia_utils.suites import weights
@@ -232,7 +270,8 @@ def build_network(
     logging.disable_progress_bar()  # a bar for a file that is read in milliseconds
     target = pick_device(device)
     chosen = _pick_dtype(dtype, target, checkpoint.model.dtype)
-    if device != "auto" or target != "cuda" or not _outgrows_gpu(checkpoint.model, chosen):
+    on_gpu = torch.device(target).type == "cuda"
+    if device != "auto" or not on_gpu or not _outgrows_gpu(checkpoint.model, chosen):
         return weights.build(folder, checkpoint.model, chosen).to(target)
     if not is_accelerate_available():
         raise UsageError(

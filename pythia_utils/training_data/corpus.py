@@ -60,6 +60,7 @@ class Corpus:
     def training_data(self, variant: str) -> PackedDataset:
         """The samples of a variant, (seq_length + 1,) tokens each, in the order of training."""
         indexed = self.indexed(variant)
+        indexed.verify()  # before memory is taken for what the sizes say
         return PackedDataset(indexed, order(self.suite, indexed.sizes))
 
     def documents(self, variant: str) -> pd.DataFrame:

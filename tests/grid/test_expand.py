@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 from pathlib import Path
 
@@ -259,6 +261,26 @@ def test_without_an_annotation_the_default_tells_the_type(tmp_path):
     check_parameters(notebook, {"a": 2, "b": "x", "c": 1})
     with pytest.raises(UsageError, match="must be int, not 'x'"):
         check_parameters(notebook, {"a": "x"})
+
+
+@pytest.mark.parametrize(
+    ("kinds", "told"),
+    [
+        (["code", "code"], "2 (code, code)"),
+        (["code", "markdown", "code"], "3 (code, markdown, code)"),
+        (["markdown", "code"], "2 (markdown, code)"),
+        (["markdown"], "1 (markdown)"),
+    ],
+)
+def test_one_cell_declares_the_parameters(tmp_path, kinds, told):
+    """Papermill puts what is asked for behind the first: the defaults of a second would win."""
+    notebook = tmp_path / "double.ipynb"
+    tagged = {"metadata": {"tags": ["parameters"]}, "source": "x: int = 1"}
+    plain = {"cell_type": "code", "metadata": {}, "source": "print(x)"}
+    notebook.write_text(json.dumps({"cells": [*({"cell_type": k} | tagged for k in kinds), plain]}))
+    with pytest.raises(UsageError, match=re.escape(f"{told}; expected one, of code")) as error:
+        check_parameters(notebook, {"x": 2})
+    assert "\n" not in str(error.value)
 
 
 def test_parameters_of_the_command_line_are_yaml():

@@ -21,7 +21,7 @@ def sources(kind: str) -> list[str]:
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
     """A Hub with the revisions that the lines name, of tiny models of the right number of layers."""
-    layers = {"num_hidden_layers": 6}
+    layers = {"num_hidden_layers": 6, "max_position_embeddings": 128}
     branches = {f"step{step}": checkpoint_files(step, **layers) for step in STEPS}
     large = {"step512": checkpoint_files(0, "sharded", vocab_size=128)}
     repos = {"EleutherAI/pythia-70m-deduped": branches, "EleutherAI/pythia-12b": large}

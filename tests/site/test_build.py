@@ -415,7 +415,7 @@ def test_runs_with_other_parameters_are_listed_and_apart(book):
     for name in ("pairs_from=my-pairs.csv", "note=5"):
         shutil.copy(usual, usual.with_name(f"step000512@{name}.ipynb"))
     shutil.copy(usual, usual.with_name("step000512@note=5.failed.ipynb"))
-    pages = build.stage(book, "pico")
+    pages = stage(book, "pico")
     place = "cells/pico/loss/pico-7k/step000512@pairs_from=my-pairs.csv.ipynb"
     runs = (book / build.STAGED / "runs.md").read_text()
     assert f"- [pico-7k, step 512: `pairs_from=my-pairs.csv`]({place})" in runs

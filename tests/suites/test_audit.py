@@ -314,6 +314,22 @@ def trained(monkeypatch, tmp_path):
     return tmp_path / "suites" / "pico" / "pico-7k"
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_weight_of_ours_that_is_not_finite_is_found_wherever_it_is(trained, value):
+    """Here in a tensor that is not sampled, and in a row of the embedding beyond the sampled ones."""
+    tensors = trajectory("pico-7k")
+    wrong = torch.zeros(3, dtype=torch.float16)
+    wrong[1] = value
+    extra = {"gpt_neox.layers.0.attention.dense.bias": wrong}
+    (trained / "step256" / SINGLE).write_bytes(save(tensors[256] | extra))
+    rows = tensors[512][EMBEDDING].clone()
+    rows[-1, 0] = value
+    (trained / "step512" / SINGLE).write_bytes(save(tensors[512] | {EMBEDDING: rows}))
+    found = [f for f in audit("pico-7k", steps=[8, 256, 512]).new if f.kind == "damaged"]
+    assert [f.steps for f in found] == [(256,), (512,)]
+    assert {f.text for f in found} == {"some of its weights are not finite"}
+
+
 def run(*arguments: str):
     return CliRunner().invoke(cli, ["audit", *arguments, "--quiet"])
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import psutil
 
+from pythia_utils.base.memory import cgroup_limits
+
 # Seconds between two looks; an allocation can outrun the limit by what it gets in these.
 EVERY = 0.1
 TREE_EVERY = 5  # looks; children with sessions of their own are dearer to find
@@ -159,20 +161,4 @@ def memory_limit(chosen: int | None) -> int:
     """The limit in bytes: as chosen, else most of the memory of the machine or of our cgroup."""
     if chosen is not None:
         return chosen
-    return int(SHARE * min([psutil.virtual_memory().total, *_cgroup_limits()]))
-
-
-def _cgroup_limits() -> list[int]:
-    """Of the memory controller, in both of its versions: our own group's and those above it."""
-    limits = []
-    with suppress(OSError, ValueError):
-        for line in Path("/proc/self/cgroup").read_text().splitlines():
-            _, controllers, name = line.split(":", 2)
-            if controllers in ("", "memory"):
-                mount = Path("/sys/fs/cgroup", controllers)
-                group = mount / name.lstrip("/")
-                for folder in (group, *group.parents):
-                    for file in ("memory.max", "memory.limit_in_bytes"):
-                        with suppress(OSError, ValueError):
-                            limits.append(int((folder / file).read_text()))
-    return limits
+    return int(SHARE * min([psutil.virtual_memory().total, *cgroup_limits()]))

@@ -113,7 +113,7 @@ def test_the_peak_is_measured_although_the_memory_was_given_back(pool, tmp_path,
 def test_without_a_choice_the_limit_is_most_of_the_memory_there_is(tmp_path, monkeypatch):
     own = watch.memory_limit(None)
     assert 0 < own < watch.psutil.virtual_memory().total
-    monkeypatch.setattr(watch, "_cgroup_limits", lambda: [1000, 3000])
+    monkeypatch.setattr(watch, "cgroup_limits", lambda: [1000, 3000])
     assert watch.memory_limit(None) == 900
     assert watch.memory_limit(5) == 5
 

@@ -164,8 +164,15 @@ def test_automatic_dtype_is_what_the_model_was_trained_in_on_a_gpu():
         return checkpoints._pick_dtype("auto", device, trained)
 
     assert pick("cpu", "bfloat16") == pick("cpu", "float16") == torch.float32
-    assert pick("cuda", "bfloat16") == torch.bfloat16
+    assert pick("cpu:0", "bfloat16") == pick("cpu:1", "float16") == torch.float32
+    assert pick("cuda", "bfloat16") == pick("cuda:1", "bfloat16") == torch.bfloat16
     assert pick("cuda", "float16") == torch.float16
+
+
+def test_a_numbered_cpu_is_the_cpu(server):
+    assert pythia_utils.load(MODEL, 2, device="cpu:0")[0].dtype == torch.float32
+    ((_, swept),) = pythia_utils.sweep(MODEL, [2], device="cpu:0")
+    assert swept.dtype == torch.float32
 
 
 @pytest.mark.parametrize(
@@ -182,15 +189,47 @@ def test_a_wrong_wish_is_told_before_anything_is_fetched(server, options, messag
     assert server.requests == []
 
 
+def test_a_model_that_fits_nowhere_is_refused_before_anything_is_fetched(server, monkeypatch):
+    model = find_model(MODEL)
+    needed = 4 * model.total_params
+    told = f"{MODEL} does not fit: its weights in float32 are {needed:,} bytes; 1,000 are free in memory"
+    monkeypatch.setattr(checkpoints, "free_memory", lambda: 1000)
+    for call in (pythia_utils.load, lambda *given, **options: pythia_utils.sweep(MODEL, [2])):
+        with pytest.raises(UsageError, match=told) as error:
+            call(MODEL, 2, device="cpu")
+        one_line(error)
+    half = {"dtype": "bfloat16"}
+    with pytest.raises(UsageError, match=f"in bfloat16 are {needed // 2:,} bytes"):
+        pythia_utils.load(MODEL, 2, **half)
+    assert server.requests == []
+    monkeypatch.setattr(checkpoints, "free_memory", lambda: needed // 2)
+    assert pythia_utils.load(MODEL, 2, **half)[0].dtype == torch.bfloat16
+
+
+def test_memory_of_gpus_counts_where_a_model_may_be_there(monkeypatch):
+    model = find_model(MODEL)
+    half = 2 * model.total_params
+    monkeypatch.setattr(checkpoints, "free_memory", lambda: half // 2)
+    monkeypatch.setattr(checkpoints, "pick_device", lambda device: device.replace("auto", "cuda"))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda *_: (half // 4, half))
+    checkpoints.check_memory(model, "auto", "float16")  # a quarter on each, a half in memory
+    with pytest.raises(UsageError, match=r"bytes; [0-9,]+ are free on GPUs and in memory"):
+        checkpoints.check_memory(model, "auto", "float32")
+    with pytest.raises(UsageError, match=f"; {half // 4:,} are free on cuda:1"):
+        checkpoints.check_memory(model, "cuda:1", "float16")
+
+
 def test_a_model_that_outgrows_the_gpu_is_spread(server, monkeypatch):
     pytest.importorskip("accelerate")
     network = find_model("pythia-12b")
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (24 * 10**9, 24 * 10**9))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda *_: (24 * 10**9, 24 * 10**9))
     assert checkpoints._outgrows_gpu(network, torch.float16)
     assert not checkpoints._outgrows_gpu(find_model("pythia-6.9b"), torch.float16)
     # Without a GPU accelerate puts everything on the CPU: the weights are the same.
     monkeypatch.setattr(checkpoints, "_outgrows_gpu", lambda *_: True)
     monkeypatch.setattr(checkpoints, "pick_device", lambda device: "cuda")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     network, _ = pythia_utils.load(MODEL, 2)
     assert {p.device.type for p in network.parameters()} == {"cpu"}
     expected = tiny_model(2, "float16").state_dict()
@@ -202,6 +241,7 @@ def test_spreading_without_accelerate_says_what_to_install(server, monkeypatch):
 
     monkeypatch.setattr(checkpoints, "_outgrows_gpu", lambda *_: True)
     monkeypatch.setattr(checkpoints, "pick_device", lambda device: "cuda")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     monkeypatch.setattr(transformers.utils, "is_accelerate_available", lambda: False)
     with pytest.raises(UsageError, match=r"pip install .pythia-book.gpu"):
         pythia_utils.load(MODEL, 2)
