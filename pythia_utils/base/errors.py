@@ -18,17 +18,19 @@ class TrainingError(RuntimeError):
     """A training process ended before its models were trained. The command exits with 1."""
 
 
-def quoted(value: object, longest: int = 80) -> str:
-    """A value as messages show it: on one line, its strange characters escaped, what is long cut in the middle.
+def in_short(value: object, most: int = 60) -> str:
+    """A value for a message: one line without control characters, of at most `most` characters."""
+    text = str(value)[: most + 1]
+    plain = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return plain if len(plain) <= most else plain[: most - 1] + "…"
 
-    >>> quoted("a\\nb"), quoted("x" * 5000, 20)
-    ("'a\\\\nb'", "'xxxxxxxxxxx…xxxxxx'")
-    """
+
+def quoted(value: object, most: int = 80) -> str:
+    """`in_short` of a value as Python writes it: a text in quotation marks."""
     try:
-        text = repr(value)
+        return in_short(repr(value), most)
     except ValueError:  # Python writes no numbers of more than 4,300 digits
-        text = f"a number of {len(hex(value))} hexadecimal digits"
-    return _cut(text, longest)
+        return "a number of thousands of digits"
 
 
 def one_line(message: object, longest: int = 600) -> str:

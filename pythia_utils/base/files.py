@@ -17,9 +17,24 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
-from pythia_utils.base.errors import UsageError, naming, quoted
+from pythia_utils.base.errors import UsageError, in_short, naming
 
 DIGESTS_FILE = ".digests.json"
+
+
+def local_path(path: str | Path) -> Path:
+    """A path as a user writes it, made absolute: whoever gets it may work in another folder.
+
+    Raises:
+        UsageError: there is no such user, or it could be no path.
+    """
+    try:
+        full = Path(path).expanduser().absolute()
+    except RuntimeError:
+        raise UsageError(f"{in_short(path)}: whose folder that is, is not known") from None
+    if "\0" in str(full):
+        raise UsageError(f"{in_short(path)}: a path has no such character")
+    return full
 
 
 def stamp(stat: os.stat_result) -> list[int]:
@@ -29,18 +44,6 @@ def stamp(stat: os.stat_result) -> list[int]:
     by a clock that went backwards.
     """
     return [stat.st_size, stat.st_mtime_ns, stat.st_ino]
-
-
-def expanded(path: str) -> str:
-    """A path whose `~` is a home folder, as a shell would have it.
-
-    Raises:
-        UsageError: there is no such user.
-    """
-    try:
-        return str(Path(path).expanduser()) if path.startswith("~") else path
-    except RuntimeError:
-        raise UsageError(f"{quoted(path)}: there is no such home folder") from None
 
 
 class DigestCache:

@@ -50,7 +50,7 @@ def write_log(failure: BaseException) -> Path | None:
     version = metadata.version("pythia-book")
     lines = [f"pythia-book {version}, Python {platform.python_version()}, {platform.platform()}\n"]
     text = "".join([*lines, *traceback.format_exception(failure)])
-    name = f"pythia-{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.log"
+    name = f"pythia-{datetime.now():%Y%m%d-%H%M%S-%f}-{os.getpid()}.log"
     for folder in _folders():
         with suppress(OSError, ValueError, RuntimeError):
             folder.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from pythia_utils.base.errors import UsageError, quoted, unknown
-from pythia_utils.base.files import atomic_write, expanded
+from pythia_utils.base.files import atomic_write, local_path
 from pythia_utils.base.units import show_size
 
 ASK_ABOVE = 10 * 10**9  # bytes from the Hub
@@ -58,7 +58,8 @@ class _Place(_Name):
     name = "file"
 
     def convert(self, value, param, ctx) -> str:
-        return expanded(super().convert(value, param, ctx))
+        path = super().convert(value, param, ctx)
+        return str(local_path(path)) if path.startswith("~") else path
 
 
 PLACE = _Place()

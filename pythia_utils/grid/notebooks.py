@@ -28,7 +28,7 @@ COMPUTING = {
 
 # What is read of a notebook, of format 4: what else the format has is papermill's to check.
 _CELL = {"cell_type": str, "source": Choice(str, [str]), "metadata?": {"tags?": [str]}}
-_NOTEBOOK = {"nbformat": int, "cells": [_CELL]}
+_NOTEBOOK = {"nbformat?": int, "cells": [_CELL]}
 
 
 def check_parameters(notebook: Path, parameters: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pythia_utils.base.errors import UsageError, nearest, unknown
-from pythia_utils.base.files import atomic_write, expanded
+from pythia_utils.base.files import atomic_write, local_path
 from pythia_utils.grid import record_store
 from pythia_utils.suites.catalog import Checkpoint, find_model
 
@@ -61,7 +61,7 @@ _LONGEST = 80
 def runs_dir(root: Path | None = None) -> Path:
     """Where executed notebooks and records are: `PYTHIA_RUNS`, or `runs/` in `root` (here)."""
     folder = os.environ.get("PYTHIA_RUNS")
-    return (Path(expanded(folder)) if folder else (root or Path.cwd()) / "runs").absolute()
+    return (local_path(folder) if folder else (root or Path.cwd()) / "runs").absolute()
 
 
 def stem(step: int, parameters: str = "") -> str:

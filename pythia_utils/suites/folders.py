@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pythia_utils.base.files import expanded
+from pythia_utils.base.files import local_path
 from pythia_utils.suites.catalog import Checkpoint
 
 WEIGHTS = "model.safetensors"
@@ -14,7 +14,7 @@ WEIGHTS = "model.safetensors"
 def home() -> Path:
     """The folder of everything we train: `PYTHIA_HOME`, or `pythia-book/` in the platform's cache folder."""
     if folder := os.environ.get("PYTHIA_HOME"):
-        return Path(expanded(folder))
+        return local_path(folder)
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("pythia-book", appauthor=False))

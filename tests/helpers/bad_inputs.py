@@ -234,15 +234,18 @@ def ending(arguments: list[str]) -> tuple[int, str, str]:
     """Exit code, stdout and stderr of the command, in this process."""
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace") for _ in range(2))
     code: object = 0
-    with mock.patch.object(sys, "argv", ["pythia", *arguments]):
-        with redirect_stdout(out), redirect_stderr(err):
-            try:
-                door.main()
-            except SystemExit as end:
-                code = end.code or 0
-            except BaseException:
-                traceback.print_exc()
-                code = 1
+    with (
+        mock.patch.object(sys, "argv", ["pythia", *arguments]),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        try:
+            door.main()
+        except SystemExit as end:
+            code = end.code or 0
+        except BaseException:
+            traceback.print_exc()
+            code = 1
     texts = []
     for stream in (out, err):
         with suppress(ValueError):
@@ -270,7 +273,7 @@ def _own_hooks() -> Iterator[None]:
     import warnings
 
     with warnings.catch_warnings():
-        warnings.simplefilter("default")
+        warnings.simplefilter("ignore", ResourceWarning)
         yield
 
 
@@ -508,7 +511,7 @@ def _changed(draw, tree: Any) -> Any:
     """What a file says, changed in a place or two."""
     tree = copy.deepcopy(tree)
     if draw(st.integers(0, 9)) == 0:
-        return draw(st.sampled_from([v for v in STRANGE]))
+        return draw(st.sampled_from(STRANGE))
     for _ in range(draw(st.integers(1, 2))):
         places = list(_places(tree, 0))
         if not places:

@@ -19,7 +19,6 @@ from pythia_utils.base.schemas import parse
 from pythia_utils.base.units import show_size
 from pythia_utils.suites.hub.hugging_face import drop_revisions, repo_folder, snapshot
 
-
 _ENTRY = {"repo_id": str, "revision": str, "commit": str, "fetched": bool, "files?": {str: str}}
 
 
