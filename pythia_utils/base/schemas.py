@@ -30,7 +30,7 @@ def parse(content: bytes, schema: Any) -> Any:
         ValueError: it is not; one line that names the first place that does not fit.
     """
     try:
-        value = json.loads(content)
+        value = json.loads(content.decode("utf-8"))
     except UnicodeDecodeError as failure:
         raise ValueError(f"no text of UTF-8 (byte {failure.start})") from None
     except (ValueError, RecursionError) as failure:

@@ -6,7 +6,7 @@
 
 An input ends well if the exit code is 0, 1 or 2, if at most one line on stderr begins `pythia: ` (warnings
 and notices aside) and that line is short and names something, if there is no traceback, and if nothing
-is left half-written. What is certainly wrong must not end with 0. `python -m helpers.bad_inputs 1500` counts.
+is left half-written. What is certainly wrong must not end with 0. `benchmarks/bad_inputs.py` counts many.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from pythia_utils.grid.ledger import Ledger, Outcome
 from pythia_utils.nano.corpus import is_current
 from pythia_utils.nano.trained import is_trained
 from pythia_utils.suites.catalog import find_model, suite
+from pythia_utils.training_data.corpus import Corpus
 
 SLOW = 10.0  # seconds
 LONGEST = 700  # characters of the one line
@@ -306,7 +307,7 @@ def _vague(line: str) -> str | None:
 
 def judge_call(world: World, call: Callable[[], object]) -> str | None:
     """The same of a function of the package: told as `main` would tell it."""
-    with mock.patch.object(door.cli, "main", lambda **_: call() and 0):
+    with mock.patch.object(door.cli, "main", side_effect=lambda **_: call() and 0):
         return judge(world, [])
 
 
@@ -339,7 +340,7 @@ def wrong_calls(draw) -> tuple[list[str], bool]:
 def is_certainly_wrong(param: click.Parameter, value: str) -> bool:
     """Whether a parameter must refuse a value: no whole number, nothing, or what no name holds."""
     if isinstance(param.type, click.types.IntParamType):
-        return not re.fullmatch(r"[0-9]{1,18}", value) or value.strip("0") == ""
+        return not re.fullmatch(r"-?[0-9]{1,18}", value) or int(value) < param.type.min
     if param.name == "text":  # what is looked for may be anything
         return value == ""
     return value.strip() == "" or "\0" in value
@@ -360,50 +361,56 @@ class Target:
 def targets(world: World) -> dict[str, Target]:
     """Every kind of file."""
     root, own, files = world.root, world.home / "suites" / "pico", world.files
-    step = own / "pico-7k" / "step0"
-    runs = root / "runs"
-    first = next(iter(sorted(runs.glob("pico/measure/*/step*.parquet"))))
+    step, runs, notebooks = own / "pico-7k" / "step0", root / "runs", root / "notebooks"
+    tokenizer, cluster = files / "tokenizer.json", files / "cluster.yml"
     batch = ("batch", "--model", "pico-7k", "--steps", "0")
-    pair = ("--source", str(files / "standard"))
-    slurm = ("run", "--profile", "tiny", "--dry-run", "--scheduler", "slurm", "--cluster-config")
+    status, dry = ("status", "--profile", "tiny"), ("run", "--profile", "tiny", "--dry-run")
+    search = (*batch, "--find", "the cat", "--tokenizer", str(tokenizer))
+    slurm = (*dry, "--scheduler", "slurm", "--cluster-config", str(cluster))
 
-    def command(*arguments: str) -> Callable[[World], str | None]:
-        return lambda world: judge(world, list(arguments))
+    def command(path: Path, form: str, *arguments: str) -> Target:
+        return Target(path, lambda world: judge(world, list(arguments)), form)
 
-    def api(call: Callable[[], object]) -> Callable[[World], str | None]:
-        return lambda world: judge_call(world, call)
+    def api(path: Path, form: str, call: Callable[[], object]) -> Target:
+        return Target(path, lambda world: judge_call(world, call), form)
 
     return {
-        "experiments": Target(root / "experiments.yml", command("status"), "yaml"),
-        "experiments of a run": Target(root / "experiments.yml", command("run", "--profile", "tiny", "--dry-run"), "yaml"),
-        "experiments of a book": Target(root / "experiments.yml", command("book"), "yaml"),
-        "notebook": Target(root / "notebooks/measure.ipynb", command("status", "--profile", "tiny"), "json"),
-        "chapter": Target(root / "notebooks/chapter.ipynb", command("book"), "json"),
-        "ledger": Target(runs / "ledger.jsonl", command("status", "--profile", "tiny"), "lines"),
-        "ledger as JSON": Target(runs / "ledger.jsonl", command("status", "--profile", "tiny", "--json"), "lines"),
-        "records": Target(first, command("records", "--experiment", "measure"), "parquet"),
-        "digests": Target(runs / ".digests.json", command("status", "--profile", "tiny"), "json"),
-        "manifest": Target(own / "corpus/manifest.json", command(*batch), "json"),
-        "manifest of a suite": Target(own / "corpus/manifest.json", api(lambda: _is_trained()), "json"),
-        "checkpoint": Target(step.parent / "step16/checkpoint.json", api(lambda: _is_trained()), "json"),
-        "state": Target(step.parent / "trainer_state.pt", api(_read_state), "torch"),
-        "tokenizer": Target(files / "tokenizer.json", command(*batch, "--decode", "--tokenizer", str(files / "tokenizer.json")), "json"),
-        "tokenizer of a search": Target(files / "tokenizer.json", command(*batch, "--find", "the cat", "--tokenizer", str(files / "tokenizer.json")), "json"),
-        "tokenizer of a model": Target(step / "tokenizer.json", api(_load), "json"),
-        "config of a model": Target(step / "config.json", api(_load), "json"),
-        "settings of a tokenizer": Target(step / "tokenizer_config.json", api(_load), "json"),
-        "weights": Target(step / "model.safetensors", api(_load)),
-        "index": Target(files / "standard.idx", command(*batch, *pair)),
-        "tokens": Target(files / "standard.bin", command(*batch, *pair)),
-        "cluster": Target(files / "cluster.yml", command(*slurm, str(files / "cluster.yml")), "yaml"),
-    }  # fmt: skip
+        "experiments": command(root / "experiments.yml", "yaml", "status"),
+        "experiments of a run": command(root / "experiments.yml", "yaml", *dry),
+        "experiments of a book": command(root / "experiments.yml", "yaml", "book"),
+        "notebook": command(notebooks / "measure.ipynb", "json", *status),
+        "chapter": command(notebooks / "chapter.ipynb", "json", "book"),
+        "ledger": command(runs / "ledger.jsonl", "lines", *status),
+        "ledger as JSON": command(runs / "ledger.jsonl", "lines", *status, "--json"),
+        "records": command(_records(runs), "parquet", "records", "--experiment", "measure"),
+        "digests": command(runs / ".digests.json", "json", *status),
+        "manifest": command(own / "corpus/manifest.json", "json", *batch),
+        "manifest of a suite": api(own / "corpus/manifest.json", "json", _is_trained),
+        "checkpoint": api(own / "pico-7k/step16/checkpoint.json", "json", _is_trained),
+        "state": api(own / "pico-7k/trainer_state.pt", "torch", _read_state),
+        "tokenizer": command(tokenizer, "json", *batch, "--decode", "--tokenizer", str(tokenizer)),
+        "tokenizer of a search": command(tokenizer, "json", *search),
+        "tokenizer of a model": api(step / "tokenizer.json", "json", _load),
+        "config of a model": api(step / "config.json", "json", _load),
+        "settings of a tokenizer": api(step / "tokenizer_config.json", "json", _load),
+        "weights": api(step / "model.safetensors", "bytes", _load),
+        "index": command(
+            files / "standard.idx", "bytes", *batch, "--source", str(files / "standard")
+        ),
+        "tokens": command(
+            files / "standard.bin", "bytes", *batch, "--source", str(files / "standard")
+        ),
+        "cluster": command(cluster, "yaml", *slurm),
+    }
+
+
+def _records(runs: Path) -> Path:
+    return min(runs.glob("pico/measure/*/step*.parquet"))
 
 
 def _is_trained() -> None:
-    is_current_corpus = is_current(
-        __import__("pythia_utils.training_data.corpus", fromlist=["Corpus"]).Corpus(suite("pico"))
-    )
-    is_trained(find_model("pico-7k"), 16 if is_current_corpus else 8)
+    is_current(Corpus(suite("pico")))
+    is_trained(find_model("pico-7k"), 16)
 
 
 def _read_state() -> None:
@@ -547,24 +554,31 @@ def _change(draw, holder: Any, key: Any) -> None:
 
 
 def _foreign(draw, form: str) -> bytes:
+    """A sound file of a format, of somebody else's."""
     file = io.BytesIO()
-    value = draw(
-        st.sampled_from([{"a": [1, 2]}, {"suite": ["x"]}, {"step": ["a"], "value": ["b"]}, {}])
-    )
+    tables = [{"a": [1, 2]}, {"suite": ["x"]}, {"step": ["a"], "value": ["b"]}, {}]
     if form == "parquet":
         import pandas as pd
 
-        pd.DataFrame(value).to_parquet(file)
+        pd.DataFrame(draw(st.sampled_from(tables))).to_parquet(file)
     else:
         import torch
 
-        torch.save(
-            draw(st.sampled_from([value, [1], 3, {"step": "x"}, {"step": 1, "network": {}}])), file
-        )
+        states = [*tables, [1], 3, {"step": "x"}, {"step": 1, "network": {}}]
+        torch.save(draw(st.sampled_from(states)), file)
     return file.getvalue()
 
 
-# --- a count --------------------------------------------------------------------------------------
+# --- a Hub ----------------------------------------------------------------------------------------
+
+
+@st.composite
+def wrong_answers(draw, answer: bytes) -> bytes:
+    """What a server that is no Hub, or another version of it, may say instead."""
+    return draw(wrong_contents(answer, "json").filter(lambda content: content is not None))
+
+
+# --- files, drawn ---------------------------------------------------------------------------------
 
 
 @st.composite
