@@ -141,10 +141,22 @@ def test_a_place_may_begin_with_the_home_folder(monkeypatch, tmp_path):
         (["suites", "a\nb"], r"'a\\nb'"),
         (["train", "pico", "--models", ""], "is empty"),
         (["train", "pico", "--models", "7k,,14k"], "expected names with a comma between them"),
-        (["run", "--profile", "tiny", "--dry-run", "--scheduler", "local:0"], "expected 1 to 9999 workers"),
-        (["run", "--profile", "tiny", "--dry-run", "--scheduler", "local:1e9"], "expected 1 to 9999 workers"),
-        (["run", "--profile", "tiny", "--dry-run", "--scheduler", "tcp://host:99999"], "unknown scheduler"),
-        (["run", "--profile", "tiny", "--dry-run", "--scheduler", "tcp://[::1:80"], "unknown scheduler"),
+        (
+            ["run", "--profile", "tiny", "--dry-run", "--scheduler", "local:0"],
+            "expected 1 to 9999 workers",
+        ),
+        (
+            ["run", "--profile", "tiny", "--dry-run", "--scheduler", "local:1e9"],
+            "expected 1 to 9999 workers",
+        ),
+        (
+            ["run", "--profile", "tiny", "--dry-run", "--scheduler", "tcp://host:99999"],
+            "unknown scheduler",
+        ),
+        (
+            ["run", "--profile", "tiny", "--dry-run", "--scheduler", "tcp://[::1:80"],
+            "unknown scheduler",
+        ),
         (["run", "--dry-run", "--profile", "tiny", "-p", "class=3"], "expected name=value"),
         (["run", "--dry-run", "--profile", "tiny", "-p", "a=1", "-p", "a=2"], "a is given twice"),
         (["batch", "--model", "pico-7k", "--steps", "9" * 5000], "expected steps"),
