@@ -45,7 +45,7 @@ class _Name(click.ParamType):
 
     def convert(self, value, param, ctx) -> str:
         if not value.strip() or not value.isprintable():
-            self.fail(f"{quoted(value)} is empty, or holds what no name does", param, ctx)
+            self.fail(f"{quoted(value)}; expected text on one line", param, ctx)
         return value
 
 

@@ -62,8 +62,10 @@ def read_page(file: str, root: Path, name: str, entry: Any, taken: Container[str
         )
         raise UsageError(f"{where}: {both}; expected one of them")
     (kind,) = entry.keys() - {"notebook"}
+    if not isinstance(entry[kind], list):
+        raise UsageError(f"{where}.{kind}: expected a list, not {quoted(entry[kind])}")
     if fault := misfit(entry[kind], [str]):
-        raise UsageError(f"{where}.{kind}: {fault}")
+        raise UsageError(f"{where}.{kind}{fault}")
     check = _model_name if kind == "models" else _data_file
     try:
         checked = tuple(check(item) for item in entry[kind])
@@ -178,7 +180,10 @@ def load_config(root: Path) -> Config:
     root = Path(root).absolute()
     if not (root / FILE).is_file():
         raise UsageError(f"{root} has no {FILE}; run pythia in the book's own folder")
-    source = parse((root / FILE).read_text(encoding="utf-8"), FILE)
+    try:
+        source = parse((root / FILE).read_text(encoding="utf-8"), FILE)
+    except UnicodeDecodeError:
+        raise UsageError(f"{FILE}: not UTF-8; save the file as UTF-8") from None
     required = {"profiles", "experiments"}
     check_keys(FILE, source, required | {"pages"}, required)
     entries = mapping(f"{FILE}: experiments", source["experiments"])

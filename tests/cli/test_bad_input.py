@@ -139,7 +139,7 @@ def test_a_place_may_begin_with_the_home_folder(monkeypatch, tmp_path):
     [
         (["suites", "x" * 5000], "unknown suite or model 'xxx"),
         (["suites", "a\nb"], r"'a\\nb'"),
-        (["train", "pico", "--models", ""], "is empty"),
+        (["train", "pico", "--models", ""], "expected text on one line"),
         (["train", "pico", "--models", "7k,,14k"], "expected names with a comma between them"),
         (
             ["run", "--profile", "tiny", "--dry-run", "--scheduler", "local:0"],

@@ -61,7 +61,7 @@ CLUSTER = "cores: 1\nmemory: 2GB\ninterface: lo\njobs: 2\ngpus: 0\nwalltime: '01
 USUAL = {
     "audit": ["pico-7k", "--steps", "0", "--no-tensors"],
     "batch": ["--model", "pico-7k", "--steps", "0"],
-    "book": [],
+    "book": ["--suite", "pico"],
     "config": ["pythia-70m"],
     "fetch": ["pythia-14m", "--steps", "0", "--yes"],
     "records": ["--experiment", "measure"],
