@@ -6,14 +6,16 @@ shows.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pythia_utils.base import yaml
-from pythia_utils.base.errors import UsageError, unknown
+from pythia_utils.base.errors import UsageError, quoted, unknown
 from pythia_utils.base.http import holds_password
+from pythia_utils.base.schemas import misfit
 from pythia_utils.base.yaml import check_keys, check_name, mapping
 from pythia_utils.grid.cells import IDENTITY
 from pythia_utils.suites import catalog
@@ -53,8 +55,7 @@ def read_page(file: str, root: Path, name: str, entry: Any, taken: Container[str
     check_keys(where, entry, {"notebook", "models", "data"}, {"notebook"})
     if name in taken:
         raise UsageError(f"{where}: an experiment has this name; expected another")
-    if not isinstance(entry["notebook"], str):
-        raise UsageError(f"{where}.notebook: expected text, not {entry['notebook']!r}")
+    _check_line(f"{where}.notebook", entry["notebook"])
     if len(entry) != 2:
         both = (
             "'models' and 'data' are both there"
@@ -64,13 +65,35 @@ def read_page(file: str, root: Path, name: str, entry: Any, taken: Container[str
         raise UsageError(f"{where}: {both}; expected one of them")
     (kind,) = entry.keys() - {"notebook"}
     if not isinstance(entry[kind], list):
-        raise UsageError(f"{where}.{kind}: expected a list, not {entry[kind]!r}")
+        raise UsageError(f"{where}.{kind}: expected a list, not {quoted(entry[kind])}")
+    if fault := misfit(entry[kind], [str]):
+        raise UsageError(f"{where}.{kind}{fault}")
     check = _model_name if kind == "models" else _data_file
     try:
         checked = tuple(check(item) for item in entry[kind])
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from None
-    return BookPage(name, root / entry["notebook"], **{kind: checked})
+    return BookPage(name, _inside(f"{where}.notebook", root, entry["notebook"]), **{kind: checked})
+
+
+def _check_line(where: str, value: Any) -> None:
+    """Raise UsageError unless a value is a text on one line, with something in it."""
+    if not isinstance(value, str):
+        raise UsageError(f"{where}: expected text, not {quoted(value)}")
+    if not value.strip() or not value.isprintable():
+        raise UsageError(f"{where}: expected text on one line, not {quoted(value)}")
+
+
+def _inside(where: str, root: Path, name: str) -> Path:
+    """The path of a file of the project.
+
+    Raises:
+        UsageError: it is outside the project's folder.
+    """
+    path = root / name
+    if not Path(os.path.normpath(path)).is_relative_to(root):
+        raise UsageError(f"{where}: {quoted(name)} is outside {root}")
+    return path
 
 
 def _model_name(name: str) -> str:
@@ -88,6 +111,7 @@ def _data_file(name: str) -> Path:
 
 FILE = "experiments.yml"
 _GRID = {"models", "steps"}
+_ITEMS = {"models": str, "steps": int}  # of lists; texts are looked at by their meaning
 _EXPERIMENT = {"title", "notebook", "chapter", "heatmap", "parameters", "profiles"}
 
 
@@ -175,18 +199,20 @@ def _experiment(root: Path, name: str, entry: Any) -> Experiment:
     check_name(where, name)
     check_keys(where, entry, _EXPERIMENT, {"title", "notebook"})
     for key in ("title", "notebook", "chapter"):
-        if not isinstance(entry.get(key, ""), str):
-            raise UsageError(f"{where}.{key}: expected text, not {entry[key]!r}")
+        if key in entry:
+            _check_line(f"{where}.{key}", entry[key])
     heatmap = entry.get("heatmap")
     if heatmap is not None:
         check_keys(f"{where}.heatmap", heatmap, {"metric", "subset"}, {"metric", "subset"})
+        for key, value in heatmap.items():
+            _check_line(f"{where}.heatmap.{key}", value)
     parameters = own_parameters(where, entry)
     profiles = mapping(f"{where}.profiles", entry.get("profiles") or {})
     for profile, overrides in profiles.items():
         check_keys(f"{where}.profiles.{profile}", overrides, _GRID | {"parameters"})
         own_parameters(f"{where}.profiles.{profile}", overrides)
-    chapter = root / entry["chapter"] if entry.get("chapter") else None
-    notebook = root / entry["notebook"]
+    chapter = _inside(f"{where}.chapter", root, entry["chapter"]) if "chapter" in entry else None
+    notebook = _inside(f"{where}.notebook", root, entry["notebook"])
     return Experiment(name, entry["title"], notebook, chapter, heatmap, parameters, profiles)
 
 
@@ -215,6 +241,9 @@ def _check_profiles(config: Config) -> None:
 
 
 def _check_grid(where: str, grid: dict) -> None:
+    lists = {key: [kind] for key, kind in _ITEMS.items() if isinstance(grid[key], list)}
+    if fault := misfit(grid, {"suite": str} | lists):
+        raise UsageError(f"{where}.{fault}")
     try:
         catalog.suite(grid["suite"])
         list(checkpoints_of(models_of(grid["models"], grid["suite"]), grid["steps"]))
@@ -241,5 +270,5 @@ def checkpoints_of(
 
 def _names(value: Any) -> Iterable[Any]:
     if isinstance(value, str) or not isinstance(value, Iterable):
-        raise UsageError(f"expected a list or `all`, not {value!r}")
+        raise UsageError(f"expected a list or `all`, not {quoted(value)}")
     return value

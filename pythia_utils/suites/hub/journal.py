@@ -21,6 +21,8 @@ from pythia_utils.suites.hub.hugging_face import drop_revisions, is_commit, repo
 
 _HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
+_ENTRY = {"repo_id": str, "revision": str, "commit": str, "fetched": bool, "files?": {str: str}}
+
 
 @dataclass
 class Entry:
@@ -70,7 +72,7 @@ class Journal:
     def _read(self, path: Path) -> Entry | None:
         """An entry, if it is about what its own place says: its names become paths."""
         try:
-            entry = Entry(**json.loads(path.read_text(encoding="utf-8")))
+            entry = Entry(**parse(path.read_bytes(), _ENTRY))
             sound = path == self._path(entry.repo_id, entry.commit) and is_commit(entry.commit)
             return entry if sound and all(map(_HASH.fullmatch, entry.files.values())) else None
         except (OSError, ValueError, TypeError, AttributeError):
