@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pythia_utils.base.errors import UsageError, nearest
+from pythia_utils.base.markup import NO_MATHS
 from pythia_utils.grid import record_store
 from pythia_utils.suites.catalog import Checkpoint, find_model
 
@@ -42,6 +43,7 @@ _TYPES = {
 COLUMNS = tuple(_TYPES)
 _MEASURED = ("metric", "subset", "value", "stderr", "n")
 _SHOWN_ROWS = 40
+_VALUE = "value ± standard error"
 
 
 def runs_dir(root: Path | None = None) -> Path:
@@ -128,7 +130,7 @@ def _display(frame: pd.DataFrame, rows: list[dict]) -> None:
 
     table = _table(frame)
     bundle = {
-        "text/html": table.to_html(index=False, border=0, classes="pythia-records"),
+        "text/html": table.to_html(index=False, border=0, classes=f"pythia-records {NO_MATHS}"),
         "text/plain": table.to_string(index=False),
         MIME: {"version": 1, "rows": rows},
     }
@@ -144,7 +146,7 @@ def _table(frame: pd.DataFrame) -> pd.DataFrame:
         {
             "metric": shown["metric"],
             "subset": shown["subset"],
-            "value": [_digits(*pair) for pair in zip(shown["value"], shown["stderr"], strict=True)],
+            _VALUE: [_digits(*pair) for pair in zip(shown["value"], shown["stderr"], strict=True)],
             "n": ["" if pd.isna(n) else f"{n:,}" for n in shown["n"]],
         }
     )
@@ -156,6 +158,8 @@ def _table(frame: pd.DataFrame) -> pd.DataFrame:
 def _digits(value: float, stderr: float) -> str:
     if math.isnan(value):
         return "–"
+    if stderr == 0:
+        return f"{value:.4g}, all alike"  # of items that do not vary; "± 0" would claim to be sure
     return f"{value:.4g}" if math.isnan(stderr) else f"{value:.4g} ± {stderr:.2g}"
 
 

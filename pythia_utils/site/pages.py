@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pythia_utils.base.markup import code, markdown
 from pythia_utils.grid.config import BookPage, Experiment
 from pythia_utils.suites import catalog
 
@@ -146,8 +147,8 @@ def cell_page(page: Page, pages: Sequence[Page], book: Book) -> str:
     _relink(notebook, book, experiment.notebook, book.staged / page.path)
     # Orphans stay out of the sidebar; hundreds of like pages would bury the chapters in the search.
     notebook["metadata"] |= {"orphan": True, "nosearch": True}
-    title, rest = _split_title(notebook["cells"], experiment.title)
-    heading = _markdown("page-title", f"# {title}: `{page.model}`, step {page.step}")
+    title, rest = _split_title(notebook["cells"], markdown(experiment.title))
+    heading = _markdown("page-title", f"# {title}: {code(page.model)}, step {page.step}")
     links = _markdown("page-navigation", _navigation(page, pages, experiment))
     notebook["cells"] = [heading, links, *rest]
     return _dump(notebook)
@@ -198,7 +199,7 @@ def _navigation(page: Page, pages: Sequence[Page], experiment: Experiment) -> st
     """Links to the chapter, to this model's nearby steps, and to other sizes at this step."""
     alike = [other for other in pages if other.experiment == page.experiment]
     up = "../../../.."
-    back = [f"Chapter: [{experiment.title}]({up}/{chapter_path(experiment)})"]
+    back = [f"Chapter: [{markdown(experiment.title)}]({up}/{chapter_path(experiment)})"]
     back = back if experiment.chapter else []
     lines = [" · ".join([*back, f"[All runs]({up}/runs.md)"]), _step_links(page, alike)]
     sizes = [other for other in alike if other.step == page.step and _same_run(other, page)]
@@ -229,5 +230,5 @@ def _model(page: Page) -> catalog.Model:
 
 def _size_link(other: Page, page: Page) -> str:
     if other.model == page.model:
-        return f"**{other.model}**"
-    return f"[{other.model}](../{other.model}/step{other.step:06d}.ipynb)"
+        return f"**{markdown(other.model)}**"
+    return f"[{markdown(other.model)}](../{other.model}/step{other.step:06d}.ipynb)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
+from pythia_utils.base.markup import code, markdown
 from pythia_utils.base.units import duration, show_size
 from pythia_utils.grid.config import Config
 from pythia_utils.grid.ledger import Ledger
@@ -25,10 +26,10 @@ def status_page(config: Config, suite: str, ledger: Ledger) -> str:
     profile, statuses = survey_suite(config, suite, ledger)
     parts = ["# Status of the runs"]
     if profile is None:
-        return "\n\n".join([*parts, f"No profile is a grid of suite *{suite}*.", ""])
+        return "\n\n".join([*parts, f"No profile is a grid of suite *{markdown(suite)}*.", ""])
     due = sum(status.state != "done" for status in statuses)
     parts += [
-        f"The grid is that of the profile `{profile}` and suite *{suite}*: each experiment's notebooks "
+        f"The grid is that of the profile {code(profile)} and suite *{markdown(suite)}*: each experiment's notebooks "
         "and its chapter. A run is *stale* if its notebook, its parameters, the code that it imports "
         "or its checkpoint has changed since. Seconds are wall time; memory is the most that the "
         "notebook's process and its children held. The same table, now: `pythia status`.",
@@ -37,7 +38,7 @@ def status_page(config: Config, suite: str, ledger: Ledger) -> str:
     ]
     for name in dict.fromkeys(status.cell.experiment for status in statuses):
         own = [status for status in statuses if status.cell.experiment == name]
-        parts.append(f"## {config.title(name)}")
+        parts.append(f"## {markdown(config.title(name))}")
         parts += _details(own)
     return "\n\n".join(parts) + "\n"
 
@@ -46,7 +47,7 @@ def _summary(statuses: Sequence[Status]) -> str:
     rows = []
     for name in dict.fromkeys(status.cell.experiment for status in statuses):
         own = [status for status in statuses if status.cell.experiment == name]
-        rows.append([name, *map(str, count(own).values()), *_took(own)])
+        rows.append([markdown(name), *map(str, count(own).values()), *_took(own)])
     rows.append(["**all**", *map(str, count(statuses).values()), *_took(statuses)])
     header = ["experiment", *STATES, "total time", "median", "peak memory", "device"]
     return table(header, rows, "suite")
@@ -62,7 +63,7 @@ def _took(statuses: Sequence[Status]) -> list[str]:
         duration(sum(seconds)) if seconds else "–",
         duration(median(seconds)) if seconds else "–",
         show_size(max(peaks)) if peaks else "–",
-        ", ".join(devices) or "–",
+        markdown(", ".join(devices) or "–"),
     ]
 
 
@@ -71,17 +72,17 @@ def _details(own: Sequence[Status]) -> list[str]:
     problems = [status for status in own if status.state != "done"]
     parts = []
     if problems:
-        rows = [[s.cell.id, s.state, _plain(s)] for s in problems[:_CELLS_SHOWN]]
+        rows = [[markdown(s.cell.id), s.state, _why(s)] for s in problems[:_CELLS_SHOWN]]
         parts.append(table(["cell", "state", "why"], rows, "suite"))
     if len(own) <= _CELLS_SHOWN:
-        rows = [[s.cell.id.split("/", 2)[2], s.state, *_one(s)] for s in own]
+        rows = [[markdown(s.cell.id.split("/", 2)[2]), s.state, *_one(s)] for s in own]
         inside = table(["cell", "state", "time", "peak memory", "device", "run"], rows, "suite")
     else:
         models = dict.fromkeys(s.cell.parameters.get("model", "chapter") for s in own)
         groups = {
             m: [s for s in own if s.cell.parameters.get("model", "chapter") == m] for m in models
         }
-        rows = [[m, *map(str, count(group).values()), *_took(group)] for m, group in groups.items()]
+        rows = [[markdown(m), *map(str, count(g).values()), *_took(g)] for m, g in groups.items()]
         header = ["model", *STATES, "total time", "median", "peak memory", "device"]
         inside = table(header, rows, "suite")
     title = "The run" if len(own) == 1 else f"All {len(own)} runs"
@@ -93,12 +94,11 @@ def _one(status: Status) -> list[str]:
     return [
         f"{row['seconds']:.1f} s" if row["seconds"] is not None else "–",
         show_size(row["peak_memory_bytes"]) if row["peak_memory_bytes"] else "–",
-        row["device"] or "–",
-        (row["finished"] or "–").replace("T", " ").removesuffix("+00:00"),
+        markdown(row["device"] or "–"),
+        markdown((row["finished"] or "–").replace("T", " ").removesuffix("+00:00")),
     ]
 
 
-def _plain(status: Status) -> str:
-    """Why, as code, so that nothing in an error is taken for Markdown."""
+def _why(status: Status) -> str:
     text = status.entry.get("error") if status.state == "failed" else status.reason
-    return "`" + (text or "").replace("`", "'").replace("|", "¦") + "`"
+    return markdown(text or "")

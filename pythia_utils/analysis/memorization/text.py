@@ -8,6 +8,7 @@ import pandas as pd
 from pythia_utils.analysis import order_tests
 from pythia_utils.analysis.stats import PowerLaw
 from pythia_utils.analysis.words import interval, p_value
+from pythia_utils.base.markup import markdown
 from pythia_utils.suites.catalog import find_model
 
 NO_TRUTH = "These data have no planted documents, and what is repeated in them is not recorded."
@@ -28,7 +29,7 @@ def copies(shares: pd.DataFrame, gains: pd.DataFrame, model: str) -> str:
     parts = [*parts[:3], parts[-1].replace("of 1 copies", "of one copy")]
     once = gains[(gains["model"] == model) & (gains["number"] == 1)].iloc[0]
     return (
-        f"{model} recites planted documents as follows: {'; '.join(parts)}. "
+        f"{markdown(model)} recites planted documents as follows: {'; '.join(parts)}. "
         f"A single copy left a gain of {interval(once)} nats a token on average."
     )
 
@@ -43,7 +44,7 @@ def position(counts: pd.DataFrame, model: str, bound: float) -> str:
     """
     k, n = counts["memorized"], counts["tested"]
     if not 0 < k.sum() < n.sum():
-        return f"Of {n.sum():,} tested sequences {model} has memorized {k.sum():,}: nothing varies here."
+        return f"Of {n.sum():,} tested sequences {markdown(model)} has memorized {k.sum():,}: nothing varies here."
     spread = order_tests.dispersion(k, n)
     trend = order_tests.share_trend(k, n, (counts["number"] + 0.5) / len(counts))
     same = order_tests.equivalence(trend, np.log(bound))
@@ -51,7 +52,7 @@ def position(counts: pd.DataFrame, model: str, bound: float) -> str:
     events = order_tests.events_for_equivalence(bound)
     shown = "is shown to be equal" if same.equivalent else "is **not** shown to be equal"
     return (
-        f"{model} has memorized {k.sum():,} of {n.sum():,} tested sequences.\n\n"
+        f"{markdown(model)} has memorized {k.sum():,} of {n.sum():,} tested sequences.\n\n"
         f"- **Dispersion.** The index is {spread.index:.2f} ({p_value(spread.p_value)}). The standard "
         f"deviation of the stretches' rates is {spread.spread:.0%} of their mean "
         f"[{spread.low:.0%}, {spread.high:.0%}].\n"
@@ -74,7 +75,7 @@ def texts(classes: pd.DataFrame, model: str, least: int = 32) -> str:
         return NO_TRUTH
     often = classes[classes["number"] >= least].sum()
     return (
-        f"Of the {classes['memorized'].sum()} memorized training sequences of {model}, {often['memorized']} "
+        f"Of the {classes['memorized'].sum()} memorized training sequences of {markdown(model)}, {often['memorized']} "
         f"hold a text that training reads {least} times or more. Such sequences are "
         f"{often['tested'] / classes['tested'].sum():.1%} of all that were tested."
     )
@@ -96,14 +97,14 @@ def experiment(trends: pd.DataFrame, counts: pd.DataFrame, model: str) -> str:
     )
     kept = [f"{r.memorized} of {r.tested}" for r in counts.iloc[[0, -1]].itertuples()]
     lines = [
-        f"From the start of training to its end the gain of {model} changes by {interval(own, 'slope')} nats a "
+        f"From the start of training to its end the gain of {markdown(model)} changes by {interval(own, 'slope')} nats a "
         f"token ({p_value(own['p_value'])}). It recites {' and '.join(kept)} documents of the first and the "
         f"last tenth (trend over all ten: {p_value(share.p_value)}). {_verdict(own)}"
     ]
     for row in trends[trends["variant"] == "deduped"].itertuples():
         within = "within" if row.equivalent else "not shown to be within"
         lines.append(
-            f"Placebo {row.model}: {row.slope:+.2f} [{row.low:.2f}, {row.high:.2f}], {within} the bound "
+            f"Placebo {markdown(row.model)}: {row.slope:+.2f} [{row.low:.2f}, {row.high:.2f}], {within} the bound "
             f"({p_value(row.p_equivalent)})."
         )
     return "\n\n".join(lines)
@@ -140,10 +141,10 @@ def early(found: pd.DataFrame, model: str) -> str:
     """
     own = found[(found["metric"] == "recall") & (found["model"] == model)].sort_values("step")
     if own.empty:
-        return f"{model} has memorized no item that could be predicted."
+        return f"{markdown(model)} has memorized no item that could be predicted."
     half = own[own["step"] <= own["step"].max() / 2].iloc[-1]
     return (
-        f"At step {half['step']:,} {model} has memorized {half['value']:.0%} "
+        f"At step {half['step']:,} {markdown(model)} has memorized {half['value']:.0%} "
         f"[{half['low']:.0%}, {half['high']:.0%}] of the {half['n']} items that it has memorized in the end."
     )
 
@@ -151,7 +152,7 @@ def early(found: pd.DataFrame, model: str) -> str:
 def published(frame: pd.DataFrame, fits: dict[str, PowerLaw]) -> str:
     """How Pythia's published counts grow with size, and differ between the variants."""
     laws = [
-        f"{-fit.exponent:.3f} [{-fit.high:.3f}, {-fit.low:.3f}] ({v})" for v, fit in fits.items()
+        f"{-fit.exponent:.3f} [{-fit.high:.3f}, {-fit.low:.3f}] ({markdown(v)})" for v, fit in fits.items()
     ]
     sizes = frame.assign(size=[find_model(name).size for name in frame["model"]])
     both = sizes.pivot_table("memorized", "size", "variant").dropna()

@@ -6,7 +6,6 @@ may lack a beginning and its last one an end. No torch, no transformers: a page 
 
 from __future__ import annotations
 
-import html
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 
 from pythia_utils.analysis import stats
 from pythia_utils.base.errors import UsageError, first_line
+from pythia_utils.base.markup import NO_MATHS, html
 from pythia_utils.suites.catalog import Model
 from pythia_utils.suites.folders import suite_folder
 
@@ -182,8 +182,8 @@ def _piece_html(piece, colours: Mapping[str, str], most: int) -> str:
     colour = colours.get(getattr(piece, "domain", ""), "#888888")
     end = "▪ end of text" if piece.ends else "… cut"
     return (
-        f'<div style="border-left: 4px solid {colour}; padding-left: 0.7rem; margin: 0.4rem 0">'
-        f'<div style="font-size: 0.75rem; opacity: 0.75">{html.escape(_label(piece))}</div>'
+        f'<div class="{NO_MATHS}" style="border-left: 4px solid {html(colour)}; padding-left: 0.7rem; margin: 0.4rem 0">'
+        f'<div style="font-size: 0.75rem; opacity: 0.75">{html(_label(piece))}</div>'
         f'<div style="font-size: 0.85rem; white-space: pre-wrap">{_shortened(piece.text, most)} '
         f'<span style="opacity: 0.6; white-space: nowrap">{end}</span></div></div>'
     )
@@ -203,4 +203,4 @@ def _shortened(text: str, most: int) -> str:
     text = text.strip()
     left_out = len(text) - most
     more = f" [… {left_out:,} characters more]" if left_out > 0 else ""
-    return html.escape(text[:most] + more)
+    return html(text[:most] + more)
