@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from pythia_utils.analysis.plots import REFERENCE
+from pythia_utils.analysis.show import or_words
 from pythia_utils.base.markup import address, vega
 from pythia_utils.suites.catalog import find_model
 from pythia_utils.suites.errata import faults_to_mark
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import altair as alt
 
 
+@or_words
 def grid_heatmap(
     frame: pd.DataFrame, title: str, scheme: str = "viridis", reverse: bool = False
 ) -> None:

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from pythia_utils.analysis.show import or_words
 from pythia_utils.analysis.stats import PowerLaw
 from pythia_utils.analysis.words import readable
 from pythia_utils.base.markup import mathtext
@@ -91,6 +92,7 @@ def interval_errors(frame: pd.DataFrame) -> np.ndarray:
     return np.abs([frame["value"] - frame["low"], frame["high"] - frame["value"]])
 
 
+@or_words
 def interval_bars(
     frame: pd.DataFrame, label: str, xlabel: str, reference: float | None = None, title: str = ""
 ) -> Figure:
@@ -152,6 +154,7 @@ def panel_grid(
     return figure, grid, groups
 
 
+@or_words
 def trajectories(
     frame: pd.DataFrame,
     ylabel: str,

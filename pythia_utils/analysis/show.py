@@ -1,16 +1,21 @@
-"""Tables as pages show them: what is in a frame is text, whatever it holds."""
+"""Tables and figures as pages show them: what is in a frame is text, and no rows are told in words."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+import functools
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 import pandas as pd
 
 from pythia_utils.base.markup import NO_MATHS, html
 
 if TYPE_CHECKING:
+    from IPython.display import Markdown
+    from matplotlib.figure import Figure
     from pandas.io.formats.style import Styler
+
+P = ParamSpec("P")
 
 
 def table(
@@ -18,8 +23,8 @@ def table(
     formats: str | Mapping[str, str] | None = None,
     caption: str = "",
     index: bool = False,
-) -> Styler:
-    """A frame as a table of a page, its names and texts escaped.
+) -> Styler | Markdown:
+    """A frame as a table of a page, its names and texts escaped; a sentence if it has no rows.
 
     Args:
         frame: what to show; two digits behind the point where no format is given.
@@ -27,9 +32,33 @@ def table(
         caption: a line above it.
         index: show the names of the rows.
     """
+    if frame.empty:
+        return words("These records hold nothing to list here.")
     shown = frame.style.format(formats, precision=2, escape="html")
     for axis in (0, 1):
         shown = shown.format_index(escape="html", axis=axis)
     shown = shown.set_table_attributes(f'class="{NO_MATHS}"')
     shown = shown if index else shown.hide(axis="index")
     return shown.set_caption(html(caption)) if caption else shown
+
+
+def or_words(draw: Callable[Concatenate[pd.DataFrame, P], Figure]) -> Callable[..., Figure | None]:
+    """Let a figure of no rows be a sentence that says so."""
+
+    @functools.wraps(draw)
+    def drawn(frame: pd.DataFrame, *args: P.args, **kwargs: P.kwargs) -> Figure | None:
+        if len(frame):
+            return draw(frame, *args, **kwargs)
+        from IPython.display import display
+
+        display(words("These records hold nothing to draw here."))
+        return None
+
+    return drawn
+
+
+def words(sentence: str) -> Markdown:
+    """What notebooks show of a sentence of ours."""
+    from IPython.display import Markdown
+
+    return Markdown(sentence)

@@ -18,7 +18,9 @@ NO_MATHS = "tex2jax_ignore mathjax_ignore"
 _INLINE = re.compile(r"([\\`*_{}\[\]<>$|&~^])")
 _AT_THE_START = re.compile(r"^(\d*)([-+=%#:.()!])")  # of a line: a list, a heading, a fence
 _CONTROLS = {code: 0x2400 + code for code in range(32)} | {127: 0x2421}
-_FORMATTING = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069\x80-\x9f\ufffe\uffff\ud800-\udfff]")
+_FORMATTING = re.compile(
+    "[\u200e\u200f\u202a-\u202e\u2066-\u2069\x80-\x9f\ufffe\uffff\ud800-\udfff]"
+)
 
 
 def plain(text: object) -> str:

@@ -29,8 +29,8 @@ def status_page(config: Config, suite: str, ledger: Ledger) -> str:
         return "\n\n".join([*parts, f"No profile is a grid of suite *{markdown(suite)}*.", ""])
     due = sum(status.state != "done" for status in statuses)
     parts += [
-        f"The grid is that of the profile {code(profile)} and suite *{markdown(suite)}*: each experiment's notebooks "
-        "and its chapter. A run is *stale* if its notebook, its parameters, the code that it imports "
+        f"The grid is that of the profile {code(profile)} and suite *{markdown(suite)}*: each experiment's "
+        "notebooks and its chapter. A run is *stale* if its notebook, its parameters, the code that it imports "
         "or its checkpoint has changed since. Seconds are wall time; memory is the most that the "
         "notebook's process and its children held. The same table, now: `pythia status`.",
         f"Next run: {cost_text(due, *cost(statuses))}.",

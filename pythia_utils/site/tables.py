@@ -121,7 +121,13 @@ def _sizes_table(suite: catalog.Suite) -> str:
         seeds = len({model.seed for model in group})
         kinds = ["deduped" in {model.variant for model in group}]
         released = [version in {model.version for model in group} for version in versions]
-        row = [markdown(size), *(f"{number:,}" for number in shape), _rate(m), *map(_yes, kinds), str(seeds)]
+        row = [
+            markdown(size),
+            *(f"{number:,}" for number in shape),
+            _rate(m),
+            *map(_yes, kinds),
+            str(seeds),
+        ]
         rows.append([*row, *map(_yes, released)])
     return table([*header, *map(markdown, versions)], rows, "suite")
 

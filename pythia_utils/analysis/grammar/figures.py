@@ -22,6 +22,7 @@ from pythia_utils.analysis.plots import (
     size_palette,
     step_axis,
 )
+from pythia_utils.analysis.show import or_words
 from pythia_utils.base.markup import mathtext
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ def controls(summary: pd.DataFrame, table: pd.DataFrame) -> Figure:
     return figure
 
 
+@or_words
 def onsets(frame: pd.DataFrame) -> Figure:
     """Onset steps with intervals, a colour a model; the right edge is what lies beyond its last step.
 
@@ -170,6 +172,7 @@ def _beyond_the_end(frame: pd.DataFrame) -> dict[str, Line2D]:
     return {f"beyond the last step, as {text}": arrow}
 
 
+@or_words
 def orders(ranks: pd.DataFrame, fields: dict[str, str], xlabel: str) -> Figure:
     """Each phenomenon's place in every model's order, the first on top; colour is its field.
 

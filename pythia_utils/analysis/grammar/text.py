@@ -27,6 +27,8 @@ def milestone_table(milestones: pd.DataFrame, name: str = "onset") -> pd.DataFra
     low, high = ("low", "high") if name == "onset" else (f"{name}_low", f"{name}_high")
     steps = milestones[[name, low, high, "last"]].itertuples(index=False)
     texts = [_unbroken(step_in_words(*row)) for row in steps]
+    if milestones.empty:
+        return pd.DataFrame({"phenomenon": ["no model was measured at two steps"]})
     table = milestones.assign(text=texts, phenomenon=milestones["subset"].map(readable))
     table = table.pivot_table("text", "phenomenon", "model", aggfunc="first", sort=False)
     return table.fillna("").rename_axis(index=None, columns=None)
@@ -63,8 +65,9 @@ def phases_in_words(named: pd.DataFrame) -> str:
     by_rule = named["follows"].isin(WRONG_RULES.values()).sum()
     return (
         f"{n} {'phase' if n == 1 else 'phases'} below chance, in {listed(named['subset'])}. The deepest: "
-        f"{markdown(deepest['model'])} at step {deepest['deepest']:,}, {interval(deepest)}. In {by_rule} of {n} "
-        "another number on the distractor alone raises the accuracy: there the model follows the rule named. "
+        f"{markdown(deepest['model'])} at step {deepest['deepest']:,}, {interval(deepest)}. In {by_rule} of "
+        f"{n} another number on the distractor alone raises the accuracy: there the model follows the rule "
+        "named. "
         f"{np.isfinite(named['overcome_high']).sum()} of {n} are overcome by the last step, with their "
         "whole interval: the accuracy stays at or above chance."
     )
@@ -159,6 +162,8 @@ def beside_in_words(both: pd.DataFrame) -> str:
 
 def seeds_in_words(heights: pd.DataFrame) -> str:
     """By how much seeds of one size differ in mean accuracy over training, if there are several."""
+    if heights.empty:
+        return "No model of these runs was measured at two steps: there is no curve to compare."
     models = [find_model(name) for name in heights.index]
     level = heights.mean(axis=1).to_numpy()
     groups = pd.Series(level).groupby([f"{m.size} {m.variant}" for m in models], sort=False)
@@ -168,6 +173,6 @@ def seeds_in_words(heights: pd.DataFrame) -> str:
     widest = (several["max"] - several["min"]).idxmax()
     low, high = several.loc[widest, ["min", "max"]]
     return (
-        f"Seeds of one size differ by up to {high - low:.3f} in this mean ({markdown(widest)}, {low:.3f} to {high:.3f}): "
-        "a gain below that may be luck."
+        f"Seeds of one size differ by up to {high - low:.3f} in this mean ({markdown(widest)}, {low:.3f} to "
+        f"{high:.3f}): a gain below that may be luck."
     )

@@ -32,6 +32,8 @@ def final_table(overall: pd.DataFrame) -> Styler:
 def copying(losses: pd.DataFrame) -> str:
     """Whether the best loss on echo is below that of a model which knows its symbols and does not copy."""
     echo = losses[losses["subset"] == "echo"]
+    if echo.empty:
+        return "These records hold no standard model's loss on echo."
     best, guess = echo.loc[echo["value"].idxmin()], math.log(len(SYMBOLS))
     verdict = "not clearly below it: no model copies here"
     if best["high"] < guess:

@@ -87,9 +87,9 @@ def alike(apart: pd.DataFrame, expected: tuple[float, float], size: str) -> str:
     same = odd.index[odd < 0.1].max()
     until, after = odd.loc[:same].max(), odd.loc[same + 1 :]
     return (
-        f"v1's {markdown(size)} is another thing. Up to step {same:,} its variants are at most {until:.2f} apart, as "
-        f"much as numerical noise makes of one set of weights. Later {after.min():.2f} to {after.max():.2f}; "
-        f"the band begins at {expected[0]:.2f}. The other seven sizes have {rest.mean():.2f} on average, and "
+        f"v1's {markdown(size)} is another thing. Up to step {same:,} its variants are at most {until:.2f} "
+        "apart, as much as numerical noise makes of one set of weights. Later "
+        f"{after.min():.2f} to {after.max():.2f}; the band begins at {expected[0]:.2f}. The other seven sizes have {rest.mean():.2f} on average, and "
         f"{rest.min():.2f} at least."
     )
 

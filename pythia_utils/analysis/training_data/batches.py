@@ -181,8 +181,9 @@ def as_html(shown: pd.DataFrame, colours: Mapping[str, str], most: int = 1500) -
 def _piece_html(piece, colours: Mapping[str, str], most: int) -> str:
     colour = colours.get(getattr(piece, "domain", ""), "#888888")
     end = "▪ end of text" if piece.ends else "… cut"
+    line = f"border-left: 4px solid {html(colour)}; padding-left: 0.7rem; margin: 0.4rem 0"
     return (
-        f'<div class="{NO_MATHS}" style="border-left: 4px solid {html(colour)}; padding-left: 0.7rem; margin: 0.4rem 0">'
+        f'<div class="{NO_MATHS}" style="{line}">'
         f'<div style="font-size: 0.75rem; opacity: 0.75">{html(_label(piece))}</div>'
         f'<div style="font-size: 0.85rem; white-space: pre-wrap">{_shortened(piece.text, most)} '
         f'<span style="opacity: 0.6; white-space: nowrap">{end}</span></div></div>'

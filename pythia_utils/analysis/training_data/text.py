@@ -23,9 +23,9 @@ def packing(pieces: pd.DataFrame, suite: str) -> str:
     begins_late = (sequences["offset"].first() > 0).mean()
     cut = (pieces.groupby("entry").size() > 1).mean()
     return (
-        f"Of {markdown(suite)}'s {len(sequences):,} standard sequences, {several:.0%} hold pieces of more than one "
-        f"document, and {begins_late:.0%} begin in the middle of one. Of the documents, {cut:.0%} are read in "
-        "several pieces."
+        f"Of {markdown(suite)}'s {len(sequences):,} standard sequences, {several:.0%} hold pieces of more than "
+        f"one document, and {begins_late:.0%} begin in the middle of one. Of the documents, {cut:.0%} are read "
+        "in several pieces."
     )
 
 
