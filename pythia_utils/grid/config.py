@@ -6,12 +6,15 @@ shows.
 
 from __future__ import annotations
 
+import os
+import reprlib
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pythia_utils.base.errors import UsageError, unknown
+from pythia_utils.base.markup import plain
 from pythia_utils.grid.cells import IDENTITY
 from pythia_utils.grid.yaml_checks import check_keys, check_name, mapping, parse
 from pythia_utils.suites import catalog
@@ -46,13 +49,12 @@ def read_page(file: str, root: Path, name: str, entry: Any, taken: Container[str
     Raises:
         UsageError: an unknown key, model or file, or a name that an experiment has taken.
     """
-    where = f"{file}: pages.{name}"
+    where = f"{file}: pages.{_shown(name)}"
     check_name(where, name)
     check_keys(where, entry, {"notebook", "models", "data"}, {"notebook"})
     if name in taken:
         raise UsageError(f"{where}: an experiment has this name; expected another")
-    if not isinstance(entry["notebook"], str):
-        raise UsageError(f"{where}.notebook: expected text, not {entry['notebook']!r}")
+    notebook = _notebook(root, f"{where}.notebook", entry["notebook"])
     if len(entry) != 2:
         both = (
             "'models' and 'data' are both there"
@@ -68,7 +70,7 @@ def read_page(file: str, root: Path, name: str, entry: Any, taken: Container[str
         checked = tuple(check(item) for item in entry[kind])
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from None
-    return BookPage(name, root / entry["notebook"], **{kind: checked})
+    return BookPage(name, notebook, **{kind: checked})
 
 
 def _model_name(name: str) -> str:
@@ -77,7 +79,7 @@ def _model_name(name: str) -> str:
 
 def _data_file(name: str) -> Path:
     folder = catalog.data_dir()
-    path = folder / str(name)
+    path = _inside(folder, "a data file", name)
     if path.is_file():
         return path
     there = (each.relative_to(folder).as_posix() for each in folder.rglob("*.*"))
@@ -85,6 +87,7 @@ def _data_file(name: str) -> Path:
 
 
 FILE = "experiments.yml"
+_LONGEST_LINE = 200
 _GRID = {"models", "steps"}
 _EXPERIMENT = {"title", "notebook", "chapter", "heatmap", "parameters", "profiles"}
 
@@ -169,23 +172,56 @@ def load_config(root: Path) -> Config:
 
 
 def _experiment(root: Path, name: str, entry: Any) -> Experiment:
-    where = f"{FILE}: experiments.{name}"
+    where = f"{FILE}: experiments.{_shown(name)}"
     check_name(where, name)
     check_keys(where, entry, _EXPERIMENT, {"title", "notebook"})
-    for key in ("title", "notebook", "chapter"):
-        if not isinstance(entry.get(key, ""), str):
-            raise UsageError(f"{where}.{key}: expected text, not {entry[key]!r}")
+    title = _line(f"{where}.title", entry["title"])
+    notebook, chapter = (
+        _notebook(root, f"{where}.{key}", entry[key]) if key in entry else None
+        for key in ("notebook", "chapter")
+    )
     heatmap = entry.get("heatmap")
     if heatmap is not None:
         check_keys(f"{where}.heatmap", heatmap, {"metric", "subset"}, {"metric", "subset"})
+        heatmap = {key: _line(f"{where}.heatmap.{key}", heatmap[key]) for key in heatmap}
     parameters = own_parameters(where, entry)
     profiles = mapping(f"{where}.profiles", entry.get("profiles") or {})
     for profile, overrides in profiles.items():
-        check_keys(f"{where}.profiles.{profile}", overrides, _GRID | {"parameters"})
-        own_parameters(f"{where}.profiles.{profile}", overrides)
-    chapter = root / entry["chapter"] if entry.get("chapter") else None
-    notebook = root / entry["notebook"]
-    return Experiment(name, entry["title"], notebook, chapter, heatmap, parameters, profiles)
+        check_keys(f"{where}.profiles.{_shown(profile)}", overrides, _GRID | {"parameters"})
+        own_parameters(f"{where}.profiles.{_shown(profile)}", overrides)
+    return Experiment(name, title, notebook, chapter, heatmap, parameters, profiles)
+
+
+def _line(where: str, value: Any) -> str:
+    """`value`, if it is a line of text that a heading, a message and a file system bear."""
+    if not isinstance(value, str):
+        raise UsageError(f"{where}: expected text, not {reprlib.repr(value)}")
+    if not value.strip() or value.strip() != plain(value):
+        raise UsageError(f"{where}: expected one line of text, not {reprlib.repr(value)}")
+    if len(value) > _LONGEST_LINE:
+        raise UsageError(f"{where}: a line of {len(value):,} characters; at most {_LONGEST_LINE}")
+    return value.strip()
+
+
+def _notebook(root: Path, where: str, value: Any) -> Path:
+    """The path of a notebook of the project."""
+    path = _inside(root, where, value)
+    if path.suffix != ".ipynb":
+        raise UsageError(f"{where}: expected a notebook (.ipynb), not {reprlib.repr(value)}")
+    return path
+
+
+def _inside(folder: Path, where: str, value: Any) -> Path:
+    """A path below a folder. Raises UsageError for one that leads out of it, also by a link."""
+    path = Path(os.path.normpath(folder / _line(where, value)))
+    if not (path.is_relative_to(folder) and path.resolve().is_relative_to(folder.resolve())):
+        raise UsageError(f"{where}: {reprlib.repr(value)} is not in {folder}")
+    return path
+
+
+def _shown(name: object) -> str:
+    """A key of the file in a message: in one line, and short."""
+    return plain(name)[:60]
 
 
 def own_parameters(where: str, entry: dict) -> dict[str, Any]:
@@ -198,14 +234,15 @@ def own_parameters(where: str, entry: dict) -> dict[str, Any]:
 def _check_profiles(config: Config) -> None:
     """Build every grid once, so that a wrong name is found now and not at its first use."""
     for name, grid in config.profiles.items():
-        check_keys(f"{FILE}: profiles.{name}", grid, {"suite"} | _GRID, {"suite"} | _GRID)
-        _check_grid(f"{FILE}: profiles.{name}", grid)
+        where = f"{FILE}: profiles.{_shown(name)}"
+        check_keys(where, grid, {"suite"} | _GRID, {"suite"} | _GRID)
+        _check_grid(where, grid)
     for experiment in config.experiments.values():
         for name, overrides in experiment.profiles.items():
             where = f"{FILE}: experiments.{experiment.name}.profiles"
             if name not in config.profiles:
                 raise unknown("profile", name, config.profiles, where=f"in {where}")
-            _check_grid(f"{where}.{name}", config.profiles[name] | overrides)
+            _check_grid(f"{where}.{_shown(name)}", config.profiles[name] | overrides)
 
 
 def _check_grid(where: str, grid: dict) -> None:

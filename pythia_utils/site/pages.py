@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pythia_utils.base.markup import code, markdown
+from pythia_utils.base.markup import code, markdown, plain
 from pythia_utils.grid.config import BookPage, Experiment
 from pythia_utils.suites import catalog
 
@@ -121,8 +121,10 @@ def read_notebook(path: Path) -> dict:
     try:
         notebook = json.loads(path.read_text(encoding="utf-8"))
         notebook["cells"], notebook["metadata"]
+    except OSError as error:
+        raise SiteError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError) as error:
-        raise SiteError(f"{path} is not a notebook: {error}") from None
+        raise SiteError(f"{path} is not a notebook: {plain(error)}") from None
     return notebook
 
 

@@ -134,7 +134,7 @@ def test_a_phase_below_chance_is_found_with_its_ends_and_depth():
     assert (phase.deepest, phase.value, phase.end) == (15, 0.2, 63)
     # Between 20 right at step 15 and 60 at 31 the line passes 50 three quarters of the way.
     assert phase.overcome == pytest.approx(2 ** (4 + 0.75) - 1)
-    assert 15 < phase.overcome_low < phase.overcome < phase.overcome_high < 31
+    assert 15 < phase.overcome_low < phase.overcome < phase.overcome_high <= 31
     assert phase.low < 0.2 < phase.high
 
 

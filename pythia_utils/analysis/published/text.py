@@ -89,8 +89,8 @@ def alike(apart: pd.DataFrame, expected: tuple[float, float], size: str) -> str:
     return (
         f"v1's {markdown(size)} is another thing. Up to step {same:,} its variants are at most {until:.2f} "
         "apart, as much as numerical noise makes of one set of weights. Later "
-        f"{after.min():.2f} to {after.max():.2f}; the band begins at {expected[0]:.2f}. The other seven sizes have {rest.mean():.2f} on average, and "
-        f"{rest.min():.2f} at least."
+        f"{after.min():.2f} to {after.max():.2f}; the band begins at {expected[0]:.2f}. The other "
+        f"seven sizes have {rest.mean():.2f} on average, and {rest.min():.2f} at least."
     )
 
 

@@ -208,6 +208,14 @@ def test_records_leave_out_what_is_unknown():
     assert own["stderr"] == pytest.approx(statistics.proportion_stderr(1, 2))
 
 
+def test_the_hardest_pairs_are_wrong_ones():
+    margins = [-1, -3, -2, 0.5, 2, 0.1, -0.2, 0]
+    scores = pd.DataFrame({"phenomenon": list("bbbbaacc"), "good": list("01234567")})
+    scores = scores.assign(bad="x", margin=margins)
+    assert controls.hardest(scores, 2)["good"].tolist() == ["1", "2", "6"]
+    assert controls.hardest(scores[scores["phenomenon"] == "a"], 2).empty
+
+
 # ---- Nano's ground truth
 
 
