@@ -29,7 +29,7 @@ import pandas as pd
 
 from pythia_utils.engine import runner
 from pythia_utils.engine.kernels.options import KernelOptions
-from pythia_utils.engine.kernels.warm import ForkServer
+from pythia_utils.engine.preload import kernel_pool
 from pythia_utils.grid import config as experiments
 from pythia_utils.grid import expand, planning, records
 from pythia_utils.grid.ledger import Ledger, Outcome
@@ -128,13 +128,18 @@ def papermill_loop(cells: list) -> None:
         subprocess.run(command, check=True, capture_output=True)
 
 
+def start_server() -> None:
+    with kernel_pool() as pool:
+        pool.server(dict(os.environ))
+
+
 def bench_cells(folder: Path, n: int, n_loop: int) -> None:
     cells = pico_cells(folder / "cells", FORWARD, n)
     run_all(cells[:1], 1, warm=False)  # files are in memory from here on, for all
     loop = timed(lambda: papermill_loop(cells[:n_loop])) / min(n, n_loop)
     row(f"a cell, of {n}", "seconds", "times faster")
     row("papermill in a loop", f"{loop:.2f}", "1.0")
-    server = timed(lambda: ForkServer(dict(os.environ)).close())
+    server = timed(start_server)
     row("(starting the server of warm ones, once)", f"{server:.2f}")
     for workers in (1, 2):
         for warm in (False, True):
@@ -181,10 +186,7 @@ def bench_grid(root: Path, size: int) -> dict[str, float]:
     again = "plan, everything has run"
     seconds[again] = timed(lambda: due.extend(r for _, r in planning.plan(cells, ledger) if r))
     assert not due, f"a grid that has run is due again: {due[0]}"
-    seconds["read records, a file a cell"] = timed(lambda: read_all(names, root))
-    compact = "compact records, at a run's end"
-    seconds[compact] = timed(lambda: records.compact(root / "runs", set(names)))
-    seconds["read records, compacted"] = timed(lambda: read_all(names, root))
+    seconds["read records"] = timed(lambda: read_all(names, root))
     return seconds
 
 

@@ -203,8 +203,13 @@ def write_blimp_tasks(folder: Path, pairs: int) -> None:
     (folder / "blimp_pairs.yaml").write_text("\n".join([head, "task:", *tasks, ""]))
 
 
+def blimp(pairs: int | None) -> list:
+    """So many pairs of each paradigm that a model can answer."""
+    return minimal_pairs.answerable(tokenizer(), load_pairs(REFERENCE / "blimp.tar.xz", pairs))[0]
+
+
 def worker_ours(folder: Path, options: argparse.Namespace) -> None:
-    pairs = load_pairs(REFERENCE / "blimp.tar.xz", options.pairs)
+    pairs = blimp(options.pairs)
     prepared = minimal_pairs.prepare_pairs(tokenizer(), pairs)
     paradigms = [pair.paradigm for pair in pairs]
     found = {}
@@ -316,9 +321,7 @@ def verdicts(model, sequences: np.ndarray) -> np.ndarray:
 def bench_rate(shape: str, pairs: int, device: str, dtype: torch.dtype) -> None:
     """Floating-point operations of the model's matrices a second, over those of a matrix product."""
     model = network(shape, device=device, dtype=dtype)
-    prepared = minimal_pairs.prepare_pairs(
-        tokenizer(), load_pairs(REFERENCE / "blimp.tar.xz", pairs)
-    )
+    prepared = minimal_pairs.prepare_pairs(tokenizer(), blimp(pairs))
     texts = np.random.default_rng(0).integers(1, 50_000, size=(48, 257))
     nodes = int(prepared.tree.sees.any(dim=2).sum()) - _padding(prepared.tree)
     measures = {
@@ -384,7 +387,7 @@ def bench_pairs_on_gpu(shape: str, options: argparse.Namespace) -> None:
     from lm_eval.tasks import TaskManager
 
     model = network(shape, device="cuda", dtype=torch.bfloat16)
-    pairs = load_pairs(REFERENCE / "blimp.tar.xz", options.pairs)
+    pairs = blimp(options.pairs)
     prepared = minimal_pairs.prepare_pairs(tokenizer(), pairs)
     with tempfile.TemporaryDirectory() as folder:
         write_blimp_tasks(Path(folder), options.pairs)

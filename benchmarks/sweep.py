@@ -190,6 +190,7 @@ def bench_swap() -> None:
     from transformers.utils import logging
 
     from pythia_utils.suites import weights
+    from pythia_utils.suites.catalog import find_model
 
     logging.disable_progress_bar()
     torch.set_num_threads(1)
@@ -198,13 +199,14 @@ def bench_swap() -> None:
         for file, content in checkpoint_files(0, **SHAPE).items():
             (folder / file).write_bytes(content)
         path = folder / "model.safetensors"
-        network = weights.build(folder, torch.float32)
+        model = find_model(MODEL)
+        network = weights.build(folder, model, torch.float32)
         state = weights.read(folder)
         times = {
             "read": best(path.read_bytes),
-            "ready": best(lambda: weights.read(folder)),
+            "ready": best(lambda: weights.read(folder, whole=True)),
             "swap": best(lambda: weights.swap(network, state)),
-            "build": best(lambda: weights.build(folder, torch.float32)),
+            "build": best(lambda: weights.build(folder, model, torch.float32)),
         }
         size = path.stat().st_size / 1e6
     row(

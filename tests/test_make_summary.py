@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from helpers.commands import ROOT
 
-from pythia_utils.evaluation.sets import blimp_paradigms
+from pythia_utils.evaluation.blimp import blimp_paradigms
 from pythia_utils.grid.records import COLUMNS
 
 SCRIPT = ROOT / "data" / "published" / "make_summary.py"
@@ -88,6 +88,8 @@ def test_a_file_becomes_records_of_its_checkpoint(tmp_path):
         "step": 3000,
         "tokens_seen": 3000 * 2_097_152,
         "experiment": "published-5shot",
+        "measured_on": "published",
+        "parameters": "",
         "metric": "accuracy",
         "subset": "lambada_openai",
         "value": 0.3,

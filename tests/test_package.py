@@ -79,7 +79,7 @@ def test_the_installed_wheel_works_away_from_the_checkout(distributions, tmp_pat
     found = subprocess.run(
         [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
     )
-    assert found.stdout.strip() == "True <class 'pythia_utils.engine.kernels.warm.WarmProvisioner'>"
+    assert found.stdout.strip() == "True <class 'pythia_utils.engine.preload.WarmProvisioner'>"
 
 
 def requirements() -> list[Requirement]:

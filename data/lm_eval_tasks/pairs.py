@@ -14,6 +14,8 @@ def minimal_pairs(
 ) -> dict[str, datasets.Dataset]:
     """The pairs of one paradigm, with columns `good` and `bad`.
 
+    Pairs of equal sentences are left out: the harness would count them as right.
+
     Args:
         paradigm: its name.
         source: what `sets.load_pairs` reads: `nano`, `blimp` or a path.
@@ -21,6 +23,7 @@ def minimal_pairs(
         _: all else that the harness knows of a task and a model.
     """
     pairs = [pair for pair in _load(source, n) if pair.paradigm == paradigm]
+    pairs = [pair for pair in pairs if pair.good != pair.bad]
     rows = [{"good": pair.good, "bad": pair.bad} for pair in pairs]
     return {"validation": datasets.Dataset.from_list(rows)}
 

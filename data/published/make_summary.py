@@ -27,7 +27,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pythia_utils.evaluation.sets import blimp_paradigms
+from pythia_utils.evaluation.blimp import blimp_paradigms
 from pythia_utils.grid.records import COLUMNS, identity
 from pythia_utils.suites.catalog import Checkpoint, Model, suite
 
@@ -335,7 +335,7 @@ def _records(evaluations: list[Evaluation], same: Mapping[str, tuple]) -> pd.Dat
     sizes = _sizes(evaluations)
     rows = []
     for each in evaluations:
-        common = identity(each.checkpoint, EXPERIMENT.format(shots=each.shots))
+        common = identity(each.checkpoint, EXPERIMENT.format(shots=each.shots), "published")
         common |= {"same_as": "; ".join(same[each.file])}
         rows += [common | row for row in _measured(each.results, sizes)]
     frame = pd.DataFrame(rows, columns=[*COLUMNS, "same_as"]).astype({"n": "Int64"})

@@ -20,7 +20,7 @@ import pandas as pd
 from pythia_utils.analysis import published_tables
 from pythia_utils.base.errors import UsageError
 from pythia_utils.base.files import atomic_write
-from pythia_utils.evaluation.sets import blimp_paradigms
+from pythia_utils.evaluation.blimp import blimp_paradigms
 from pythia_utils.suites.catalog import find_model
 
 Archive = Mapping[str, pd.DataFrame]

@@ -9,6 +9,7 @@ import pandas as pd
 from pythia_utils.analysis.plots import REFERENCE
 from pythia_utils.analysis.show import or_words
 from pythia_utils.base.markup import address, vega
+from pythia_utils.grid.records import stem
 from pythia_utils.suites.catalog import find_model
 from pythia_utils.suites.errata import faults_to_mark
 
@@ -25,8 +26,8 @@ def grid_heatmap(
     A cross marks checkpoints with a known fault, measured or left out; its tooltip says what it is.
 
     Args:
-        frame: records of one metric and subset: columns suite, experiment, model, n_params, step,
-            value.
+        frame: records of one metric and subset: columns suite, experiment, parameters, model, n_params,
+            step, value.
         title: what the colour is, with its unit.
         scheme: Vega colour scheme.
         reverse: low values get the strong colour.
@@ -35,7 +36,7 @@ def grid_heatmap(
 
     # In a book the chapter stands in experiments/, and its cells' pages beside that folder.
     pages = [
-        address("..", "cells", r.suite, r.experiment, r.model, f"step{r.step:06d}.html")
+        address("..", "cells", r.suite, r.experiment, r.model, f"{stem(r.step, r.parameters)}.html")
         for r in frame.itertuples()
     ]
     rows = frame[["model", "step", "value"]].assign(page=pages)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pythia_utils.base.errors import unknown
-from pythia_utils.suites.catalog import data_dir, find_model
+from pythia_utils.suites.catalog import data_file, find_model
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +56,7 @@ class Source:
 
 def folder() -> Path:
     """Where the tables are."""
-    return data_dir() / "published"
+    return data_file("published")
 
 
 @functools.cache

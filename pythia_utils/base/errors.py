@@ -14,10 +14,11 @@ class TrainingError(RuntimeError):
     """A training process ended before its models were trained. The command exits with 1."""
 
 
-def first_line(error: BaseException) -> str:
-    """An exception in one line: the first of its message that is not empty, else the name of its class."""
+def first_line(error: object) -> str:
+    """An error in one line, shortened: the first of its message that is not empty, else its class's name."""
     lines = (line.strip() for line in str(error).splitlines())
-    return next(filter(None, lines), type(error).__name__)
+    line = next(filter(None, lines), type(error).__name__)
+    return line if len(line) <= 300 else line[:299] + "…"
 
 
 def nearest(value: object, valid: Iterable[object], n: int = 3) -> list[str]:

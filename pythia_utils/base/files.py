@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, digests that are remembered, and a lock for a folder.
+"""Files and folders: written whole or not at all, digests that are remembered, and a lock for a folder.
 
 A grid is planned in seconds though its weights weigh gigabytes, since digests are kept. A lock is the
 operating system's own, so it ends with the process that holds it, however that dies.
@@ -11,7 +11,8 @@ import json
 import os
 import platform
 import secrets
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -130,7 +131,70 @@ def atomic_write(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `path`; put it in the place of `path` when the block ends without an error.
+
+    What was there stays until then, and after an error. A killed process leaves at most a hidden
+    `.new-*` folder, which the next call empties.
+    """
+    new = path.with_name(f".new-{path.name}")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    try:
+        yield new
+        replace_folder(new, path)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def replace_folder(new: Path, path: Path) -> None:
+    """Put a whole folder in the place of another, which is removed only when the new one is there.
+
+    Two renames: a process killed between them leaves the old folder under a hidden name, from which
+    `restore_folder` brings it back.
+    """
+    restore_folder(path)
+    old = _old(path)
+    shutil.rmtree(old, ignore_errors=True)
+    if path.exists():
+        path.rename(old)
+    try:
+        new.rename(path)
+    except BaseException:
+        restore_folder(path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def restore_folder(path: Path) -> None:
+    """Bring back what `replace_folder` had moved aside when it was killed."""
+    if _old(path).is_dir() and not path.exists():
+        _old(path).rename(path)
+
+
+def _old(path: Path) -> Path:
+    return path.with_name(f".old-{path.name}")
+
+
 def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes, in hex."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def tree_digest(path: Path, digest: Callable[[Path], str] = file_digest) -> str:
+    """SHA-256 of a file, or of a folder: of the names and the digests of all files below it.
+
+    Args:
+        path: of the file or folder.
+        digest: SHA-256 of a file, from one that remembers, say.
+
+    Raises:
+        OSError: one of them cannot be read.
+    """
+    if not path.is_dir():
+        return digest(path)
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    lines = [f"{file.relative_to(path).as_posix()} {digest(file)}" for file in files]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

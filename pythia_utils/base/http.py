@@ -7,17 +7,16 @@ broken connections, short bodies); what will not is an error at once. No file is
 
 from __future__ import annotations
 
-import email.utils
 import logging
-import math
 import random
 import re
+import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urljoin, urlsplit
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from urllib.parse import urlsplit
 
 from pythia_utils.base.errors import UsageError
 
@@ -25,10 +24,10 @@ if TYPE_CHECKING:
     import requests
 
 PASSING = {408, 425, 429, 500, 502, 503, 504}  # statuses after which the same request may succeed
-_REDIRECTS = {301, 302, 303, 307, 308}
 _MAX_REDIRECTS = 5
 _log = logging.getLogger(__name__)
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)$")
+_T = TypeVar("_T")
 
 
 class FetchError(OSError):
@@ -37,6 +36,19 @@ class FetchError(OSError):
 
 class MissingFileError(UsageError):
     """The server answers, and has no such file."""
+
+
+class PassingError(Exception):
+    """A failure that may pass.
+
+    Args:
+        reason: a clause.
+        retry_after: the header by which the server says how long to wait: seconds, or a date.
+    """
+
+    def __init__(self, reason: str, retry_after: str | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
 
 
 @dataclass(frozen=True)
@@ -61,20 +73,57 @@ class Retry:
     deadline: float = 300.0
     sleep: Callable[[float], None] = time.sleep
 
-    def pause(self, failures: int, asked: float | None) -> float:
-        """Seconds to wait after so many failures, of which the server may have `asked` for some."""
+    def run(self, attempt: Callable[[], _T], what: str) -> _T:
+        """What `attempt` gives, called again as long as it raises `PassingError`.
+
+        Args:
+            attempt: tries once.
+            what: it is about, for messages.
+
+        Raises:
+            FetchError: the failure did not pass, or the server asks to wait too long.
+        """
+        for failures in range(1, self.attempts + 1):
+            try:
+                return attempt()
+            except PassingError as failure:
+                last = failure
+            if failures < self.attempts:
+                self._pause(failures, last, what)
+        raise FetchError(f"{what}: {last}; gave up after {self.attempts} tries")
+
+    def _pause(self, failures: int, last: PassingError, what: str) -> None:
         grown = self.wait * 2 ** (failures - 1) * random.uniform(1, 1.5)
-        return max(min(grown, self.longest_wait), asked or 0.0)
+        seconds = max(min(grown, self.longest_wait), _seconds(last.retry_after))
+        if seconds > self.longest_wait:
+            raise FetchError(f"{what}: {last}; the server asks to wait {seconds:.0f} s")
+        _log.warning("%s: %s; trying again in %.0f s", what, last, seconds)
+        self.sleep(seconds)
+
+
+def _seconds(retry_after: str | None) -> float:
+    """What a `Retry-After` header asks for; 0 for none that can be read."""
+    import urllib3
+
+    try:
+        return urllib3.Retry().parse_retry_after(retry_after or "0")
+    except urllib3.exceptions.InvalidHeader:
+        return 0.0
 
 
 @dataclass
 class Traffic:
-    """What went over the wire: requests sent (redirects apart), bytes of bodies read, tries repeated."""
+    """What went over the wire: requests sent (redirects apart) and bytes of bodies read."""
 
     requests: int = 0
-    redirects: int = 0
-    retries: int = 0
     bytes: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(self, requests: int = 0, size: int = 0) -> None:
+        """Count, from any thread."""
+        with self._lock:
+            self.requests += requests
+            self.bytes += size
 
 
 class Reply(NamedTuple):
@@ -83,22 +132,12 @@ class Reply(NamedTuple):
     Attributes:
         data: exactly the bytes asked for.
         total: bytes of the whole file; None if the server does not tell.
-        commit: the Hub's `X-Repo-Commit` or None.
         etag: the server's mark of this version of the file, or None.
     """
 
     data: bytes
     total: int | None
-    commit: str | None
     etag: str | None
-
-
-class _Again(Exception):
-    """A failure that may pass; `after` seconds, if the server said so."""
-
-    def __init__(self, reason: str, after: float | None = None) -> None:
-        super().__init__(reason)
-        self.after = after
 
 
 def checked_url(url: str) -> str:
@@ -115,7 +154,7 @@ def checked_url(url: str) -> str:
 
 @dataclass
 class RangeReader:
-    """Reads ranges over connections that it keeps open.
+    """Reads ranges over connections that it keeps open, for one thread or a few.
 
     Attributes:
         retry: patience.
@@ -126,7 +165,18 @@ class RangeReader:
     retry: Retry = field(default_factory=Retry)
     traffic: Traffic = field(default_factory=Traffic)
     token: str | None = field(default=None, repr=False)
-    _session: requests.Session | None = field(default=None, repr=False)
+
+    @cached_property
+    def _session(self) -> requests.Session:
+        import requests
+
+        session = requests.Session()
+        session.max_redirects = _MAX_REDIRECTS
+        session.headers.update({"Accept-Encoding": "identity", "User-Agent": "pythia-book"})
+        if self.token:  # not a mere header, which would lose against a `.netrc` file
+            bearer = {"Authorization": f"Bearer {self.token}"}
+            session.auth = lambda request: request.headers.update(bearer) or request
+        return session
 
     def read(self, url: str, start: int, length: int) -> Reply:
         """Bytes `[start, start + length)` of the file at `url`; `length` is at least 1.
@@ -138,149 +188,76 @@ class RangeReader:
             UsageError: `url` is not http or https.
         """
         checked_url(url)
-        for failures in range(1, self.retry.attempts + 1):
-            try:
-                return self._try(url, start, length)
-            except _Again as failure:
-                last = failure
-            if failures < self.retry.attempts:
-                self._wait(url, failures, last)
-        raise FetchError(f"{url}: {last}; gave up after {self.retry.attempts} tries")
-
-    def stream(self, url: str, start: int, size: int) -> Iterator[bytes]:
-        """Bytes `[start, size)` of a file of `size` bytes, piece by piece as they come.
-
-        A connection that breaks off goes on where it stopped; tries are counted anew whenever some
-        bytes came. Memory stays at a piece, 256 kB.
-
-        Raises:
-            FetchError: as `read`; also if the file is not of that size.
-            MissingFileError: there is no such file.
-        """
-        at, failures = start, 0
-        while at < size:
-            try:
-                for piece in self._pieces(url, at, size - at, size):
-                    yield piece
-                    at, failures = at + len(piece), 0
-            except _Again as failure:
-                failures += 1
-                if failures >= self.retry.attempts:
-                    raise FetchError(f"{url}: {failure}; gave up after {failures} tries") from None
-                self._wait(url, failures, failure)
-
-    def _pieces(self, url: str, start: int, length: int, size: int) -> Iterator[bytes]:
-        with self._opened(url, start, length) as (response, _, total):
-            if total not in (None, size):
-                raise FetchError(f"{url} has {total} bytes, expected {size}")
-            yield from self._body(response, length, ends=math.inf)
-
-    def _wait(self, url: str, failures: int, failure: _Again) -> None:
-        seconds = self.retry.pause(failures, failure.after)
-        if seconds > self.retry.longest_wait:
-            raise FetchError(f"{url}: {failure}; the server asks to wait {seconds:.0f} s")
-        _log.warning("%s: %s; trying again in %.0f s", url, failure, seconds)
-        self.traffic.retries += 1
-        self.retry.sleep(seconds)
+        return self.retry.run(lambda: self._try(url, start, length), url)
 
     def _try(self, url: str, start: int, length: int) -> Reply:
-        ends = time.monotonic() + self.retry.deadline
-        with self._opened(url, start, length) as (response, commit, total):
-            data = b"".join(self._body(response, length, ends))
-            return Reply(data, total, commit, response.headers.get("ETag"))
-
-    @contextmanager
-    def _opened(self, url: str, start: int, length: int) -> Iterator[tuple]:
-        """A reply with a checked head, the commit and the file's size; what goes wrong is sorted."""
+        """One request; what goes wrong is sorted."""
         import requests
         import urllib3
 
+        lasting = (requests.exceptions.SSLError, requests.exceptions.InvalidURL)
+        lasting += (requests.exceptions.InvalidSchema, requests.TooManyRedirects)
         try:
-            response, commit = self._open(url, {"Range": f"bytes={start}-{start + length - 1}"})
-            with response:
-                yield response, commit, _checked_head(url, response, start, length)
-        except (requests.exceptions.InvalidURL, requests.exceptions.SSLError) as failure:
-            raise FetchError(f"{url}: {_short(failure)}") from None
-        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as failure:
-            raise _Again(_short(failure)) from None
+            return self._ask(url, start, length)
+        except lasting as failure:  # not its own text, which may quote a signed address
+            kind = type(failure).__name__
+            raise FetchError(
+                f"{url}: it, or what it redirects to, cannot be read ({kind})"
+            ) from None
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as failure:
+            slow = "timed out" in str(failure).lower()
+            broken = "the connection failed or broke off"
+            reason = "the server does not answer in time" if slow else broken
+            raise PassingError(reason) from None
 
-    def _open(self, url: str, headers: dict) -> tuple[requests.Response, str | None]:
-        """The reply at the end of the redirects, body unread, and the commit seen on the way.
-
-        Redirects are followed here, so that each keeps the range and none leaves http and https.
-        """
-        import requests
-
-        if self._session is None:
-            self._session = requests.Session()
-        headers = {"Accept-Encoding": "identity", "User-Agent": "pythia-book"} | headers
+    def _ask(self, url: str, start: int, length: int) -> Reply:
+        self.traffic.add(requests=1)
+        ends = time.monotonic() + self.retry.deadline
         timeout = (self.retry.connect_timeout, self.retry.read_timeout)
-        commit, at = None, url
-        self.traffic.requests += 1
-        for _ in range(_MAX_REDIRECTS + 1):
-            own = urlsplit(at).netloc == urlsplit(url).netloc
-            options = {"auth": _bearer(self.token)} if self.token and own else {}
-            options |= {"timeout": timeout, "stream": True, "allow_redirects": False}
-            response = self._session.get(at, headers=headers, **options)
-            commit = commit or response.headers.get("X-Repo-Commit")
-            if response.status_code not in _REDIRECTS:
-                return response, commit
-            response.close()
-            at = _redirect(url, at, response.headers.get("Location"))
-            self.traffic.redirects += 1
-        raise FetchError(f"{url}: more than {_MAX_REDIRECTS} redirects")
+        headers = {"Range": f"bytes={start}-{start + length - 1}"}
+        with self._session.get(url, headers=headers, timeout=timeout, stream=True) as response:
+            total = _checked_head(url, response, start, length)
+            data = b"".join(self._body(response, length, ends))
+            return Reply(data, total, response.headers.get("ETag"))
 
     def _body(self, response: requests.Response, length: int, ends: float) -> Iterator[bytes]:
         """The body, which must be `length` bytes long, as it comes."""
         came = 0
         # `read1` returns what there is: a trickle cannot hide from the deadline.
         while piece := response.raw.read1(1 << 18):
-            self.traffic.bytes += len(piece)
+            self.traffic.add(size=len(piece))
             came += len(piece)
             if came > length:
-                raise _Again(f"more than the {length} bytes asked for came")
+                raise PassingError(f"more than the {length} bytes asked for came")
             if time.monotonic() > ends:
-                raise _Again(f"{came} of {length} bytes after {self.retry.deadline:.0f} s")
+                raise PassingError(f"{came} of {length} bytes after {self.retry.deadline:.0f} s")
             yield piece
         if came != length:
-            raise _Again(f"{came} of {length} bytes came")
-
-
-def _bearer(token: str) -> Callable:
-    """The token as `requests` wants it: a mere header would lose against a `.netrc` file."""
-
-    def authorize(request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {token}"
-        return request
-
-    return authorize
-
-
-def _redirect(url: str, at: str, location: str | None) -> str:
-    target = urljoin(at, location or "")
-    scheme = urlsplit(target).scheme
-    if not location or scheme not in ("http", "https"):
-        raise FetchError(f"{url}: redirects to {location!r}, which is no http or https address")
-    if scheme == "http" and urlsplit(at).scheme == "https":
-        raise FetchError(f"{url}: redirects from https to plain http")
-    return target
+            raise PassingError(f"{came} of {length} bytes came")
 
 
 def _checked_head(url: str, response: requests.Response, start: int, length: int) -> int | None:
     """Total size of the file, if the reply's head promises exactly the range asked for."""
     status, headers = response.status_code, response.headers
     if status in PASSING:
-        raise _Again(f"status {status}", retry_after(headers.get("Retry-After")))
+        raise PassingError(f"status {status}", headers.get("Retry-After"))
     if status in (404, 410):
         raise MissingFileError(f"{url} is missing on the server (status {status})")
     if status == 416:
         raise FetchError(f"{url}: the file ends before byte {start + length} (status 416)")
+    hops = [hop.url.partition(":")[0] for hop in (*response.history, response)]
+    if url.startswith("https:") and "http" in hops:
+        raise FetchError(f"{url}: redirects from https to plain http")
     if status == 200 and start == 0 and headers.get("Content-Length") == str(length):
         return length  # the range is the whole file, and here it is
     if status == 200:
         raise FetchError(f"{url}: the server ignores byte ranges (status 200 instead of 206)")
     if status != 206:
         raise FetchError(f"{url}: status {status}, expected 206")
+    return _total(url, headers, start, length)
+
+
+def _total(url: str, headers: Mapping[str, str], start: int, length: int) -> int | None:
     said = headers.get("Content-Range", "none")
     match = _CONTENT_RANGE.match(said)
     if not match or (int(match[1]), int(match[2])) != (start, start + length - 1):
@@ -289,30 +266,3 @@ def _checked_head(url: str, response: requests.Response, start: int, length: int
     if headers.get("Content-Encoding", "identity") != "identity":
         raise FetchError(f"{url}: the range is compressed ({headers['Content-Encoding']})")
     return None if match[3] == "*" else int(match[3])
-
-
-def retry_after(value: str | None) -> float | None:
-    """Seconds of a `Retry-After` header: a number, or a date."""
-    if value is None:
-        return None
-    if value.strip().isdigit():
-        return float(value)
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return None
-
-
-def _short(failure: Exception) -> str:
-    """One line of an exception whose text may quote objects, signed addresses and causes."""
-    import requests
-    import urllib3
-
-    slow = (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError)
-    if isinstance(failure, slow) or "timed out" in str(failure).lower():
-        return "the server does not answer in time"
-    if isinstance(failure, requests.exceptions.SSLError):
-        return "its certificate cannot be verified"
-    if isinstance(failure, (requests.exceptions.ConnectionError, urllib3.exceptions.HTTPError)):
-        return "the connection failed or broke off"
-    return type(failure).__name__

@@ -94,4 +94,4 @@ def address(*parts: object) -> str:
     >>> address("..", "a b", "c?.html")
     '../a%20b/c%3F.html'
     """
-    return "/".join(quote(str(part), safe="") for part in parts)
+    return "/".join(quote(str(part), safe="=,+") for part in parts)

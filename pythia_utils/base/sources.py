@@ -1,4 +1,4 @@
-"""The package's own sources: which modules a text imports, and digests of their code."""
+"""The package's own sources: what some code imports, reads and calls, and digests of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import ast
 import functools
 import hashlib
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from pythia_utils.base.errors import unknown
@@ -51,9 +52,33 @@ def _module_path(name: str) -> Path | None:
     return None
 
 
-def _direct_imports(tree: ast.AST) -> set[Path]:
+@dataclass(frozen=True)
+class Needs:
+    """What Python code needs to run, as far as its text tells.
+
+    Attributes:
+        modules: sources of this package that it imports.
+        libraries: other packages that it imports, by their first name: `numpy`.
+        calls: functions that it calls with a text as their first argument, and that text:
+            `("data_file", "blimp.csv")`.
+    """
+
+    modules: frozenset[Path] = frozenset()
+    libraries: frozenset[str] = frozenset()
+    calls: frozenset[tuple[str, str]] = frozenset()
+
+    def __or__(self, other: Needs) -> Needs:
+        return Needs(
+            self.modules | other.modules,
+            self.libraries | other.libraries,
+            self.calls | other.calls,
+        )
+
+
+def _own_needs(tree: ast.AST) -> Needs:
+    nodes = list(_executed(tree))
     modules, names = set(), set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -62,8 +87,31 @@ def _direct_imports(tree: ast.AST) -> set[Path]:
     for name in modules:
         if _is_ours(name) and _module_path(name) is None:
             raise unknown("module", name, all_modules())
-    names |= modules
-    return {path for name in names if _is_ours(name) and (path := _module_path(name))}
+    ours = {path for name in names | modules if _is_ours(name) and (path := _module_path(name))}
+    libraries = {name.split(".")[0] for name in modules if not _is_ours(name)}
+    return Needs(frozenset(ours), frozenset(libraries), frozenset(_literal_calls(nodes)))
+
+
+def _executed(node: ast.AST) -> Iterator[ast.AST]:
+    """A tree's nodes but those under `if TYPE_CHECKING:`, which never run."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        match child:
+            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+                for other in child.orelse:
+                    yield from _executed(other)
+            case _:
+                yield from _executed(child)
+
+
+def _literal_calls(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, str]]:
+    for node in nodes:
+        match node:
+            case ast.Call(
+                func=ast.Name(id=name) | ast.Attribute(attr=name),
+                args=[ast.Constant(value=str(text)), *_],
+            ):
+                yield name, text
 
 
 def _is_ours(name: str) -> bool:
@@ -71,8 +119,8 @@ def _is_ours(name: str) -> bool:
 
 
 @functools.lru_cache(maxsize=256)
-def _imports_of(path: Path, _mtime_ns: int) -> frozenset[Path]:
-    return frozenset(_direct_imports(ast.parse(path.read_text())))
+def _needs_of(path: Path, _mtime_ns: int) -> Needs:
+    return _own_needs(ast.parse(path.read_text()))
 
 
 def all_modules() -> list[str]:
@@ -81,20 +129,28 @@ def all_modules() -> list[str]:
     return sorted(".".join(path.parts).removesuffix(".__init__") for path in paths)
 
 
-def imported_sources(source: str) -> list[Path]:
-    """The package's modules that some Python source imports, directly or through one another, sorted.
+def needs(source: str) -> Needs:
+    """What some Python source needs, and all modules of this package that it imports, directly or not.
 
     Raises:
         UsageError: it imports a module of this package that there is not; else it would count as none.
     """
+    found = _own_needs(ast.parse(source))
     seen: set[Path] = set()
-    queue = list(_direct_imports(ast.parse(source)))
-    while queue:
-        path = queue.pop()
-        if path not in seen:
-            seen.add(path)
-            queue.extend(_imports_of(path, path.stat().st_mtime_ns) - seen)
-    return sorted(seen)
+    while left := found.modules - seen:
+        for path in left:
+            found |= _needs_of(path, path.stat().st_mtime_ns)
+        seen |= left
+    return found
+
+
+def imported_sources(source: str) -> list[Path]:
+    """The package's modules that some Python source imports, directly or through one another, sorted.
+
+    Raises:
+        UsageError: as `needs`.
+    """
+    return sorted(needs(source).modules)
 
 
 def git_commit() -> str:

@@ -28,7 +28,7 @@ def parse_size(text: str | int, what: str = "size") -> int | None:
         return None
     size = _quantity(text, _BYTES)
     if not 1 <= size < 10**18:
-        raise _mistake(what, text, "800MB, 20GB, 4GiB")
+        raise _mistake(what, text, "800MB, 4GB, 4GiB")
     return int(size)
 
 

@@ -67,9 +67,9 @@ def steps_text(rows: list[dict]) -> str:
 def fetch_command(name, steps, disk_budget, yes, strict, as_json, quiet) -> None:
     """Bring checkpoints from the Hub into the cache that all Hugging Face tools share.
 
-    Each file is verified by its hash. What is there already is not fetched again, and a download that
-    was cut off goes on where it stopped. Asks before it fetches more than 10 GB. Prints the step, the
-    commit and the folder of each.
+    Each file is verified by its hash. What is there already is not fetched again: a fetch that was cut
+    off goes on with the files that were not whole. Asks before it fetches more than 10 GB. Prints the
+    step, the commit and the folder of each.
     """
     chosen = _choose(name, steps)
     budget = None if disk_budget is None else parse_size(disk_budget, "--disk-budget")
@@ -98,11 +98,16 @@ def _choose(name: str, steps: Steps | None) -> list[Checkpoint]:
 
 
 def _describe(chosen: list[Checkpoint]) -> list[Revision]:
-    """What the Hub has for each checkpoint: one small request a checkpoint, some at a time."""
+    """What the Hub has for each checkpoint: a small request or two a checkpoint, some at a time."""
     from pythia_utils.suites.hub import api
 
+    def ask(checkpoint: Checkpoint) -> Revision:
+        revision = api.describe(checkpoint.model.repo_id, checkpoint.revision)
+        revision.needed()  # reads the index of weights in several files
+        return revision
+
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
-        asked = [pool.submit(api.describe, c.model.repo_id, c.revision) for c in chosen]
+        asked = [pool.submit(ask, checkpoint) for checkpoint in chosen]
         try:
             return [each.result() for each in asked]
         finally:

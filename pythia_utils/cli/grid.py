@@ -145,20 +145,14 @@ def run_command(
 
             click.echo(slurm.job_script(settings))
         return
-    run_cells(
-        cells,
-        config.root,
-        rerun,
-        quiet,
-        options=options,
-        workers=workers,
-        verbose=verbose,
-        scheduler=scheduler,
-    )
+    how = {"options": options, "workers": workers, "verbose": verbose, "scheduler": scheduler}
+    with locked(records.runs_dir(config.root), "run"):
+        history = ledger_of(config.root)
+        run_due(planning.plan(cells, history, rerun), history, quiet, **how)
 
 
 def _list_due(cells: list[Cell], folder: Path, rerun: str | None, quiet: bool) -> None:
-    planned = planning.plan(cells, _ledger(folder), rerun, dry_run=True)
+    planned = planning.plan(cells, ledger_of(folder), rerun, dry_run=True)
     for cell, reason in planned:
         if reason:
             click.echo(f"{cell.id}\t{reason}")
@@ -170,32 +164,35 @@ def _say_due(planned: Sequence[tuple[Cell, str | None]], quiet: bool) -> None:
         say(f"{sum(reason is not None for _, reason in planned)} of {len(planned)} cells to run")
 
 
-def _ledger(folder: Path) -> ledger.Ledger:
+def ledger_of(folder: Path) -> ledger.Ledger:
+    """The history of a project's runs."""
     return ledger.Ledger(records.runs_dir(folder) / ledger.FILE)
 
 
-def run_cells(
-    cells: list[Cell], folder: Path, rerun: str | None = None, quiet: bool = False, **how: Any
-) -> None:
-    """Plan, run what must be run, and exit with 1 or 130 where that did not go well.
+def run_due(
+    planned: Sequence[tuple[Cell, str | None]],
+    history: ledger.Ledger,
+    quiet: bool = False,
+    **how: Any,
+) -> list[str]:
+    """Run the cells of a plan that have a reason; exit with 1 or 130 where that did not go well.
 
     Args:
-        cells: the grid.
-        folder: the project's.
-        rerun: as in `planning.plan`.
+        planned: as from `planning.plan`.
+        history: that it was planned with.
         quiet: no progress.
         how: for `runner.run`.
+
+    Returns:
+        The ids of the cells that ran.
     """
-    with locked(records.runs_dir(folder), "run"):
-        history = _ledger(folder)
-        planned = planning.plan(cells, history, rerun)
-        _say_due(planned, quiet)
-        due = [cell for cell, reason in planned if reason]
-        outcomes = runner.run(due, history, quiet=quiet, **how)
+    _say_due(planned, quiet)
+    outcomes = runner.run([cell for cell, reason in planned if reason], history, quiet=quiet, **how)
     if table := runner.failure_table(outcomes):
         click.echo(f"\nfailed:\n{table}", err=True)
     if code := runner.exit_code(outcomes):
         raise click.exceptions.Exit(code)
+    return [outcome.cell_id for outcome in outcomes]
 
 
 # --- status ---------------------------------------------------------------------------------------
@@ -216,7 +213,7 @@ def run_cells(
 def status_command(names, profile, suite, models, steps, parameter, everything, as_json) -> None:
     """Tell what is done, stale, failed or missing, and what the next run would cost."""
     config, cells = _cells(names, profile, suite, models, steps, parameter)
-    found = status.survey(cells, _ledger(config.root))
+    found = status.survey(cells, ledger_of(config.root))
     totals, (seconds, unknown_cells) = status.count(found), status.cost(found)
     if as_json:
         next_run = {"seconds": round(seconds, 1), "cells_of_unknown_cost": unknown_cells}
@@ -268,7 +265,7 @@ def records_command(experiment, suite, form, steps, output) -> None:
     form = form or ("parquet" if output and output.suffix == ".parquet" else "csv")
     if form == "parquet" and output is None and sys.stdout.isatty():
         raise UsageError("--format parquet is not for a screen; expected --output FILE")
-    frame = records.read(experiment, suite, records.runs_dir(config.root))
+    frame = records.read_all(experiment, suite, records.runs_dir(config.root))
     if steps:
         known = sorted(frame["step"].unique().tolist())
         frame = frame[frame["step"].isin(steps.among(known, f"the records of {experiment}"))]

@@ -14,13 +14,21 @@ from collections.abc import Callable
 import click
 
 from pythia_utils.base.errors import TrainingError, UsageError
+from pythia_utils.base.files import locked
 from pythia_utils.cli.audit import audit_command
 from pythia_utils.cli.checkpoints import fetch_command, steps_table, steps_text
 from pythia_utils.cli.data import batch_command, config_command
-from pythia_utils.cli.grid import records_command, root, run_cells, run_command, status_command
+from pythia_utils.cli.grid import (
+    ledger_of,
+    records_command,
+    root,
+    run_command,
+    run_due,
+    status_command,
+)
 from pythia_utils.cli.options import Steps, examples, steps_option
 from pythia_utils.engine.worker import usable_cores
-from pythia_utils.grid import expand
+from pythia_utils.grid import records, status
 from pythia_utils.grid.config import load_config
 from pythia_utils.suites import catalog
 from pythia_utils.suites.errata import CheckpointWarning
@@ -227,10 +235,12 @@ def book_command(suite: str, workers: int | None) -> None:
     """Run the chapters over the records, and build the website. Prints the path to open."""
     from pythia_utils.site import build
 
-    config = load_config(root())
-    chapters = expand.chapters(config, suite)
-    run_cells([each for each in chapters if each.inputs], config.root, workers=workers)
-    click.echo(build.publish(config.root, suite))
+    config, name = load_config(root()), catalog.suite(suite).name
+    with locked(records.runs_dir(config.root), "run"):
+        history = ledger_of(config.root)
+        found = status.survey_suite(config, name, history)
+        ran = run_due(found.chapters(), history, workers=workers)
+    click.echo(build.publish(config, name, found.after(ran, history)))
 
 
 cli.add_command(audit_command)

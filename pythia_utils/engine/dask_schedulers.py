@@ -10,18 +10,15 @@ import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from pythia_utils.base.errors import UsageError
-from pythia_utils.engine import gpus, worker
+from distributed import Client, KilledWorker, Nanny, Scheduler, SpecCluster
+from distributed.client import Future
+
+from pythia_utils.base.errors import UsageError, first_line
+from pythia_utils.engine import dask_worker, gpus, worker
+from pythia_utils.engine.kernels.options import KernelOptions
 from pythia_utils.grid.cells import Cell
 from pythia_utils.grid.ledger import Outcome
-
-if TYPE_CHECKING:
-    from distributed import SpecCluster
-    from distributed.client import Future
-
-    from pythia_utils.engine.kernels.options import KernelOptions
 
 LOOPBACK = "127.0.0.1"
 _CONNECT_WITHIN = 10  # seconds
@@ -57,19 +54,18 @@ class DaskScheduler:
         self._sources: dict[Path, str] = {}
 
     def __enter__(self) -> DaskScheduler:
-        import distributed
-
         made = self._start()
         if not isinstance(made, str):
             self._cluster = made
         try:
-            self._client = distributed.Client(made, timeout=_CONNECT_WITHIN)
+            self._client = Client(made, timeout=_CONNECT_WITHIN)
         except OSError as error:
             self._close_cluster()
             raise UsageError(f"no dask scheduler answers at {made}: {error}") from None
         services = self._client.scheduler_info().get("services", {})
         self.dashboard = self._client.dashboard_link if "dashboard" in services else None
-        self._client.run(_reset_kernels)
+        self._kernels = dask_worker.RunKernels()
+        self._client.register_plugin(self._kernels)
         if self._gpus is None:
             self._ask_for_gpus()
         return self
@@ -78,6 +74,8 @@ class DaskScheduler:
         if kind is not None and not self._stopped:
             self.stop(())
         with suppress(Exception):  # a scheduler that is gone needs no goodbye
+            if self._client.status == "running":
+                self._client.unregister_worker_plugin(self._kernels.name)
             self._client.close(timeout=_CLOSE_WITHIN)
         self._close_cluster()
 
@@ -103,7 +101,8 @@ class DaskScheduler:
             self._sources[cell.notebook] = cell.notebook.read_text(encoding="utf-8")
         self._submitted += 1
         return self._client.submit(
-            _run_on_worker,
+            dask_worker.run_cell,
+            self._kernels.name,
             cell,
             self._threads,
             options,
@@ -136,46 +135,21 @@ class DaskScheduler:
         with suppress(Exception):  # the scheduler, or a worker, may be what has gone
             self._client.cancel(list(futures), force=True)
         with suppress(Exception):
-            self._client.run(_stop_kernels, on_error="ignore", wait=True)
+            self._client.run(
+                dask_worker.stop_kernels, self._kernels.name, on_error="ignore", wait=True
+            )
 
     def workers(self) -> int:
         """How many workers have joined."""
         return len(self._client.scheduler_info(n_workers=-1)["workers"])
 
 
-def _run_on_worker(
-    cell: Cell, threads: int | None, options: KernelOptions | None, source: str
-) -> Outcome:
-    import distributed
-
-    if threads is None:
-        at_a_time = distributed.get_worker().state.nthreads
-        threads = max(1, worker.usable_cores() // at_a_time)
-    return worker.run_cell(cell, threads, options, source)
-
-
-def _reset_kernels() -> None:
-    from pythia_utils.engine.kernels import execute
-
-    execute.live.reset()
-
-
-def _stop_kernels() -> int:
-    from pythia_utils.engine.kernels import execute
-
-    return execute.live.stop()
-
-
 def _why(failure: Exception) -> str:
     """A failure of dask's in one line."""
-    from distributed import KilledWorker
-
-    from pythia_utils.engine.kernels.execute import short_line
-
     if isinstance(failure, KilledWorker):
         died = failure.allowed_failures + 1
         return f"WorkerDied: {died} workers died while they ran it; was their memory too small?"
-    return short_line(f"{type(failure).__name__}: {failure}")
+    return first_line(f"{type(failure).__name__}: {failure}")
 
 
 # --- Two kinds; `slurm.py` has a third -------------------------------------------------
@@ -183,17 +157,11 @@ def _why(failure: Exception) -> str:
 
 def connect(address: str) -> DaskScheduler:
     """A dask scheduler that runs already; its workers need this package."""
-    require("distributed")
     return DaskScheduler(lambda: address)
 
 
 def local(workers: int) -> DaskScheduler:
-    """Worker processes of this machine, a notebook at a time each, its GPUs dealt out among them.
-
-    Raises:
-        UsageError: dask is not installed.
-    """
-    require("distributed")
+    """Worker processes of this machine, a notebook at a time each, its GPUs dealt out among them."""
     memory = gpus.visible()
     dealt = [list(memory)[i::workers] for i in range(workers)]
     threads = max(1, worker.usable_cores() // workers)
@@ -203,8 +171,6 @@ def local(workers: int) -> DaskScheduler:
 
 
 def _local_cluster(dealt: list[list[str]]) -> SpecCluster:
-    from distributed import Nanny, Scheduler, SpecCluster
-
     options = {"host": LOOPBACK, "port": 0, "dashboard_address": f"{LOOPBACK}:0"}
     common = {"host": LOOPBACK, "nthreads": 1, "memory_limit": 0, "dashboard": False}
     common |= {"silence_logs": logging.CRITICAL, "preload": [_IGNORE_CTRL_C]}
@@ -214,13 +180,3 @@ def _local_cluster(dealt: list[list[str]]) -> SpecCluster:
         own |= {"resources": {gpus.RESOURCE: len(names)}}
         specs[number] = {"cls": Nanny, "options": common | (own if names else {})}
     return SpecCluster(specs, {"cls": Scheduler, "options": options}, silence_logs=logging.CRITICAL)
-
-
-def require(*modules: str) -> None:
-    """Raise UsageError if one of the extra `cluster`'s modules is not installed."""
-    from importlib.util import find_spec
-
-    if missing := [name.replace("_", "-") for name in modules if find_spec(name) is None]:
-        raise UsageError(
-            f"this scheduler needs {' and '.join(missing)}; run: pip install -e '.[cluster]'"
-        )

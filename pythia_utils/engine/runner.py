@@ -14,19 +14,17 @@ import signal
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pythia_utils.base.errors import UsageError
 from pythia_utils.base.files import atomic_write
 from pythia_utils.base.progress import say
 from pythia_utils.engine.kernels.options import KernelOptions
 from pythia_utils.engine.progress import Progress
 from pythia_utils.engine.schedulers import Scheduler, Threads
 from pythia_utils.engine.worker import FAILED, NOTEBOOK, RECORDS
-from pythia_utils.grid import records
 from pythia_utils.grid.cells import Cell
 from pythia_utils.grid.ledger import Ledger, Outcome
 from pythia_utils.grid.planning import running_order
@@ -83,8 +81,6 @@ def run(
             if kept.status != "interrupted":
                 ledger.append(kept)
                 progress.update(cell, kept)
-    if not stop.requested:
-        _compact(cells)
     return list(outcomes.values())
 
 
@@ -114,13 +110,6 @@ def keep(cell: Cell, outcome: Outcome) -> Outcome:
             raise
         return replace(kept, status="failed", error=f"{type(error).__name__}: {error}", rows=None)
     return kept
-
-
-def _compact(cells: list[Cell]) -> None:
-    """Gather the records for quick reading; reading is right without it, too."""
-    for runs in {cell.runs for cell in cells}:
-        with suppress(OSError, UsageError):
-            records.compact(runs, {cell.experiment for cell in cells})
 
 
 def _submit(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -69,15 +70,20 @@ def choose(
     local = re.fullmatch(r"local:([1-9][0-9]*)", spec)
     if not (local or spec == "slurm" or re.fullmatch(r"(tcp|tls|ws|wss)://\S+:[0-9]+", spec)):
         raise unknown("scheduler", spec, FORMS)
-    from pythia_utils.engine import dask_schedulers
+    _require("distributed", *(["dask_jobqueue"] if spec == "slurm" else []))
+    from pythia_utils.engine import dask_schedulers, slurm
 
-    if local:
-        return dask_schedulers.local(int(local[1]))
     if spec == "slurm":
-        from pythia_utils.engine import slurm
-
         return slurm.scheduler(settings, workers)
-    return dask_schedulers.connect(spec)
+    return dask_schedulers.local(int(local[1])) if local else dask_schedulers.connect(spec)
+
+
+def _require(*modules: str) -> None:
+    """Raise UsageError if one of the extra `cluster`'s modules is not installed."""
+    if missing := [name.replace("_", "-") for name in modules if find_spec(name) is None]:
+        raise UsageError(
+            f"this scheduler needs {' and '.join(missing)}; run: pip install -e '.[cluster]'"
+        )
 
 
 class Threads:
@@ -95,23 +101,21 @@ class Threads:
         self._stopped = False
 
     def __enter__(self) -> Threads:
-        from pythia_utils.engine.kernels import execute
+        from pythia_utils.engine.preload import kernel_pool
 
-        execute.live.reset()
+        self._kernels = kernel_pool()
         self._executor = ThreadPoolExecutor(self._workers, thread_name_prefix="pythia-cell")
         return self
 
     def __exit__(self, kind: type | None, *_: object) -> None:
-        from pythia_utils.engine.kernels import warm
-
         if kind is not None:
             self.stop(())
         self._executor.shutdown(wait=not self._stopped, cancel_futures=True)
-        warm.close()
+        self._kernels.close()
 
     def submit(self, cell: Cell, options: KernelOptions | None = None) -> Future:
         """Queue a cell."""
-        return self._executor.submit(worker.run_cell, cell, self._threads, options)
+        return self._executor.submit(worker.run_cell, cell, self._kernels, self._threads, options)
 
     def result(self, cell: Cell, future: Future) -> Outcome | None:
         """The cell's outcome, None if it was cancelled."""
@@ -119,12 +123,10 @@ class Threads:
 
     def stop(self, futures: Iterable[Future]) -> None:
         """Kill the running notebooks and start no other."""
-        from pythia_utils.engine.kernels import execute
-
         self._stopped = True
         for future in futures:
             future.cancel()
-        execute.live.stop()
+        self._kernels.stop()
 
     def workers(self) -> int:
         """The number of threads."""

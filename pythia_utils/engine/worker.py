@@ -17,15 +17,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pythia_utils.base.errors import first_line
 from pythia_utils.base.sources import PACKAGE
 from pythia_utils.engine import gpus
+from pythia_utils.engine.kernels.watch import Stopped
 from pythia_utils.grid import records
 from pythia_utils.grid.cells import Cell
 from pythia_utils.grid.ledger import Outcome
-from pythia_utils.suites.checkpoints import resolved
+from pythia_utils.suites.checkpoints import renew, resolved
 
 if TYPE_CHECKING:
+    from pythia_utils.engine.kernels.execute import Execution
     from pythia_utils.engine.kernels.options import KernelOptions
+    from pythia_utils.engine.kernels.pool import KernelPool
 
 # Files of an outcome: names end so, after the cell's id.
 NOTEBOOK, RECORDS, FAILED = ".ipynb", ".parquet", ".failed.ipynb"
@@ -40,6 +44,7 @@ def usable_cores() -> int:
 
 def run_cell(
     cell: Cell,
+    kernels: KernelPool,
     threads: int = 1,
     options: KernelOptions | None = None,
     source: str | None = None,
@@ -48,6 +53,7 @@ def run_cell(
 
     Args:
         cell: what to run.
+        kernels: where its kernel comes from.
         threads: that the notebook's numerical libraries may use.
         options: how its kernel starts, and its limits.
         source: the notebook's text, for a machine that may not have its file.
@@ -55,19 +61,19 @@ def run_cell(
     Returns:
         The outcome, with the contents of the files to keep in `files`.
     """
-    from pythia_utils.engine.kernels import execute
-
     started = time.monotonic()
     try:
         with _at_hand(cell, source) as here, gpus.own().lent(here) as devices:
+            if here.checkpoint is not None:
+                renew(here.checkpoint, here.commit)
             parts = here.parts()
             environment = _environment(here, threads) | devices
-            done = execute.execute(here.notebook, here.parameters, here.root, environment, options)
+            done = kernels.run(here.notebook, here.parameters, here.root, environment, options)
         return _outcome(cell, done, parts, time.monotonic() - started)
-    except execute.Stopped:
+    except Stopped:
         return Outcome(cell.id, "interrupted", time.monotonic() - started)
     except Exception as failure:
-        error = execute.short_line(f"{type(failure).__name__}: {failure}")
+        error = first_line(f"{type(failure).__name__}: {failure}")
         return Outcome(cell.id, "failed", time.monotonic() - started, error)
 
 
@@ -105,8 +111,8 @@ def _environment(cell: Cell, threads: int) -> dict[str, str]:
     }
 
 
-def _outcome(cell: Cell, done: Any, parts: dict, seconds: float) -> Outcome:
-    """What `execute.execute` gave, as the files to keep and the facts about them."""
+def _outcome(cell: Cell, done: Execution, parts: dict, seconds: float) -> Outcome:
+    """What `KernelPool.run` gave, as the files to keep and the facts about them."""
     import nbformat
 
     fingerprint = cell.fingerprint(parts)
@@ -125,7 +131,7 @@ def _outcome(cell: Cell, done: Any, parts: dict, seconds: float) -> Outcome:
     outcome = replace(outcome, notebook_bytes=len(notebook))
     if done.error:
         return replace(outcome, files={FAILED: notebook})
-    frame = records.from_notebook(done.notebook)
+    frame = records.from_notebook(done.notebook, cell.explicit)
     if frame is None:
         return replace(outcome, files={NOTEBOOK: notebook})
     table = records.to_bytes(frame)

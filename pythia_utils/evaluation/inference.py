@@ -2,13 +2,18 @@
 
 The vocabulary is by far the widest layer of a small model (five sixths of the arithmetic of Pythia-14m),
 so hidden states and logits are asked for apart, and logits only at the positions that a measure needs.
+
+A network that accelerate has spread over devices is run through its modules' own forward, which brings
+weights and inputs together; where its output embedding lies elsewhere, it is not taken apart into blocks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from pythia_utils.base import batching
@@ -37,6 +42,92 @@ def require_gpt_neox(model: Any) -> GPTNeoXForCausalLM:
     return model
 
 
+class NotFiniteError(ArithmeticError):
+    """A network gave NaN or infinity, which no measure may take for an answer."""
+
+
+@contextmanager
+def measuring(measure: str, model: GPTNeoXForCausalLM) -> Iterator[None]:
+    """Let a `NotFiniteError` of the block name what was measured, and of which checkpoint.
+
+    The name is the network's own, `name_or_path`: `load` and `sweep` write model and step there.
+    """
+    try:
+        yield
+    except NotFiniteError as found:
+        raise NotFiniteError(f"{measure} of {_name(model)}: {found}") from None
+
+
+def _name(model: GPTNeoXForCausalLM) -> str:
+    return model.name_or_path or "the model"
+
+
+def require_finite(logits: torch.Tensor) -> torch.Tensor:
+    """The logits themselves, all of which are numbers.
+
+    Raises:
+        NotFiniteError: one is NaN or infinite.
+    """
+    # Either makes the sum NaN or infinite, and a sum takes no memory.
+    if not torch.isfinite(logits.sum(dtype=torch.float32)):
+        raise NotFiniteError("a logit is not finite (NaN or infinity)")
+    return logits
+
+
+def device_of(model: GPTNeoXForCausalLM) -> torch.device:
+    """Where a network takes token ids: its own device, or of one that accelerate spread, its embedding's.
+
+    The weights may be elsewhere: in memory or on disk, until accelerate's hook fetches them.
+    """
+    hook = getattr(model.get_input_embeddings(), "_hf_hook", None)
+    places = [getattr(one, "execution_device", None) for one in getattr(hook, "hooks", [hook])]
+    return next((torch.device(place) for place in places if place is not None), model.device)
+
+
+def token_ids(
+    model: GPTNeoXForCausalLM, sequences: Iterable[Sequence[int]], what: str = "sequence"
+) -> list[torch.Tensor]:
+    """Sequences of token ids, each as an int64 tensor.
+
+    Raises:
+        UsageError: something that is no id of the model's vocabulary. A negative one, too: it does not count
+            from the end.
+    """
+    return [_ids(model, row, f"{what} {index}") for index, row in enumerate(sequences)]
+
+
+def _ids(model: GPTNeoXForCausalLM, row: Sequence[int], name: str) -> torch.Tensor:
+    ids = np.asarray(row)
+    last = model.get_input_embeddings().num_embeddings - 1
+    if ids.size and ids.dtype.kind not in "iu":
+        raise UsageError(f"{name} holds {ids.dtype} values; expected token ids, 0 to {last}")
+    wrong = ids[(ids < 0) | (ids > last)] if ids.size else ids
+    if wrong.size:
+        raise UsageError(f"{name} holds token {wrong[0]}; {_name(model)} knows 0 to {last}")
+    return torch.from_numpy(ids.astype(np.int64))
+
+
+def require_context(
+    model: GPTNeoXForCausalLM, lengths: Sequence[int], what: str = "sequence"
+) -> None:
+    """Refuse what is longer than the model's context, at whose end its training ended too.
+
+    Args:
+        model: the network.
+        lengths: tokens that it would read of each input; the last one that is only scored is none of them.
+        what: an input is called.
+
+    Raises:
+        UsageError: an input is too long; the message names the first.
+    """
+    context = model.config.max_position_embeddings
+    for index, length in enumerate(lengths):
+        if length > context:
+            raise UsageError(
+                f"{what} {index}: {length} tokens to read; the context of {_name(model)} is {context}"
+            )
+
+
 def hidden_states(
     model: GPTNeoXForCausalLM, ids: torch.Tensor, cache: Any = None, **inputs: Any
 ) -> torch.Tensor:
@@ -45,12 +136,14 @@ def hidden_states(
     Args:
         model: the network.
         ids: token ids (batch, length), on any device.
+            The result is on that of `device_of`, wherever the last layer is.
         cache: keys and values of what came before, which grows by these tokens; None for none.
         inputs: `attention_mask`, `position_ids`: as transformers takes them.
     """
-    ids = ids.to(model.device)
+    device = device_of(model)
     caching = {"past_key_values": cache, "use_cache": cache is not None}
-    return model.gpt_neox(input_ids=ids, **caching, **inputs).last_hidden_state
+    output = model.gpt_neox(input_ids=ids.to(device), **caching, **inputs)
+    return output.last_hidden_state.to(device)
 
 
 def target_logits(
@@ -63,8 +156,14 @@ def target_logits(
         hidden: hidden states (n, d_model).
         targets: token ids (n,).
     """
-    words = model.get_output_embeddings().weight[targets]
-    return (hidden.float() * words.float()).sum(dim=1)
+    head = model.get_output_embeddings()
+    if _placed(head):
+        parts = [
+            logits.gather(1, targets[part, None]) for part, _, logits in _blocks(model, hidden)
+        ]
+        return torch.cat(parts).flatten() if parts else hidden.new_zeros(0, dtype=torch.float32)
+    words = head.weight[targets]
+    return require_finite((hidden.float() * words.float()).sum(dim=1))
 
 
 def log_normalizers(model: GPTNeoXForCausalLM, hidden: torch.Tensor) -> torch.Tensor:
@@ -83,39 +182,75 @@ def log_normalizers(model: GPTNeoXForCausalLM, hidden: torch.Tensor) -> torch.Te
     return top + total.log()
 
 
-def leads(model: GPTNeoXForCausalLM, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """How far a token's logit is above the best of all others at each position: float32 (n,)."""
+def leads(
+    model: GPTNeoXForCausalLM,
+    hidden: torch.Tensor,
+    targets: torch.Tensor,
+    suppressed: Sequence[int] = (),
+) -> torch.Tensor:
+    """How far a token's logit is above the best of all others at each position: float32 (n,).
+
+    Suppressed tokens are none of the others, and their own lead is minus infinity.
+    """
     own = torch.empty(len(hidden), device=hidden.device)
     best = torch.full_like(own, -torch.inf)
     for part, words, logits in _blocks(model, hidden):
         place = targets[part] - words.start
         row = ((place >= 0) & (place < logits.shape[1])).nonzero().flatten()
+        _suppress(logits, suppressed, words.start)
         own[part.start + row] = logits[row, place[row]]
         logits[row, place[row]] = -torch.inf
         best[part] = torch.maximum(best[part], logits.amax(dim=1))
     return own - best
 
 
-def likeliest(model: GPTNeoXForCausalLM, hidden: torch.Tensor) -> torch.Tensor:
-    """The token of the highest logit at each position, the lowest id of equals: int64 (n,)."""
+def likeliest(
+    model: GPTNeoXForCausalLM, hidden: torch.Tensor, suppressed: Sequence[int] = ()
+) -> torch.Tensor:
+    """The token of the highest logit at each position, the lowest id of equals: int64 (n,).
+
+    No suppressed token is one.
+    """
     head = model.get_output_embeddings()
     parts = hidden.split(max(1, GPU_LOGITS // head.out_features))
-    return torch.cat([head(part).float().argmax(dim=1) for part in parts])
+    best = []
+    for part in parts:
+        logits = require_finite(head(part).float())
+        best.append(_suppress(logits, suppressed).argmax(dim=1))
+    return torch.cat(best).to(hidden.device)
+
+
+def _suppress(logits: torch.Tensor, tokens: Sequence[int], first: int = 0) -> torch.Tensor:
+    """The logits, overwritten where their words, of which the first has the id `first`, are suppressed."""
+    columns = [token - first for token in tokens if 0 <= token - first < logits.shape[1]]
+    logits[:, columns] = -torch.inf
+    return logits
 
 
 def _blocks(
     model: GPTNeoXForCausalLM, hidden: torch.Tensor
 ) -> Iterator[tuple[slice, slice, torch.Tensor]]:
     """Some positions, some words, and their logits in float32, which the caller may overwrite."""
-    weight = model.get_output_embeddings().weight
+    head = model.get_output_embeddings()
     rows, words = CPU_BLOCK
-    if hidden.device.type != "cpu":
-        rows, words = max(1, GPU_LOGITS // len(weight)), len(weight)
+    if hidden.device.type != "cpu" or _placed(head):
+        rows, words = max(1, GPU_LOGITS // head.out_features), head.out_features
     for start in range(0, len(hidden), rows):
         part = slice(start, min(start + rows, len(hidden)))
-        for first in range(0, len(weight), words):
-            block = slice(first, min(first + words, len(weight)))
-            yield part, block, torch.nn.functional.linear(hidden[part], weight[block]).float()
+        for first in range(0, head.out_features, words):
+            block = slice(first, min(first + words, head.out_features))
+            yield part, block, require_finite(_project(head, hidden[part], block))
+
+
+def _project(head: torch.nn.Linear, hidden: torch.Tensor, words: slice) -> torch.Tensor:
+    if _placed(head):
+        return head(hidden).to(hidden.device).float()[:, words]
+    return torch.nn.functional.linear(hidden, head.weight[words]).float()
+
+
+def _placed(module: torch.nn.Module) -> bool:
+    """Whether accelerate brings the module's weights and inputs together, in its forward alone."""
+    return hasattr(module, "_hf_hook")
 
 
 def tokens_that_fit(model: GPTNeoXForCausalLM) -> int:
@@ -123,10 +258,11 @@ def tokens_that_fit(model: GPTNeoXForCausalLM) -> int:
 
     `PYTHIA_BATCH_SHARE` scales either.
     """
-    if model.device.type != "cuda":
+    device = device_of(model)
+    if device.type != "cuda":
         return batching.scaled(CPU_TOKENS)
-    free, _ = torch.cuda.mem_get_info(model.device)
-    unused = torch.cuda.memory_reserved(model.device) - torch.cuda.memory_allocated(model.device)
+    free, _ = torch.cuda.mem_get_info(device)
+    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     room = _SHARE_OF_FREE * (free + unused)
     fit = int(room / token_bytes(model.config, model.dtype.itemsize))
     return batching.scaled(min(GPU_TOKENS, max(1, fit)))

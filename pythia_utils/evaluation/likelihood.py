@@ -9,7 +9,7 @@ less than all log-likelihoods, have modules of their own (`minimal_pairs`, `memo
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,11 +18,15 @@ import torch
 
 from pythia_utils.base.errors import UsageError
 from pythia_utils.evaluation.inference import (
+    NotFiniteError,
     hidden_states,
     log_normalizers,
+    measuring,
+    require_context,
     require_gpt_neox,
     run_in_batches,
     target_logits,
+    token_ids,
     tokens_that_fit,
 )
 
@@ -48,15 +52,18 @@ def token_logprobs(
         log p(ids[t + 1] | ids[: t + 1]).
 
     Raises:
-        UsageError: a sequence shorter than two tokens, a model of another class.
+        UsageError: a sequence shorter than two tokens, or longer than the model's context and the token
+            after it (no windows are cut: see `document_losses`); what is no token id; another class of model.
+        NotFiniteError: the network gives NaN or infinity; the message names its checkpoint.
     """
     model = require_gpt_neox(model)
-    sequences = [torch.as_tensor(np.asarray(row, dtype=np.int64)) for row in ids]
+    sequences = token_ids(model, ids)
     lengths = [len(row) for row in sequences]
     if lengths and min(lengths) < 2:
         raise UsageError(
             f"sequence {lengths.index(min(lengths))} has {min(lengths)} tokens; 2 needed"
         )
+    require_context(model, [length - 1 for length in lengths])
     results: list[np.ndarray] = [np.empty(0, np.float32)] * len(sequences)
 
     def fill(batch: list[int]) -> None:
@@ -64,7 +71,8 @@ def token_logprobs(
         for index, values in zip(batch, found, strict=True):
             results[index] = values.numpy()
 
-    run_in_batches(lengths, batch_tokens or tokens_that_fit(model), fill)
+    with measuring("log-likelihood", model):
+        run_in_batches(lengths, batch_tokens or tokens_that_fit(model), fill)
     return results
 
 
@@ -73,15 +81,22 @@ def _logprobs(model: GPTNeoXForCausalLM, sequences: list[torch.Tensor]) -> tuple
     scored = torch.tensor([len(row) - 1 for row in sequences])
     rows = torch.nn.utils.rnn.pad_sequence(sequences, batch_first=True)
     real = torch.arange(rows.shape[1] - 1) < scored[:, None]
-    hidden = hidden_states(model, rows[:, :-1])[real.to(model.device)]
-    targets = rows[:, 1:][real].to(model.device)
+    hidden = hidden_states(model, rows[:, :-1])
+    hidden, targets = hidden[real.to(hidden.device)], rows[:, 1:][real].to(hidden.device)
     values = target_logits(model, hidden, targets) - log_normalizers(model, hidden)
     return values.cpu().split(scored.tolist())
 
 
 def perplexity(logprobs: Iterable[np.ndarray]) -> float:
-    """exp of the mean negative log-likelihood per token (a uniform model's is its vocabulary size)."""
-    return float(np.exp(-np.concatenate(list(logprobs)).mean(dtype=np.float64)))
+    """exp of the mean negative log-likelihood per token (a uniform model's is its vocabulary size).
+
+    Raises:
+        NotFiniteError: one of them is NaN or infinite.
+    """
+    values = np.concatenate(list(logprobs))
+    if not np.isfinite(values).all():
+        raise NotFiniteError("perplexity: a log-likelihood is not finite (NaN or infinity)")
+    return float(np.exp(-values.mean(dtype=np.float64)))
 
 
 def sentence_logprobs(
@@ -91,19 +106,22 @@ def sentence_logprobs(
 
     The end-of-text token stands before the first word, as in lm-evaluation-harness, so that the
     first word is scored too.
+
+    Raises:
+        UsageError: a sentence that is empty, or longer than the model's context.
+        NotFiniteError: the network gives NaN or infinity.
     """
-    return _sums(model, tokenizer, _token_ids(tokenizer, sentences))
+    rows = _prefixed(tokenizer, sentences)
+    return np.array([lp.sum(dtype=np.float64) for lp in token_logprobs(model, rows)])
 
 
-def _token_ids(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
-    return tokenizer(list(texts), add_special_tokens=False)["input_ids"] if len(texts) else []
-
-
-def _sums(
-    model: GPTNeoXForCausalLM, tokenizer: PreTrainedTokenizerBase, ids: list[list[int]]
-) -> np.ndarray:
-    prefixed = [[tokenizer.eos_token_id, *row] for row in ids]
-    return np.array([lp.sum(dtype=np.float64) for lp in token_logprobs(model, prefixed)])
+def _prefixed(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
+    """The tokens of each text, behind an end-of-text token."""
+    if not len(texts):
+        return []
+    # Not verbose: it would warn of a long text, whatever is then done with it.
+    ids = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+    return [[tokenizer.eos_token_id, *row] for row in ids]
 
 
 def document_losses(
@@ -116,19 +134,35 @@ def document_losses(
         tokenizer: its tokenizer.
         texts: the documents.
 
+    A document longer than the model's context is read in windows as long as the context, one behind the
+    other; every token is scored once. The last window is filled up with tokens before it that are not
+    scored again. These are the windows of lm-evaluation-harness (`loglikelihood_rolling`). At the
+    beginning of a window a token is predicted from little: the loss is an upper bound.
+
     Returns:
         A row a document, in order: nats (its negative log-likelihood), tokens, bytes (of its UTF-8
         text). nats / tokens is the loss; nats / bytes / ln 2, bits per byte, can be compared between
         models of different tokenizers (Gao et al. 2020, section 3.1).
 
     Raises:
-        UsageError: a document without a token, a model of another class.
+        UsageError: a document without a token, another class of model.
+        NotFiniteError: the network gives NaN or infinity.
     """
-    ids = _token_ids(tokenizer, texts)
-    return pd.DataFrame(
-        {
-            "nats": -_sums(model, tokenizer, ids),
-            "tokens": [len(row) for row in ids],
-            "bytes": [len(text.encode()) for text in texts],
-        }
-    )
+    context = require_gpt_neox(model).config.max_position_embeddings
+    rows = _prefixed(tokenizer, texts)
+    windows = [(i, *window) for i, row in enumerate(rows) for window in _windows(row, context)]
+    logprobs = token_logprobs(model, [tokens for _, tokens, _ in windows])
+    nats = np.zeros(len(rows))
+    for (index, _, scored), values in zip(windows, logprobs, strict=True):
+        nats[index] -= values[-scored:].sum(dtype=np.float64)
+    tokens, size = [len(row) - 1 for row in rows], [len(text.encode()) for text in texts]
+    if 0 in tokens:
+        raise UsageError(f"document {tokens.index(0)} is empty: it has no token")
+    return pd.DataFrame({"nats": nats, "tokens": tokens, "bytes": size})
+
+
+def _windows(row: list[int], context: int) -> Iterator[tuple[list[int], int]]:
+    """Parts of a row that a model can read, and how many tokens at the end of each are scored."""
+    for first in range(1, len(row), context):
+        end = min(first + context, len(row))
+        yield row[max(0, end - 1 - context) : end], end - first

@@ -24,11 +24,15 @@ import torch
 
 from pythia_utils.base.errors import UsageError
 from pythia_utils.evaluation.inference import (
+    device_of,
     hidden_states,
     leads,
     likeliest,
+    measuring,
+    require_context,
     require_gpt_neox,
     run_in_batches,
+    token_ids,
     tokens_that_fit,
 )
 
@@ -47,11 +51,14 @@ def memorized(
     continuation: int = 32,
     matched: bool = False,
     batch_tokens: int | None = None,
+    suppressed: Sequence[int] = (),
 ) -> pd.DataFrame:
     """Tell whether greedy decoding after each sequence's first tokens gives its next ones.
 
     The measure of Biderman et al. 2023 ("Emergent and predictable memorization", section 2.1).
-    End-of-text is a token like any other: decoding does not end there.
+    End-of-text is a token like any other: decoding does not end there. The suite's own evaluations never
+    let it be generated (`min_length` in EleutherAI/pythia, predictable-memorization/eval_memorization.py):
+    for numbers to set beside theirs give its id in `suppressed`.
 
     Args:
         model: a GPT-NeoX network.
@@ -60,54 +67,75 @@ def memorized(
         continuation: tokens that it must then give.
         matched: also the share of them that it gives. All sequences are then decoded, which is slower.
         batch_tokens: tokens in one forward pass; from the memory if None. Changes no verdict.
+        suppressed: ids of tokens that are never generated, as `suppress_tokens` of transformers. A sequence
+            with one in its continuation is then not memorized, whatever the model has learnt.
 
     Returns:
         A row a sequence, in order: memorized (bool), and if asked for matched (float64, 0 to 1: the share
         of the continuation's tokens that greedy decoding gives at the same place).
 
     Raises:
-        UsageError: a prompt or continuation below one, a sequence that is too short, another class of model.
+        UsageError: a prompt or continuation below one, a sequence that is too short, or longer than the
+            model's context; what is no token id; another class of model.
+        NotFiniteError: the network gives NaN or infinity; the message names its checkpoint.
     """
     model = require_gpt_neox(model)
-    rows = _rows(sequences, prompt, continuation)
+    rows = _rows(model, sequences, prompt, continuation)
+    require_context(model, [prompt + continuation - 1] * len(rows))
+    token_ids(model, [suppressed], "suppressed")
     budget = batch_tokens or tokens_that_fit(model)
-    if matched:
-        share = _matched(model, rows, prompt, budget)
-        return pd.DataFrame({"memorized": share == 1, "matched": share})
+    with measuring("memorization", model):
+        if not matched:
+            return pd.DataFrame({"memorized": _recited(model, rows, prompt, budget, suppressed)})
+        share = _matched(model, rows, prompt, budget, suppressed)
+    return pd.DataFrame({"memorized": share == 1, "matched": share})
+
+
+def _recited(
+    model: GPTNeoXForCausalLM,
+    rows: torch.Tensor,
+    prompt: int,
+    budget: int,
+    suppressed: Sequence[int],
+) -> np.ndarray:
+    """Whether greedy decoding gives all of each row's tokens after the prompt: bool (n,)."""
     passed = np.zeros(len(rows), dtype=bool)
     undecided = np.zeros(len(rows), dtype=bool)
 
     def decide(batch: list[int]) -> None:
-        passed[batch], undecided[batch] = _decide(model, rows[batch], prompt)
+        passed[batch], undecided[batch] = _decide(model, rows[batch], prompt, suppressed)
 
-    run_in_batches([max(prompt, continuation)] * len(rows), budget, decide)
-    passed[undecided] = _matched(model, rows[undecided], prompt, budget) == 1
-    return pd.DataFrame({"memorized": passed})
+    longest = max(prompt, rows.shape[1] - prompt)  # tokens of a row in one pass
+    run_in_batches([longest] * len(rows), budget, decide)
+    passed[undecided] = _matched(model, rows[undecided], prompt, budget, suppressed) == 1
+    return passed
 
 
-def _rows(sequences: Sequence[Sequence[int]], prompt: int, continuation: int) -> torch.Tensor:
+def _rows(
+    model: GPTNeoXForCausalLM, sequences: Sequence[Sequence[int]], prompt: int, continuation: int
+) -> torch.Tensor:
     """The tokens that matter, int64 (n, prompt + continuation)."""
     for name, value in {"prompt": prompt, "continuation": continuation}.items():
         if value < 1:
             raise UsageError(f"{name} of {value} tokens; expected 1 or more")
     width = prompt + continuation
-    rows = [np.asarray(sequence[:width], dtype=np.int64) for sequence in sequences]
+    rows = token_ids(model, (sequence[:width] for sequence in sequences))
     for index, row in enumerate(rows):
         if len(row) < width:
             raise UsageError(
                 f"sequence {index} has {len(row)} tokens; {width} needed "
                 f"for a prompt of {prompt} and a continuation of {continuation}"
             )
-    return torch.from_numpy(np.stack(rows) if rows else np.empty((0, width), np.int64))
+    return torch.stack(rows) if rows else torch.empty((0, width), dtype=torch.int64)
 
 
 def _decide(
-    model: GPTNeoXForCausalLM, rows: torch.Tensor, prompt: int
+    model: GPTNeoXForCausalLM, rows: torch.Tensor, prompt: int, suppressed: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """For each row: whether all tokens lead, or may lead; and whether that is too close to call."""
     from transformers import DynamicCache
 
-    rows = rows.to(model.device)
+    rows = rows.to(device_of(model))
     width = rows.shape[1]
     alive = torch.arange(len(rows), device=rows.device)
     close = torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
@@ -117,7 +145,8 @@ def _decide(
     while True:
         ahead = known + hidden.shape[1]
         targets = rows[alive, known:ahead]
-        lead = leads(model, hidden.flatten(0, 1), targets.flatten()).view(targets.shape)
+        lead = leads(model, hidden.flatten(0, 1), targets.flatten(), suppressed)
+        lead = lead.view(targets.shape)
         kept = (lead > -CLOSE[model.dtype]).all(dim=1)
         close[alive] |= (lead < CLOSE[model.dtype]).any(dim=1)
         alive, known = alive[kept], ahead
@@ -134,28 +163,65 @@ def _decide(
 def _keep(cache: Cache, kept: torch.Tensor) -> None:
     """Drop the keys and values of the other rows."""
     if not kept.all():
-        cache.batch_select_indices(kept.nonzero().flatten())
+        # On the CPU, from where they may index what is on any device: layers may be on several.
+        cache.batch_select_indices(kept.nonzero().flatten().cpu())
 
 
-def _matched(model: GPTNeoXForCausalLM, rows: torch.Tensor, prompt: int, budget: int) -> np.ndarray:
+def _matched(
+    model: GPTNeoXForCausalLM,
+    rows: torch.Tensor,
+    prompt: int,
+    budget: int,
+    suppressed: Sequence[int],
+) -> np.ndarray:
     """The share of each row's tokens after the prompt that greedy decoding gives: float64 (n,)."""
     share = np.zeros(len(rows))
 
     def decode(batch: list[int]) -> None:
-        given = _greedy(model, rows[batch][:, :prompt], rows.shape[1] - prompt)
+        given = _greedy(model, rows[batch][:, :prompt], rows.shape[1] - prompt, suppressed)
         share[batch] = (given == rows[batch][:, prompt:]).double().mean(dim=1).numpy()
 
     run_in_batches([rows.shape[1]] * len(rows), budget, decode)
     return share
 
 
-def _greedy(model: GPTNeoXForCausalLM, prompts: torch.Tensor, count: int) -> torch.Tensor:
+@torch.inference_mode()
+def greedy(
+    model: GPTNeoXForCausalLM,
+    prompts: Sequence[Sequence[int]],
+    continuation: int,
+    suppressed: Sequence[int] = (),
+) -> np.ndarray:
+    """What the model says after each of a few prompts of one length, always the likeliest token.
+
+    Args:
+        model: a GPT-NeoX network.
+        prompts: token ids, all of one length.
+        continuation: tokens that it says.
+        suppressed: ids of tokens that it never says.
+
+    Returns:
+        Token ids, int64 (n, continuation).
+
+    Raises:
+        UsageError: prompt and continuation are longer than the model's context; another class of model.
+        NotFiniteError: the network gives NaN or infinity; the message names its checkpoint.
+    """
+    rows = torch.stack(token_ids(require_gpt_neox(model), prompts))
+    require_context(model, [rows.shape[1] + continuation - 1] * len(rows))
+    with measuring("memorization", model):
+        return _greedy(model, rows, continuation, suppressed).numpy()
+
+
+def _greedy(
+    model: GPTNeoXForCausalLM, prompts: torch.Tensor, count: int, suppressed: Sequence[int]
+) -> torch.Tensor:
     """The likeliest next token, `count` times, the lowest id of equals: int64 (n, count), on the CPU."""
     from transformers import DynamicCache
 
     cache = DynamicCache(config=model.config)
-    given = [prompts.to(model.device)]
+    given = [prompts.to(device_of(model))]
     for _ in range(count):
         hidden = hidden_states(model, given[-1], cache)[:, -1]
-        given.append(likeliest(model, hidden)[:, None])
+        given.append(likeliest(model, hidden, suppressed)[:, None])
     return torch.cat(given[1:], dim=1).cpu()

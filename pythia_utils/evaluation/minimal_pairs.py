@@ -21,11 +21,15 @@ from scipy.sparse import coo_array, csr_array
 
 from pythia_utils.base.errors import UsageError
 from pythia_utils.evaluation.inference import (
+    device_of,
     hidden_states,
     log_normalizers,
+    measuring,
+    require_context,
     require_gpt_neox,
     run_in_batches,
     target_logits,
+    token_ids,
     tokens_that_fit,
 )
 from pythia_utils.evaluation.prefix_tree import TokenTree, build_tree
@@ -45,6 +49,7 @@ class PreparedPairs:
         logit_weights: how often each stands in each margin, sparse (pairs, logits).
         normalized: node of each normalizer that a margin holds, int64 (normalizers,), in order.
         normalizer_weights: how often each stands in each margin, sparse (pairs, normalizers).
+        lengths: tokens of each pair that a network reads at once, those of its longer sentence.
     """
 
     table: pd.DataFrame
@@ -53,6 +58,7 @@ class PreparedPairs:
     logit_weights: csr_array
     normalized: np.ndarray
     normalizer_weights: csr_array
+    lengths: np.ndarray
 
     @torch.inference_mode()
     def score(self, model: GPTNeoXForCausalLM, batch_tokens: int | None = None) -> pd.DataFrame:
@@ -65,34 +71,72 @@ class PreparedPairs:
         attention = require_gpt_neox(model).config._attn_implementation
         if attention not in ("sdpa", "eager"):
             raise UsageError(f"attention {attention!r} takes no mask; expected 'sdpa' or 'eager'")
-        logits = torch.zeros(self.scored.shape[1], device=model.device)
-        normalizers = torch.zeros(len(self.normalized), device=model.device)
+        token_ids(model, [self.tree.ids.numpy(), self.scored[1]], "what pairs hold,")
+        require_context(model, self.lengths.tolist(), "pair")
+        device = device_of(model)
+        logits = torch.zeros(self.scored.shape[1], device=device)
+        normalizers = torch.zeros(len(self.normalized), device=device)
 
         def fill(rows: list[int]) -> None:
             hidden = self._hidden(model, rows)
             first = rows[0] * self.tree.width
             part = _within(self.scored[0], first, first + len(hidden))
-            nodes, tokens = torch.from_numpy(self.scored[:, part]).to(model.device)
+            nodes, tokens = torch.from_numpy(self.scored[:, part]).to(device)
             logits[part] = target_logits(model, hidden[nodes - first], tokens)
             part = _within(self.normalized, first, first + len(hidden))
-            nodes = torch.from_numpy(self.normalized[part]).to(model.device)
+            nodes = torch.from_numpy(self.normalized[part]).to(device)
             normalizers[part] = log_normalizers(model, hidden[nodes - first])
 
         budget = batch_tokens or tokens_that_fit(model)
-        run_in_batches([self.tree.width] * len(self.tree.ids), budget, fill)
+        with measuring("minimal pairs", model):
+            run_in_batches([self.tree.width] * len(self.tree.ids), budget, fill)
         margin = self.logit_weights @ logits.double().cpu().numpy()
         margin -= self.normalizer_weights @ normalizers.double().cpu().numpy()
         return self.table.assign(margin=margin, correct=margin > 0)
 
     def _hidden(self, model: GPTNeoXForCausalLM, rows: list[int]) -> torch.Tensor:
         """Of the nodes of some rows, (nodes, d_model). All rows are as wide: batches are runs of them."""
-        inputs = self.tree.inputs(rows, model.device, model.dtype)
+        inputs = self.tree.inputs(rows, device_of(model), model.dtype)
         return hidden_states(model, self.tree.ids[rows], **inputs).flatten(0, 1)
 
 
 def _within(nodes: np.ndarray, first: int, end: int) -> slice:
     """Which of the sorted nodes are at least `first` and below `end`."""
     return slice(*np.searchsorted(nodes, [first, end]).tolist())
+
+
+def answerable(tokenizer: PreTrainedTokenizerBase, pairs: Sequence) -> tuple[list, list]:
+    """The pairs that a model can answer, and those that none can: both sentences are the same tokens.
+
+    BLiMP has seven of the second kind, whose sentences are equal. To count them as wrong, or as right,
+    would say something of the model that is true of the pair alone.
+    """
+    kinds: tuple[list, list] = ([], [])
+    for pair, (good, bad) in zip(pairs, _tokens(tokenizer, pairs), strict=True):
+        kinds[good == bad].append(pair)
+    return kinds
+
+
+def _tokens(
+    tokenizer: PreTrainedTokenizerBase, pairs: Sequence
+) -> list[tuple[list[int], list[int]]]:
+    """The token ids of the two sentences of each pair."""
+    sentences = [text for pair in pairs for text in (pair.good, pair.bad)]
+    ids = tokenizer(sentences, add_special_tokens=False)["input_ids"] if sentences else []
+    return list(zip(ids[::2], ids[1::2], strict=True))
+
+
+def _check(pairs: Sequence, tokens: Sequence[tuple[list[int], list[int]]]) -> None:
+    for index, (pair, halves) in enumerate(zip(pairs, tokens, strict=True)):
+        for which, ids in zip(("good", "bad"), halves, strict=True):
+            if not ids:
+                text = getattr(pair, which)
+                raise UsageError(f"pair {index}: its {which} sentence {text!r} is empty")
+        if halves[0] == halves[1]:
+            raise UsageError(
+                f"pair {index} cannot be answered: {pair.good!r} and {pair.bad!r} are the same tokens; "
+                "`answerable` leaves such pairs out"
+            )
 
 
 def prepare_pairs(tokenizer: PreTrainedTokenizerBase, pairs: Sequence) -> PreparedPairs:
@@ -103,16 +147,11 @@ def prepare_pairs(tokenizer: PreTrainedTokenizerBase, pairs: Sequence) -> Prepar
         pairs: objects with `phenomenon`, `good` and `bad`.
 
     Raises:
-        UsageError: a sentence without a token.
+        UsageError: a sentence without a token, or a pair whose sentences are the same tokens.
     """
-    sentences = [text for pair in pairs for text in (pair.good, pair.bad)]
-    ids = tokenizer(sentences, add_special_tokens=False)["input_ids"] if sentences else []
-    for index, row in enumerate(ids):
-        if not row:
-            which = "bad" if index % 2 else "good"
-            raise UsageError(
-                f"pair {index // 2}: its {which} sentence {sentences[index]!r} is empty"
-            )
+    tokens_of = _tokens(tokenizer, pairs)
+    _check(pairs, tokens_of)
+    ids = [row for halves in tokens_of for row in halves]
     tree, paths = build_tree([[tokenizer.eos_token_id, *row[:-1]] for row in ids])
     nodes = np.concatenate([np.empty(0, np.int64), *paths])
     tokens = np.fromiter((token for row in ids for token in row), np.int64)
@@ -122,9 +161,12 @@ def prepare_pairs(tokenizer: PreTrainedTokenizerBase, pairs: Sequence) -> Prepar
     scored, logit_weights = _weights(*edges, pair, sign, len(pairs))
     positions = np.unique(nodes, return_inverse=True)
     normalized, normalizer_weights = _weights(*positions, pair, sign, len(pairs))
+    lengths = np.array([len(row) for row in ids], np.int64).reshape(-1, 2).max(axis=1)
     names = ("phenomenon", "good", "bad")
     table = pd.DataFrame({name: [getattr(pair, name) for pair in pairs] for name in names})
-    return PreparedPairs(table, tree, scored, logit_weights, normalized, normalizer_weights)
+    return PreparedPairs(
+        table, tree, scored, logit_weights, normalized, normalizer_weights, lengths
+    )
 
 
 def _weights(
@@ -143,9 +185,10 @@ def score_minimal_pairs(
     """Tell whether the model finds the acceptable sentence of each pair the likelier one.
 
     The measure of BLiMP (Warstadt et al. 2020, section 4): full-sentence log-likelihood, no length
-    normalisation. A tie is not a correct answer. The end-of-text token stands before the first word, as in
-    lm-evaluation-harness, so that the first word counts too. For many models of one tokenizer prepare the
-    pairs once: `prepare_pairs(tokenizer, pairs).score(model)`.
+    normalisation. A tie, a margin of exactly 0, is not a correct answer, so a model that finds all
+    sentences equally likely is right on none: say how many ties there are. The end-of-text token
+    stands before the first word, as in lm-evaluation-harness, so that the first word counts too. For
+    many models of one tokenizer prepare the pairs once: `prepare_pairs(tokenizer, pairs).score(model)`.
 
     Args:
         model: a GPT-NeoX network.
@@ -157,6 +200,8 @@ def score_minimal_pairs(
         correct (margin > 0).
 
     Raises:
-        UsageError: a sentence without a token, a model of another class, an attention that takes no mask.
+        UsageError: a pair that no model can answer (`answerable`), a sentence without a token or longer
+            than the model's context, a model of another class, an attention that takes no mask.
+        NotFiniteError: the network gives NaN or infinity; the message names its checkpoint.
     """
     return prepare_pairs(tokenizer, pairs).score(model)

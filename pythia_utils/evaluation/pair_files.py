@@ -1,4 +1,4 @@
-"""Files of minimal pairs: JSONL, CSV, and folders or archives of these.
+"""Files of minimal pairs: JSONL, CSV, TSV, and folders or archives of these.
 
 A row has the columns `good` and `bad`, and may have `paradigm`, `phenomenon` and `field`. BLiMP's
 own names of these columns are understood too, so its files are read as they are.
@@ -9,18 +9,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-import lzma
-import tarfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pythia_utils.base.errors import UsageError, first_line, nearest
+from pythia_utils.base.errors import UsageError, nearest
+from pythia_utils.evaluation.archives import ARCHIVES, read_files
 from pythia_utils.nano.minimal_pair import MinimalPair
 
-ARCHIVES = (".tar.xz", ".tar.gz", ".tgz", ".tar")
-FORMATS = (".jsonl", ".csv")
+FORMATS = (".jsonl", ".csv", ".tsv")  # each of them also with .gz behind it
 _NAMES = {  # ours, and BLiMP's
     "good": ("good", "sentence_good"),
     "bad": ("bad", "sentence_bad"),
@@ -42,17 +39,21 @@ def read_pairs(path: str | Path) -> list[MinimalPair]:
     """All pairs of a file, a folder or an archive, in the order of names and lines.
 
     Args:
-        path: a .jsonl or .csv file, or a folder or a .tar.xz, .tar.gz or .tar archive of such
-            files. Nothing is extracted from an archive; its files are read where they lie.
+        path: a .jsonl, .csv or .tsv file, which may be packed (.gz), or a folder or a .tar.xz,
+            .tar.gz, .tar or .zip archive of such files. Nothing is extracted from an archive; its files
+            are read where they lie.
 
     Raises:
-        UsageError: no such file, none of these formats, or a row that is not a pair: the message
-            names file, line and column.
+        UsageError: no such file, none of these formats, an archive that is not whole, or a row that is
+            not a pair: the message names file, line and column.
     """
     path = Path(path).expanduser()
     if not path.exists():
         raise _missing(path)
-    pairs = [pair for name, text in _texts(path) for pair in _pairs_of_text(name, text)]
+    if not path.is_dir() and not path.name.endswith(ARCHIVES) and not _is_pairs(path.name):
+        raise UsageError(f"{path} is no file of minimal pairs; expected {_expected()}")
+    files = read_files(path, _is_pairs)
+    pairs = [pair for name, text in files for pair in _pairs_of_text(name, text)]
     if not pairs:
         raise UsageError(f"{path} holds no minimal pairs; expected {_expected()}")
     return pairs
@@ -75,32 +76,8 @@ def _expected() -> str:
     return f"{' or '.join(FORMATS)} files, or a folder or a {', '.join(ARCHIVES)} archive of them"
 
 
-def _texts(path: Path) -> Iterator[tuple[str, bytes]]:
-    """The name and contents of each file of pairs."""
-    if path.is_dir():
-        for file in sorted(each for each in path.iterdir() if each.suffix in FORMATS):
-            yield str(file), file.read_bytes()
-    elif path.name.endswith(ARCHIVES):
-        yield from _members(path)
-    elif path.suffix in FORMATS:
-        yield str(path), path.read_bytes()
-    else:
-        raise UsageError(f"{path} is no file of minimal pairs; expected {_expected()}")
-
-
-def _members(path: Path) -> Iterator[tuple[str, bytes]]:
-    try:
-        with tarfile.open(path) as archive:
-            # In the order of the archive: going back would unpack it from its start again.
-            files = [
-                (f"{path}/{member.name}", archive.extractfile(member).read())
-                for member in archive
-                if member.isfile() and Path(member.name).suffix in FORMATS
-            ]
-    except (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError) as error:
-        reason = first_line(error).rstrip(":")
-        raise UsageError(f"{path} is not a whole archive: {reason}") from None
-    yield from sorted(files)
+def _is_pairs(name: str) -> bool:
+    return name.removesuffix(".gz").endswith(FORMATS)
 
 
 def _pairs_of_text(name: str, content: bytes) -> Iterator[MinimalPair]:
@@ -109,8 +86,10 @@ def _pairs_of_text(name: str, content: bytes) -> Iterator[MinimalPair]:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise UsageError(f"{name}, line {line}: not UTF-8 text") from None
-    rows = _csv_rows if name.endswith(".csv") else _json_rows
-    for number, row in rows(name, text):
+    ending = Path(name.removesuffix(".gz")).suffix
+    delimiter = {".csv": ",", ".tsv": "\t"}.get(ending)
+    rows = _table_rows(name, text, delimiter) if delimiter else _json_rows(name, text)
+    for number, row in rows:
         yield _pair(row, name, number)
 
 
@@ -120,15 +99,16 @@ def _json_rows(name: str, text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UsageError(f"{name}, line {number}: not JSON: {error}") from None
         if not isinstance(row, dict):
             raise UsageError(f"{name}, line {number}: expected a JSON object, not {line[:40]!r}")
         yield number, row
 
 
-def _csv_rows(name: str, text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+def _table_rows(name: str, text: str, delimiter: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    lines = io.StringIO(text, newline="")
+    reader = csv.DictReader(lines, strict=True, delimiter=delimiter)
     try:
         for row in reader:
             if None in row or None in row.values():
@@ -138,7 +118,8 @@ def _csv_rows(name: str, text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
                 )
             yield reader.line_num, row
     except csv.Error as error:
-        raise UsageError(f"{name}, line {reader.line_num}: not CSV: {error}") from None
+        kind = "CSV" if delimiter == "," else "TSV"
+        raise UsageError(f"{name}, line {reader.line_num}: not {kind}: {error}") from None
 
 
 def _pair(row: Mapping[str, Any], name: str, number: int) -> MinimalPair:
@@ -147,7 +128,7 @@ def _pair(row: Mapping[str, Any], name: str, number: int) -> MinimalPair:
     for column in _NEEDED:
         if not found[column].strip():
             raise UsageError(f"{where}: {column!r} is empty")
-    phenomenon = found["phenomenon"] or found["paradigm"] or Path(name).stem
+    phenomenon = found["phenomenon"] or found["paradigm"] or Path(name.removesuffix(".gz")).stem
     return MinimalPair(
         phenomenon=_SPELLINGS.get(phenomenon, phenomenon),
         good=found["good"],
@@ -162,7 +143,7 @@ def _value(row: Mapping[str, Any], column: str, where: str) -> str:
     for known in _NAMES[column]:
         value = row.get(known)
         if isinstance(value, str):
-            return value
+            return _whole_text(value, known, where)
         if value is not None or (known in row and column in _NEEDED):
             raise UsageError(f"{where}: {known!r} is {value!r}; expected text")
     if column not in _NEEDED:
@@ -171,3 +152,13 @@ def _value(row: Mapping[str, Any], column: str, where: str) -> str:
     hint = "nearest" if similar else "its columns"
     expected = " or ".join(map(repr, _NAMES[column]))
     raise UsageError(f"{where}: no column {expected}; {hint}: {', '.join(similar or [*row][:8])}")
+
+
+def _whole_text(text: str, column: str, where: str) -> str:
+    """The text, unless it holds half a surrogate pair, which JSON can spell and no tokenizer can read."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        half = ascii(text[error.start])
+        raise UsageError(f"{where}: {column!r} holds {half}, half of a character") from None
+    return text

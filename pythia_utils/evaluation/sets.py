@@ -8,22 +8,26 @@ small. Pairs of one's own come from a file.
 
 from __future__ import annotations
 
-import csv
-import functools
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from pythia_utils.base.errors import UsageError, first_line, unknown
-from pythia_utils.evaluation.pair_files import ARCHIVES, FORMATS, pairs_of_rows, read_pairs
+from pythia_utils.base.errors import UsageError, unknown
+from pythia_utils.base.files import tree_digest
+from pythia_utils.base.http import FetchError
+from pythia_utils.evaluation.archives import ARCHIVES
+from pythia_utils.evaluation.blimp import blimp_paradigms
+from pythia_utils.evaluation.pair_files import FORMATS, pairs_of_rows, read_pairs
 from pythia_utils.nano import grammar as nano_grammar
 from pythia_utils.nano.minimal_pair import MinimalPair
-from pythia_utils.suites.catalog import data_dir
+from pythia_utils.suites.hub import api, download, hugging_face
 
 BLIMP_REPOSITORY = "nyu-mll/blimp"  # a data set of the Hub: a Parquet file a paradigm
 BLIMP_REVISION = "877fba0801ffb7cbd8c39c1ff314a46f053f6036"
 BLIMP_PAIRS = 1000  # in each paradigm
+_KNOWN = ("nano", "blimp")
 NANO_PAIRS = 200  # of each of nano's phenomena, if not told otherwise; it can draw more
 
 
@@ -44,8 +48,8 @@ def load_pairs(source: str | Path, n: int | None = None, seed: int = 0) -> list[
     """Load the minimal pairs of an evaluation set, those of a paradigm together.
 
     Args:
-        source: `nano`, `blimp` (from the Hub, kept in its cache), or the path of a .jsonl or .csv
-            file, or of a folder or a .tar.xz archive of such files, such as BLiMP's own.
+        source: `nano`, `blimp` (from the Hub, kept in its cache), or the path of a .jsonl, .csv or .tsv
+            file, or of a folder or an archive (.zip, .tar.xz, ...) of such files, such as BLiMP's own.
         n: pairs of each paradigm, or all where it has fewer; None for all (of nano, which can draw
             any number, 200). With one seed, the first m of n are the same for every n.
         seed: of the drawing.
@@ -64,11 +68,23 @@ def load_pairs(source: str | Path, n: int | None = None, seed: int = 0) -> list[
     return _drawn(_blimp() if source == "blimp" else _from_path(source), n, seed)
 
 
+def set_name(source: str | Path) -> str:
+    """What records call an evaluation set: `nano`, `blimp`, or a file's name and a digest of its contents."""
+    if source in _KNOWN:
+        return source
+    path = Path(source).expanduser()
+    return f"{path.name} {tree_digest(path)[:8]}"
+
+
 def _from_path(source: str | Path) -> list[MinimalPair]:
     name = str(source)
-    if "/" in name or name.endswith((*ARCHIVES, *FORMATS)) or Path(name).expanduser().exists():
+    if (
+        "/" in name
+        or name.endswith((*ARCHIVES, *FORMATS, ".gz"))
+        or Path(name).expanduser().exists()
+    ):
         return read_pairs(source)
-    raise unknown("set of minimal pairs", name, ["nano", "blimp"], where="(nor a file's path)")
+    raise unknown("set of minimal pairs", name, _KNOWN, where="(nor a file's path)")
 
 
 def _drawn(pairs: Sequence[MinimalPair], n: int | None, seed: int) -> list[MinimalPair]:
@@ -80,18 +96,6 @@ def _drawn(pairs: Sequence[MinimalPair], n: int | None, seed: int) -> list[Minim
         for name, own in paradigms.items():
             random.Random(f"{name} {seed}").shuffle(own)
     return [pair for own in paradigms.values() for pair in own[:n]]
-
-
-@functools.cache
-def blimp_paradigms() -> Mapping[str, tuple[str, str]]:
-    """BLiMP's 67 paradigms: the phenomenon (of 12) and the field (of 4) of each, as its files say.
-
-    One phenomenon lies in two fields: of the seven paradigms of negative polarity items the files
-    count two as `syntax-semantics`, the others as `semantics`.
-    """
-    lines = (data_dir() / "blimp.csv").read_text(encoding="utf-8").splitlines()
-    rows = csv.DictReader(line for line in lines if not line.startswith("#"))
-    return {row["paradigm"]: (row["phenomenon"], row["field"]) for row in rows}
 
 
 def _blimp() -> list[MinimalPair]:
@@ -113,30 +117,21 @@ def _blimp() -> list[MinimalPair]:
 
 
 def _blimp_folder() -> Path:
-    """The folder of BLiMP's files in the Hub's cache, downloaded if they are not all there."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HTTPError, LocalEntryNotFoundError
-
-    from pythia_utils.base.http import FetchError
-
-    snapshot = functools.partial(
-        snapshot_download,
-        BLIMP_REPOSITORY,
-        repo_type="dataset",
-        revision=BLIMP_REVISION,
-        allow_patterns="*.parquet",
-    )
-    try:  # first without asking the Hub: the revision is a commit, so it cannot have changed
-        folder = Path(snapshot(local_files_only=True))
-        if all(any(folder.glob(f"{name}/*.parquet")) for name in blimp_paradigms()):
-            return folder
-    except LocalEntryNotFoundError:
-        pass
+    """The folder of BLiMP's files in the Hub's cache, fetched and verified if they are not all there."""
+    place = (hugging_face.cache_folder(), BLIMP_REPOSITORY, BLIMP_REVISION, "dataset")
+    folder = hugging_face.snapshot(*place)
+    # The Hub is not asked for what is there: the revision is a commit, so it cannot have changed.
+    if all(any(folder.glob(f"{name}/*.parquet")) for name in blimp_paradigms()):
+        return folder
     try:
-        return Path(snapshot())
-    except (HTTPError, OSError) as error:
-        reason = first_line(error)
+        revision = api.describe(BLIMP_REPOSITORY, BLIMP_REVISION, repo_type="dataset")
+        folder = hugging_face.snapshot(*place[:2], revision.commit, "dataset")
+        files = [file for file in revision.files.values() if file.name.endswith(".parquet")]
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda file: download.fetch(revision, file, folder), files))
+    except FetchError as error:
         raise FetchError(
-            f"BLiMP could not be had from the Hub ({BLIMP_REPOSITORY}): {reason}; without it, name "
-            "a folder or an archive of its files instead of 'blimp'"
+            f"BLiMP could not be had from the Hub: {error}; without it, name a folder or an archive of "
+            "its files instead of 'blimp'"
         ) from None
+    return folder

@@ -1,9 +1,12 @@
 """A cell: one run of one notebook, and the fingerprint of all that its result depends on.
 
 A cell has a stable id (`pico/loss/pico-7k/step000512`) and the parameters that papermill injects.
-Its result depends on the notebook, the parameters, the package modules that the notebook imports
-and the checkpoint: these four are its fingerprint, and while it stays the same nothing is run
-again. A chapter is a cell too: it runs once a suite, over the records of its experiment's others.
+Its result depends on the notebook and the parameters; on the package modules that it imports, the
+tables of `data/` that these name and the libraries that compute; on the files that parameters name;
+on the checkpoint and, where it is read, the corpus. All this is its fingerprint, and while that stays
+the same nothing is run again. A chapter is a cell too: it runs once a suite, over the records of its
+experiment's others. Parameters that are given for one run make a cell of their own, beside the usual
+one: `pico/grammar/pico-7k/step000512@pairs_from=blimp`.
 """
 
 from __future__ import annotations
@@ -15,12 +18,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pythia_utils.base.files import file_digest
-from pythia_utils.grid.notebooks import code_digests, text_digest
-from pythia_utils.suites.catalog import Checkpoint, find_model
-from pythia_utils.suites.checkpoints import checkpoint_digest
+from pythia_utils.base.files import DIGESTS_FILE, DigestCache, file_digest, tree_digest
+from pythia_utils.grid.named_files import file_digests
+from pythia_utils.grid.notebooks import Code, read_code, text_digest
+from pythia_utils.suites.catalog import (
+    Checkpoint,
+    data_dir,
+    data_file,
+    find_model,
+    suite_names,
+)
+from pythia_utils.suites.identity import (
+    checkpoint_digest,
+    corpus_digest,
+    description_digest,
+    suite_digest,
+)
 
 IDENTITY = ("suite", "model", "step")  # the parameters that the grid itself fills in
+CORPUS = "training_data/corpus.py"  # who imports it reads a corpus
 
 
 @dataclass(frozen=True)
@@ -36,6 +52,9 @@ class Cell:
         runs: the folder of runs, absolute.
         inputs: files it reads, beyond its checkpoint: a chapter's records, a page's checkpoints.
         kind: `cell` or `chapter`.
+        explicit: the parameters that set it apart from the usual cell, as `expand.explicit_text` writes
+            them; empty for the usual one.
+        commit: that the Hub tells for its checkpoint's revision; None for ours, or if it is not known.
     """
 
     id: str
@@ -46,6 +65,8 @@ class Cell:
     runs: Path
     inputs: tuple[Path, ...] = ()
     kind: str = "cell"
+    explicit: str = ""
+    commit: str | None = None
 
     @property
     def output(self) -> Path:
@@ -77,41 +98,102 @@ class Cell:
         return tuple(self.parameters[name] for name in IDENTITY)
 
     def parts(
-        self, memo: dict | None = None, digest: Callable[[Path], str] = file_digest
-    ) -> dict[str, dict]:
-        """What the result depends on: `notebook`, `package` and `inputs` as digests, `parameters`.
+        self, memo: dict | None = None, digest: Callable[[Path], str] | None = None
+    ) -> dict[str, Any]:
+        """What the result depends on.
 
         Args:
             memo: shared by the cells of one plan, so that common files are read once.
-            digest: SHA-256 of a file, from one that remembers, say.
+            digest: SHA-256 of a file, from one that remembers; by default each file is read, and of
+                what parameters name only what the last plan did not.
+
+        Returns:
+            `notebook`: a digest; `package`, `data`, `files`, `inputs`: digests by name; `libraries`:
+            versions; `parameters`.
 
         Raises:
             UsageError: the notebook is missing or the checkpoint is not trained.
         """
         memo = {} if memo is None else memo
-        if self.notebook not in memo:
-            memo[self.notebook] = code_digests(self.notebook)
-        inputs = self._input_digests(memo, digest)
-        return {**memo[self.notebook], "parameters": self.parameters, "inputs": inputs}
+        remembered, digest = digest or _remembering(self.runs), digest or file_digest
+        code: Code = _once(memo, self.notebook, lambda: read_code(self.notebook))
+        return {
+            "notebook": code.notebook,
+            "package": code.package,
+            "libraries": code.libraries,
+            "data": self._data(code, memo, digest),
+            "parameters": self.parameters,
+            "files": self._files(memo, remembered),
+            "inputs": self._inputs(code, memo, digest),
+        }
 
-    def _input_digests(self, memo: dict, digest: Callable[[Path], str]) -> dict[str, str]:
+    def _data(self, code: Code, memo: dict, digest: Callable[[Path], str]) -> dict[str, str]:
+        """Digests of the tables that the code reads, and of what the suites' files say."""
+        own = self.parameters.get("suite")
+        key = ("data", self.notebook, self.checkpoint_name or own)
+        return _once(memo, key, lambda: self._read_data(code, own, digest))
+
+    def _read_data(self, code: Code, own: str | None, digest: Callable[[Path], str]) -> dict:
+        shown = [path for path in self.inputs if self._kind(path) == "data"]
+        paths = {data_file(name) for name in code.tables} | {*shown}
+        found = {self._shown(path): tree_digest(path, digest) for path in sorted(paths)}
+        if self.checkpoint:
+            found[f"suites/{own}.yml"] = description_digest(self.checkpoint)
+        whole = {*code.suites} if self.checkpoint else {*code.suites, own}
+        found |= {f"suites/{name}.yml": suite_digest(name) for name in whole & {*suite_names()}}
+        return found
+
+    def _files(self, memo: dict, digest: Callable[[Path], str]) -> dict[str, str]:
+        """Digests of the files that parameters name."""
+        given = {k: v for k, v in self.parameters.items() if k not in IDENTITY}
+        key = ("files", self.root, repr(given))
+        return _once(memo, key, lambda: file_digests(given, self.root, digest))
+
+    def _inputs(self, code: Code, memo: dict, digest: Callable[[Path], str]) -> dict[str, str]:
+        found = {}
         if name := self.checkpoint_name:
-            if name not in memo:
-                memo[name] = checkpoint_digest(self.checkpoint, digest)
-            return {"checkpoint": memo[name]}
-        lines = [f"{self._shown(path)} {digest(path)}" for path in self.inputs]
-        return {"records": text_digest("\n".join(lines))}
+            found["checkpoint"] = _once(
+                memo, name, lambda: checkpoint_digest(self.checkpoint, digest, self.commit)
+            )
+        lines: dict[str, list[str]] = {}
+        for path in self.inputs:
+            if (kind := self._kind(path)) != "data":
+                lines.setdefault(kind, []).append(f"{self._shown(path)} {digest(path)}")
+        found |= {kind: text_digest("\n".join(each)) for kind, each in lines.items()}
+        if CORPUS in code.package and (suite := self.parameters.get("suite")):
+            corpus = _once(memo, ("corpus", suite), lambda: corpus_digest(suite))
+            found |= {"corpus": corpus} if corpus else {}
+        return found
+
+    def _kind(self, path: Path) -> str:
+        if path.is_relative_to(self.runs):
+            return "records"
+        return "data" if path.is_relative_to(data_dir()) else "checkpoints"
 
     def _shown(self, path: Path) -> str:
-        """An input's name, the same on every machine: below the runs, or model, step and file."""
-        inside = path.is_relative_to(self.runs)
-        return str(path.relative_to(self.runs)) if inside else "/".join(path.parts[-3:])
+        """An input's name, the same on every machine: below its folder, or model, step and file."""
+        for folder in (self.runs, data_dir()):
+            if path.is_relative_to(folder):
+                return path.relative_to(folder).as_posix()
+        return "/".join(path.parts[-3:])
 
     def fingerprint(self, parts: dict | None = None) -> str:
         """SHA-256 over `parts()`: two equal fingerprints mean that the result would be the same."""
         return text_digest(
             json.dumps(self.parts() if parts is None else parts, sort_keys=True, default=str)
         )
+
+
+def _once(memo: dict, key: Any, make: Callable[[], Any]) -> Any:
+    if key not in memo:
+        memo[key] = make()
+    return memo[key]
+
+
+def _remembering(runs: Path) -> Callable[[Path], str]:
+    """SHA-256 of a file as the last plan has kept it, for what may be too large to be read each time."""
+    cache = functools.cache(lambda: DigestCache(runs / DIGESTS_FILE))
+    return lambda path: cache().digest(path)
 
 
 @functools.cache

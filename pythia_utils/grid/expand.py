@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,8 @@ from pythia_utils.grid.config import (
     models_of,
     own_parameters,
 )
-from pythia_utils.grid.notebooks import check_parameters
-from pythia_utils.grid.records import record_files, runs_dir
+from pythia_utils.grid.notebooks import check_parameters, defaults
+from pythia_utils.grid.records import record_files, runs_dir, stem
 from pythia_utils.grid.yaml_checks import parse
 from pythia_utils.suites import catalog
 from pythia_utils.suites.catalog import Checkpoint, Model
@@ -69,7 +71,8 @@ def expand(
         steps: instead of the profile's, if any: numbers, `all`, or a function that lists the
             steps of a model.
         profile: name of a profile in experiments.yml.
-        parameters: for the notebooks; they override those of experiments.yml.
+        parameters: for the notebooks. Where they differ from those of experiments.yml and from the
+            notebook's defaults, the cells are others than the usual ones, with names that say so.
         runs: the folder of runs; `records.runs_dir(config.root)` by default.
         strict: refuse named checkpoints with a known fault.
 
@@ -81,10 +84,10 @@ def expand(
     own = own_parameters("--parameter", {"parameters": parameters})
     _check_suite(config, profile, suite, models)
     places = list(_places(config, experiments, suite, models, steps, profile, own))
-    sound = _sound([at for _, _, at in places], bool(steps) and steps != "all", strict)
+    sound = _sound([at for *_, at in places], bool(steps) and steps != "all", strict)
     cells = [
-        _cell(config.root, runs, experiment, at, values)
-        for experiment, values, at in places
+        _cell(config.root, runs, experiment, at, usual, explicit)
+        for experiment, usual, explicit, at in places
         if at in sound
     ]
     for cell in cells:
@@ -100,17 +103,18 @@ def _places(
     steps: Any,
     profile: str,
     own: dict,
-) -> Iterator[tuple[Experiment, dict, Checkpoint]]:
-    """Every experiment, its parameters and a checkpoint, known faults included."""
+) -> Iterator[tuple[Experiment, dict, dict, Checkpoint]]:
+    """Every experiment, its usual and explicit parameters and a checkpoint, known faults included."""
     for experiment in _experiments(config, experiments):
         override = experiment.profiles.get(profile, {})
         grid = config.profile(profile) | override
-        values = experiment.parameters | override.get("parameters", {}) | own
+        usual = experiment.parameters | override.get("parameters", {})
+        explicit = _explicit(experiment.notebook, usual, own)
         # A model's name tells its suite; the profile's matters only where names do not.
         scope = suite or (grid["suite"] if not models or models == "all" else None)
         chosen = models_of(models or grid["models"], scope)
         for checkpoint in checkpoints_of(chosen, steps or grid["steps"]):
-            yield experiment, values, checkpoint
+            yield experiment, usual, explicit, checkpoint
 
 
 def _sound(checkpoints: list[Checkpoint], named: bool, strict: bool) -> set[Checkpoint]:
@@ -138,10 +142,34 @@ def _check_suite(config: Config, profile: str, suite: str | None, models: Any) -
     )
 
 
-def _cell(root: Path, runs: Path, experiment: Experiment, at: Checkpoint, values: dict) -> Cell:
-    name = f"{at.model.suite}/{experiment.name}/{at.model.name}/step{at.step:06d}"
-    identity = {"suite": at.model.suite, "model": at.model.name, "step": at.step}
-    return Cell(name, experiment.name, experiment.notebook, identity | values, root, runs)
+def _explicit(notebook: Path, usual: dict, own: dict) -> dict[str, Any]:
+    """Of the parameters given for one run, those that change something."""
+    known = (defaults(notebook) if own else {}) | usual
+    return {name: value for name, value in own.items() if value != known.get(name, ...)}
+
+
+def explicit_text(parameters: dict[str, Any]) -> str:
+    """Parameters in one line, as part of a cell's name: `pairs=400,pairs_from=blimp`.
+
+    Texts stand as they are where YAML reads them so, other values as JSON.
+    """
+    return ",".join(f"{name}={_plain(value)}" for name, value in sorted(parameters.items()))
+
+
+def _plain(value: Any) -> str:
+    simple = isinstance(value, str) and re.fullmatch(r"[\w./~:+-]+", value)
+    if simple and parse(value, "a parameter") == value:
+        return value
+    return json.dumps(value, default=str)
+
+
+def _cell(
+    root: Path, runs: Path, experiment: Experiment, at: Checkpoint, usual: dict, explicit: dict
+) -> Cell:
+    text = explicit_text(explicit)
+    name = f"{at.model.suite}/{experiment.name}/{at.model.name}/{stem(at.step, text)}"
+    values = {"suite": at.model.suite, "model": at.model.name, "step": at.step} | usual | explicit
+    return Cell(name, experiment.name, experiment.notebook, values, root, runs, explicit=text)
 
 
 def _chapter(root: Path, runs: Path, experiment: Experiment, suite: str) -> Cell:

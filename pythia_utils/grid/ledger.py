@@ -58,11 +58,13 @@ class Outcome:
 class Ledger:
     """The history of runs, one JSON line an outcome, only ever appended to.
 
-    A kill can tear the last line; such a line is ignored, and the next one starts on its own.
+    A kill can tear the last line; such a line is ignored, and the next one starts on its own. The file
+    is read once, when it is first asked about; then this object knows what it appends itself.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
+        self._last: dict[str, dict] | None = None
 
     def append(self, outcome: Outcome) -> None:
         """Add a line, by one write: another process that appends does not get in between."""
@@ -76,9 +78,16 @@ class Ledger:
                 line = line if file.read(1) == b"\n" else b"\n" + line
             if file.write(line) != len(line):
                 raise OSError(f"{self.path} has no room for another line: is the disk full?")
+        if self._last is not None:
+            self._last[outcome.cell_id] = json.loads(line)
 
     def last(self) -> dict[str, dict]:
         """The last whole entry of each cell, by its id."""
+        if self._last is None:
+            self._last = self._read()
+        return self._last
+
+    def _read(self) -> dict[str, dict]:
         if not self.path.is_file():
             return {}
         entries: dict[str, dict] = {}

@@ -6,11 +6,23 @@ import ast
 import functools
 import hashlib
 import json
+from collections.abc import Container
+from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from pythia_utils.base.errors import UsageError, unknown
-from pythia_utils.base.sources import PACKAGE, code_fingerprint, imported_sources
+from pythia_utils.base.sources import PACKAGE, Needs, code_fingerprint, needs
+
+# The libraries whose version can change a number, and by which import a notebook uses each.
+COMPUTING = {
+    "numpy": ("numpy",),
+    "scipy": ("scipy",),
+    "tokenizers": ("tokenizers", "transformers"),
+    "torch": ("torch",),
+    "transformers": ("transformers",),
+}
 
 
 def check_parameters(notebook: Path, parameters: dict[str, Any]) -> None:
@@ -27,8 +39,9 @@ def check_parameters(notebook: Path, parameters: dict[str, Any]) -> None:
     for name, value in parameters.items():
         if name not in declared:
             raise unknown("parameter", name, declared, where=f"of {shown}")
-        if not _fits(value, declared[name]):
-            expected = ast.unparse(declared[name])
+        annotation, _ = declared[name]
+        if not _fits(value, annotation):
+            expected = ast.unparse(annotation)
             got = f"{value!r} ({type(value).__name__})"
             raise UsageError(f"parameter {name!r} of {shown} must be {expected}, not {got}")
 
@@ -61,40 +74,60 @@ def _fits(value: Any, annotation: ast.expr) -> bool:
     return True
 
 
-def _declared(notebook: Path) -> dict[str, ast.expr]:
-    """The names that a notebook's parameters cell assigns, with their types."""
+def defaults(notebook: Path) -> dict[str, Any]:
+    """The parameters of a notebook and their defaults, as far as these are plain values.
+
+    Raises:
+        UsageError: no such notebook, or no parameters cell.
+    """
+    declared = _declared(notebook).items()
+    return {name: default for name, (_, default) in declared if default is not ...}
+
+
+def _declared(notebook: Path) -> dict[str, tuple[ast.expr, Any]]:
+    """The names that a notebook's parameters cell assigns, with their types and defaults."""
     stat = _stat(notebook)
     return _declarations(notebook, stat.st_mtime_ns, stat.st_size)
 
 
 @functools.lru_cache(maxsize=64)
-def _declarations(notebook: Path, _mtime_ns: int, _size: int) -> dict[str, ast.expr]:
+def _declarations(notebook: Path, _mtime_ns: int, _size: int) -> dict[str, tuple[ast.expr, Any]]:
     cells = [cell for cell in _cells_of(notebook) if "parameters" in _tags(cell)]
     if not cells:
         raise UsageError(
             f"{_shown(notebook)} has no cell tagged 'parameters': its defaults would always win"
         )
+    # What is asked for is put behind the first of them, and would be undone by a second.
+    if len(cells) > 1 or cells[0]["cell_type"] != "code":
+        kinds = ", ".join(cell["cell_type"] for cell in cells)
+        raise UsageError(
+            f"{_shown(notebook)}: cells tagged 'parameters': {len(cells)} ({kinds}); expected one, of code"
+        )
     try:
         body = ast.parse(_source(cells[0])).body
     except SyntaxError as error:
         raise UsageError(f"{_shown(notebook)}: parameters cell: {error}") from None
-    declared: dict[str, ast.expr] = {}
+    declared: dict[str, tuple[ast.expr, Any]] = {}
     for statement in body:
         match statement:
-            case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation):
-                declared[name] = annotation
+            case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation, value=default):
+                declared[name] = annotation, _value(default)
             case ast.Assign(targets=[ast.Name(id=name)], value=default):
-                declared[name] = _type_of(default)
+                declared[name] = _type_of(_value(default)), _value(default)
     return declared
 
 
-def _type_of(default: ast.expr) -> ast.expr:
-    """The type of a default that has no annotation; `Any` where the default does not tell."""
+def _value(default: ast.expr | None) -> Any:
+    """A default's value; `...` of one that is not a plain value, or of none."""
     try:
-        value = ast.literal_eval(default)
+        return ... if default is None else ast.literal_eval(default)
     except ValueError:
-        value = None
-    return ast.Name(id="Any" if value is None else type(value).__name__)
+        return ...
+
+
+def _type_of(value: Any) -> ast.expr:
+    """The type of a default that has no annotation; `Any` where the default does not tell."""
+    return ast.Name(id="Any" if value in (None, ...) else type(value).__name__)
 
 
 def _shown(notebook: Path) -> str:
@@ -126,29 +159,72 @@ def _source(cell: dict) -> str:
     return "".join(cell["source"])  # a list of lines, or one text
 
 
-def code_digests(notebook: Path) -> dict[str, Any]:
-    """Digests of a notebook's cells, and of each package module that they import.
+@dataclass(frozen=True)
+class Code:
+    """What a notebook's code comes to: itself, and all that it imports.
+
+    Attributes:
+        notebook: digest of its cells.
+        package: digests of the package's modules that they import, by path.
+        libraries: versions of those that compute, by name.
+        tables: files of `data/` that the code names, relative.
+        suites: suites that the code names, besides its parameters'.
+    """
+
+    notebook: str
+    package: dict[str, str]
+    libraries: dict[str, str]
+    tables: tuple[str, ...]
+    suites: tuple[str, ...]
+
+
+def read_code(notebook: Path) -> Code:
+    """What a notebook's code comes to.
 
     Prose and tags count as well as code, for all show on the page. Outputs and other metadata do not.
+
+    Raises:
+        UsageError: it is no notebook, or imports a module of this package that there is not.
     """
     cells = _cells_of(notebook)
     sources = [[cell["cell_type"], _source(cell), _tags(cell)] for cell in cells]
-    modules: set[Path] = set()
+    found = Needs()
     for cell in cells:
         if cell["cell_type"] == "code":
-            modules.update(_modules_of(_source(cell)))
+            found |= _needs_of(_source(cell))
     package = {
-        str(path.relative_to(PACKAGE)): code_fingerprint([path])[:16] for path in sorted(modules)
+        str(path.relative_to(PACKAGE)): code_fingerprint([path])[:16]
+        for path in sorted(found.modules)
     }
-    return {"notebook": text_digest(json.dumps(sources)), "package": package}
+    tables = sorted(text for function, text in found.calls if function == "data_file")
+    suites = sorted(text for function, text in found.calls if function == "suite")
+    digest = text_digest(json.dumps(sources))
+    return Code(digest, package, _versions(found.libraries), tuple(tables), tuple(suites))
 
 
-def _modules_of(source: str) -> list[Path]:
+def _needs_of(source: str) -> Needs:
     lines = [line for line in source.splitlines() if not line.lstrip().startswith(("%", "!"))]
     try:
-        return imported_sources("\n".join(lines))
+        return needs("\n".join(lines))
     except SyntaxError:
-        return []  # when it runs, the notebook itself says what is wrong
+        return Needs()  # when it runs, the notebook itself says what is wrong
+
+
+def _versions(libraries: Container[str]) -> dict[str, str]:
+    return {
+        name: _version(name)
+        for name, imported in COMPUTING.items()
+        if any(each in libraries for each in imported)
+    }
+
+
+@functools.cache
+def _version(library: str) -> str:
+    """The public version. What follows a `+` is the build: for which device, like the device itself."""
+    try:
+        return metadata.version(library).partition("+")[0]
+    except metadata.PackageNotFoundError:
+        return "none"
 
 
 def text_digest(text: str) -> str:

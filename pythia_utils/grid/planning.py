@@ -1,12 +1,15 @@
 """Which cells must run, and in which order.
 
 `plan` compares each cell with the ledger and tells in words why it must run: `new`, `notebook
-changed`, `package changed (base/units.py)`, `checkpoint changed`, `failed before`, `output missing`, ...
+changed`, `package changed (base/units.py)`, `libraries changed (torch 2.13.0 -> 2.14.0)`, `data changed
+(blimp.csv)`, `file changed (my-pairs.csv)`, `checkpoint changed`, `corpus changed`, `failed before`,
+`output missing`, ...
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +19,21 @@ from pythia_utils.base.files import DigestCache
 from pythia_utils.grid.cells import Cell
 from pythia_utils.grid.ledger import Ledger
 from pythia_utils.suites.folders import is_available
+from pythia_utils.suites.hub.commits import current_commits
 
 RERUN = ("failed", "stale", "all")
 NO_CHECKPOINT = "checkpoint missing"
+# Parts of a fingerprint whose names say what has changed, and the words for them.
+_NAMED = {"parameters": "parameters", "package": "package", "data": "data", "files": "file"}
 
 
 def plan(
     cells: Iterable[Cell], ledger: Ledger, rerun: str | None = None, dry_run: bool = False
 ) -> list[tuple[Cell, str | None]]:
     """Each cell with the reason why it must run, in words, or None if it need not.
+
+    The Hub is asked, if it can be, for the commits of its checkpoints: once a repository. The cells that
+    are given back know them.
 
     Args:
         cells: from `expand.expand` or `expand.chapters`.
@@ -38,7 +47,7 @@ def plan(
     """
     if rerun not in (None, *RERUN):
         raise unknown("value of --rerun", rerun, RERUN)
-    cells = list(cells)
+    cells = _at_commits(list(cells))
     missing = _without_checkpoint(cells)
     if missing and not dry_run:
         raise _not_trained([cell for cell in cells if cell.id in missing])
@@ -77,6 +86,14 @@ def _place(cell: Cell) -> tuple[int, int, str, int]:
     return (0, -checkpoint.model.total_params, checkpoint.model.name, checkpoint.step)
 
 
+def _at_commits(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells, those on the Hub's checkpoints with the commits that it tells now."""
+    revisions = {cell.id: (c.model.repo_id, c.revision) for cell in cells if (c := cell.checkpoint)}
+    commits = current_commits({repo_id for repo_id, _ in revisions.values() if repo_id})
+    at = {name: commits[revision] for name, revision in revisions.items() if revision in commits}
+    return [replace(cell, commit=at[cell.id]) if cell.id in at else cell for cell in cells]
+
+
 def _without_checkpoint(cells: Sequence[Cell]) -> set[str]:
     checkpoints = {cell.checkpoint_name: cell.checkpoint for cell in cells if cell.checkpoint}
     gone = {name for name, checkpoint in checkpoints.items() if not is_available(checkpoint)}
@@ -100,11 +117,20 @@ def _reason(
         return "forced"
     if entry["status"] != "done":
         return "failed before"
-    parts = cell.parts(memo, cache.digest)
+    parts = _without_news(cell.parts(memo, cache.digest), entry["parts"])
     # Equal parts make equal fingerprints; comparing them first spares thousands of digests.
     if parts != entry["parts"] and cell.fingerprint(parts) != entry["fingerprint"]:
         return _difference(parts, entry["parts"])
     return _fault(cell, entry, cache)
+
+
+def _without_news(parts: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
+    """The parts, with the checkpoint's commit as it was where nothing tells it now: that is no change."""
+    new = parts["inputs"].get("checkpoint", "")
+    known = old.get("inputs", {}).get("checkpoint", "")
+    if not new or not known.startswith(f"{new}@"):
+        return parts
+    return parts | {"inputs": parts["inputs"] | {"checkpoint": known}}
 
 
 def _fault(cell: Cell, entry: dict, cache: DigestCache) -> str | None:
@@ -132,9 +158,14 @@ def _size(path: Path) -> int | None:
 def _difference(new: dict[str, Any], old: dict[str, Any]) -> str:
     """Which parts of two fingerprints differ: `notebook changed, package changed (base/units.py)`."""
     reasons = ["notebook changed"] if new["notebook"] != old.get("notebook") else []
-    for part in ("parameters", "package"):
+    for part, word in _NAMED.items():
         if changed := _changed(new[part], old.get(part, {})):
-            reasons.append(f"{part} changed ({', '.join(changed)})")
+            reasons.append(f"{word} changed ({', '.join(changed)})")
+    versions = new["libraries"], old.get("libraries", {})
+    if changed := _changed(*versions):
+        shown = (" -> ".join(each.get(n, "none") for each in versions[::-1]) for n in changed)
+        both = (f"{name} {text}" for name, text in zip(changed, shown, strict=True))
+        reasons.append(f"libraries changed ({', '.join(both)})")
     reasons += [f"{name} changed" for name in _changed(new["inputs"], old.get("inputs", {}))]
     return ", ".join(reasons) or "changed"
 

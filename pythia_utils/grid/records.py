@@ -3,19 +3,24 @@
 A notebook calls `record(rows, ...)`, which shows a table and puts the same rows, exactly, into the
 output's MIME bundle: the executed notebook is self-contained. The runner copies them to a Parquet
 file beside it, and `read(experiment)` gives a whole grid as one DataFrame.
+
+One experiment may have been run on several evaluation sets, and for some checkpoints with explicit
+parameters. The columns `measured_on` and `parameters` tell, and `read` gives one at a time.
 """
 
 from __future__ import annotations
 
-import io
+import hashlib
 import math
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pythia_utils.base.errors import UsageError, nearest
-from pythia_utils.base.markup import NO_MATHS
+from pythia_utils.base.errors import UsageError, nearest, unknown
+from pythia_utils.base.files import atomic_write
+from pythia_utils.base.markup import NO_MATHS, code
 from pythia_utils.grid import record_store
 from pythia_utils.suites.catalog import Checkpoint, find_model
 
@@ -34,6 +39,8 @@ _TYPES = {
     "step": "int64",
     "tokens_seen": "int64",
     "experiment": "string",
+    "measured_on": "string",
+    "parameters": "string",
     "metric": "string",
     "subset": "string",
     "value": "float64",
@@ -41,9 +48,15 @@ _TYPES = {
     "n": "int64",
 }
 COLUMNS = tuple(_TYPES)
+_SET = ["measured_on", "parameters"]
 _MEASURED = ("metric", "subset", "value", "stderr", "n")
 _SHOWN_ROWS = 40
 _VALUE = "value ± standard error"
+# What our suites are measured on if nobody asks for anything else: their own training data, and the
+# evaluation sets that are made from nano's grammar.
+OWN = ("own", "nano")
+_UNSAFE = re.compile(r"[^\w.,=+-]|\.failed$", re.ASCII)  # in names of files, pages and addresses
+_LONGEST = 80
 
 
 def runs_dir(root: Path | None = None) -> Path:
@@ -52,8 +65,30 @@ def runs_dir(root: Path | None = None) -> Path:
     return (Path(folder).expanduser() if folder else (root or Path.cwd()) / "runs").absolute()
 
 
+def stem(step: int, parameters: str = "") -> str:
+    """The name of a cell's files and page, without ending: `step000512`, `step000512@pairs=400`.
+
+    Args:
+        step: training step.
+        parameters: as in the records; empty for a usual cell. What no file's name may hold becomes a
+            hyphen, what is long is cut, and then a short digest keeps two from being one.
+    """
+    if not parameters:
+        return f"step{step:06d}"
+    name = _UNSAFE.sub("-", parameters)
+    if name != parameters or len(name) > _LONGEST:
+        name = f"{name[:_LONGEST]}~{hashlib.sha256(parameters.encode()).hexdigest()[:8]}"
+    return f"step{step:06d}@{name}"
+
+
 def record(
-    rows: Iterable[Mapping[str, Any]], *, experiment: str, suite: str, model: str, step: int
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    experiment: str,
+    suite: str,
+    model: str,
+    step: int,
+    measured_on: str = "own",
 ) -> pd.DataFrame:
     """Keep a notebook's numbers: show them as a table and carry them in the output.
 
@@ -64,6 +99,8 @@ def record(
         suite: name of the suite.
         model: name of the model; a former name is understood.
         step: training step of the checkpoint.
+        measured_on: the evaluation set or data, as readers should name it: `nano`, `blimp`, of a file
+            its name and a digest. `own`: what the suite itself has.
 
     Returns:
         The records, with columns `COLUMNS`.
@@ -73,7 +110,7 @@ def record(
         ValueError: a row with an unknown key, without a metric, with an infinite number, or twice.
     """
     checkpoint = find_model(model, suite).checkpoint(step)
-    common = identity(checkpoint, experiment)
+    common = identity(checkpoint, experiment, measured_on)
     full = [common | _measured(row) for row in rows]
     keys = [(row["metric"], row["subset"]) for row in full]
     if twice := sorted({key for key in keys if keys.count(key) > 1}):
@@ -83,7 +120,7 @@ def record(
     return frame
 
 
-def identity(checkpoint: Checkpoint, experiment: str) -> dict[str, Any]:
+def identity(checkpoint: Checkpoint, experiment: str, measured_on: str = "own") -> dict[str, Any]:
     """What all records of a checkpoint have in common: the columns that tell what was measured."""
     model = checkpoint.model
     return {
@@ -94,6 +131,8 @@ def identity(checkpoint: Checkpoint, experiment: str) -> dict[str, Any]:
         "step": checkpoint.step,
         "tokens_seen": checkpoint.tokens_seen,
         "experiment": experiment,
+        "measured_on": measured_on,
+        "parameters": "",
     }
 
 
@@ -180,37 +219,31 @@ def _to_pandas(table: pa.Table) -> pd.DataFrame:
     return table.to_pandas().astype({"n": "Int64"})
 
 
-def from_notebook(notebook: Mapping[str, Any]) -> pd.DataFrame | None:
+def from_notebook(notebook: Mapping[str, Any], parameters: str = "") -> pd.DataFrame | None:
     """The records that an executed notebook carries, in order; None if it carries none.
 
     Args:
         notebook: as read by `nbformat.read` or `json.load`.
+        parameters: that set its cell apart; a notebook itself does not know which these are.
     """
     outputs = [out for cell in notebook["cells"] for out in cell.get("outputs", ())]
     bundles = [out["data"][MIME] for out in outputs if MIME in out.get("data", {})]
-    rows = [dict(row) for bundle in bundles for row in bundle["rows"]]
+    rows = [row | {"parameters": parameters} for bundle in bundles for row in bundle["rows"]]
     return _frame(rows) if bundles else None
 
 
 def write(path: Path, frame: pd.DataFrame) -> None:
     """Write records as one Parquet file, whole or not at all."""
-    record_store.write_table(path, _to_arrow(frame))
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(to_bytes(frame))
 
 
 def to_bytes(frame: pd.DataFrame) -> bytes:
     """The contents of the file that `write` makes."""
-    import pyarrow.parquet as pq
-
-    buffer = io.BytesIO()
-    pq.write_table(_to_arrow(frame), buffer, write_page_checksum=True)
-    return buffer.getvalue()
-
-
-def _to_arrow(frame: pd.DataFrame) -> pa.Table:
     import pyarrow as pa
 
     table = pa.Table.from_pandas(frame[list(COLUMNS)], schema=_schema(), preserve_index=False)
-    return table.replace_schema_metadata(None)
+    return record_store.to_bytes(table.replace_schema_metadata(None))
 
 
 def record_files(runs: Path, experiment: str, suite: str = "*") -> list[Path]:
@@ -219,38 +252,92 @@ def record_files(runs: Path, experiment: str, suite: str = "*") -> list[Path]:
     return sorted(runs.glob(f"{suite}/{experiment}/*/step*.parquet"))
 
 
-def read(experiment: str, suite: str | None = None, runs: Path | None = None) -> pd.DataFrame:
-    """Read all records of an experiment, sorted by size, variant, model and step.
+def read(
+    experiment: str, suite: str | None = None, runs: Path | None = None, measured_on: str = ""
+) -> pd.DataFrame:
+    """An experiment's records on one evaluation set, sorted by size, variant, model and step.
 
     Args:
         experiment: name of the experiment.
         suite: only that suite's; by default those of every suite that has been run.
         runs: the folder of runs; `runs_dir()` by default.
+        measured_on: as for `one_set`.
 
     Returns:
         A DataFrame with columns `COLUMNS`.
 
     Raises:
-        UsageError: there are none, or a file is damaged.
+        UsageError: there are none, none on that set, or a file is damaged.
     """
+    return one_set(read_all(experiment, suite, runs), measured_on)
+
+
+def read_all(experiment: str, suite: str | None = None, runs: Path | None = None) -> pd.DataFrame:
+    """All records of an experiment, on whatever they were measured. Arguments and errors as `read`."""
     folder = runs_dir() if runs is None else Path(runs)
-    table = record_store.scan(record_store.folders(folder, experiment, suite or "*"), _schema())
+    files = record_files(folder, experiment, suite or "*")
+    table = record_store.read(files, _schema())
     if not len(table):
         raise _nothing_recorded(experiment, suite, folder)
     order = ["n_params", "variant", "model", "step"]
     return _to_pandas(table).sort_values(order, kind="stable", ignore_index=True)
 
 
-def compact(runs: Path, experiments: Iterable[str]) -> None:
-    """Gather the records of experiments in one file each, for reading in one go.
+def one_set(frame: pd.DataFrame, measured_on: str = "") -> pd.DataFrame:
+    """Of records, those of each suite that are comparable: one evaluation set, the same parameters.
+
+    Args:
+        frame: from `read_all`.
+        measured_on: the set, of a file the name is enough; by default the suite's own if it is there,
+            else the one with most runs. Usual cells are taken before those with explicit parameters.
 
     Raises:
-        UsageError: a cell's file is damaged.
-        OSError: a folder may not be written.
+        UsageError: none of the records are of this set.
     """
-    for experiment in experiments:
-        for folder in record_store.folders(runs, experiment):
-            record_store.compact(folder, _schema())
+    import pandas as pd
+
+    known = sorted(frame["measured_on"].unique())
+    named = [name for name in known if _is_called(name, measured_on)]
+    if not named:
+        raise unknown("evaluation set", measured_on, known)
+    cells = frame[["suite", "model", "step", *_SET]].drop_duplicates()
+    cells = cells[cells["measured_on"].isin(named)]
+    chosen = [(suite, *_first_set(own)) for suite, own in cells.groupby("suite")]
+    return frame.merge(pd.DataFrame(chosen, columns=["suite", *_SET]))
+
+
+def _is_called(name: str, wanted: str) -> bool:
+    return not wanted or name == wanted or name.startswith(f"{wanted} ")
+
+
+def _first_set(cells: pd.DataFrame) -> tuple[str, str]:
+    """Which set of a suite to show, with which parameters."""
+    count = cells.groupby(_SET).size()
+    return min(count.index, key=lambda key: (key[0] not in OWN, bool(key[1]), -count[key], key))
+
+
+def set_in_words(shown: pd.DataFrame, everything: pd.DataFrame) -> str:
+    """What a chapter says of the records that it shows, and of those that it does not. Markdown.
+
+    Args:
+        shown: from `one_set`.
+        everything: from `read_all`, of which `shown` is a part.
+    """
+    (first,) = shown[_SET].drop_duplicates().itertuples(index=False)
+    cells = everything[[*_SET, "model", "step"]].drop_duplicates().groupby(_SET).size()
+    others = [f"{_set_name(*key)}: {n}" for key, n in cells.items() if key != tuple(first)]
+    text = f"Measured on {_set_name(*first)}."
+    return text + (
+        f" Not shown here are runs on other sets or with other parameters ({'; '.join(others)}). The "
+        "chapter's parameter `measured_on` chooses a set; the page *All runs* leads to each run."
+        if others
+        else ""
+    )
+
+
+def _set_name(measured_on: str, parameters: str) -> str:
+    name = "the suite's own data" if measured_on == "own" else code(measured_on)
+    return name + (f" with {code(parameters)}" if parameters else "")
 
 
 def _nothing_recorded(experiment: str, suite: str | None, folder: Path) -> UsageError:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import Any
 
 from pythia_utils.base.units import duration
+from pythia_utils.grid import planning
 from pythia_utils.grid.cells import Cell
 from pythia_utils.grid.config import Config
 from pythia_utils.grid.expand import chapters, expand
 from pythia_utils.grid.ledger import Ledger
-from pythia_utils.grid.planning import NO_CHECKPOINT, plan, state
+from pythia_utils.grid.planning import NO_CHECKPOINT, state
 from pythia_utils.suites.catalog import find_model
 
 STATES = ("done", "stale", "failed", "missing")
@@ -56,7 +58,7 @@ def survey(cells: Iterable[Cell], ledger: Ledger) -> list[Status]:
     nothing that could have changed.
     """
     entries, found = ledger.last(), []
-    for cell, reason in plan(cells, ledger, dry_run=True):
+    for cell, reason in planning.plan(cells, ledger, dry_run=True):
         entry = entries.get(cell.id, {})
         if reason == NO_CHECKPOINT and entry.get("status") == "done" and cell.output.is_file():
             reason = None
@@ -66,19 +68,46 @@ def survey(cells: Iterable[Cell], ledger: Ledger) -> list[Status]:
     return found
 
 
-def survey_suite(config: Config, suite: str, ledger: Ledger) -> tuple[str | None, list[Status]]:
-    """A suite's cells and chapters, under the profile of which most is done.
+@dataclass(frozen=True)
+class SuiteStatus:
+    """Where a suite stands.
 
-    Returns:
-        The profile's name and the statuses; None and none if no profile is of this suite.
+    Attributes:
+        profile: its profile of which most is done; None if none is a grid of this suite.
+        statuses: of that profile's cells, then of the suite's chapters and pages.
     """
-    best: tuple[str | None, list[Status]] = (None, [])
-    for name, grid in config.profiles.items():
-        if grid["suite"] == suite:
-            found = survey(expand(config, profile=name), ledger)
-            if best[0] is None or count(found)["done"] > count(best[1])["done"]:
-                best = name, found
-    return best[0], best[1] + survey(chapters(config, suite), ledger)
+
+    profile: str | None
+    statuses: list[Status]
+
+    def chapters(self) -> list[tuple[Cell, str | None]]:
+        """A plan of the chapters and pages that have something to tell."""
+        of = [each for each in self.statuses if each.cell.kind == "chapter" and each.cell.inputs]
+        return [(each.cell, each.reason) for each in of]
+
+    def after(self, ran: Iterable[str], ledger: Ledger) -> SuiteStatus:
+        """Once more, when the cells with these ids have run well. No other has changed by that."""
+        done, entries = set(ran), ledger.last()
+        new = [
+            Status(s.cell, "done", None, entries[s.cell.id]) if s.cell.id in done else s
+            for s in self.statuses
+        ]
+        return replace(self, statuses=new)
+
+
+def survey_suite(config: Config, suite: str, ledger: Ledger) -> SuiteStatus:
+    """The status of a suite's cells and chapters, by one plan of all its profiles.
+
+    Raises:
+        UsageError: unknown suite, or a fault in the parameters of a notebook.
+    """
+    names = [name for name, grid in config.profiles.items() if grid["suite"] == suite]
+    grids = {name: expand(config, profile=name) for name in names}
+    cells = chain(*grids.values(), chapters(config, suite))
+    found = iter(survey(cells, ledger))
+    by_profile = {name: list(islice(found, len(grid))) for name, grid in grids.items()}
+    best = max(names, key=lambda name: count(by_profile[name])["done"], default=None)
+    return SuiteStatus(best, by_profile.get(best, []) + list(found))
 
 
 def count(statuses: Iterable[Status]) -> dict[str, int]:

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pythia_utils.base.files import atomic_write, file_digest
+from pythia_utils.base.files import atomic_folder, atomic_write, file_digest, restore_folder
 from pythia_utils.base.sources import code_fingerprint, imported_sources
 from pythia_utils.nano import documents as texts
 from pythia_utils.suites.catalog import Suite
@@ -80,24 +79,29 @@ def is_current(corpus: Corpus) -> bool:
 
 
 def make_corpus(suite: Suite) -> Corpus:
-    """Make the corpus of a local suite, unless the one on disk was made by this very recipe."""
+    """Make the corpus of a local suite, unless the one on disk was made by this very recipe.
+
+    Another recipe's stays until the new one is whole.
+    """
     corpus = Corpus(suite)
-    if is_current(corpus):
-        return corpus
-    shutil.rmtree(corpus.folder, ignore_errors=True)
-    corpus.folder.mkdir(parents=True)
-    tokenizer = _train_tokenizer(suite, corpus.tokenizer_file())
+    restore_folder(corpus.folder)
+    if not is_current(corpus):
+        with atomic_folder(corpus.folder) as folder:
+            _make(suite, folder)
+    return corpus
+
+
+def _make(suite: Suite, folder: Path) -> None:
+    tokenizer = _train_tokenizer(suite, folder / "tokenizer.json")
     entries = _fill_domains(suite, tokenizer)
     entries += _memorization_slots(suite, first_content=len(entries))
     entries += _duplicates(suite, entries)
     _plant_memorization(suite, entries, tokenizer)
-    _write_facts(suite, entries, corpus.folder / "facts.parquet")
-    _write_variant(suite, corpus.folder, "standard", entries)
-    _write_variant(suite, corpus.folder, "deduped", _distinct(entries))
-    manifest = json.dumps(_manifest(suite, corpus.folder), indent=1)
-    with atomic_write(corpus.folder / "manifest.json") as path:
-        path.write_text(manifest)
-    return corpus
+    _write_facts(suite, entries, folder / "facts.parquet")
+    _write_variant(suite, folder, "standard", entries)
+    _write_variant(suite, folder, "deduped", _distinct(entries))
+    manifest = json.dumps(_manifest(suite, folder), indent=1)
+    (folder / "manifest.json").write_text(manifest)
 
 
 def training_tokens(suite: Suite) -> int:

@@ -15,19 +15,19 @@ import copy
 import hashlib
 import json
 import math
-import shutil
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
 import transformers
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
 
-from pythia_utils.base.files import atomic_write
-from pythia_utils.nano.trained import model_folder, recipe
+from pythia_utils.base.files import atomic_folder, atomic_write
+from pythia_utils.nano.trained import put_in_place, recipe, workplace
 from pythia_utils.suites.catalog import Model, suite
-from pythia_utils.suites.folders import checkpoint_path, is_available
+from pythia_utils.suites.folders import WEIGHTS
 from pythia_utils.training_data.corpus import END_OF_TEXT, PADDING, Corpus
 
 STATE = "trainer_state.pt"
@@ -39,6 +39,8 @@ def train_model(
     model: Model, device: str = "cpu", until: int | None = None, progress: Progress | None = None
 ) -> None:
     """Train `model`, going on from where an earlier run stopped.
+
+    Checkpoints that another recipe made stay until those of this run are all there.
 
     Args:
         model: of a local suite whose corpus has been made.
@@ -61,6 +63,7 @@ def train_model(
         if progress:
             rate = (run.step - first) * model.tokens_per_step / (time.monotonic() - started)
             progress(run.step, loss, rate, run.step == last)
+    put_in_place(model)
 
 
 def config_of(model: Model) -> GPTNeoXConfig:
@@ -129,8 +132,8 @@ def _optimiser(model: Model, network: GPTNeoXForCausalLM) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=model.learning_rate, betas=betas, eps=eps, fused=True)
 
 
-def _read_state(model: Model, device: str) -> dict:
-    return torch.load(model_folder(model) / STATE, map_location=device, weights_only=True)
+def _read_state(folder: Path, device: str) -> dict:
+    return torch.load(folder / STATE, map_location=device, weights_only=True)
 
 
 class _Run:
@@ -142,14 +145,15 @@ class _Run:
         self.network = initialise(model).to(device).train()
         self.optimiser = _optimiser(model, self.network)
         self.step, self.losses, self.data_digest = 0, [], ""
-        self.recipe = recipe(model)
-        if (model_folder(model) / STATE).is_file():
-            self._restore(_read_state(model, device))
+        self.recipe, self.folder = recipe(model), workplace(model)
+        if (self.folder / STATE).is_file():
+            self._restore(_read_state(self.folder, device))
 
     def _restore(self, state: dict) -> None:
         """Take up a saved state, unless another recipe made it or a checkpoint before it is gone."""
-        before = [c for c in self.model.checkpoints if c.step <= state["step"]]
-        if state["recipe"] != self.recipe or not all(map(is_available, before)):
+        before = [c.revision for c in self.model.checkpoints if c.step <= state["step"]]
+        there = all((self.folder / revision / WEIGHTS).is_file() for revision in before)
+        if state["recipe"] != self.recipe or not there:
             return
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -184,19 +188,14 @@ class _Run:
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
         }
-        with atomic_write(model_folder(self.model) / STATE) as path:
+        with atomic_write(self.folder / STATE) as path:
             torch.save(state, path)
 
     def _save_checkpoint(self) -> None:
-        target = checkpoint_path(self.model.checkpoint(self.step))
-        partial = target.with_name(f".partial-{target.name}")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        copy.deepcopy(self.network).half().save_pretrained(partial)
-        _tokenizer(self.model).save_pretrained(partial)
-        (partial / "checkpoint.json").write_text(json.dumps(self._facts(), indent=1))
-        shutil.rmtree(target, ignore_errors=True)
-        partial.rename(target)
+        with atomic_folder(self.folder / self.model.checkpoint(self.step).revision) as folder:
+            copy.deepcopy(self.network).half().save_pretrained(folder)
+            _tokenizer(self.model).save_pretrained(folder)
+            (folder / "checkpoint.json").write_text(json.dumps(self._facts(), indent=1))
 
     def _facts(self) -> dict:
         checkpoint = self.model.checkpoint(self.step)

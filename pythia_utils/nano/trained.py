@@ -7,8 +7,9 @@ import json
 import shutil
 from pathlib import Path
 
+from pythia_utils.base.files import replace_folder, restore_folder
 from pythia_utils.base.sources import code_fingerprint
-from pythia_utils.suites.catalog import Model, suite
+from pythia_utils.suites.catalog import Checkpoint, Model, suite
 from pythia_utils.suites.folders import checkpoint_path, is_available, suite_folder
 from pythia_utils.training_data.corpus import Corpus
 
@@ -42,18 +43,40 @@ def is_trained(model: Model, until: int | None = None) -> bool:
     return all(map(is_available, checkpoints)) and _made_by(checkpoints[-1]) == recipe(model)
 
 
-def _made_by(checkpoint) -> str | None:
+def is_stale(model: Model) -> bool:
+    """Whether a checkpoint is there that another recipe made."""
+    current = recipe(model)
+    return any(_made_by(c) != current for c in model.checkpoints if is_available(c))
+
+
+def workplace(model: Model) -> Path:
+    """Where a model is trained: its folder, or one beside it while that holds another recipe's checkpoints.
+
+    What an earlier training left beside it is gone on with, if today's recipe made it.
+    """
+    own, beside = model_folder(model), _beside(model)
+    restore_folder(own)
+    if beside.is_dir() and _recipe_in(beside / model.checkpoints[0].revision) != recipe(model):
+        shutil.rmtree(beside)
+    return beside if beside.is_dir() or is_stale(model) else own
+
+
+def put_in_place(model: Model) -> None:
+    """Let what was trained beside a model's folder, if anything, take its place."""
+    if _beside(model).is_dir():
+        replace_folder(_beside(model), model_folder(model))
+
+
+def _beside(model: Model) -> Path:
+    return suite_folder(model.suite) / f".new-{model.name}"
+
+
+def _made_by(checkpoint: Checkpoint) -> str | None:
+    return _recipe_in(checkpoint_path(checkpoint))
+
+
+def _recipe_in(folder: Path) -> str | None:
     try:
-        return json.loads((checkpoint_path(checkpoint) / "checkpoint.json").read_text())["recipe"]
+        return json.loads((folder / "checkpoint.json").read_text())["recipe"]
     except (OSError, ValueError, KeyError):
         return None
-
-
-def remove_stale(model: Model) -> bool:
-    """Remove checkpoints that another recipe trained. Returns whether there were any."""
-    current = recipe(model)
-    made = [_made_by(c) for c in model.checkpoints if is_available(c)]
-    stale = any(digest != current for digest in made)
-    if stale:
-        shutil.rmtree(model_folder(model))
-    return stale

@@ -66,6 +66,8 @@ def _named(name: str, suite: str, any_seed: bool) -> list[Model]:
 def train_suite(models: list[Model], device: str, workers: int, until: int | None = None) -> None:
     """Make the corpus if needed, then train what is not trained yet, telling how far it is on stderr.
 
+    An old corpus, and a model's old checkpoints, stay until the new ones are whole.
+
     Raises:
         UsageError: the device is not there.
         FolderInUse: another process trains this suite.
@@ -73,15 +75,15 @@ def train_suite(models: list[Model], device: str, workers: int, until: int | Non
     """
     name = models[0].suite
     with locked(suite_folder(name), f"`pythia train {name}`"):
-        folder = make_corpus_aloud(name).folder
-        for model in models:
-            if trained.remove_stale(model):
-                say(f"{model.name} was trained by other code or settings: training it again")
-        todo = [model for model in models if not trained.is_trained(model, until)]
+        if not is_current(Corpus(find_suite(name))) or _untrained(models, until):
+            device = pick_device(device)  # before anything is written
+        make_corpus_aloud(name)
+        todo = _untrained(models, until)
         if not todo:
-            say(f"{name}: {len(models)} models are trained, in {folder.parent}")
+            say(f"{name}: {len(models)} models are trained, in {suite_folder(name)}")
             return
-        device = pick_device(device)
+        for model in filter(trained.is_stale, todo):
+            say(f"{model.name} was trained by other code or settings: training it again")
         say(
             f"{name}: training {len(todo)} of {len(models)} models, {workers} at a time, on {device}"
         )
@@ -89,6 +91,10 @@ def train_suite(models: list[Model], device: str, workers: int, until: int | Non
         with progress.bar as bar:
             nano_jobs.train_models(todo, device, workers, until, progress.report)
         say(f"{name}: trained in {duration(bar.seconds)}, in {suite_folder(name)}")
+
+
+def _untrained(models: list[Model], until: int | None) -> list[Model]:
+    return [model for model in models if not trained.is_trained(model, until)]
 
 
 def make_corpus_aloud(suite: str) -> Corpus:

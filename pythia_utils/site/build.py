@@ -21,13 +21,12 @@ from pathlib import Path
 from pythia_utils.base.files import atomic_write
 from pythia_utils.base.markup import plain
 from pythia_utils.base.sources import PACKAGE
-from pythia_utils.grid import ledger
-from pythia_utils.grid.config import BookPage, Experiment, load_config
-from pythia_utils.grid.ledger import Ledger
+from pythia_utils.grid.config import BookPage, Config, Experiment
 from pythia_utils.grid.records import runs_dir
+from pythia_utils.grid.status import SuiteStatus
 from pythia_utils.site import pages as site_pages
 from pythia_utils.site import status_page, tables
-from pythia_utils.site.pages import STAGED, Book, Page, SiteError
+from pythia_utils.site.pages import STAGED, Page, SiteError
 from pythia_utils.suites import catalog
 
 VENDOR = Path("book", "_static", "vendor")
@@ -40,23 +39,24 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _PROBLEM = re.compile(r"\b(WARNING|ERROR|CRITICAL|SEVERE): |[a-z] error:|^\w*(Error|Exception): ")
 
 
-def publish(root: Path, suite: str) -> Path:
+def publish(config: Config, suite: str, status: SuiteStatus) -> Path:
     """Check, stage and render.
 
     Args:
-        root: the project's folder, with `book/`, `_config.yml` and `experiments.yml`.
+        config: experiments.yml, of a project's folder with `book/` and `_config.yml`.
         suite: the suite whose executed notebooks the site shows.
+        status: where it stands.
 
     Returns:
         The path of the front page.
 
     Raises:
         SiteError: a notebook failed, a chapter was not run, or the build has warnings.
-        UsageError: unknown suite, or a fault in experiments.yml.
+        UsageError: unknown suite.
     """
-    gate(root, suite)
-    stage(root, suite)
-    return build(root)
+    gate(config.root, suite)
+    stage(config, suite, status)
+    return build(config.root)
 
 
 def gate(root: Path, suite: str) -> None:
@@ -90,7 +90,7 @@ def _fault(path: Path) -> str | None:
     return "did not run to its end" if broken or path.name.endswith(".failed.ipynb") else None
 
 
-def stage(root: Path, suite: str) -> list[Page]:
+def stage(config: Config, suite: str, status: SuiteStatus) -> list[Page]:
     """Make `book/_executed/` hold the suite's executed notebooks and the pages made from them.
 
     Files that would not change are left alone; files whose source is gone are removed.
@@ -100,54 +100,52 @@ def stage(root: Path, suite: str) -> list[Page]:
 
     Raises:
         SiteError: an experiment's chapter, or another page, has not been run for this suite.
-        UsageError: unknown suite, or a fault in experiments.yml.
+        UsageError: unknown suite.
     """
-    shown, config = catalog.suite(suite), load_config(root)
-    book = Book(config.root, config.experiments, config.pages)
-    folder = runs_dir(root) / shown.name
-    pages = list(_pages(folder, shown, book))
+    shown, staged = catalog.suite(suite), config.root / STAGED
+    folder = runs_dir(config.root) / shown.name
+    pages = list(_pages(folder, shown, config))
     kept = set()
-    status = status_page.status_page(config, shown.name, Ledger(runs_dir(root) / ledger.FILE))
-    for name, text in [*_files(folder, shown, book, pages), ("status.md", status)]:
-        path = book.staged / name
+    told = ("status.md", status_page.status_page(config, shown.name, status))
+    for name, text in [*_files(folder, shown, config, pages), told]:
+        path = staged / name
         kept.add(path)
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             with atomic_write(path) as partial:
                 partial.write_text(text, encoding="utf-8")
-    _remove_others(book.staged, kept)
+    _remove_others(staged, kept)
     return pages
 
 
-def _pages(folder: Path, suite: catalog.Suite, book: Book) -> Iterator[Page]:
-    for experiment in book.experiments:
+def _pages(folder: Path, suite: catalog.Suite, config: Config) -> Iterator[Page]:
+    for experiment in config.experiments:
         for model in suite.models:
-            for path in sorted((folder / experiment / model).glob("step*[0-9].ipynb")):
-                yield Page(experiment, model, int(path.stem.removeprefix("step")), path)
+            yield from site_pages.pages_below(folder / experiment / model, experiment, model)
 
 
 def _files(
-    folder: Path, suite: catalog.Suite, book: Book, pages: Sequence[Page]
+    folder: Path, suite: catalog.Suite, config: Config, pages: Sequence[Page]
 ) -> Iterator[tuple[str, str]]:
     """Every staged file: its path below `book/_executed/`, and its text."""
-    experiments = list(book.experiments.values())
+    experiments = list(config.experiments.values())
     for experiment in experiments:
         if experiment.chapter:
             source = _executed_chapter(folder, suite, experiment)
             place = site_pages.chapter_path(experiment)
-            yield place, site_pages.chapter(source, experiment.chapter, place, book)
-    for other in book.pages.values():
+            yield place, site_pages.chapter(source, experiment.chapter, place, config)
+    for other in config.pages.values():
         place = site_pages.page_path(other)
         yield (
             place,
-            site_pages.chapter(_executed_page(folder, suite, other), other.notebook, place, book),
+            site_pages.chapter(_executed_page(folder, suite, other), other.notebook, place, config),
         )
     for page in pages:
-        yield page.path, site_pages.cell_page(page, pages, book)
+        yield page.path, site_pages.cell_page(page, pages, config)
     yield "runs.md", tables.all_runs(suite, experiments, pages)
     yield "chapters.md", tables.chapter_list(experiments)
     yield "suite_tables.md", tables.suite_tables(suite)
-    template = (book.root / "book" / "_toc.yml").read_text(encoding="utf-8")
-    yield "_toc.yml", tables.table_of_contents(template, experiments, list(book.pages))
+    template = (config.root / "book" / "_toc.yml").read_text(encoding="utf-8")
+    yield "_toc.yml", tables.table_of_contents(template, experiments, list(config.pages))
 
 
 def _executed_chapter(folder: Path, suite: catalog.Suite, experiment: Experiment) -> Path:

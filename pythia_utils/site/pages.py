@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pythia_utils.base.markup import code, markdown, plain
-from pythia_utils.grid.config import BookPage, Experiment
+from pythia_utils.grid.config import BookPage, Config, Experiment
 from pythia_utils.suites import catalog
 
 STAGED = Path("book", "_executed")
@@ -26,53 +26,33 @@ class SiteError(Exception):
     """The site cannot be built; the message says what is wrong, where, and what to do."""
 
 
-@dataclass(frozen=True)
-class Book:
-    """Where things are: the project's folder, its experiments and its other pages that run.
+def link(config: Config, target: str, original: Path, staged: Path) -> str:
+    """Where a link of a notebook must lead on the site.
 
-    Attributes:
-        root: the project's folder, absolute.
-        experiments: by name, in the order of experiments.yml.
-        pages: by name, in the same order.
+    A link may be right beside the notebook's source, so that it works in JupyterLab, or beside
+    the staged copy, so that it can name generated pages. The former becomes the latter.
+
+    Args:
+        config: whose chapters and pages are staged.
+        target: the link as written.
+        original: path of the notebook's source.
+        staged: path of the staged notebook.
+
+    Raises:
+        SiteError: the link leads to no file of the project.
     """
-
-    root: Path
-    experiments: dict[str, Experiment]
-    pages: dict[str, BookPage]
-
-    @property
-    def staged(self) -> Path:
-        """The folder of staged files."""
-        return self.root / STAGED
-
-    def link(self, target: str, original: Path, staged: Path) -> str:
-        """Where a link of a notebook must lead on the site.
-
-        A link may be right beside the notebook's source, so that it works in JupyterLab, or beside
-        the staged copy, so that it can name generated pages. The former becomes the latter.
-
-        Args:
-            target: the link as written.
-            original: path of the notebook's source.
-            staged: path of the staged notebook.
-
-        Raises:
-            SiteError: the link leads to no file of the project.
-        """
-        path = Path(os.path.normpath(original.parent / target))
-        for experiment in self.experiments.values():
-            if path == experiment.chapter:
-                path = self.staged / chapter_path(experiment)
-        for page in self.pages.values():
-            if path == page.notebook:
-                path = self.staged / page_path(page)
-        if path.is_relative_to(self.root / "book") and _exists(path, self.staged):
-            return Path(os.path.relpath(path, staged.parent)).as_posix()
-        if path.is_relative_to(self.root) and path.exists():
-            return f"{REPOSITORY}/blob/main/{path.relative_to(self.root).as_posix()}"
-        if _exists(Path(os.path.normpath(staged.parent / target)), self.staged):
-            return target
-        raise SiteError(f"{original} links to {target}, which is not there")
+    all_staged = config.root / STAGED
+    places = {each.chapter: chapter_path(each) for each in config.experiments.values()}
+    places |= {page.notebook: page_path(page) for page in config.pages.values()}
+    path = Path(os.path.normpath(original.parent / target))
+    path = all_staged / places[path] if path in places else path
+    if path.is_relative_to(config.root / "book") and _exists(path, all_staged):
+        return Path(os.path.relpath(path, staged.parent)).as_posix()
+    if path.is_relative_to(config.root) and path.exists():
+        return f"{REPOSITORY}/blob/main/{path.relative_to(config.root).as_posix()}"
+    if _exists(Path(os.path.normpath(staged.parent / target)), all_staged):
+        return target
+    raise SiteError(f"{original} links to {target}, which is not there")
 
 
 def _exists(path: Path, staged: Path) -> bool:
@@ -98,18 +78,33 @@ class Page:
         experiment: the experiment's name.
         model: the model's name.
         step: the checkpoint's step.
-        source: `runs/<suite>/<experiment>/<model>/stepNNNNNN.ipynb`.
+        source: `runs/<suite>/<experiment>/<model>/stepNNNNNN.ipynb`, or `stepNNNNNN@PARAMETERS.ipynb`.
+        parameters: those that set it apart, as its name has them; empty for a usual cell.
     """
 
     experiment: str
     model: str
     step: int
     source: Path
+    parameters: str = ""
 
     @property
     def path(self) -> str:
         """Its place among the staged files; the same below the site's folder, as .html."""
         return "cells/" + "/".join(self.source.parts[-4:])
+
+
+_PAGE = re.compile(r"step(?P<step>\d+)(?:@(?P<parameters>.+))?\.ipynb")
+
+
+def pages_below(folder: Path, experiment: str, model: str) -> list[Page]:
+    """The pages of a model's executed notebooks, by step, usual cells before others; failed ones aside."""
+    found = [
+        Page(experiment, model, int(match["step"]), path, match["parameters"] or "")
+        for path in folder.glob("step*.ipynb")
+        if (match := _PAGE.fullmatch(path.name)) and not path.name.endswith(".failed.ipynb")
+    ]
+    return sorted(found, key=lambda page: (page.step, page.parameters))
 
 
 def read_notebook(path: Path) -> dict:
@@ -128,29 +123,30 @@ def read_notebook(path: Path) -> dict:
     return notebook
 
 
-def chapter(source: Path, original: Path, place: str, book: Book) -> str:
+def chapter(source: Path, original: Path, place: str, config: Config) -> str:
     """The staged text of a chapter or page.
 
     Args:
         source: the executed notebook.
         original: the notebook that was executed, beside which its links are right.
         place: of the staged file, below `book/_executed/`.
-        book: where its links may lead.
+        config: where its links may lead.
     """
     notebook = _tidy(read_notebook(source))
-    _relink(notebook, book, original, book.staged / place)
+    _relink(notebook, config, original, config.root / STAGED / place)
     return _dump(notebook)
 
 
-def cell_page(page: Page, pages: Sequence[Page], book: Book) -> str:
+def cell_page(page: Page, pages: Sequence[Page], config: Config) -> str:
     """The staged text of a cell: model and step in its title, links to its neighbours below."""
-    experiment = book.experiments[page.experiment]
+    experiment = config.experiments[page.experiment]
     notebook = _tidy(read_notebook(page.source))
-    _relink(notebook, book, experiment.notebook, book.staged / page.path)
+    _relink(notebook, config, experiment.notebook, config.root / STAGED / page.path)
     # Orphans stay out of the sidebar; hundreds of like pages would bury the chapters in the search.
     notebook["metadata"] |= {"orphan": True, "nosearch": True}
     title, rest = _split_title(notebook["cells"], markdown(experiment.title))
-    heading = _markdown("page-title", f"# {title}: {code(page.model)}, step {page.step}")
+    apart = f", {code(page.parameters)}" if page.parameters else ""
+    heading = _markdown("page-title", f"# {title}: {code(page.model)}, step {page.step}{apart}")
     links = _markdown("page-navigation", _navigation(page, pages, experiment))
     notebook["cells"] = [heading, links, *rest]
     return _dump(notebook)
@@ -168,12 +164,12 @@ def _tidy(notebook: dict) -> dict:
     return notebook
 
 
-def _relink(notebook: dict, book: Book, original: Path, staged: Path) -> None:
+def _relink(notebook: dict, config: Config, original: Path, staged: Path) -> None:
     """Let links, which are right beside the notebook's source, be right beside the staged copy."""
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
             text = "".join(cell["source"])
-            cell["source"] = _LINK.sub(lambda m: book.link(m["target"], original, staged), text)
+            cell["source"] = _LINK.sub(lambda m: link(config, m["target"], original, staged), text)
 
 
 def _split_title(cells: list[dict], default: str) -> tuple[str, list[dict]]:
@@ -198,8 +194,12 @@ def _dump(notebook: dict) -> str:
 
 
 def _navigation(page: Page, pages: Sequence[Page], experiment: Experiment) -> str:
-    """Links to the chapter, to this model's nearby steps, and to other sizes at this step."""
-    alike = [other for other in pages if other.experiment == page.experiment]
+    """Links to the chapter, to this model's nearby steps, and to other sizes at this step.
+
+    Pages with other parameters are not among them.
+    """
+    key = (page.experiment, page.parameters)
+    alike = [other for other in pages if (other.experiment, other.parameters) == key]
     up = "../../../.."
     back = [f"Chapter: [{markdown(experiment.title)}]({up}/{chapter_path(experiment)})"]
     back = back if experiment.chapter else []
@@ -212,11 +212,11 @@ def _navigation(page: Page, pages: Sequence[Page], experiment: Experiment) -> st
 
 
 def _step_links(page: Page, alike: list[Page]) -> str:
-    steps = sorted(other.step for other in alike if other.model == page.model)
-    here = steps.index(page.step)
-    links = [f"[← step {step}](step{step:06d}.ipynb)" for step in steps[max(here - 1, 0) : here]]
+    own = sorted((other for other in alike if other.model == page.model), key=lambda o: o.step)
+    here = own.index(page)
+    links = [f"[← step {one.step}]({one.source.name})" for one in own[max(here - 1, 0) : here]]
     links += [f"**step {page.step}**"]
-    links += [f"[step {step} →](step{step:06d}.ipynb)" for step in steps[here + 1 : here + 2]]
+    links += [f"[step {one.step} →]({one.source.name})" for one in own[here + 1 : here + 2]]
     return " · ".join(links)
 
 
@@ -233,4 +233,4 @@ def _model(page: Page) -> catalog.Model:
 def _size_link(other: Page, page: Page) -> str:
     if other.model == page.model:
         return f"**{markdown(other.model)}**"
-    return f"[{markdown(other.model)}](../{other.model}/step{other.step:06d}.ipynb)"
+    return f"[{markdown(other.model)}](../{other.model}/{other.source.name})"

@@ -2,54 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import median
 
 from pythia_utils.base.markup import code, markdown
 from pythia_utils.base.units import duration, show_size
 from pythia_utils.grid.config import Config
-from pythia_utils.grid.ledger import Ledger
-from pythia_utils.grid.status import STATES, Status, cost, cost_text, count, survey_suite
+from pythia_utils.grid.status import STATES, Status, SuiteStatus, cost, cost_text, count
 from pythia_utils.site.tables import table
 
 _CELLS_SHOWN = 400  # of an experiment; of more there is a row for each model
 
 
-def status_page(config: Config, suite: str, ledger: Ledger) -> str:
+def status_page(config: Config, suite: str, found: SuiteStatus) -> str:
     """The text of `status.md`.
 
     Args:
         config: experiments.yml.
         suite: the suite that the site shows.
-        ledger: the history of its runs.
+        found: where it stands.
     """
-    profile, statuses = survey_suite(config, suite, ledger)
+    profile, statuses = found.profile, found.statuses
     parts = ["# Status of the runs"]
     if profile is None:
         return "\n\n".join([*parts, f"No profile is a grid of suite *{markdown(suite)}*.", ""])
+    groups = _groups(statuses, lambda status: status.cell.experiment)
     due = sum(status.state != "done" for status in statuses)
     parts += [
         f"The grid is that of the profile {code(profile)} and suite *{markdown(suite)}*: each experiment's "
-        "notebooks and its chapter. A run is *stale* if its notebook, its parameters, the code that it imports "
-        "or its checkpoint has changed since. Seconds are wall time; memory is the most that the "
-        "notebook's process and its children held. The same table, now: `pythia status`.",
+        "notebooks and its chapter. A run is *stale* if something that it depends on has changed since: its "
+        "notebook, its parameters, code, libraries, files that it reads, its checkpoint. Seconds are "
+        "wall time; memory is the most that the notebook's process and its children held. The same "
+        "table, now: `pythia status`.",
         f"Next run: {cost_text(due, *cost(statuses))}.",
-        _summary(statuses),
+        _totals("experiment", groups, statuses),
     ]
-    for name in dict.fromkeys(status.cell.experiment for status in statuses):
-        own = [status for status in statuses if status.cell.experiment == name]
-        parts.append(f"## {markdown(config.title(name))}")
-        parts += _details(own)
+    for name, own in groups.items():
+        parts += [f"## {markdown(config.title(name))}", *_details(own)]
     return "\n\n".join(parts) + "\n"
 
 
-def _summary(statuses: Sequence[Status]) -> str:
-    rows = []
-    for name in dict.fromkeys(status.cell.experiment for status in statuses):
-        own = [status for status in statuses if status.cell.experiment == name]
-        rows.append([markdown(name), *map(str, count(own).values()), *_took(own)])
-    rows.append(["**all**", *map(str, count(statuses).values()), *_took(statuses)])
-    header = ["experiment", *STATES, "total time", "median", "peak memory", "device"]
+def _groups(statuses: Sequence[Status], key: Callable[[Status], str]) -> dict[str, list[Status]]:
+    groups: dict[str, list[Status]] = {}
+    for status in statuses:
+        groups.setdefault(key(status), []).append(status)
+    return groups
+
+
+def _totals(what: str, groups: dict[str, Sequence[Status]], together: Sequence[Status] = ()) -> str:
+    """A table with a row for each group, and for all if asked: how many in each state, what they took."""
+    named = [(markdown(name), own) for name, own in groups.items()]
+    named += [("**all**", together)] if together else []
+    rows = [[name, *map(str, count(own).values()), *_took(own)] for name, own in named]
+    header = [what, *STATES, "total time", "median", "peak memory", "device"]
     return table(header, rows, "suite")
 
 
@@ -78,13 +83,8 @@ def _details(own: Sequence[Status]) -> list[str]:
         rows = [[markdown(s.cell.id.split("/", 2)[2]), s.state, *_one(s)] for s in own]
         inside = table(["cell", "state", "time", "peak memory", "device", "run"], rows, "suite")
     else:
-        models = dict.fromkeys(s.cell.parameters.get("model", "chapter") for s in own)
-        groups = {
-            m: [s for s in own if s.cell.parameters.get("model", "chapter") == m] for m in models
-        }
-        rows = [[markdown(m), *map(str, count(g).values()), *_took(g)] for m, g in groups.items()]
-        header = ["model", *STATES, "total time", "median", "peak memory", "device"]
-        inside = table(header, rows, "suite")
+        models = _groups(own, lambda status: status.cell.parameters.get("model", "chapter"))
+        inside = _totals("model", models)
     title = "The run" if len(own) == 1 else f"All {len(own)} runs"
     return [*parts, f"::::{{dropdown}} {title}\n{inside}\n::::"]
 

@@ -45,14 +45,23 @@ def all_runs(suite: catalog.Suite, experiments: Sequence[Experiment], pages: Seq
         f"model of the suite *{markdown(suite.title)}* as it was after that step. {len(pages)} pages in all.",
     ]
     for experiment in experiments:
-        own = {(p.model, p.step): p.path for p in pages if p.experiment == experiment.name}
+        here = [page for page in pages if page.experiment == experiment.name]
+        own = {(page.model, page.step): page.path for page in here if not page.parameters}
         parts.append(f"## {markdown(experiment.title)}")
         if experiment.chapter:
             parts.append(f"Chapter: {_chapter_link(experiment)}.")
-        parts.append(_runs_table(own) if own else "Not run for this suite.")
+        if own or not here:
+            parts.append(_runs_table(own) if own else "Not run for this suite.")
+        if others := [page for page in here if page.parameters]:
+            parts.append("With other parameters:\n\n" + "\n".join(map(_run_item, others)))
     if any(_CROSS in part for part in parts):
         parts.append(f"{_CROSS} A checkpoint with a known fault: {{doc}}`/suites` has them all.")
     return "\n\n".join(parts) + "\n"
+
+
+def _run_item(page: Page) -> str:
+    told = f"{markdown(page.model)}, step {page.step}: {code(page.parameters)}"
+    return f"- [{told}]({page.path})"
 
 
 def _runs_table(paths: dict[tuple[str, int], str]) -> str:

@@ -15,7 +15,7 @@ from pythia_utils.suites.audit_facts import Cost, Facts, hub_facts, local_facts
 from pythia_utils.suites.audit_findings import Finding, judge
 from pythia_utils.suites.catalog import Model, find_model
 from pythia_utils.suites.errata import steps_in_words
-from pythia_utils.suites.hub import api
+from pythia_utils.suites.hub.hugging_face import endpoint
 
 _ORDER = ("new", "known", "expected", "note")
 
@@ -121,7 +121,7 @@ def audit(
             raise UsageError(f"{found.name} is not trained yet ({source}); {hint}")
         facts, cost = local_facts(found, chosen, tensors, quiet)
     else:
-        source = f"{api.endpoint()}/{found.repo_id}"
+        source = f"{endpoint()}/{found.repo_id}"
         facts, cost = hub_facts(found, chosen, tensors, quiet)
     ordered = sorted(judge(found, facts, tensors), key=lambda one: _ORDER.index(one.status))
     return Report(found, source, tensors, tuple(facts), tuple(ordered), cost)

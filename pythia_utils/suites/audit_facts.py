@@ -2,27 +2,26 @@
 
 Of each revision: the hashes of its weight files (the Hub's API tells them; ours are computed), and a
 sample of its tensors: some rows of the embedding and two small tensors, by byte ranges. Revisions with
-the same files are sampled once.
+the same files are sampled once. Of ours, which lie here, every tensor is looked at for NaN and infinity.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from pythia_utils.base.files import file_digest
-from pythia_utils.base.http import RangeReader
 from pythia_utils.base.progress import Bar
 from pythia_utils.suites import folders
 from pythia_utils.suites.catalog import Checkpoint, Model
 from pythia_utils.suites.hub import api as hub
+from pythia_utils.suites.hub import hugging_face
 from pythia_utils.suites.hub.remote_tensors import HubTensors, MissingWeightsError
-from pythia_utils.suites.hub.safetensors_header import CorruptFileError
+from pythia_utils.suites.hub.weight_files import CorruptFileError, WeightFiles, weights_in
 from pythia_utils.suites.tensors import LocalTensors
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ MAIN = "main"
 ROWS = slice(0, 32)  # of the embedding: frequent tokens, from 2 kB of nano's to 330 kB of 12b's
 EMBEDDING = "gpt_neox.embed_in.weight"
 _WORKERS = 4  # revisions at a time: quick, and no burden to the Hub
-_WEIGHTS = re.compile(r"(model|pytorch_model)(-\d{5}-of-\d{5})?\.(?P<suffix>safetensors|bin)$")
+_WEIGHTS = re.compile(r"(model|pytorch_model)(-\d{5}-of-\d{5})?(?P<suffix>\.safetensors|\.bin)$")
 _T, _R = TypeVar("_T"), TypeVar("_R")
 
 
@@ -94,59 +93,51 @@ def hub_facts(
     Raises:
         FetchError: the Hub has no such repository, refuses, or does not answer.
     """
-    from huggingface_hub import HfApi
-
-    api = HfApi(endpoint=hub.endpoint())
-    refs = hub.ask(lambda: api.list_repo_refs(model.repo_id), model.repo_id)
+    reader = hub.reader()
+    refs = hugging_face.ask("list_repo_refs", model.repo_id, reader.retry)
     commits = {branch.name: branch.target_commit for branch in refs.branches}
     wanted = {checkpoint.revision: checkpoint.step for checkpoint in chosen} | {MAIN: None}
     there = [name for name in wanted if name in commits]
-    described = _each(
-        lambda name: replace(hub.describe(model.repo_id, commits[name]), name=name),
-        there,
-        f"{model.name}: hashes",
-        quiet,
-    )
-    revisions = dict(zip(there, described, strict=True))
-    facts = [_hub_facts(name, step, revisions.get(name)) for name, step in wanted.items()]
-    cost = Cost(questions=1 + len(there))
+
+    def look(name: str) -> tuple[hub.Revision, Facts]:
+        found = hub.describe(model.repo_id, commits[name], reader)
+        return found, _hub_facts(found, name, wanted[name])
+
+    found = dict(zip(there, _each(look, there, f"{model.name}: hashes", quiet), strict=True))
+    lacking = "there is no such revision"
+    facts = [
+        found[name][1] if name in found else Facts(name, step, missing=lacking)
+        for name, step in wanted.items()
+    ]
     if tensors:
-        readers = _Readers()
-        facts = _sampled(
-            facts, lambda one: HubTensors(revisions[one.name], readers.own()), model, quiet
-        )
-        cost.ranges = sum(reader.traffic.requests for reader in readers.all)
-        cost.bytes = sum(reader.traffic.bytes for reader in readers.all)
-    return facts, cost
+        facts = _sampled(facts, lambda one: HubTensors(found[one.name][0]), model, quiet)
+    return facts, Cost(1 + len(there), reader.traffic.requests, reader.traffic.bytes)
 
 
-def _hub_facts(name: str, step: int | None, revision: hub.Revision | None) -> Facts:
-    if revision is None:
-        return Facts(name, step, missing="there is no such revision")
-    weights = [file for file in revision.files if _WEIGHTS.match(file.name)]
-    complete = hub.choose_weights([file.name for file in revision.files])
+def _hub_facts(revision: hub.Revision, name: str, step: int | None) -> Facts:
+    try:
+        weights, damaged = revision.weights, None
+    except CorruptFileError as fault:
+        weights, damaged = None, str(fault)
+    files = [revision.files[file] for file in _weight_files(revision.files, weights)]
     return Facts(
         name,
         step,
         revision.commit,
-        {file.name: file.etag for file in weights},
-        {file.name: file.size for file in weights},
-        None if complete else "its weights are missing or not complete",
+        {file.name: file.etag for file in files},
+        {file.name: file.size for file in files},
+        None if weights or damaged else "its weights are missing or not complete",
+        damaged,
     )
 
 
-class _Readers:
-    """A reader of ranges for each thread: none is used by two at once."""
-
-    def __init__(self) -> None:
-        self.all: list[RangeReader] = []
-        self._local = threading.local()
-
-    def own(self) -> RangeReader:
-        if not hasattr(self._local, "reader"):
-            self._local.reader = hub.reader()
-            self.all.append(self._local.reader)
-        return self._local.reader
+def _weight_files(names: Iterable[str], weights: WeightFiles | None) -> list[str]:
+    """Those that `load` opens, and those of the other kind: .bin beside safetensors."""
+    known = {name: match["suffix"] for name in names if (match := _WEIGHTS.match(name))}
+    if weights is None:
+        return list(known)
+    others = [name for name, suffix in known.items() if suffix != weights.suffix]
+    return [*weights.files, *others]
 
 
 # --- our own folders ------------------------------------------------------------------------------
@@ -159,7 +150,8 @@ def local_facts(
 
     def look(checkpoint: Checkpoint) -> Facts:
         folder = folders.checkpoint_path(checkpoint)
-        files = [path for path in sorted(folder.glob("*")) if _WEIGHTS.match(path.name)]
+        names = sorted(path.name for path in folder.glob("*"))
+        files = [folder / name for name in _weight_files(names, weights_in(folder))]
         return Facts(
             checkpoint.revision,
             checkpoint.step,
@@ -207,11 +199,16 @@ def _sample(source: HubTensors | LocalTensors, model: Model) -> dict:
             return {"damaged": f"it has no tensor {lacking[0]}"}
         rows = source.read(EMBEDDING, ROWS)
         found = [rows, *(source.read(name) for name in small)]
+        if not all(torch.isfinite(tensor).all() for tensor in (*found, *_others(source))):
+            return {"damaged": "some of its weights are not finite"}
     except (CorruptFileError, MissingWeightsError) as fault:
         return {"damaged": str(fault)}
-    if not all(torch.isfinite(tensor).all() for tensor in found):
-        return {"damaged": "some of its weights are not finite"}
     return {"sample": rows.float().numpy().ravel(), "sample_digest": _digest(found)}
+
+
+def _others(source: HubTensors | LocalTensors) -> Iterator[torch.Tensor]:
+    """All tensors of a folder of ours, where reading costs nothing; of the Hub's none."""
+    return map(source.read, source.places) if isinstance(source, LocalTensors) else iter(())
 
 
 def _digest(tensors: Iterable[torch.Tensor]) -> str:

@@ -191,6 +191,15 @@ def data_dir() -> Path:
     return inside if inside.is_dir() else PACKAGE.parent / "data"
 
 
+def data_file(name: str) -> Path:
+    """A file or folder of `data/`: `data_file("published/summary.csv")`.
+
+    A result depends on every file that the code it runs names in such a call: so `name` is a text,
+    not a variable, and nothing else reads from the folder.
+    """
+    return data_dir() / name
+
+
 def suite_names() -> list[str]:
     """Names of the suites that have a file."""
     return list(_suite_names())

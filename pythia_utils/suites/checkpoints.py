@@ -6,18 +6,19 @@ Local suites live in `PYTHIA_HOME/suites/<suite>/<model>/step<N>/`, in the layou
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pythia_utils.base.errors import UsageError, first_line, unknown
 from pythia_utils.base.files import file_digest
+from pythia_utils.base.memory import free_memory
 from pythia_utils.suites.catalog import Checkpoint, Model, find_model
 from pythia_utils.suites.errata import (
     CheckpointWarning as CheckpointWarning,  # what `load` warns with
 )
 from pythia_utils.suites.errata import heed_errata
-from pythia_utils.suites.folders import WEIGHTS, checkpoint_path, home, is_available
+from pythia_utils.suites.folders import WEIGHTS, home
+from pythia_utils.suites.identity import require, source_of
 
 if TYPE_CHECKING:
     import torch
@@ -26,20 +27,6 @@ if TYPE_CHECKING:
     from pythia_utils.suites.hub.cache import HubCache
 
 DTYPES = ("float32", "bfloat16", "float16")
-
-
-def checkpoint_digest(checkpoint: Checkpoint, digest: Callable[[Path], str] = file_digest) -> str:
-    """What identifies the weights before they are opened: SHA-256 of our file; `repo@revision`.
-
-    Nothing is asked of the Hub, so that a grid can be planned offline; what was found there says
-    `resolved`.
-
-    Raises:
-        UsageError: a checkpoint of ours that has not been trained.
-    """
-    if checkpoint.model.repo_id is not None:
-        return f"{checkpoint.model.repo_id}@{checkpoint.revision}"
-    return digest(_require(checkpoint) / WEIGHTS)
 
 
 def hub_cache(**options) -> HubCache:
@@ -62,15 +49,15 @@ def resolved(checkpoint: Checkpoint) -> dict:
     """
     model = checkpoint.model
     if model.repo_id is None:
-        files = {WEIGHTS: checkpoint_digest(checkpoint)}
-        return {"source": f"{model.name}@{checkpoint.revision}", "commit": None, "files": files}
+        files = {WEIGHTS: file_digest(require(checkpoint) / WEIGHTS)}
+        return {"source": source_of(checkpoint), "commit": None, "files": files}
     cache = hub_cache()
     commit = cache.commit(model.repo_id, checkpoint.revision)
     entry = cache.journal.read(model.repo_id, commit) if commit else None
     return {
-        "source": checkpoint_digest(checkpoint),
+        "source": source_of(checkpoint),
         "commit": entry and entry.commit,
-        "files": {name: facts["hash"] for name, facts in entry.files.items()} if entry else {},
+        "files": entry.files if entry else {},
     }
 
 
@@ -88,15 +75,20 @@ def stamp(checkpoint: Checkpoint) -> str:
     return " ".join([found["source"], "commit", commit, "sha256", ",".join(hashes) or "unknown"])
 
 
-def _require(checkpoint: Checkpoint) -> Path:
-    folder = checkpoint_path(checkpoint)
-    if not is_available(checkpoint):
-        model = checkpoint.model
-        raise UsageError(
-            f"{model.name} step {checkpoint.step} is not trained yet ({folder} has no {WEIGHTS}); "
-            f"run: pythia train {model.suite} --models {model.name}"
-        )
-    return folder
+def renew(checkpoint: Checkpoint, commit: str | None) -> None:
+    """See to it that a checkpoint of the Hub is opened at this commit, not at an older one of the cache.
+
+    Args:
+        checkpoint: of any suite; for ours nothing is done.
+        commit: that the Hub tells; None if it is not known: then the cache's is right.
+
+    Raises:
+        OSError: the cache may not be written.
+    """
+    from pythia_utils.suites.hub.commits import forget_other
+
+    if checkpoint.model.repo_id is not None and commit is not None:
+        forget_other(checkpoint.model.repo_id, checkpoint.revision, commit)
 
 
 def checkpoint_folder(checkpoint: Checkpoint, cache: HubCache | None = None) -> Path:
@@ -108,7 +100,7 @@ def checkpoint_folder(checkpoint: Checkpoint, cache: HubCache | None = None) -> 
     """
     model = checkpoint.model
     if model.repo_id is None:
-        return _require(checkpoint)
+        return require(checkpoint)
     return (cache or hub_cache()).open(model.repo_id, checkpoint.revision).folder
 
 
@@ -138,7 +130,8 @@ def _pick_dtype(dtype: str, device: str, trained_in: str) -> torch.dtype:
     import torch
 
     if dtype == "auto":
-        dtype = trained_in if device != "cpu" and trained_in in DTYPES else "float32"
+        on_cpu = torch.device(device).type == "cpu"  # which is `cpu:0`, too
+        dtype = trained_in if not on_cpu and trained_in in DTYPES else "float32"
     if dtype not in DTYPES:
         raise unknown("dtype", dtype, ("auto", *DTYPES))
     return getattr(torch, dtype)
@@ -154,6 +147,32 @@ def _outgrows_gpu(model: Model, dtype: torch.dtype) -> bool:
     import torch
 
     return 1.2 * model.total_params * dtype.itemsize > torch.cuda.mem_get_info()[0]
+
+
+def check_memory(model: Model, device: str, dtype: str) -> None:
+    """Refuse a model whose weights fit nowhere here, before anything is fetched.
+
+    Raises:
+        UsageError: they need more bytes than are free: of a GPU that was asked for, else in memory; with
+            `auto`, on all GPUs and in memory.
+    """
+    import torch
+
+    target = torch.device(pick_device(device))
+    chosen = _pick_dtype(dtype, str(target), model.dtype)
+    needed, there, where = model.total_params * chosen.itemsize, 0, "in memory"
+    if target.type == "cuda":
+        spread = device == "auto"
+        gpus = range(torch.cuda.device_count()) if spread else [target]
+        there += sum(torch.cuda.mem_get_info(gpu)[0] for gpu in gpus)
+        where = "on GPUs and in memory" if spread else f"on {target}"
+    if target.type != "cuda" or device == "auto":
+        there += free_memory()
+    if needed > there:
+        name = str(chosen).removeprefix("torch.")
+        raise UsageError(
+            f"{model.name} does not fit: its weights in {name} are {needed:,} bytes; {there:,} are free {where}"
+        )
 
 
 def load(
@@ -184,7 +203,8 @@ def load(
         Transformers' own `GPTNeoXForCausalLM` and `PreTrainedTokenizerFast`.
 
     Raises:
-        UsageError: unknown model, suite, step, device or dtype; one of ours that is not trained yet;
+        UsageError: unknown model, suite, step, device or dtype; a model that does not fit here; one of ours
+            that is not trained yet;
             one whose weights or tokenizer are missing on the Hub; a wrong one with `strict`.
         FetchError: the Hub does not deliver, or what it delivers is corrupt.
         WeightsError: the files do not hold this model's weights.
@@ -192,16 +212,21 @@ def load(
     checkpoint = find_model(model, suite).checkpoint(step)
     heed_errata([checkpoint], strict)
     check_placement(device, dtype)
+    check_memory(checkpoint.model, device, dtype)
     folder = checkpoint_folder(checkpoint)
     if not (folder / "tokenizer.json").is_file():
-        raise UsageError(
-            f"{checkpoint_digest(checkpoint)}: no tokenizer.json; `sweep` does without"
-        )
+        raise UsageError(f"{source_of(checkpoint)}: no tokenizer.json; `sweep` does without")
 
     from transformers import PreTrainedTokenizerFast
 
-    network = build_network(checkpoint, folder, device, dtype)
+    network = name_network(build_network(checkpoint, folder, device, dtype), checkpoint)
     return network, PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+
+
+def name_network(network: GPTNeoXForCausalLM, checkpoint: Checkpoint) -> GPTNeoXForCausalLM:
+    """The network itself, which now carries model and step: what is said of it can name them."""
+    network.name_or_path = f"{checkpoint.model.name} step {checkpoint.step}"
+    return network
 
 
 def build_network(
@@ -213,6 +238,7 @@ def build_network(
         UsageError: unknown device or dtype, or accelerate is needed and missing.
         WeightsError: the files do not hold this model's weights.
     """
+    import torch
     from transformers.utils import is_accelerate_available, logging
 
     from pythia_utils.suites import weights
@@ -220,10 +246,11 @@ def build_network(
     logging.disable_progress_bar()  # a bar for a file that is read in milliseconds
     target = pick_device(device)
     chosen = _pick_dtype(dtype, target, checkpoint.model.dtype)
-    if device != "auto" or target != "cuda" or not _outgrows_gpu(checkpoint.model, chosen):
-        return weights.build(folder, chosen).to(target)
+    on_gpu = torch.device(target).type == "cuda"
+    if device != "auto" or not on_gpu or not _outgrows_gpu(checkpoint.model, chosen):
+        return weights.build(folder, checkpoint.model, chosen).to(target)
     if not is_accelerate_available():
         raise UsageError(
             f"{checkpoint.model.name} does not fit the GPU; to spread it: pip install 'pythia-book[gpu]'"
         )
-    return weights.build(folder, chosen, spread=True)
+    return weights.build(folder, checkpoint.model, chosen, spread=True)

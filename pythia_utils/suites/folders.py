@@ -24,6 +24,11 @@ def suite_folder(suite: str) -> Path:
     return home() / "suites" / suite
 
 
+def corpus_folder(suite: str) -> Path:
+    """The folder of a local suite's corpus."""
+    return suite_folder(suite) / "corpus"
+
+
 def checkpoint_path(checkpoint: Checkpoint) -> Path:
     """The folder of a local suite's checkpoint, whether it has been trained or not."""
     model = checkpoint.model

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from string import Template
 
 from pythia_utils.base.errors import UsageError
-from pythia_utils.suites.catalog import Model, data_dir, suite
+from pythia_utils.suites.catalog import Model, data_file, suite
 from pythia_utils.suites.folders import suite_folder
 
 _DEFAULT_INIT = ("6.9b", "12b")  # start from GPT-NeoX's default initialisation (P#135)
@@ -95,7 +95,7 @@ def neox_config(model: Model, gpus: int | None = None) -> dict:
 
 def neox_yaml(model: Model, gpus: int | None = None) -> str:
     """The same as YAML, with a heading and a comment before each group of settings."""
-    text = (data_dir() / "neox_config.yml").read_text(encoding="utf-8")
+    text = data_file("neox_config.yml").read_text(encoding="utf-8")
     values = _values(model, layout(model, gpus))
     if values["attention"] is None:
         text = text.replace("attention-config: $attention\n", "")

@@ -63,6 +63,7 @@ def sweep(
     chosen = choose(find_model(model, suite), steps)
     heed_errata(chosen, strict)
     opening.check_placement(device, dtype)
+    opening.check_memory(chosen[0].model, device, dtype)
     for checkpoint in chosen:
         if checkpoint.model.repo_id is None:
             opening.checkpoint_folder(checkpoint)  # ours: trained, or an error now
@@ -96,7 +97,8 @@ def _swept(
 
     def read(checkpoint: Checkpoint):
         folder = opening.checkpoint_folder(checkpoint, cache)
-        return folder, weights.read(folder)
+        weights.read_config(folder, checkpoint.model)
+        return folder, weights.read(folder, whole=True)
 
     pool = ThreadPoolExecutor(1, thread_name_prefix="pythia-sweep")
     network = None
@@ -111,7 +113,7 @@ def _swept(
             del state
             if following:
                 ahead = pool.submit(read, following)
-            yield checkpoint.step, network
+            yield checkpoint.step, opening.name_network(network, checkpoint)
     finally:
         stop.set()
         pool.shutdown(cancel_futures=True)

@@ -24,8 +24,9 @@ from pythia_utils.base.http import RangeReader
 from pythia_utils.suites import checkpoints
 from pythia_utils.suites.catalog import find_model
 from pythia_utils.suites.hub import api
-from pythia_utils.suites.hub.remote_tensors import INDEX, SINGLE, HubTensors, MissingWeightsError
-from pythia_utils.suites.hub.safetensors_header import CorruptFileError, chosen_rows, parse_index
+from pythia_utils.suites.hub.hugging_face import is_offline
+from pythia_utils.suites.hub.remote_tensors import HubTensors, chosen_rows, need_safetensors
+from pythia_utils.suites.hub.weight_files import CorruptFileError, weights_in
 
 if TYPE_CHECKING:
     import torch
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class LocalTensors:
-    """A folder with `model.safetensors`, or with an index and the files that it names."""
+    """A folder with `model.safetensors`, or with an index of it and the files that the index names."""
 
     folder: Path
 
@@ -46,12 +47,11 @@ class LocalTensors:
             MissingWeightsError: the folder has no safetensors file.
             CorruptFileError: it has one that is damaged.
         """
-        if (self.folder / SINGLE).is_file():
-            with self._opened(SINGLE) as file:
-                return dict.fromkeys(file.keys(), SINGLE)
-        if (self.folder / INDEX).is_file():
-            return parse_index((self.folder / INDEX).read_bytes(), str(self.folder / INDEX))
-        raise MissingWeightsError(str(self.folder))
+        weights = need_safetensors(weights_in(self.folder), self.folder)
+        if weights.places:
+            return weights.places
+        with self._opened(weights.files[0]) as file:
+            return dict.fromkeys(file.keys(), weights.files[0])
 
     @contextmanager
     def _opened(self, name: str) -> Iterator[safe_open]:
@@ -98,9 +98,9 @@ def open_tensors(
     """
     checkpoint = find_model(model, suite).checkpoint(step)
     repo_id = checkpoint.model.repo_id
-    if repo_id is None or api.is_offline():
+    if repo_id is None or is_offline():
         return LocalTensors(checkpoints.checkpoint_folder(checkpoint))
-    return HubTensors(api.describe(repo_id, checkpoint.revision), reader or api.reader())
+    return HubTensors(api.describe(repo_id, checkpoint.revision, reader))
 
 
 def read_tensors(

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pythia_utils.base.errors import first_line
-from pythia_utils.suites.hub.api import choose_weights
+from pythia_utils.suites.hub.weight_files import CorruptFileError, weights_in
+from pythia_utils.suites.neox_config import hf_config
 
 if TYPE_CHECKING:
     import torch
-    from transformers import GPTNeoXForCausalLM
+    from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
+
+    from pythia_utils.suites.catalog import Model
 
 # In the suite's own files, and no weights: causal masks, and frequencies that follow from the shape.
 _DERIVED = re.compile(r"attention\.(bias|masked_bias|rotary_emb\.inv_freq)$")
 _CHUNK = 1 << 22
+# Settings of a configuration that decide what is computed of the weights.
+_SHAPE = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads")
+_SHAPE += ("intermediate_size", "hidden_act", "layer_norm_eps", "rope_parameters")
+_SHAPE += ("attention_bias", "use_parallel_residual", "tie_word_embeddings")
 # While it builds, `from_pretrained` changes transformers and torch for the whole process (default
 # dtype, initialisation, tying): two at a time may leave it so.
 _BUILDING = threading.Lock()
@@ -26,56 +34,98 @@ class WeightsError(OSError):
     """Files that are there and do not hold the weights of this model. The command exits with 1."""
 
 
-def build(folder: Path, dtype: torch.dtype, spread: bool = False) -> GPTNeoXForCausalLM:
+def build(
+    folder: Path, model: Model, dtype: torch.dtype, spread: bool = False
+) -> GPTNeoXForCausalLM:
     """The model in a folder, every weight of it from the files; in evaluation mode, on the CPU.
 
     Args:
         folder: in `from_pretrained` layout.
+        model: whose weights they are to be: nothing is allocated for those of another shape.
         dtype: to convert to.
         spread: over all GPUs, and the CPU's memory for the rest, by accelerate.
 
     Raises:
-        WeightsError: files that cannot be read, or lack some weight.
+        WeightsError: files that cannot be read, lack some weight, or are of another model.
     """
+    import torch
     from transformers import GPTNeoXForCausalLM
 
+    config, state = read_config(folder, model), read(folder)
     extra = {"device_map": "auto"} if spread else {}
     try:
         with _BUILDING:
-            network, info = GPTNeoXForCausalLM.from_pretrained(
-                str(folder), dtype=dtype, local_files_only=True, output_loading_info=True, **extra
+            with torch.device("meta"):
+                own = GPTNeoXForCausalLM(config).state_dict()
+            _check_state(folder, own, state)
+            network = GPTNeoXForCausalLM.from_pretrained(
+                None, config=config, state_dict=state, dtype=dtype, **extra
             )
-    except Exception as failure:  # of safetensors, pickle, zip, json: each has its own
+    except WeightsError:
+        raise
+    except Exception as failure:  # of memory, of accelerate: each has its own
         raise WeightsError(f"{folder}: {_reason(failure)}") from failure
-    _check_names(
-        folder, info["missing_keys"], [n for n in info["unexpected_keys"] if not _DERIVED.search(n)]
-    )
     return network.eval()
 
 
-def read(folder: Path) -> dict[str, torch.Tensor]:
+def read_config(folder: Path, model: Model) -> GPTNeoXConfig:
+    """The configuration in a folder, which must tell the model's class and shape.
+
+    Raises:
+        WeightsError: it is missing, cannot be read, or is another model's.
+    """
+    from transformers import GPTNeoXConfig
+
+    path = folder / "config.json"
+    try:
+        source = json.loads(path.read_bytes())
+        kind = source.get("model_type")
+        config = GPTNeoXConfig.from_dict(source)
+    except FileNotFoundError:
+        raise WeightsError(f"{path} is missing") from None
+    except Exception as failure:  # of JSON, of the class's own checks
+        raise WeightsError(f"{path}: {_reason(failure)}") from failure
+    if kind != "gpt_neox":
+        raise WeightsError(f"{path} is of a model of class {kind!r}; expected 'gpt_neox'")
+    wanted = GPTNeoXConfig.from_dict(hf_config(model))
+    for name in _SHAPE:
+        if (found := getattr(config, name)) != (known := getattr(wanted, name)):
+            raise WeightsError(f"{path}: {name} is {found}, and {model.name} has {known}")
+    return config
+
+
+def read(folder: Path, whole: bool = False) -> dict[str, torch.Tensor]:
     """A checkpoint's tensors by the model's names, in the stored dtype, on the CPU.
 
-    The files are read to their end, so that they are in memory when they are wanted; tensors are
-    mapped from there, without a copy where the format allows it.
+    Tensors are mapped from the files, without a copy where the format allows it.
+
+    Args:
+        folder: in `from_pretrained` layout; where it has an index, that says which file has which.
+        whole: read the files to their end, so that they are in memory when they are wanted.
 
     Raises:
         WeightsError: files that cannot be read.
     """
     from transformers.modeling_utils import load_state_dict
 
-    names = choose_weights([path.name for path in folder.glob("*")])
-    if names is None:
-        raise WeightsError(f"{folder}: no complete weights")
+    try:
+        if (weights := weights_in(folder)) is None:
+            raise WeightsError(f"{folder}: no complete weights")
+    except CorruptFileError as failure:
+        raise WeightsError(f"{folder}: {failure}") from None
     state = {}
-    for name in names:
-        if name.endswith(".json"):
-            continue
+    for name in weights.files:
         try:
-            _warm(folder / name)
-            state |= load_state_dict(folder / name, weights_only=True)
-        except Exception as failure:
+            if whole:
+                _warm(folder / name)
+            part = load_state_dict(folder / name, weights_only=True)
+        except Exception as failure:  # of safetensors, pickle, zip: each has its own
             raise WeightsError(f"{folder / name}: {_reason(failure)}") from failure
+        places = weights.places or dict.fromkeys(part, name)
+        state |= {key: part[key] for key in part if places.get(key) == name}
+    if lost := weights.places.keys() - state.keys():
+        where = weights.places[min(lost)]
+        raise WeightsError(f"{folder / where} lacks {min(lost)}, which the index places there")
     return {
         re.sub(r"^embed_out\.", "lm_head.", name): tensor
         for name, tensor in state.items()
@@ -104,14 +154,10 @@ def swap(network: GPTNeoXForCausalLM, state: dict[str, torch.Tensor]) -> None:
     import torch
 
     own = network.state_dict()
-    missing = own.keys() - state.keys()
     if network.config.tie_word_embeddings:
-        missing -= {"lm_head.weight"}
-    _check_names("the checkpoint", missing, state.keys() - own.keys())
-    for name, tensor in state.items():
-        if own[name].shape != tensor.shape:
-            shapes = f"{tuple(tensor.shape)}, the model's {tuple(own[name].shape)}"
-            raise WeightsError(f"the checkpoint's {name} has the shape {shapes}")
+        state = {"lm_head.weight": own["lm_head.weight"]} | state
+    _check_state("the checkpoint", own, state)
+    for name in state:
         if own[name].is_meta:
             raise WeightsError(f"{name} is not in memory; a sweep needs a model that fits")
     with torch.no_grad():
@@ -119,13 +165,16 @@ def swap(network: GPTNeoXForCausalLM, state: dict[str, torch.Tensor]) -> None:
             own[name].copy_(tensor)
 
 
-def _check_names(where: object, missing, unexpected) -> None:
-    if missing:
+def _check_state(where: object, own: dict, state: dict) -> None:
+    """Raise unless a checkpoint's tensors have the names and shapes of the model's own."""
+    if missing := own.keys() - state.keys():
         raise WeightsError(f"{where} lacks {len(missing)} weights, such as {min(missing)}")
-    if unexpected:
-        raise WeightsError(
-            f"{where} has {len(unexpected)} unknown weights, such as {min(unexpected)}"
-        )
+    if more := state.keys() - own.keys():
+        raise WeightsError(f"{where} has {len(more)} unknown weights, such as {min(more)}")
+    for name, tensor in state.items():
+        if own[name].shape != tensor.shape:
+            shapes = f"{tuple(tensor.shape)}, the model's {tuple(own[name].shape)}"
+            raise WeightsError(f"{where}: {name} has the shape {shapes}")
 
 
 def _reason(failure: Exception) -> str:

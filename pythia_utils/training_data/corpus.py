@@ -16,7 +16,7 @@ import pandas as pd
 from pythia_utils.base.errors import UsageError
 from pythia_utils.suites.catalog import Suite
 from pythia_utils.suites.catalog import suite as find_suite
-from pythia_utils.suites.folders import suite_folder
+from pythia_utils.suites.folders import corpus_folder
 from pythia_utils.training_data.indexed_dataset import IndexedDataset
 from pythia_utils.training_data.order import PackedDataset, build_order
 
@@ -38,7 +38,7 @@ class Corpus:
 
     @property
     def folder(self) -> Path:
-        return suite_folder(self.suite.name) / "corpus"
+        return corpus_folder(self.suite.name)
 
     @property
     def manifest(self) -> dict:
@@ -56,6 +56,7 @@ class Corpus:
     def training_data(self, variant: str) -> PackedDataset:
         """The samples of a variant, (seq_length + 1,) tokens each, in the order of training."""
         indexed = self.indexed(variant)
+        indexed.verify()  # before memory is taken for what the sizes say
         return PackedDataset(indexed, order(self.suite, indexed.sizes))
 
     def documents(self, variant: str) -> pd.DataFrame:

@@ -53,6 +53,16 @@ def checked_index(index: int, length: int, what: str) -> int:
     return index
 
 
+def wrong_token(tokens: np.ndarray) -> int | None:
+    """The place of the first value that is no token, which is a whole number from 0; None if all are."""
+    if tokens.dtype.kind == "u" or not tokens.size:
+        return None
+    wrong = tokens < 0
+    if tokens.dtype.kind == "f":
+        wrong |= ~np.isfinite(tokens) | (tokens != np.floor(tokens))
+    return int(np.argmax(wrong)) if wrong.any() else None
+
+
 def _paths(prefix: str | Path) -> tuple[Path, Path]:
     prefix = str(prefix).removesuffix(".idx").removesuffix(".bin")
     return Path(prefix + ".idx"), Path(prefix + ".bin")
@@ -116,6 +126,7 @@ class IndexedDataset:
 
         Raises:
             OutOfRangeError: the document, or that part of it, does not exist.
+            FileFormatError: a value in it is negative, NaN or a fraction: no token.
         """
         index = checked_index(index, len(self), f"document of {self.index_path}:")
         size = int(self.sizes[index])
@@ -124,7 +135,11 @@ class IndexedDataset:
             part = f"tokens [{offset}, {offset + length}) of document {index}"
             raise OutOfRangeError(f"{part} of {self.index_path}: it has {size}")
         start = int(self.starts[index]) // self.dtype.itemsize + offset
-        return self.tokens[start : start + length]
+        tokens = self.tokens[start : start + length]
+        if (at := wrong_token(tokens)) is not None:
+            byte = (start + at) * self.dtype.itemsize
+            raise FileFormatError(self.data_path, byte, "a token, 0 or more", tokens[at])
+        return tokens
 
     def verify(self) -> None:
         """Check that the documents follow one another without a gap. Reads the whole `.idx`.
@@ -190,7 +205,7 @@ def write_indexed_dataset(
         The data set, open.
 
     Raises:
-        UsageError: a document is not 1-D or a token does not fit the dtype.
+        UsageError: a document is not 1-D, or a token is negative, NaN, a fraction, or does not fit the dtype.
     """
     codes = {known: code for code, known in DTYPES.items()}
     target = np.dtype(dtype).newbyteorder("<")
@@ -224,6 +239,8 @@ def _as_tokens(document: np.ndarray, dtype: np.dtype, number: int) -> np.ndarray
         if changed.any():
             token = tokens[np.argmax(changed)]
             raise UsageError(f"document {number}: token {token} does not fit {dtype.name}")
+    if (at := wrong_token(fitted)) is not None:
+        raise UsageError(f"document {number}: {fitted[at]} is no token; expected 0 or more")
     return fitted
 
 

@@ -22,6 +22,7 @@ from pythia_utils.training_data.indexed_dataset import (
     IndexedDataset,
     OutOfRangeError,
     checked_index,
+    wrong_token,
 )
 
 _BLOCK = 1 << 16  # entries or samples cut at once: their arrays stay in the processor's cache
@@ -236,6 +237,7 @@ class PackedDataset:
 
         Raises:
             OutOfRangeError: some of them do not exist.
+            UsageError: a value in them is negative, NaN or a fraction: no token.
         """
         width = self.order.seq_length + 1
         if not 0 <= start <= stop <= len(self):
@@ -243,7 +245,11 @@ class PackedDataset:
             raise OutOfRangeError(f"{asked} are out of range; there are {len(self)}")
         read = np.empty((stop - start, width), np.int64)
         for row in range(stop - start):
-            read[row] = self[start + row]
+            tokens = self[start + row]
+            if (at := wrong_token(tokens)) is not None:
+                where = f"{self.indexed.data_path}, sequence {start + row}"
+                raise UsageError(f"{where}: {tokens[at]} is no token; expected 0 or more")
+            read[row] = tokens
         return read
 
     def batch(self, step: int, batch_size: int) -> np.ndarray:

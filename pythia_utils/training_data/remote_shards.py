@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from pythia_utils.base.errors import UsageError
 from pythia_utils.base.files import atomic_write
 from pythia_utils.base.http import RangeReader, checked_url
 from pythia_utils.suites.folders import home
+from pythia_utils.suites.hub import api
+from pythia_utils.suites.hub.hugging_face import file_url, is_offline
 from pythia_utils.training_data.shards import (
     HUB_LAST_SHARD,
     HUB_LAYOUT,
@@ -73,7 +74,8 @@ class HttpShards:
         return f"{self.base} {self._marks}"
 
     def read(self, shard: int, start: int, length: int) -> bytes:
-        return _read_checked(self.reader, self.base, self.layout, shard, start, length)
+        url = self.base + self.layout.name(shard)
+        return _read_checked(self.reader, url, self.layout, shard, start, length)
 
     def provenance(self) -> dict[str, str]:
         return {"source": self.base}
@@ -90,10 +92,9 @@ def _split_url(url: str) -> tuple[str, str, int]:
 
 
 def _read_checked(
-    reader: RangeReader, base: str, layout: Layout, shard: int, start: int, length: int
+    reader: RangeReader, url: str, layout: Layout, shard: int, start: int, length: int
 ) -> bytes:
     """A range of a shard, which must be of the size that the layout says."""
-    url = base + layout.name(shard)
     reply = reader.read(url, start, length)
     expected = layout.size_of(shard)
     if expected is not None and reply.total not in (None, expected):
@@ -108,72 +109,53 @@ def _read_checked(
 class HubShards:
     """A preshuffled data set on the Hugging Face Hub, or on the mirror that `HF_ENDPOINT` names.
 
-    A branch or tag is resolved to a commit when first needed, by a request for one byte, and that
-    commit is remembered in the cache's folder: what was read yesterday is read today.
+    A branch or tag is resolved to a commit when first needed, and that commit is remembered in the
+    cache's folder: what was read yesterday is read today.
 
     Attributes:
         repo_id: such as `EleutherAI/pile-standard-pythia-preshuffled`.
         revision: branch, tag or commit.
         layout: names and sizes of its shards.
         folder: where pinned commits are remembered.
-        reader: fetches ranges.
+        reader: fetches ranges, with the user's token.
     """
 
     repo_id: str
     revision: str = "main"
     layout: Layout = HUB_LAYOUT
     folder: Path = field(default_factory=batches_folder)
-    reader: RangeReader = field(default_factory=RangeReader)
+    reader: RangeReader = field(default_factory=api.reader)
 
     @cached_property
     def commit(self) -> str:
         """The revision's commit, 40 hexadecimal digits.
 
         Raises:
-            MissingFileError: there is no such data set or revision.
-            FetchError: the server does not deliver, or does not tell the commit.
+            FetchError: there is no such data set or revision, or the Hub does not answer.
         """
         if _COMMIT.match(self.revision):
             return self.revision
         pins, key = _read_pins(self.folder), f"{self.repo_id}@{self.revision}"
         if key not in pins:
-            pins[key] = self._ask_for_commit()
+            found = api.describe(self.repo_id, self.revision, self.reader, repo_type="dataset")
+            pins[key] = found.commit
             # Where nothing can be written, the commit is asked for each time.
             with contextlib.suppress(OSError), atomic_write(self.folder / "pins.json") as path:
                 path.write_text(json.dumps(pins, indent=1, sort_keys=True))
         return pins[key]
-
-    def _ask_for_commit(self) -> str:
-        url = self._base(self.revision) + self.layout.name(0)
-        _refuse_offline(url)
-        commit = self.reader.read(url, 0, 1).commit or ""
-        if not _COMMIT.match(commit):
-            raise UsageError(
-                f"{url}: the server does not tell the commit of {self.revision!r}; "
-                "expected a commit as the revision"
-            )
-        return commit
-
-    def _base(self, revision: str) -> str:
-        endpoint = checked_url(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
-        return f"{endpoint.rstrip('/')}/datasets/{self.repo_id}/resolve/{quote(revision, safe='')}/"
 
     @property
     def identity(self) -> str:
         return f"{self.repo_id}@{self.commit}"
 
     def read(self, shard: int, start: int, length: int) -> bytes:
-        base = self._base(self.commit)
-        _refuse_offline(base + self.layout.name(shard))
-        return _read_checked(self.reader, base, self.layout, shard, start, length)
+        url = file_url(self.repo_id, self.layout.name(shard), self.commit, "dataset")
+        if is_offline():
+            raise UsageError(f"{url} is needed and not in the cache, but HF_HUB_OFFLINE is set")
+        return _read_checked(self.reader, url, self.layout, shard, start, length)
 
     def provenance(self) -> dict[str, str]:
         return {"source": self.repo_id, "revision": self.commit}
-
-
-def _refuse_offline(url: str) -> None:
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
-        raise UsageError(f"{url} is needed and not in the cache, but HF_HUB_OFFLINE is set")
 
 
 def _read_pins(folder: Path) -> dict[str, str]:

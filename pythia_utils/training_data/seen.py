@@ -136,6 +136,8 @@ def find_tokens(
     width = data.seq_length + 1
     if not 1 <= len(wanted) <= width or wanted.dtype.kind not in "iu":
         raise UsageError(f"cannot search for {len(wanted)} tokens; expected 1 to {width} integers")
+    if wanted.min() < 0:
+        raise UsageError(f"cannot search for token {wanted.min()}; no token is below 0")
     what = f"step of {data.name}:"
     every = range(data.total_steps) if steps is None else steps
     return _searched(data, wanted, [checked_index(s, data.total_steps, what) for s in every])

@@ -84,12 +84,19 @@ class TrainingData:
 
     def _checked(self, tokens: np.ndarray) -> np.ndarray:
         # Rows read at a wrong place would most likely show here.
-        if self.model and tokens.size and int(tokens.max()) >= self.model.vocab_size:
-            known = f"{self.model.name} knows tokens 0 to {self.model.vocab_size - 1}"
-            raise UsageError(
-                f"{self.name} holds token {tokens.max()}; {known}: not its training data"
-            )
+        wrong = tokens[tokens < 0]
+        if self.model and not wrong.size and tokens.size:
+            wrong = tokens[tokens >= self.model.vocab_size]
+        if wrong.size:
+            raise UsageError(f"{self.name} holds token {wrong[0]}; {self._expected}")
         return tokens
+
+    @property
+    def _expected(self) -> str:
+        if self.model is None:
+            return "expected 0 or more"
+        last = self.model.vocab_size - 1
+        return f"{self.model.name} knows tokens 0 to {last}: not its training data"
 
     def provenance(self) -> dict[str, str]:
         """Where the sequences are from, to be recorded beside a result; of the Hub, the commit too."""
@@ -244,6 +251,7 @@ def _open_indexed(prefix: str | Path, settings: _Settings) -> TrainingData:
     seq_length, batch_size = (settings.need(key, prefix) for key in ("seq_length", "batch_size"))
     steps, seed = settings.need("steps", prefix), settings.need("seed", prefix)
     samples = _num_samples(settings, steps, batch_size)
+    indexed.verify()  # before memory is taken for what the sizes say
     _refuse_endless(indexed, samples, seq_length)
     order = build_order(indexed.sizes, seq_length, samples, seed)
     origin = {"source": str(indexed.data_path.absolute()), "order": f"seed {seed}"}

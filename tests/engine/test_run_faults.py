@@ -25,8 +25,8 @@ from helpers.killed_runs import CELLS
 from pythia_utils.base.errors import UsageError
 from pythia_utils.base.files import FolderInUse, locked
 from pythia_utils.engine import runner
-from pythia_utils.engine.kernels import execute
-from pythia_utils.grid import record_store, records
+from pythia_utils.engine.kernels.pool import KernelPool
+from pythia_utils.grid import records
 from pythia_utils.grid.config import load_config
 from pythia_utils.grid.expand import expand
 from pythia_utils.grid.ledger import Ledger
@@ -39,7 +39,7 @@ TRIALS = 20
 @pytest.fixture(autouse=True)
 def stub(monkeypatch):
     """Notebooks that take no time. What is executed is in `stub_kernels.executed`."""
-    monkeypatch.setattr(execute, "execute", stub_kernels.execute)
+    monkeypatch.setattr(KernelPool, "run", stub_kernels.run)
     stub_kernels.executed.clear()
     return stub_kernels.executed
 
@@ -186,15 +186,24 @@ def test_a_damaged_file_makes_its_cell_run_again(done, stub, kind, damage):
     assert_complete(project, runs)
 
 
-@pytest.mark.parametrize("damage", [cut, flip, Path.unlink])
-def test_a_damaged_compacted_file_is_not_believed(done, damage):
+def test_a_foreign_file_is_told_by_its_name(done):
     project, runs = done
-    compacted = runs / "pico" / "measure" / record_store.COMPACTED
-    damage(compacted)
-    assert_complete(project, runs)
-    records.compact(runs, ["measure"])
-    pq.read_table(compacted, page_checksum_verification=True)
-    assert_complete(project, runs)
+    cell = cells_in(project, runs)[5]
+    cell.records.write_text("a text, not a table")
+    with pytest.raises(UsageError, match=r"step000016\.parquet is damaged .*pythia run measure"):
+        records.read("measure", runs=runs)
+
+
+def test_a_cell_that_was_removed_is_not_seen(done):
+    """There is no other copy of its records."""
+    project, runs = done
+    cell = cells_in(project, runs)[5]
+    cell.records.unlink()
+    grid = records.read("measure", runs=runs)
+    assert len(grid) == 2 * (CELLS - 1)
+    assert {path.name for path in runs.rglob("*.parquet")} == {
+        other.records.name for other in cells_in(project, runs) if other != cell
+    }
 
 
 def test_damaged_lines_of_the_ledger_cost_only_their_cells(done, stub):
@@ -215,10 +224,10 @@ def test_damaged_lines_of_the_ledger_cost_only_their_cells(done, stub):
 
 
 def test_a_clock_that_goes_backwards_changes_nothing(done, stub):
-    """A later run has an earlier time: in its files, in the ledger, against the compacted records."""
+    """A later run has an earlier time: in its files, in the ledger."""
     project, runs = done
     tomorrow = 4_000_000_000
-    for path in [*runs.rglob("step*"), runs / "ledger.jsonl", *runs.rglob("records.parquet")]:
+    for path in [*runs.rglob("step*"), runs / "ledger.jsonl"]:
         os.utime(path, (tomorrow, tomorrow))
     text = ledger_in(runs).path.read_text()
     ledger_in(runs).path.write_text(text.replace('"finished": "20', '"finished": "21'))
@@ -227,7 +236,6 @@ def test_a_clock_that_goes_backwards_changes_nothing(done, stub):
     cell = cells_in(project, runs)[3]
     frame = records.read("measure", runs=runs)
     own = frame[(frame["model"] == "pico-7k") & (frame["step"] == cell.parameters["step"])]
-    records.compact(runs, ["measure"])
     records.write(cell.records, own.assign(value=-1.0))
     os.utime(cell.records, (1, 1))
     assert (records.read("measure", runs=runs)["value"] == -1.0).sum() == 2

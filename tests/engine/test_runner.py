@@ -16,10 +16,12 @@ from pathlib import Path
 import nbformat
 import pytest
 from helpers.commands import ROOT, is_running, wait_until
-from helpers.grids import ledger_of, make_project, why
+from helpers.grids import ledger_of, make_project, pretend, why
 
 from pythia_utils.base.errors import UsageError
+from pythia_utils.base.files import file_digest
 from pythia_utils.engine import runner
+from pythia_utils.engine.preload import kernel_pool
 from pythia_utils.engine.worker import run_cell, usable_cores
 from pythia_utils.grid import notebooks as notebooks_module
 from pythia_utils.grid import records
@@ -27,7 +29,6 @@ from pythia_utils.grid.config import load_config
 from pythia_utils.grid.expand import chapters, expand
 from pythia_utils.grid.ledger import Ledger, Outcome
 from pythia_utils.grid.planning import plan
-from pythia_utils.suites.checkpoints import checkpoint_digest
 from pythia_utils.suites.folders import WEIGHTS, checkpoint_path
 
 PROJECT = ROOT
@@ -85,7 +86,9 @@ def test_the_notebook_tells_what_it_is_and_has_no_noise(grid):
     assert about["fingerprint"] == cell.fingerprint() == outcomes[cell.id].fingerprint
     assert about["parameters"] == cell.parameters
     assert about["seconds"] > 0
-    assert about["weights"]["files"] == {WEIGHTS: checkpoint_digest(cell.checkpoint)}
+    assert about["weights"]["files"] == {
+        WEIGHTS: file_digest(checkpoint_path(cell.checkpoint) / WEIGHTS)
+    }
     assert notebook.metadata["papermill"]["exception"] is False
     injected = next(c for c in notebook.cells if "injected-parameters" in c.metadata.tags)
     assert injected.source == (
@@ -192,16 +195,6 @@ def finished(root):
     return root, cells, ledger
 
 
-def pretend(cell, ledger):
-    cell.output.parent.mkdir(parents=True, exist_ok=True)
-    cell.output.touch()
-    cell.records.touch()
-    parts = cell.parts()
-    ledger.append(
-        Outcome(cell.id, "done", 1.0, None, cell.output, cell.fingerprint(parts), parts, rows=2)
-    )
-
-
 def reasons(finished, **options):
     root, _, ledger = finished
     cells = expand(load_config(root), ["measure"], profile="tiny")
@@ -243,11 +236,20 @@ def test_outputs_and_metadata_of_the_source_do_not_count(finished):
 
 
 def test_other_parameters(finished):
-    root, _, ledger = finished
+    root, *_ = finished
     edit(root / "experiments.yml", "{labels: [a]}", "{labels: [b], scale: 2.0}")
     assert reasons(finished) == ["parameters changed (labels, scale)"] * 2
+
+
+def test_explicit_parameters_make_cells_of_their_own(finished):
+    root, usual, ledger = finished
     cells = expand(load_config(root), ["measure"], profile="tiny", parameters={"note": "x"})
-    assert set(why(cells, ledger).values()) == {"parameters changed (labels, note, scale)"}
+    assert [cell.id for cell in cells] == [f"{cell.id}@note=x" for cell in usual]
+    assert set(why(cells, ledger).values()) == {"new"}
+    for cell in cells:
+        pretend(cell, ledger)
+    assert reasons(finished) == [None, None]
+    assert set(why(cells, ledger).values()) == {None}
 
 
 def test_another_package_module_is_named(finished, monkeypatch):
@@ -350,7 +352,8 @@ def test_lines_that_are_not_entries_are_ignored(tmp_path):
 def test_run_cell_never_raises(root):
     (cell, _) = expand(load_config(root), ["plain"], profile="tiny")
     cell.notebook.unlink()
-    outcome = run_cell(cell)
+    with kernel_pool() as kernels:
+        outcome = run_cell(cell, kernels)
     assert outcome.status == "failed"
     assert outcome.error.startswith("UsageError: there is no notebook")
     assert outcome.files == {}

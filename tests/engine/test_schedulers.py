@@ -21,6 +21,7 @@ from helpers.grids import ledger_of, why
 from pythia_utils.base.errors import UsageError
 from pythia_utils.engine import gpus, runner, schedulers, slurm
 from pythia_utils.engine.kernels.options import KernelOptions
+from pythia_utils.engine.preload import kernel_pool
 from pythia_utils.engine.worker import NOTEBOOK, RECORDS, run_cell
 from pythia_utils.grid import records
 from pythia_utils.grid.config import load_config
@@ -44,7 +45,7 @@ def test_an_unknown_scheduler_is_told_with_the_nearest(spec):
 
 
 def test_a_missing_package_is_told_with_what_to_install(monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr(schedulers, "find_spec", lambda name: None)
     for spec, settings in ("local:2", None), ("slurm", Path("x")), ("tcp://127.0.0.1:1", None):
         with pytest.raises(UsageError, match=r"needs distributed.*pip install .*\[cluster\]"):
             schedulers.choose(spec, settings=settings)
@@ -95,10 +96,11 @@ def test_the_job_script_asks_for_what_the_page_says(cluster_yml):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"quee": "gpu"}, "unknown setting 'quee' in .*; nearest: queue"),
-        ({"cores": None, "memory": "1GB"}, "SLURM cluster: "),
+        ({"quee": "gpu"}, "SLURM cluster: .*unexpected keyword argument 'quee'"),
+        ({"cores": None, "memory": "1GB"}, "SLURM cluster: You must specify how much cores"),
+        ({"worker_extra_args": 3}, "SLURM cluster: 'int' object is not iterable"),
         ({"gpus": "two"}, "gpus must be a whole number, not 'two'"),
-        ({"gpu_memory": "much"}, "gpu_memory must be a size such as 80GB, not 'much'"),
+        ({"gpu_memory": "much"}, "gpu_memory: size 'much': expected a number"),
     ],
 )
 def test_a_fault_in_the_settings_is_one_clear_line(cluster_yml, change, message):
@@ -109,8 +111,8 @@ def test_a_fault_in_the_settings_is_one_clear_line(cluster_yml, change, message)
 
 def test_cores_and_memory_must_be_given(cluster_yml):
     cluster_yml.write_text("queue: gpu\ncores: 2\n")
-    with pytest.raises(UsageError, match="'memory' is missing"):
-        schedulers.choose("slurm", settings=cluster_yml)
+    with pytest.raises(UsageError, match="must specify how much cores and memory"):
+        slurm.job_script(cluster_yml)
 
 
 def test_without_sbatch_a_run_does_not_start(cluster_yml, monkeypatch):
@@ -184,7 +186,8 @@ def test_run_cell_needs_no_file_of_the_project_and_leaves_none(root, monkeypatch
         path.rename(root.parent / f"gone-{path.name}")
     temporary = tmp_path_factory.mktemp("worker")
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
-    outcome = run_cell(cell, options=COLD, source=source)
+    with kernel_pool() as kernels:
+        outcome = run_cell(cell, kernels, options=COLD, source=source)
     assert (outcome.status, outcome.error) == ("done", None)
     assert set(outcome.files) == {NOTEBOOK, RECORDS}
     assert outcome.fingerprint == fingerprint

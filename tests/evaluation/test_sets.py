@@ -18,8 +18,9 @@ from helpers.hub_server import serve_hub
 from pythia_utils.base.errors import UsageError
 from pythia_utils.base.http import FetchError
 from pythia_utils.evaluation import sets
+from pythia_utils.evaluation.blimp import blimp_paradigms
 from pythia_utils.evaluation.pair_files import read_pairs
-from pythia_utils.evaluation.sets import blimp_paradigms, load_pairs, minimal_pairs
+from pythia_utils.evaluation.sets import load_pairs, minimal_pairs
 from pythia_utils.nano.grammar import PHENOMENA
 from pythia_utils.nano.minimal_pair import MinimalPair
 

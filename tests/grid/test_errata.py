@@ -126,7 +126,8 @@ def test_which_places_are_marked():
 
 def records(*measured: tuple[str, int]) -> pd.DataFrame:
     rows = [
-        {"suite": "pythia", "experiment": "loss", "model": name, "variant": "standard"}
+        {"suite": "pythia", "experiment": "loss", "parameters": "", "model": name}
+        | {"variant": "standard"}
         | {"n_params": model(name).non_embedding_params, "step": step, "value": step / 1000}
         for name, step in measured
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 from pathlib import Path
 
@@ -81,7 +83,7 @@ def test_all_means_every_model_and_each_models_own_steps(root):
 def test_the_command_line_overrides_the_profile(root):
     config = load_config(root)
     cells = expand(config, ["measure"], models=["pico-234k"], steps=[4, 4], parameters={"scale": 5})
-    assert [cell.id for cell in cells] == ["pico/measure/pico-234k/step000004"]
+    assert [cell.id for cell in cells] == ["pico/measure/pico-234k/step000004@scale=5"]
     assert cells[0].parameters["scale"] == 5
     assert expand(config, steps=[4]) == [c for c in expand(config) if c.parameters["step"] == 4]
     # What click gives for an option that was not used changes nothing.
@@ -261,6 +263,26 @@ def test_without_an_annotation_the_default_tells_the_type(tmp_path):
         check_parameters(notebook, {"a": "x"})
 
 
+@pytest.mark.parametrize(
+    ("kinds", "told"),
+    [
+        (["code", "code"], "2 (code, code)"),
+        (["code", "markdown", "code"], "3 (code, markdown, code)"),
+        (["markdown", "code"], "2 (markdown, code)"),
+        (["markdown"], "1 (markdown)"),
+    ],
+)
+def test_one_cell_declares_the_parameters(tmp_path, kinds, told):
+    """Papermill puts what is asked for behind the first: the defaults of a second would win."""
+    notebook = tmp_path / "double.ipynb"
+    tagged = {"metadata": {"tags": ["parameters"]}, "source": "x: int = 1"}
+    plain = {"cell_type": "code", "metadata": {}, "source": "print(x)"}
+    notebook.write_text(json.dumps({"cells": [*({"cell_type": k} | tagged for k in kinds), plain]}))
+    with pytest.raises(UsageError, match=re.escape(f"{told}; expected one, of code")) as error:
+        check_parameters(notebook, {"x": 2})
+    assert "\n" not in str(error.value)
+
+
 def test_parameters_of_the_command_line_are_yaml():
     items = ["a=1", "b=0.5", "c=1e-3", "d=true", "e=text", "f=[1, 2]", "g=", "h=a=b"]
     assert parse_parameters(items) == {
@@ -371,3 +393,40 @@ def test_a_mistake_in_a_page_is_one_line(with_page, old, new, message):
         load_config(with_page)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+# --- parameters given for one run -----------------------------------------------------------------
+
+
+def explicit(root, **parameters) -> str:
+    (cell,) = expand(
+        load_config(root), ["measure"], None, ["pico-7k"], [1], "tiny", parameters=parameters
+    )
+    return cell.explicit
+
+
+def test_parameters_that_change_something_make_other_cells(root):
+    (cell,) = expand(
+        load_config(root), ["measure"], None, ["pico-7k"], [1], "tiny", {"note": "x", "scale": 5.0}
+    )
+    assert cell.id == "pico/measure/pico-7k/step000001@note=x,scale=5.0"
+    assert cell.output.name == "step000001@note=x,scale=5.0.ipynb"
+    assert cell.records.name == "step000001@note=x,scale=5.0.parquet"
+    assert cell.parameters["labels"] == ["a", "b"]
+
+
+def test_what_holds_anyway_is_no_other_cell(root):
+    usual = expand(load_config(root), ["measure"], profile="tiny")
+    # As experiments.yml has it for this profile, and as the notebook has it.
+    again = expand(
+        load_config(root), ["measure"], profile="tiny", parameters={"scale": 3, "note": None}
+    )
+    assert [(c.id, c.parameters) for c in again] == [(c.id, c.parameters) for c in usual]
+
+
+def test_explicit_parameters_are_told_apart(root):
+    values = ["x", "1", "a,b=c", "a b", "null", "true", "1e3", "ä"]
+    found = [explicit(root, note=value) for value in values]
+    assert len(set(found)) == len(values)
+    assert found[:3] == ["note=x", 'note="1"', 'note="a,b=c"']
+    assert explicit(root, labels=["b", "a"]) == 'labels=["b", "a"]'

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from helpers.commands import ROOT
+from helpers.grids import pretend, why
 
 from pythia_utils.base.errors import UsageError
+from pythia_utils.grid import cells
 from pythia_utils.grid.config import BookPage, load_config, read_page
 from pythia_utils.grid.expand import chapters, page_cell
+from pythia_utils.grid.ledger import Ledger
 from pythia_utils.site import build
 from pythia_utils.site.build import SiteError
 from pythia_utils.suites import catalog
@@ -23,13 +28,17 @@ def test_the_page_of_published_results_is_part_of_the_book():
 
 
 def test_a_page_is_stale_when_its_data_change(tmp_path, monkeypatch):
-    monkeypatch.setattr(catalog, "data_dir", lambda: tmp_path)
-    (tmp_path / "table.csv").write_text("1")
+    data = tmp_path / "data"
+    shutil.copytree(catalog.data_dir(), data)
+    for module in (catalog, cells):
+        monkeypatch.setattr(module, "data_dir", lambda: data)
+    (data / "table.csv").write_text("1")
     page = read_page("e.yml", ROOT, "p", ENTRY | {"data": ["table.csv"]}, ())
-    before = page_cell(ROOT, tmp_path, page, "pico").fingerprint()
-    assert page_cell(ROOT, tmp_path, page, "pico").fingerprint() == before
-    (tmp_path / "table.csv").write_text("2")
-    assert page_cell(ROOT, tmp_path, page, "pico").fingerprint() != before
+    cell, ledger = page_cell(ROOT, tmp_path / "runs", page, "pico"), Ledger(tmp_path / "ledger")
+    pretend(cell, ledger)
+    assert why([cell], ledger) == {cell.id: None}
+    (data / "table.csv").write_text("2")
+    assert why([cell], ledger) == {cell.id: "data changed (table.csv)"}
 
 
 @pytest.mark.parametrize(

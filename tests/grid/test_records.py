@@ -144,3 +144,83 @@ def test_read_of_nothing_tells_what_to_do(tmp_path, shown):
     write_grid(tmp_path, shown)
     with pytest.raises(UsageError, match="nearest: loss"):
         records.read("los", runs=tmp_path)
+
+
+# --- several evaluation sets ----------------------------------------------------------------------
+
+
+def write_set(runs, measured_on, step, parameters="", value=0.5, model="pico-7k"):
+    rows = [{"metric": "accuracy", "value": value}]
+    frame = records.record(rows, **WHERE | {"model": model, "step": step}, measured_on=measured_on)
+    path = runs / "pico" / "loss" / model / f"{records.stem(step, parameters)}.parquet"
+    records.write(path, frame.assign(parameters=parameters))
+
+
+def test_records_say_what_they_were_measured_on(shown):
+    assert set(records.record(ROWS, **WHERE)["measured_on"]) == {"own"}
+    assert set(records.record(ROWS, **WHERE, measured_on="blimp")["measured_on"]) == {"blimp"}
+    (frame,) = (records.from_notebook(notebook_of(shown[1:]), "pairs_from=blimp"),)
+    assert set(frame["measured_on"]) == {"blimp"}
+    assert set(frame["parameters"]) == {"pairs_from=blimp"}
+
+
+def test_two_evaluation_sets_are_not_mixed(tmp_path, shown):
+    for step in (0, 16):
+        write_set(tmp_path, "blimp", step, "pairs_from=blimp", 0.25)
+    write_set(tmp_path, "nano", 0)
+    write_set(tmp_path, "nano", 16, "pairs=400", 0.75)
+    everything = records.read_all("loss", runs=tmp_path)
+    assert len(everything) == 4
+    own = records.read("loss", runs=tmp_path)
+    assert own["measured_on"].tolist() == ["nano"]  # the suite's own, though blimp has more runs
+    assert own["parameters"].tolist() == [""]
+    theirs = records.read("loss", runs=tmp_path, measured_on="blimp")
+    assert theirs["step"].tolist() == [0, 16]
+    assert tuple(theirs.columns) == records.COLUMNS
+    text = records.set_in_words(own, everything)
+    assert text.startswith("Measured on `nano`. Not shown")
+    assert "`blimp` with `pairs_from=blimp`: 2; `nano` with `pairs=400`: 1" in text
+    assert records.set_in_words(own, own) == "Measured on `nano`."
+    with pytest.raises(UsageError, match="unknown evaluation set 'blimq'; nearest: blimp"):
+        records.read("loss", runs=tmp_path, measured_on="blimq")
+
+
+def test_without_the_suites_own_set_the_one_with_most_runs_is_shown(tmp_path, shown):
+    write_set(tmp_path, "a.csv 1a2b3c4d", 0, "pairs_from=a.csv")
+    for step in (0, 16):
+        write_set(tmp_path, "b.csv 5e6f7a8b", step, "pairs_from=b.csv")
+    assert set(records.read("loss", runs=tmp_path)["measured_on"]) == {"b.csv 5e6f7a8b"}
+    named = records.read("loss", runs=tmp_path, measured_on="a.csv")
+    assert named["measured_on"].tolist() == ["a.csv 1a2b3c4d"]
+
+
+def test_each_suite_shows_a_set_of_its_own(tmp_path, shown):
+    write_set(tmp_path, "nano", 0)
+    where = WHERE | {"suite": "nano", "model": "nano-7k", "step": 0}
+    frame = records.record(ROWS[:1], **where, measured_on="blimp")
+    records.write(tmp_path / "nano" / "loss" / "nano-7k" / "step000000.parquet", frame)
+    assert records.read("loss", runs=tmp_path).groupby("suite")[
+        "measured_on"
+    ].first().to_dict() == {
+        "nano": "blimp",
+        "pico": "nano",
+    }
+
+
+@pytest.mark.parametrize(
+    ("parameters", "name"),
+    [
+        ("", "step000016"),
+        ("pairs=400,pairs_from=blimp", "step000016@pairs=400,pairs_from=blimp"),
+        ("pairs_from=my-pairs.csv", "step000016@pairs_from=my-pairs.csv"),
+        ('note="a b"', "step000016@note=-a-b-~"),
+        ("source=../x/y", "step000016@source=..-x-y~"),
+        ("note=x.failed", "step000016@note=x-~"),
+        (f"note={'x' * 300}", f"step000016@note={'x' * 75}~"),
+    ],
+)
+def test_the_name_of_a_cell_is_safe_short_and_its_own(parameters, name):
+    found = records.stem(16, parameters)
+    assert found.startswith(name)
+    assert len(found) - len(name) == (8 if name.endswith("~") else 0)
+    assert len({records.stem(16, f"note={text}") for text in ("a b", "a/b", "a-b", "a?b")}) == 4

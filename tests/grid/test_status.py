@@ -14,7 +14,7 @@ from helpers.grids import ledger_of, why
 
 from pythia_utils.base import files
 from pythia_utils.engine import runner
-from pythia_utils.engine.kernels import execute
+from pythia_utils.engine.kernels.pool import KernelPool
 from pythia_utils.engine.progress import Progress
 from pythia_utils.grid import records, status
 from pythia_utils.grid.config import load_config
@@ -29,7 +29,7 @@ from pythia_utils.suites.folders import checkpoint_path
 @pytest.fixture
 def grid(root, monkeypatch):
     """Eight cells: three done, one stale, one failed, three missing. (root, cells by state)"""
-    monkeypatch.setattr(execute, "execute", stub_kernels.execute)
+    monkeypatch.setattr(KernelPool, "run", stub_kernels.run)
     cells = expand(load_config(root), ["measure"], profile="wide")
     ledger = ledger_of(root)
     runner.run(cells[:4], ledger, quiet=True)
@@ -162,16 +162,16 @@ def test_a_terminal_gets_a_bar_an_experiment(root, capsys, monkeypatch):
 
 def test_the_page_tells_totals_reasons_and_each_run(grid):
     root, _ = grid
-    text = status_page.status_page(load_config(root), "pico", ledger_of(root))
+    config, ledger = load_config(root), ledger_of(root)
+    text = status_page.status_page(config, "pico", status.survey_suite(config, "pico", ledger))
     assert "profile `wide`" in text  # of the profiles of this suite, the one that is most done
     (line,) = (line for line in text.splitlines() if line.startswith("| measure |"))
     assert line.split(" | ")[1:5] == ["3", "1", "1", "4"]  # the chapter is missing, too
     assert "| pico/measure/pico-14k/step000000 | failed | ValueError: no \\| luck |" in text
     assert "| stale | checkpoint changed |" in text
     assert "| pico-7k/step000000 | done |" in text
-    assert "No profile is a grid" in status_page.status_page(
-        load_config(root), "nano", ledger_of(root)
-    )
+    found = status.survey_suite(config, "nano", ledger)
+    assert "No profile is a grid" in status_page.status_page(config, "nano", found)
 
 
 # --- the commands ---------------------------------------------------------------------------------
@@ -197,9 +197,8 @@ def test_records_for_users(grid, pico_home, tmp_path):
     expected = records.read("measure", runs=root / "runs")
     command = ("records", "--experiment", "measure")
     out = pythia(*command, cwd=root, home=pico_home)
-    pd.testing.assert_frame_equal(
-        pd.read_csv(io.StringIO(out.stdout)), expected, check_dtype=False, check_exact=True
-    )
+    table = pd.read_csv(io.StringIO(out.stdout), keep_default_na=False)
+    pd.testing.assert_frame_equal(table, expected, check_dtype=False, check_exact=True)
     file = tmp_path / "numbers.parquet"
     pythia(*command, "--suite", "pico", "--output", str(file), cwd=root, home=pico_home)
     pd.testing.assert_frame_equal(pd.read_parquet(file), expected, check_dtype=False)
@@ -207,7 +206,9 @@ def test_records_for_users(grid, pico_home, tmp_path):
     known = expected["step"].between(1, 2)
     assert 0 < known.sum() < len(expected)
     pd.testing.assert_frame_equal(
-        pd.read_csv(io.StringIO(out)), expected[known].reset_index(drop=True), check_dtype=False
+        pd.read_csv(io.StringIO(out), keep_default_na=False),
+        expected[known].reset_index(drop=True),
+        check_dtype=False,
     )
     for wrong, message in (
         (("--experiment", "mesure"), "nearest: measure"),
@@ -227,6 +228,6 @@ def test_duckdb_reads_what_the_book_says(grid, monkeypatch):
     monkeypatch.chdir(root)
     rows = duckdb.sql(
         "select experiment, model, metric, max(step) as last, count(*) as rows "
-        "from 'runs/*/*/records.parquet' group by all order by all"
+        "from 'runs/*/*/*/step*.parquet' group by all order by all"
     ).fetchall()
     assert rows == [("measure", "pico-7k", "number", 4, 8)]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from helpers.commands import ROOT
 
-from pythia_utils.grid.ledger import Ledger
+from pythia_utils.grid.ledger import Ledger, Outcome
 from pythia_utils.grid.planning import plan
 from pythia_utils.suites.catalog import suite
 from pythia_utils.suites.folders import checkpoint_path
@@ -53,3 +53,14 @@ def ledger_of(root: Path) -> Ledger:
 
 def why(cells, ledger, **options) -> dict[str, str | None]:
     return {cell.id: reason for cell, reason in plan(cells, ledger, **options)}
+
+
+def pretend(cell, ledger) -> None:
+    """Files and the ledger's line as if a cell had been run."""
+    cell.output.parent.mkdir(parents=True, exist_ok=True)
+    cell.output.touch()
+    cell.records.touch()
+    parts = cell.parts()
+    ledger.append(
+        Outcome(cell.id, "done", 1.0, None, cell.output, cell.fingerprint(parts), parts, rows=2)
+    )

@@ -33,9 +33,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -145,6 +146,10 @@ class HubServer:
         import transformers.utils.hub
         from huggingface_hub import constants, hf_api
 
+        from pythia_utils.suites import checkpoints
+
+        # What is served here is tiny, whatever the size of the model that it stands for.
+        monkeypatch.setattr(checkpoints, "free_memory", lambda: 10**15)
         for name, value in self.env(cache).items():
             monkeypatch.setenv(name, value)
         monkeypatch.delenv("HF_TOKEN", raising=False)
@@ -159,6 +164,16 @@ class HubServer:
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(cache / "token"))
         return cache / "hub"
+
+    def hurry(self, monkeypatch, slept: list[float]) -> None:
+        """Let `huggingface_hub` have little patience: its own pauses go to `slept` and take no time."""
+        from huggingface_hub import constants
+
+        clock = SimpleNamespace(sleep=slept.append, time=time.time, monotonic=time.monotonic)
+        for module in ("huggingface_hub.utils._http", "huggingface_hub.file_download"):
+            monkeypatch.setattr(f"{module}.time", clock)
+        monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.3)
+        monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1000)
 
 
 @contextmanager
@@ -500,6 +515,17 @@ def checkpoint_files(
     if form == "bin-sharded":
         files |= _sharded(state, "pytorch_model", "bin", as_bin)
     return files
+
+
+def make_tiny(monkeypatch, *names: str, **shape: int) -> None:
+    """Let the suites know some models by the shape of `checkpoint_files`, or one that differs from it."""
+    from pythia_utils.suites import catalog
+
+    tiny = {"n_layers": 2, "d_model": 16, "n_heads": 2, "vocab_size": 64, "rotary_pct": 0.25}
+    for name in names:
+        model = replace(catalog.find_model(name), **tiny | shape)
+        for scope in (None, model.suite):
+            monkeypatch.setitem(catalog._index(scope), model.name, model)
 
 
 def tiny_model(seed: int, dtype: str = "float32", **config: int):

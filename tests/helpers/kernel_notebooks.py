@@ -10,8 +10,9 @@ from pathlib import Path
 import nbformat
 from helpers.commands import ROOT
 
-from pythia_utils.engine.kernels import execute
+from pythia_utils.engine.kernels.execute import Execution
 from pythia_utils.engine.kernels.options import KernelOptions
+from pythia_utils.engine.kernels.pool import KernelPool
 
 # All that a kernel needs, and nothing that takes time to import.
 LIGHT = ("ipykernel.ipkernel", "ipykernel.kernelapp")
@@ -29,21 +30,25 @@ def environment(**changes: str) -> dict[str, str]:
 
 
 def run_cells(
-    folder: Path, *cells: str, env: dict[str, str] | None = None, **options: object
-) -> execute.Execution:
-    """Execute a notebook of these code cells in `folder`."""
+    pool: KernelPool,
+    folder: Path,
+    *cells: str,
+    env: dict[str, str] | None = None,
+    **options: object,
+) -> Execution:
+    """Execute a notebook of these code cells in `folder`, in a kernel of the pool."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
     path = folder / "notebook.ipynb"
     nbformat.write(notebook, path)
-    return execute.execute(path, {}, folder, env or environment(), KernelOptions(**options))
+    return pool.run(path, {}, folder, env or environment(), KernelOptions(**options))
 
 
-def outputs(execution: execute.Execution) -> list[nbformat.NotebookNode]:
+def outputs(execution: Execution) -> list[nbformat.NotebookNode]:
     """The outputs of all cells. (Papermill adds cells of text to a notebook that failed.)"""
     return [out for cell in execution.notebook.cells for out in cell.get("outputs", ())]
 
 
-def printed(execution: execute.Execution) -> str:
+def printed(execution: Execution) -> str:
     """All that the notebook printed."""
     return "".join(out.text for out in outputs(execution) if out.output_type == "stream")
 

@@ -21,7 +21,7 @@ from helpers import stub_kernels
 
 from pythia_utils.base.files import locked
 from pythia_utils.engine import runner
-from pythia_utils.engine.kernels import execute
+from pythia_utils.engine.kernels.pool import KernelPool
 from pythia_utils.grid.config import load_config
 from pythia_utils.grid.expand import expand
 from pythia_utils.grid.ledger import Ledger
@@ -60,7 +60,7 @@ def _lines(runs: Path) -> int:
 
 
 def main(project: Path, trials: int) -> None:
-    execute.execute = stub_kernels.execute
+    KernelPool.run = stub_kernels.run
     for number in range(trials):
         trial(project, number)
 

@@ -6,6 +6,7 @@ the server's stead.
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -81,7 +82,10 @@ class Handler(QuietHandler):
             self.close_connection = True
 
     def answer(self, start: int, stop: int) -> None:
-        """As a good server does; `Hub` paths redirect to where the bytes lie."""
+        """As a good server does; `Hub` paths redirect to where the bytes lie, questions tell `COMMIT`."""
+        if self.path.startswith("/api/"):
+            self.reply(200, json.dumps({"id": "set", "sha": COMMIT, "siblings": []}).encode())
+            return
         if "/resolve/" in self.path and not self.path.startswith("/elsewhere/"):
             self.redirect(f"/elsewhere{self.path}?signed=yes", {"X-Repo-Commit": COMMIT})
             return

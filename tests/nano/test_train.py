@@ -21,12 +21,16 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pythia_utils.base.errors import TrainingError, UsageError
 from pythia_utils.base.files import FolderInUse, file_digest, locked
+from pythia_utils.nano import corpus as nano_corpus
 from pythia_utils.nano import jobs as nano_jobs
 from pythia_utils.nano import train as nano_train
 from pythia_utils.nano import trained
+from pythia_utils.nano.corpus import is_current
 from pythia_utils.nano.training_run import choose_models, train_suite
 from pythia_utils.suites import checkpoints
 from pythia_utils.suites.catalog import find_model
+from pythia_utils.suites.catalog import suite as find_suite
+from pythia_utils.training_data.corpus import Corpus
 
 LAST = 16
 
@@ -164,14 +168,121 @@ def test_a_lost_checkpoint_is_trained_again(trained_home, empty_home):
     assert trained.is_trained(model, LAST)
 
 
-def test_checkpoints_of_another_recipe_are_removed(empty_home):
+# --- nothing is lost before its replacement is there ----------------------------------------------
+
+
+@pytest.fixture
+def stale_home(trained_home, empty_home) -> Path:
+    """A home with a model that another recipe trained to the end: its weights are not those of today."""
     model = find_model("pico-7k")
-    nano_train.train_model(model, until=1)
-    assert not trained.remove_stale(model)
-    path = empty_home / "suites/pico/pico-7k/step1/checkpoint.json"
-    path.write_text(path.read_text().replace(trained.recipe(model), "0" * 64))
-    assert trained.remove_stale(model)
-    assert not path.exists()
+    folder = empty_home / "suites/pico/pico-7k"
+    shutil.copytree(trained_home / "suites/pico/pico-7k", folder)
+    for step in (0, LAST):
+        path = folder / f"step{step}/checkpoint.json"
+        path.write_text(path.read_text().replace(trained.recipe(model), "0" * 64))
+    for path in folder.glob("*/model.safetensors"):
+        path.write_bytes(path.read_bytes() + path.parent.name.encode())
+    shutil.copytree(folder / f"step{LAST}", folder / "step1000")
+    return empty_home
+
+
+def old_ones(home: Path) -> dict[str, bytes]:
+    folder = home / "suites/pico/pico-7k"
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def hidden(home: Path) -> list[Path]:
+    return [path for path in home.rglob(".*") if path.is_dir()]
+
+
+def test_a_model_of_another_recipe_is_replaced_when_the_new_one_is_whole(trained_home, stale_home):
+    model, before, seen = find_model("pico-7k"), old_ones(stale_home), []
+    assert trained.is_stale(model)
+    nano_train.train_model(
+        model, until=LAST, progress=lambda *_: seen.append(old_ones(stale_home) == before)
+    )
+    assert seen == [True] * LAST
+    assert digests(stale_home) == digests(trained_home)
+    assert not trained.is_stale(model)
+    assert not (stale_home / "suites/pico/pico-7k/step1000").exists()
+    assert not hidden(stale_home)
+
+
+def test_it_is_gone_on_with_after_a_stop_and_a_change_of_code_begins_anew(trained_home, stale_home):
+    model, before = find_model("pico-7k"), old_ones(stale_home)
+
+    def stop(step, *_):
+        if step == 9:
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        nano_train.train_model(model, until=LAST, progress=stop)
+    assert old_ones(stale_home) == before
+    beside = trained.workplace(model)
+    assert beside != trained.model_folder(model)
+    assert (beside / "step8").is_dir()
+    shutil.copytree(beside, stale_home / "kept")
+    steps = []
+    nano_train.train_model(model, until=LAST, progress=lambda step, *_: steps.append(step))
+    assert steps == list(range(9, LAST + 1))
+    assert digests(stale_home) == digests(trained_home)
+    shutil.move(stale_home / "kept", beside)
+    first = beside / "step0/checkpoint.json"
+    first.write_text(first.read_text().replace(trained.recipe(model), "1" * 64))
+    assert trained.workplace(model) == trained.model_folder(model)
+    assert not beside.exists()
+
+
+def test_a_kill_between_the_two_renames_loses_neither(trained_home, stale_home):
+    model, before = find_model("pico-7k"), old_ones(stale_home)
+    own = trained.model_folder(model)
+    nano_train.train_model(model, until=LAST)
+    new = own.rename(own.with_name(".new-pico-7k"))
+    old = own.with_name(".old-pico-7k")
+    for name, content in before.items():
+        (old / name).parent.mkdir(parents=True, exist_ok=True)
+        (old / name).write_bytes(content)
+    assert trained.workplace(model) == new
+    assert old_ones(stale_home) == before  # back where it was, until the new one takes its place
+    nano_train.train_model(model, until=LAST)
+    assert digests(stale_home) == digests(trained_home)
+    assert not hidden(stale_home)
+
+
+@pytest.mark.parametrize("what", ["models", "corpus"])
+def test_a_device_that_is_not_there_is_told_before_anything_is_touched(stale_home, what):
+    if what == "corpus":
+        path = stale_home / "suites/pico/corpus/manifest.json"
+        path.write_text(path.read_text().replace('"code": "', '"code": "0'))
+        assert not is_current(Corpus(find_suite("pico")))
+    before = {p: p.read_bytes() for p in stale_home.rglob("*") if p.is_file()}
+    with pytest.raises(UsageError, match="device 'cuda:77' cannot be used here"):
+        train_suite([find_model("pico-7k")], "cuda:77", 1)
+    after = {p: p.read_bytes() for p in stale_home.rglob("*") if p.is_file() and p.name != ".lock"}
+    assert after == before
+
+
+@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_an_old_corpus_stays_until_the_new_one_is_whole(empty_home, monkeypatch, failure):
+    corpus = Corpus(find_suite("pico"))
+    path = corpus.folder / "manifest.json"
+    path.write_text(path.read_text().replace('"code": "', '"code": "0'))
+    before = {p: p.read_bytes() for p in corpus.folder.rglob("*") if p.is_file()}
+
+    def fail(suite, folder):
+        raise failure
+
+    with monkeypatch.context() as patched:
+        patched.setattr(nano_corpus, "_manifest", fail)
+        with pytest.raises(type(failure)):
+            nano_corpus.make_corpus(corpus.suite)
+    assert {p: p.read_bytes() for p in corpus.folder.rglob("*") if p.is_file()} == before
+    assert not hidden(empty_home)
+    nano_corpus.make_corpus(corpus.suite)
+    assert is_current(corpus)
+    del before[path]
+    assert {p: p.read_bytes() for p in before} == before  # the same recipe gives the same files
+    assert not hidden(empty_home)
 
 
 def test_every_size_has_read_the_same_tokens(trained_home):

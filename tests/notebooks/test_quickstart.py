@@ -7,7 +7,7 @@ import re
 
 import pytest
 from helpers.commands import ROOT
-from helpers.hub_server import checkpoint_files, serve_hub
+from helpers.hub_server import checkpoint_files, make_tiny, serve_hub
 
 PAGE = ROOT / "book/pages/quickstart.ipynb"
 STEPS = (0, 16, 128, 512, 1000, 4000, 16000, 143000)
@@ -21,11 +21,12 @@ def sources(kind: str) -> list[str]:
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
     """A Hub with the revisions that the lines name, of tiny models of the right number of layers."""
-    layers = {"num_hidden_layers": 6}
+    layers = {"num_hidden_layers": 6, "max_position_embeddings": 128}
     branches = {f"step{step}": checkpoint_files(step, **layers) for step in STEPS}
     large = {"step512": checkpoint_files(0, "sharded", vocab_size=128)}
     repos = {"EleutherAI/pythia-70m-deduped": branches, "EleutherAI/pythia-12b": large}
     monkeypatch.setenv("PYTHIA_HOME", str(tmp_path / "home"))
+    make_tiny(monkeypatch, "pythia-70m-deduped", n_layers=6)
     with serve_hub(repos) as server:
         server.use(monkeypatch, tmp_path / "cache")
         yield server

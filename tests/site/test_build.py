@@ -16,7 +16,9 @@ from helpers.commands import ROOT
 
 from pythia_utils.base.errors import UsageError
 from pythia_utils.grid import config as experiments
-from pythia_utils.grid import expand
+from pythia_utils.grid import expand, status
+from pythia_utils.grid.ledger import FILE, Ledger
+from pythia_utils.grid.records import runs_dir
 from pythia_utils.site import build, tables
 from pythia_utils.site import pages as site_pages
 from pythia_utils.site.build import SiteError
@@ -166,6 +168,20 @@ def book(tmp_path, monkeypatch) -> Path:
     return make_book(tmp_path)
 
 
+def read(root: Path, suite: str) -> tuple:
+    """What the command reads before it builds: the configuration, and where the suite stands."""
+    config = experiments.load_config(root)
+    return config, suite, status.survey_suite(config, suite, Ledger(runs_dir(root) / FILE))
+
+
+def stage(root: Path, suite: str) -> list:
+    return build.stage(*read(root, suite))
+
+
+def publish(root: Path, suite: str) -> Path:
+    return build.publish(*read(root, suite))
+
+
 def staged(book: Path, name: str) -> dict:
     return json.loads((book / build.STAGED / name).read_text())
 
@@ -226,7 +242,7 @@ def test_an_unreadable_notebook_is_named(book):
 def test_nothing_is_built_when_the_gate_is_shut(book):
     write_notebook(book / "runs/pico/loss/pico-7k/step000000.failed.ipynb", [])
     with pytest.raises(SiteError):
-        build.publish(book, "pico")
+        publish(book, "pico")
     assert not (book / build.STAGED).exists()
     assert not (book / "_build").exists()
 
@@ -235,25 +251,25 @@ def test_nothing_is_built_when_the_gate_is_shut(book):
 
 
 def test_a_cell_page_says_its_model_and_step_in_its_title(book):
-    build.stage(book, "pico")
+    stage(book, "pico")
     first = staged(book, CELL)["cells"][0]["source"]
     assert first == "# Measured at one checkpoint: `pico-14k`, step 16"
 
 
 def test_a_notebook_without_a_heading_gets_its_experiments_title(book):
     write_notebook(book / "runs/pico/loss/pico-14k/step000016.ipynb", [code("1")])
-    build.stage(book, "pico")
+    stage(book, "pico")
     assert staged(book, CELL)["cells"][0]["source"] == "# Validation loss: `pico-14k`, step 16"
 
 
 def test_cell_pages_are_orphans_and_chapters_are_not(book):
-    build.stage(book, "pico")
+    stage(book, "pico")
     assert staged(book, CELL)["metadata"]["orphan"] is True
     assert "orphan" not in staged(book, "experiments/loss.ipynb")["metadata"]
 
 
 def test_every_link_between_pages_leads_to_a_staged_page(book):
-    build.stage(book, "pico")
+    stage(book, "pico")
     pages = list((book / build.STAGED).rglob("*.ipynb"))
     links = [
         (page.parent / target).resolve()
@@ -267,7 +283,7 @@ def test_every_link_between_pages_leads_to_a_staged_page(book):
 
 
 def test_navigation_offers_neighbouring_steps_and_other_sizes_of_the_same_variant(book):
-    build.stage(book, "pico")
+    stage(book, "pico")
     links = staged(book, CELL)["cells"][1]["source"]
     assert "[← step 0](step000000.ipynb)" in links
     assert "[step 512 →](step000512.ipynb)" in links
@@ -278,7 +294,7 @@ def test_navigation_offers_neighbouring_steps_and_other_sizes_of_the_same_varian
 
 
 def test_a_link_of_the_source_is_made_right_for_the_place_of_the_page(book):
-    build.stage(book, "pico")
+    stage(book, "pico")
     assert "[chapter](../../../../experiments/loss.ipynb)" in texts(staged(book, CELL))
     chapter = texts(staged(book, "experiments/loss.ipynb"))
     assert "(../../reading.md)" in chapter
@@ -289,11 +305,11 @@ def test_a_link_of_the_source_is_made_right_for_the_place_of_the_page(book):
 def test_a_link_to_nothing_is_named(book):
     write_notebook(book / "runs/pico/loss/chapter.ipynb", [markdown("# L", "[x](../../gone.md)")])
     with pytest.raises(SiteError, match=r"loss\.ipynb links to \.\./\.\./gone\.md"):
-        build.stage(book, "pico")
+        stage(book, "pico")
 
 
 def test_parameters_lose_papermills_comment_and_watermarks_are_tagged(book):
-    build.stage(book, "pico")
+    stage(book, "pico")
     cells = staged(book, CELL)["cells"]
     (parameters,) = [c for c in cells if "injected-parameters" in c["metadata"].get("tags", ())]
     assert parameters["source"].startswith("suite = ")
@@ -301,23 +317,23 @@ def test_parameters_lose_papermills_comment_and_watermarks_are_tagged(book):
 
 
 def test_staging_again_touches_nothing(book):
-    build.stage(book, "pico")
+    stage(book, "pico")
     before = {p: p.stat().st_mtime_ns for p in (book / build.STAGED).rglob("*")}
-    build.stage(book, "pico")
+    stage(book, "pico")
     assert {p: p.stat().st_mtime_ns for p in (book / build.STAGED).rglob("*")} == before
 
 
 def test_a_changed_run_changes_only_its_own_page(book):
-    build.stage(book, "pico")
+    stage(book, "pico")
     before = {p: p.stat().st_mtime_ns for p in (book / build.STAGED).rglob("*.*")}
     write_notebook(book / "runs/pico/loss/pico-14k/step000016.ipynb", [markdown("# New")])
-    build.stage(book, "pico")
+    stage(book, "pico")
     changed = {p for p, mtime in before.items() if p.stat().st_mtime_ns != mtime}
     assert changed == {book / build.STAGED / CELL}
 
 
 def test_the_status_page_tells_of_each_experiment_and_page(book):
-    build.stage(book, "pico")
+    stage(book, "pico")
     text = (book / build.STAGED / "status.md").read_text()
     for title in (*EXPERIMENTS.values(), "Quickstart"):
         assert f"\n## {title}\n" in text
@@ -325,9 +341,9 @@ def test_the_status_page_tells_of_each_experiment_and_page(book):
 
 
 def test_pages_whose_run_is_gone_are_removed(book):
-    build.stage(book, "pico")
+    stage(book, "pico")
     shutil.rmtree(book / "runs/pico/loss/pico-14k")
-    pages = build.stage(book, "pico")
+    pages = stage(book, "pico")
     assert not (book / build.STAGED / CELL).parent.exists()
     assert {page.model for page in pages if page.experiment == "loss"} == set(MODELS) - {"pico-14k"}
     assert "pico/loss/pico-14k" not in (book / build.STAGED / "runs.md").read_text()
@@ -336,28 +352,27 @@ def test_pages_whose_run_is_gone_are_removed(book):
 def test_a_chapter_that_was_not_run_stops_staging_with_the_command_to_run(book):
     (book / "runs/pico/grammar/chapter.ipynb").unlink()
     with pytest.raises(SiteError, match=r"chapter of 'grammar'.*pythia run grammar"):
-        build.stage(book, "pico")
+        stage(book, "pico")
 
 
 def test_a_page_that_runs_is_staged_and_linked_like_a_chapter(book):
-    build.stage(book, "pico")
+    stage(book, "pico")
     page = staged(book, "pages/quickstart.ipynb")
     assert "[Loss](../experiments/loss.ipynb), [all](../runs.md)" in texts(page)
     assert "orphan" not in page["metadata"]
     assert "watermark" in page["cells"][-1]["metadata"]["tags"]
     assert "[quickstart](../../../../pages/quickstart.ipynb)" in texts(staged(book, CELL))
-    status = (book / build.STAGED / "status.md").read_text()
-    assert "## Quickstart\n" in status
+    assert "## Quickstart\n" in (book / build.STAGED / "status.md").read_text()
 
 
 def test_a_page_that_was_not_run_stops_staging_and_one_of_other_suites_is_shown_as_it_is(book):
     (book / "runs/pico/quickstart/chapter.ipynb").unlink()
     with pytest.raises(SiteError, match=r"page 'quickstart'.*pythia train pico --models pico-7k"):
-        build.stage(book, "pico")
+        stage(book, "pico")
     config = yaml.safe_load((book / "experiments.yml").read_text())
     config["pages"]["quickstart"]["models"] = ["nano-7k"]
     (book / "experiments.yml").write_text(yaml.safe_dump(config))
-    build.stage(book, "pico")
+    stage(book, "pico")
     assert texts(staged(book, "pages/quickstart.ipynb")).startswith("# Not run")
 
 
@@ -378,11 +393,11 @@ def test_a_book_without_such_pages_has_none_in_its_contents():
 
 def test_an_unknown_suite_is_a_usage_error(book):
     with pytest.raises(UsageError, match="pico"):
-        build.stage(book, "picoo")
+        stage(book, "picoo")
 
 
 def test_the_contents_list_chapters_in_the_order_of_experiments_yml(book):
-    build.stage(book, "pico")
+    stage(book, "pico")
     contents = yaml.safe_load((book / build.STAGED / "_toc.yml").read_text())
     files = [entry["file"] for part in contents["parts"] for entry in part["chapters"]]
     chapters = [f"_executed/experiments/{name}" for name in EXPERIMENTS]
@@ -390,16 +405,33 @@ def test_the_contents_list_chapters_in_the_order_of_experiments_yml(book):
 
 
 def test_all_runs_has_a_link_for_every_page_and_no_other(book):
-    pages = build.stage(book, "pico")
+    pages = stage(book, "pico")
     links = re.findall(r"\]\((cells/[^)]+)\)", (book / build.STAGED / "runs.md").read_text())
     assert sorted(links) == sorted(page.path for page in pages)
+
+
+def test_runs_with_other_parameters_are_listed_and_apart(book):
+    usual = book / "runs/pico/loss/pico-7k" / "step000512.ipynb"
+    for name in ("pairs_from=my-pairs.csv", "note=5"):
+        shutil.copy(usual, usual.with_name(f"step000512@{name}.ipynb"))
+    shutil.copy(usual, usual.with_name("step000512@note=5.failed.ipynb"))
+    pages = stage(book, "pico")
+    place = "cells/pico/loss/pico-7k/step000512@pairs_from=my-pairs.csv.ipynb"
+    runs = (book / build.STAGED / "runs.md").read_text()
+    assert f"- [pico-7k, step 512: `pairs_from=my-pairs.csv`]({place})" in runs
+    assert len([page for page in pages if page.parameters]) == 2
+    text = (book / build.STAGED / place).read_text()
+    assert "step 512, `pairs_from=my-pairs.csv`" in text
+    assert "**step 512**" in text
+    assert "step000000" not in text  # neighbours have the same parameters
+    assert "my-pairs" not in (book / build.STAGED / CELL).read_text()
 
 
 def test_runs_may_lie_elsewhere(book, tmp_path, monkeypatch):
     elsewhere = tmp_path / "elsewhere"
     (book / "runs").rename(elsewhere)
     monkeypatch.setenv("PYTHIA_RUNS", str(elsewhere))
-    assert len(build.stage(book, "pico")) == len(EXPERIMENTS) * len(MODELS) * len(STEPS)
+    assert len(stage(book, "pico")) == len(EXPERIMENTS) * len(MODELS) * len(STEPS)
 
 
 def test_suite_tables_tell_every_size_once_and_whose_it_is():
@@ -453,7 +485,7 @@ def small_site(tmp_path_factory) -> Path:
     shutil.copytree(ROOT / build.VENDOR, root / build.VENDOR)
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("PYTHIA_RUNS", raising=False)
-        assert build.publish(root, "pico") == root / "_build/html/index.html"
+        assert publish(root, "pico") == root / "_build/html/index.html"
     return root
 
 
@@ -492,7 +524,7 @@ def test_building_again_renders_only_what_changed(small_site, capsys, monkeypatc
     before = page.stat().st_mtime_ns, other.stat().st_mtime_ns
     source = small_site / "runs/pico/loss/pico-14k/step000016.ipynb"
     write_notebook(source, [markdown("# Measured anew at one checkpoint")])
-    build.publish(small_site, "pico")
+    publish(small_site, "pico")
     assert page.stat().st_mtime_ns != before[0]
     assert other.stat().st_mtime_ns == before[1]
     assert "<title>Measured anew at one checkpoint: pico-14k, step 16" in page.read_text()
@@ -514,7 +546,7 @@ def test_a_page_whose_run_is_gone_leaves_the_site(small_site, monkeypatch):
     ]
     assert all(page.is_dir() for page in pages)
     shutil.rmtree(gone)
-    build.publish(small_site, "pico")
+    publish(small_site, "pico")
     assert not any(page.exists() for page in pages)
     assert (pages[0].parent / "pico-7k").is_dir()
 
@@ -524,13 +556,13 @@ def test_a_warning_stops_the_build_each_time_and_is_shown(small_site, monkeypatc
     source = small_site / "runs/pico/loss/pico-7k/step000016.ipynb"
     good = source.read_text()
     write_notebook(source, [markdown("# Bad", "", "{doc}`/nowhere`")])
-    build.stage(small_site, "pico")
+    stage(small_site, "pico")
     for _ in range(2):
         with pytest.raises(SiteError, match=r"step000016\.ipynb.*nowhere"):
             build.build(small_site)
     source.write_text(good)
     os.utime(source)
-    build.publish(small_site, "pico")
+    publish(small_site, "pico")
 
 
 # --- the walk-through of add-experiment.md: what it tells a reader to write does run

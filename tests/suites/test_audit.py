@@ -21,9 +21,9 @@ from pythia_utils.suites.audit import audit
 from pythia_utils.suites.audit_facts import EMBEDDING
 from pythia_utils.suites.catalog import find_model
 from pythia_utils.suites.hub import api
-from pythia_utils.suites.hub.remote_tensors import INDEX, SINGLE
 
 WIDTH, TOKENS = 8, 40
+SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 SOME = [0, 8, 512, *range(10000, 70000, 5000), 142000, 143000]  # quicker than all 154
 
 
@@ -312,6 +312,22 @@ def trained(monkeypatch, tmp_path):
         shifted = {name: tensor + (step == 1) for name, tensor in tensors.items()}
         (folder / SINGLE).write_bytes(save(shifted if step < 2 else tensors))
     return tmp_path / "suites" / "pico" / "pico-7k"
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_weight_of_ours_that_is_not_finite_is_found_wherever_it_is(trained, value):
+    """Here in a tensor that is not sampled, and in a row of the embedding beyond the sampled ones."""
+    tensors = trajectory("pico-7k")
+    wrong = torch.zeros(3, dtype=torch.float16)
+    wrong[1] = value
+    extra = {"gpt_neox.layers.0.attention.dense.bias": wrong}
+    (trained / "step256" / SINGLE).write_bytes(save(tensors[256] | extra))
+    rows = tensors[512][EMBEDDING].clone()
+    rows[-1, 0] = value
+    (trained / "step512" / SINGLE).write_bytes(save(tensors[512] | {EMBEDDING: rows}))
+    found = [f for f in audit("pico-7k", steps=[8, 256, 512]).new if f.kind == "damaged"]
+    assert [f.steps for f in found] == [(256,), (512,)]
+    assert {f.text for f in found} == {"some of its weights are not finite"}
 
 
 def run(*arguments: str):

@@ -16,18 +16,13 @@ from pythia_utils.base.http import FetchError, MissingFileError, Retry
 from pythia_utils.suites import folders
 from pythia_utils.suites.catalog import find_model
 from pythia_utils.suites.hub import api
-from pythia_utils.suites.hub.remote_tensors import (
-    INDEX,
-    SINGLE,
-    HubTensors,
-    MissingWeightsError,
-    RangedFile,
-)
-from pythia_utils.suites.hub.safetensors_header import CorruptFileError
+from pythia_utils.suites.hub.remote_tensors import HubTensors, MissingWeightsError, RangedFile
+from pythia_utils.suites.hub.weight_files import CorruptFileError
 from pythia_utils.suites.tensors import LocalTensors, open_tensors, read_tensors
 
 MODEL = "pythia-14m"
 REPO = f"EleutherAI/{MODEL}"
+SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 EMBED, BIAS = "gpt_neox.embed_in.weight", "gpt_neox.layers.0.mlp.dense_h_to_4h.bias"
 TOKEN = "hf_thisisatoken"
 
@@ -104,7 +99,7 @@ def test_of_a_sharded_checkpoint_only_the_shard_asked_for_is_opened(server, read
 
 
 def test_no_rows_move_no_bytes(server, reader):
-    source = HubTensors(api.describe(REPO, "step0"), reader)
+    source = HubTensors(api.describe(REPO, "step0", reader))
     source.names()
     before = reader.traffic.bytes
     assert source.read(EMBED, slice(5, 5)).shape == (0, 16)
@@ -112,7 +107,7 @@ def test_no_rows_move_no_bytes(server, reader):
 
 
 def test_all_is_read_from_one_commit(server, reader):
-    source = HubTensors(api.describe(REPO, "step0"), reader)
+    source = HubTensors(api.describe(REPO, "step0", reader))
     names = source.names()
     kept = server.repos[REPO]["step0"]
     server.repos[REPO]["step0"] = server.repos[REPO]["step4"]
@@ -181,7 +176,7 @@ def test_the_token_goes_to_the_hub_and_not_to_where_it_redirects(server, monkeyp
     monkeypatch.setattr(bad.Handler, "answer", watched)
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     reader = api.reader()
-    HubTensors(api.describe(f"{REPO}-deduped", "step0"), reader).names()
+    HubTensors(api.describe(f"{REPO}-deduped", "step0", reader)).names()
     hosts = {host: {token for h, token in seen if h == host} for host, _ in seen}
     assert hosts[server.url.removeprefix("http://")] == {f"Bearer {TOKEN}"}
     assert hosts[server.cdn.removeprefix("http://")] == {None}
@@ -215,7 +210,7 @@ def test_missing_weights_revisions_and_repositories(server, reader):
     index = json.loads(server.repos[REPO]["step1"][INDEX])
     index["weight_map"][EMBED] = "other.safetensors"
     server.repos[REPO]["step1"][INDEX] = json.dumps(index).encode()
-    with pytest.raises(CorruptFileError, match=r"step1 has no other.safetensors, which its index"):
+    with pytest.raises(MissingWeightsError, match="nor an index of it with all its files"):
         read_tensors(MODEL, 1, [EMBED], reader=reader)
 
 
@@ -225,7 +220,6 @@ def test_what_passes_is_tried_again_and_the_right_bytes_come(server, reader, rev
     server.inject(bad.close, "/cdn/")
     found = read_tensors(MODEL, 0, [EMBED], reader=reader)
     assert torch.equal(found[EMBED], stored(revisions["step0"])[EMBED])
-    assert reader.traffic.retries == 4
 
 
 def test_a_server_that_stays_down_is_told_in_one_line(server, reader):
@@ -237,13 +231,10 @@ def test_a_server_that_stays_down_is_told_in_one_line(server, reader):
 
 def test_a_truncated_file_is_not_read(server, reader):
     file = server.repos[REPO]["step0"][SINGLE]
-    for size in (len(file) - 1, 100, 8):
+    for size in (len(file) - 1, 100, 8, 3):
         server.repos[REPO]["step0"][SINGLE] = file[:size]
         with pytest.raises(CorruptFileError, match=r"cut short|its header tells of"):
             read_tensors(MODEL, 0, [BIAS], reader=reader)
-    server.repos[REPO]["step0"][SINGLE] = file[:3]
-    with pytest.raises(FetchError):
-        read_tensors(MODEL, 0, [BIAS], reader=reader)
     server.repos[REPO]["step0"][SINGLE] = file
     server.inject(bad.truncated, "/cdn/", times=None)
     with pytest.raises(FetchError, match="Content-Range"):
@@ -269,7 +260,7 @@ def test_an_index_that_names_a_shard_without_the_tensor(server, reader):
 
 
 def test_a_large_index_is_refused(server, reader, monkeypatch):
-    monkeypatch.setattr("pythia_utils.suites.hub.remote_tensors.INDEX_LIMIT", 100)
+    monkeypatch.setattr("pythia_utils.suites.hub.api.INDEX_LIMIT", 100)
     with pytest.raises(CorruptFileError, match="an index has fewer"):
         open_tensors(MODEL, 1, reader=reader).names()
 
@@ -277,32 +268,18 @@ def test_a_large_index_is_refused(server, reader, monkeypatch):
 def test_an_index_that_breaks_off_is_asked_for_again(server, reader):
     server.inject(bad.dies_after(10), INDEX)
     assert EMBED in open_tensors(MODEL, 1, reader=reader).names()
-    assert reader.traffic.retries == 1
 
 
-def test_a_file_that_changes_under_the_reader_or_is_not_the_one_described(reader):
+def test_a_file_that_is_not_the_one_described(reader):
     file = save({"a": torch.zeros(4)})
     with range_server.serve({"/x.safetensors": file}) as server:
-        with pytest.raises(FetchError, match=f"has {len(file)} bytes, expected 7"):
-            RangedFile(f"{server.url}/x.safetensors", reader, 7).entries  # noqa: B018
-        remote = RangedFile(f"{server.url}/x.safetensors", reader)
+        with pytest.raises(FetchError, match=f"has {len(file)} bytes, expected 70"):
+            RangedFile(f"{server.url}/x.safetensors", reader, 70).entries  # noqa: B018
+        remote = RangedFile(f"{server.url}/x.safetensors", reader, len(file))
         assert list(remote.entries) == ["a"]
         server.faults.append(range_server.other_size)
-        with pytest.raises(FetchError, match="changed while it was read"):
+        with pytest.raises(FetchError, match=f"has {len(file) + 10} bytes, expected {len(file)}"):
             remote.read("a")
         server.faults.append(range_server.whole_file)
         with pytest.raises(FetchError, match="the server ignores byte ranges"):
             remote.read("a")
-
-
-def test_a_server_that_does_not_tell_the_size(reader):
-    file = save({"a": torch.zeros(4)})
-
-    def no_size(handler, start, stop):
-        headers = {"Content-Range": f"bytes {start}-{stop - 1}/*"}
-        handler.reply(206, file[start:stop], headers)
-
-    with range_server.serve({"/x.safetensors": file}) as server:
-        server.faults.append(no_size)
-        with pytest.raises(FetchError, match="does not tell the size"):
-            RangedFile(f"{server.url}/x.safetensors", reader).entries  # noqa: B018

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from pythia_utils.training_data.indexed_dataset import (
     write_indexed_dataset,
 )
 from pythia_utils.training_data.order import build_order
+from pythia_utils.training_data.source import open_source
 
 
 @pytest.mark.parametrize("dtype", DTYPES.values(), ids=str)
@@ -157,6 +160,50 @@ def test_verify_finds_what_opening_does_not(tmp_path, at, by, says):
     path.write_bytes(damaged(path.read_bytes(), at, by))
     with pytest.raises(FileFormatError, match=says):
         IndexedDataset(tmp_path / "docs").verify()
+
+
+def test_sizes_are_verified_before_memory_is_taken_for_them(tmp_path):
+    """An index of 862 bytes whose sizes say 88 billion tokens, over a file of four bytes."""
+    sizes = np.full(41, 2**31 - 1, np.int32)
+    sizes[-1] = 1
+    header = struct.pack("<9sQBQQ", b"MMIDIDX\0\0", 1, 4, 41, 42)
+    body = sizes.tobytes() + bytes(8 * 41) + np.arange(42, dtype="<i8").tobytes()
+    (tmp_path / "docs.idx").write_bytes(header + body)
+    (tmp_path / "docs.bin").write_bytes(bytes(4))
+    assert len(header + body) == 862
+    run = {"seq_length": 64, "batch_size": 8, "steps": 10, "seed": 1}
+    tracemalloc.start()
+    with pytest.raises(FileFormatError, match=r"docs\.idx, byte 206: expected offset 8589934588"):
+        open_source(tmp_path / "docs", **run)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10**7
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value"),
+    [("<i4", -1), ("<i8", -(2**40)), ("i1", -128), ("<f4", np.nan), ("<f8", np.inf), ("<f8", 1.5)],
+)
+def test_what_is_no_token_is_told_where_it_is_read_and_never_written(tmp_path, dtype, value):
+    documents = [np.arange(40), np.arange(3, 43), np.arange(40)]
+    write_indexed_dataset(tmp_path / "docs", documents, dtype)
+    width = np.dtype(dtype).itemsize
+    tokens = np.memmap(tmp_path / "docs.bin", dtype, mode="r+")
+    tokens[45] = value
+    tokens.flush()
+    indexed = IndexedDataset(tmp_path / "docs")
+    assert indexed[0].tolist() == indexed[2].tolist() == list(range(40))
+    assert indexed.get(1, 6).tolist() == list(range(9, 43))
+    message = f"docs.bin, byte {45 * width}: expected a token, 0 or more, found"
+    for call in (lambda: indexed[1], lambda: indexed.get(1, 5, 1), lambda: list(indexed)):
+        with pytest.raises(FileFormatError, match=re.escape(message)):
+            call()
+    data = open_source(tmp_path / "docs", seq_length=16, batch_size=1, steps=7, seed=1)
+    with pytest.raises(UsageError, match=r"docs\.bin, sequence \d: .* is no token; expected 0"):
+        data.sequences(0, 7)
+    with pytest.raises(UsageError, match=r"document 1: .* is no token; expected 0 or more"):
+        write_indexed_dataset(tmp_path / "other", [[1, 2], np.array([1, value], dtype)], dtype)
+    assert not list(tmp_path.glob("other*"))
 
 
 @pytest.mark.parametrize("suffix", [".idx", ".bin"])

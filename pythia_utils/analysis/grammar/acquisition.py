@@ -17,7 +17,7 @@ from pythia_utils.analysis.stats import (
     with_student_interval,
     with_wilson_interval,
 )
-from pythia_utils.evaluation.sets import blimp_paradigms
+from pythia_utils.evaluation.blimp import blimp_paradigms
 from pythia_utils.nano.grammar import PHENOMENA
 from pythia_utils.suites.catalog import find_model
 

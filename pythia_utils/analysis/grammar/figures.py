@@ -108,7 +108,7 @@ def controls(summary: pd.DataFrame, table: pd.DataFrame) -> Figure:
         shifts = np.linspace(0.11, -0.11, len(drawn)) * (len(drawn) - 1)
         for shift, (metric, (label, colour)) in zip(shifts, drawn.items(), strict=True):
             part = measured[metric].dropna(subset="value")
-            rows = part["phenomenon"].map(places) + shift
+            rows = [places[name] + shift for name in part["phenomenon"]]
             style = {"fmt": "o", "color": colour, "ms": 4, "lw": 1.2, "label": label}
             if len(part):
                 axes.errorbar(part["value"], rows, xerr=interval_errors(part), **style)

@@ -1,4 +1,4 @@
-"""The records of experiment `memorization`, and published counts, as the chapter's tables."""
+"""The records of experiment `memorization` as the chapter's tables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pandas as pd
 from pythia_utils.analysis import stats
 from pythia_utils.analysis.order_tests import equivalence, trend_of
 from pythia_utils.analysis.select import final
-from pythia_utils.suites.catalog import data_dir, find_model
+from pythia_utils.suites.catalog import find_model
 
 
 def with_intervals(records: pd.DataFrame) -> pd.DataFrame:
@@ -142,22 +142,3 @@ def predictions(records: pd.DataFrame, model: str) -> pd.DataFrame:
                 rows.append((row.model, row.step, metric, len(found & truth), len(whole)))
     frame = pd.DataFrame(rows, columns=["model", "step", "metric", "hits", "n"])
     return stats.with_wilson_interval(frame, frame["hits"], frame["n"])
-
-
-def published() -> pd.DataFrame:
-    """Pythia's published counts of memorized training sequences (data/published/memorized.csv).
-
-    A sequence counts if greedy decoding after its first 32 tokens gives the next 32; all sequences of
-    the final checkpoints' training were tested. Their source is in the file.
-
-    Returns:
-        Columns model, variant, n_params (non-embedding), memorized, tested, value (the share), low, high
-        (Wilson, 95%).
-    """
-    frame = pd.read_csv(data_dir() / "published" / "memorized.csv", comment="#")
-    models = [find_model(name) for name in frame["model"]]
-    frame = frame.assign(
-        variant=[model.variant for model in models],
-        n_params=[model.non_embedding_params for model in models],
-    )
-    return stats.with_wilson_interval(frame, frame["memorized"], frame["tested"])

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from pythia_utils.analysis.stats import with_normal_interval
 from pythia_utils.base.errors import unknown
-from pythia_utils.evaluation.sets import blimp_paradigms
-from pythia_utils.suites.catalog import data_dir, find_model
+from pythia_utils.evaluation.blimp import blimp_paradigms
+from pythia_utils.suites.catalog import data_file, suite
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def summary_path() -> Path:
     """The file that ships with the package."""
-    return data_dir() / "published" / "summary.csv"
+    return data_file("published/summary.csv")
 
 
 def source() -> str:
@@ -39,7 +39,8 @@ def _summary() -> pd.DataFrame:
 
     frame = pd.read_csv(summary_path(), comment="#", dtype={"n": "Int64"})
     frame["same_as"] = frame["same_as"].fillna("")
-    models = {name: find_model(name) for name in frame["model"].unique()}
+    pythia = suite("pythia")
+    models = {name: pythia.model(name) for name in frame["model"].unique()}
     for column in ("suite", "variant", "version", "size"):
         frame[column] = frame["model"].map({n: getattr(m, column) for n, m in models.items()})
     counts = {name: model.non_embedding_params for name, model in models.items()}

@@ -42,5 +42,7 @@ class KernelOptions:
             UsageError: not such a text.
         """
         seconds = TIMEOUT if timeout is None else parse_duration(timeout, "--timeout")
-        held = memory_limit and (parse_size(memory_limit, "--memory-limit") or sys.maxsize)
+        held = None
+        if memory_limit is not None:
+            held = parse_size(memory_limit, "--memory-limit") or sys.maxsize
         return cls(_warm_by_default() and not cold, seconds, held)

@@ -1,19 +1,13 @@
 """Kernels that start warm: forks of a server that has torch, transformers and the like imported.
 
 A cold kernel spends seconds on imports. A warm one is as clean a process, gives the same results,
-and starts in a tenth of a second. `WarmProvisioner` offers this to any program that starts Jupyter
-kernels by jupyter_client, under the entry point `pythia-warm`; `server` keeps the servers.
-
-A server belongs to one environment (libraries read `OMP_*`, `HF_*`, `MPLBACKEND` and others when
-they are imported) and to one state of this package's sources: after an edit the next kernel comes
-from a new server, so that it imports what its fingerprint says.
+and starts in a tenth of a second. `ForkServer` starts such a server and asks it for kernels;
+`ForkProvisioner` gives them to jupyter_client.
 """
 
 from __future__ import annotations
 
 import asyncio
-import atexit
-import hashlib
 import itertools
 import json
 import os
@@ -22,7 +16,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
@@ -30,52 +24,9 @@ from typing import Any
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning import LocalProvisioner
 
-from pythia_utils.base.sources import PACKAGE
+from pythia_utils.engine.kernels import fork_server
 
-PROVISIONER = "pythia-warm"  # the entry point's name, for `metadata.kernel_provisioner`
 START_WITHIN = 300  # seconds for the imports; a network's file system can be slow
-# What notebooks use and takes time to import: of libraries also what they import on first use, as a
-# model, a figure or a styled table needs it. Nothing whose import changes what others do: not
-# matplotlib_inline, which looks for IPython, nor our figures, which set matplotlib's style.
-PRELOAD = (
-    # In this order: tqdm chooses the kind of its bars by whether ipykernel is there, and pandas must
-    # be asked for by name before another imports it (see fork_server.py).
-    "ipykernel.debugger",
-    "ipykernel.ipkernel",
-    "ipykernel.kernelapp",
-    "ipykernel.zmqshell",
-    "pandas",
-    "tqdm.auto",
-    "torch",
-    "transformers.models.gpt_neox.modeling_gpt_neox",
-    "transformers.tokenization_utils_tokenizers",
-    "altair",
-    "matplotlib.backends.backend_agg",
-    "matplotlib.pyplot",
-    "pandas.io.formats.style",
-    "pyarrow.dataset",
-    "pyarrow.parquet",
-    "scipy.stats",
-    "seaborn",
-    "tornado.platform.asyncio",
-    "pythia_utils.analysis.training_data.batches",
-    "pythia_utils.suites.checkpoints",
-    "pythia_utils.evaluation.sets",
-    "pythia_utils.grid.records",
-    "pythia_utils.evaluation.likelihood",
-    "pythia_utils.training_data.seen",
-    "pythia_utils.analysis.stats",
-    "pythia_utils.training_data.source",
-)
-# Set in the kernel: nothing reads these on import. All others are set before the server starts.
-_OF_THE_KERNEL = {
-    "CUDA_VISIBLE_DEVICES",
-    "PYTHONEXECUTABLE",  # jupyter_client takes it away
-    "PYTEST_CURRENT_TEST",
-    "PYTHIA_BATCH_SHARE",
-    "PYTHIA_HOME",
-    "PYTHIA_RUNS",
-}
 
 
 class WarmStartError(RuntimeError):
@@ -126,13 +77,19 @@ class ForkServer:
 
     Args:
         env: its environment.
-        modules: to import; `PRELOAD` if None.
+        modules: to import.
+        note: is given the process as soon as there is one, before the imports.
 
     Raises:
         WarmStartError: it could not be started, or an import failed.
     """
 
-    def __init__(self, env: dict[str, str], modules: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        env: dict[str, str],
+        modules: Sequence[str],
+        note: Callable[[subprocess.Popen], object] | None = None,
+    ) -> None:
         if sys.platform != "linux":
             raise WarmStartError(f"a fork is not safe on {sys.platform}")
         self._lock = threading.Lock()
@@ -142,14 +99,16 @@ class ForkServer:
         self._socket, theirs = socket.socketpair()
         # `torch.cuda.is_available()` then asks the driver's library and makes no context.
         env = env | {"PYTORCH_NVML_BASED_CUDA_CHECK": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-        code = "from pythia_utils.engine.kernels.fork_server import main; main()"
-        command = [sys.executable, "-c", code, *(PRELOAD if modules is None else modules)]
+        command = [sys.executable, "-c", f"from {fork_server.__name__} import main; main()"]
         with theirs:
-            self._process = subprocess.Popen(command, stdin=theirs, env=env, start_new_session=True)
-        _processes.add(self._process)
+            self._process = subprocess.Popen(
+                [*command, *modules], stdin=theirs, env=env, start_new_session=True
+            )
+        if note is not None:
+            note(self._process)
         self._lines = self._socket.makefile("rb")
         self._await_imports()
-        threading.Thread(target=self._listen, name="pythia-fork-server", daemon=True).start()
+        threading.Thread(target=self._listen, name="fork-server", daemon=True).start()
 
     def _await_imports(self) -> None:
         problem: str | None = f"imports took more than {START_WITHIN} s"
@@ -228,70 +187,16 @@ class ForkServer:
             self._process.kill()
             self._process.wait()
         self._socket.close()
-        _processes.discard(self._process)
 
 
-# --- The servers of this process -------------------------------------------------------------
+class ForkProvisioner(LocalProvisioner):
+    """Starts the kernels of a Python kernel specification as forks; else it is jupyter_client's own.
 
-_servers: dict[str, ForkServer | WarmStartError] = {}
-_starting = threading.Lock()
-_processes: set[subprocess.Popen] = set()
-
-
-def server(env: dict[str, str]) -> ForkServer:
-    """The server for kernels with this environment; started at the first call, and after an edit.
-
-    Raises:
-        WarmStartError: it cannot be started; the same again at each call until `close`.
+    Attributes:
+        server: gives the server for kernels of an environment.
     """
-    key = _key(env)
-    with _starting:
-        found = _servers.get(key)
-        if found is None or (isinstance(found, ForkServer) and not found.is_alive()):
-            try:
-                found = ForkServer(_shared(env))
-            except WarmStartError as problem:
-                found = problem
-            _servers[key] = found
-    if isinstance(found, WarmStartError):
-        raise found
-    return found
 
-
-def close() -> None:
-    """End all servers, and any kernels of theirs."""
-    with _starting:
-        for each in _servers.values():
-            if isinstance(each, ForkServer):
-                each.close()
-        _servers.clear()
-
-
-def stop() -> None:
-    """Kill all servers at once, those that are being started too. Their kernels end with them."""
-    for process in list(_processes):
-        process.kill()
-
-
-atexit.register(close)
-
-
-def _shared(env: dict[str, str]) -> dict[str, str]:
-    return {k: v for k, v in env.items() if k not in _OF_THE_KERNEL and not k.startswith("JPY_")}
-
-
-def _key(env: dict[str, str]) -> str:
-    sources = []
-    for path in sorted(PACKAGE.rglob("*.py")):
-        with suppress(OSError):  # an editor may be replacing it
-            about = path.stat()
-            sources.append((str(path), about.st_mtime_ns, about.st_size))
-    state = json.dumps([sorted(_shared(env).items()), sources])
-    return hashlib.sha256(state.encode()).hexdigest()
-
-
-class WarmProvisioner(LocalProvisioner):
-    """Starts the kernels of a Python kernel specification as forks; else it is jupyter_client's own."""
+    server: Callable[[dict[str, str]], ForkServer]
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """Fork a kernel for `python -m ipykernel_launcher ...` of this interpreter.
@@ -302,7 +207,7 @@ class WarmProvisioner(LocalProvisioner):
         if cmd[1:3] != ["-m", "ipykernel_launcher"] or cmd[0] != sys.executable:
             raise WarmStartError(f"not a kernel of {sys.executable}: {' '.join(cmd[:3])}")
         env, cwd = kwargs["env"], str(kwargs.get("cwd") or os.getcwd())
-        forks = await asyncio.to_thread(server, env)
+        forks = await asyncio.to_thread(self.server, env)
         self.process = forks.start_kernel(cmd[3:], env, cwd)
         self.pid = self.pgid = self.process.pid
         self.cwd = cwd

@@ -10,10 +10,16 @@ from pathlib import Path
 
 import psutil
 
+from pythia_utils.base.memory import cgroup_limits
+
 # Seconds between two looks; an allocation can outrun the limit by what it gets in these.
 EVERY = 0.1
 TREE_EVERY = 5  # looks; children with sessions of their own are dearer to find
 SHARE = 0.9  # of the machine's memory, that a kernel may hold where no limit is given
+
+
+class Stopped(Exception):
+    """No kernel may be started any more: the run was interrupted."""
 
 
 class KernelWatch:
@@ -32,7 +38,7 @@ class KernelWatch:
         self._seen: set[psutil.Process] = set()
         self._lock = threading.RLock()
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._look_again, name="pythia-watch", daemon=True)
+        self._thread = threading.Thread(target=self._look_again, name="kernel-watch", daemon=True)
         with suppress(psutil.NoSuchProcess):
             self._seen.add(psutil.Process(pid))
         self._thread.start()
@@ -100,6 +106,42 @@ class KernelWatch:
         return self.kill()
 
 
+class LiveKernels:
+    """The watches of the kernels that run now, so that all can be stopped at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._watches: set[KernelWatch] = set()
+        self.stopped = False
+
+    def check(self) -> None:
+        """Raise Stopped if no kernel may be started any more."""
+        if self.stopped:
+            raise Stopped
+
+    def add(self, watch: KernelWatch) -> None:
+        """Note a kernel that has started."""
+        with self._lock:
+            self._watches.add(watch)
+            late = self.stopped
+        if late:  # it was being started while the others were killed
+            watch.kill()
+
+    def discard(self, watch: KernelWatch) -> None:
+        """Forget a kernel that has ended."""
+        with self._lock:
+            self._watches.discard(watch)
+
+    def stop(self) -> int:
+        """Kill all kernels and their children, and let no other start. Returns how many."""
+        with self._lock:
+            self.stopped = True
+            watches = list(self._watches)
+        for watch in watches:
+            watch.kill()
+        return len(watches)
+
+
 def _lives(process: psutil.Process) -> bool:
     with suppress(psutil.Error):
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
@@ -119,20 +161,4 @@ def memory_limit(chosen: int | None) -> int:
     """The limit in bytes: as chosen, else most of the memory of the machine or of our cgroup."""
     if chosen is not None:
         return chosen
-    return int(SHARE * min([psutil.virtual_memory().total, *_cgroup_limits()]))
-
-
-def _cgroup_limits() -> list[int]:
-    """Of the memory controller, in both of its versions: our own group's and those above it."""
-    limits = []
-    with suppress(OSError, ValueError):
-        for line in Path("/proc/self/cgroup").read_text().splitlines():
-            _, controllers, name = line.split(":", 2)
-            if controllers in ("", "memory"):
-                mount = Path("/sys/fs/cgroup", controllers)
-                group = mount / name.lstrip("/")
-                for folder in (group, *group.parents):
-                    for file in ("memory.max", "memory.limit_in_bytes"):
-                        with suppress(OSError, ValueError):
-                            limits.append(int((folder / file).read_text()))
-    return limits
+    return int(SHARE * min([psutil.virtual_memory().total, *cgroup_limits()]))

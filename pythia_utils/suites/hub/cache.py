@@ -1,9 +1,7 @@
-"""Checkpoints of the Hub in the cache that every Hugging Face tool shares: whole and verified, or not there.
+"""Checkpoints of the Hub in the cache that every Hugging Face tool shares: whole and verified, or refused.
 
-A file gets its name in the cache only after its hash is that which the Hub tells (SHA-256 of weights),
-and a revision its entry in `refs/` only when all its files are there. A download that was cut off goes
-on where it stopped, in another process too. Files that other programs put there are verified before
-their first use.
+A revision has its entry in `refs/` only when all its files are there and their hashes are those that the
+Hub tells (SHA-256 of weights). Files that other programs put there are verified before their first use.
 
 What is in the cache is used without asking the Hub; `fetch` asks.
 """
@@ -16,20 +14,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pythia_utils.base.files import atomic_write
+from pythia_utils.base.files import DIGESTS_FILE, DigestCache, atomic_write
 from pythia_utils.base.http import FetchError, RangeReader
 from pythia_utils.base.progress import Bar
 from pythia_utils.base.units import show_size
 from pythia_utils.suites.hub import api, download
-from pythia_utils.suites.hub.api import RemoteFile, Revision
-from pythia_utils.suites.hub.journal import Entry, Journal, repo_folder, snapshot
-
-
-def cache_folder() -> Path:
-    """The shared cache: HF_HUB_CACHE, or `hub/` in HF_HOME."""
-    from huggingface_hub import constants
-
-    return Path(constants.HF_HUB_CACHE)
+from pythia_utils.suites.hub.api import Revision
+from pythia_utils.suites.hub.hugging_face import cache_folder, is_offline, repo_folder, snapshot
+from pythia_utils.suites.hub.journal import Entry, Journal
+from pythia_utils.suites.hub.weight_files import CorruptFileError, weights_in
 
 
 @dataclass(frozen=True)
@@ -56,7 +49,7 @@ class HubCache:
         budget: bytes that this program's revisions may have in the cache; None: no limit.
         progress: called with the size of each piece that came; what it raises ends the download.
             None: a bar on a terminal.
-        reader: fetches ranges.
+        reader: the way to the Hub.
     """
 
     records: Path
@@ -76,13 +69,11 @@ class HubCache:
         """
         try:
             return self.cached(repo_id, revision)
-        except FetchError as lacking:
-            if api.is_offline():
-                where = f"{repo_id}@{revision} in {self.folder}"
-                raise FetchError(
-                    f"{where}: {lacking}; HF_HUB_OFFLINE forbids to fetch it"
-                ) from None
-        return self.fetch(api.describe(repo_id, revision, self.reader.retry))
+        except (FetchError, CorruptFileError) as lacking:
+            if is_offline():
+                reason = f"{lacking}; HF_HUB_OFFLINE forbids to fetch it"
+                raise FetchError(f"{repo_id}@{revision} in {self.folder}: {reason}") from None
+        return self.fetch(api.describe(repo_id, revision, self.reader))
 
     def commit(self, repo_id: str, revision: str) -> str | None:
         """The commit that the cache has for a revision."""
@@ -100,37 +91,25 @@ class HubCache:
         """The revision as the cache has it; nothing is asked of the Hub.
 
         Raises:
-            FetchError: a clause that says what is missing or corrupt.
+            FetchError, CorruptFileError: a clause that says what is missing or corrupt.
         """
         commit = self.commit(repo_id, revision)
         if commit is None:
             raise FetchError("not in the cache")
         folder = snapshot(self.folder, repo_id, commit)
-        present = {path.name for path in folder.glob("*") if path.exists()}
-        weights = api.choose_weights(present)
-        for wanted, there in {"config.json": "config.json" in present, "weights": weights}.items():
-            if not there:
-                raise FetchError(f"the cache lacks its {wanted}")
-        names = [name for name in api.SMALL_FILES if name in present] + weights
+        weights = weights_in(folder)
+        if weights is None or not (folder / "config.json").exists():
+            raise FetchError(f"the cache lacks its {'config.json' if weights else 'weights'}")
+        names = [name for name in api.SMALL_FILES if (folder / name).exists()]
+        names += [*weights.files, *([weights.index] if weights.index else [])]
         entry = self.journal.read(repo_id, commit) or Entry(repo_id, revision, commit, False)
-        return self._verified(folder, entry, names)
-
-    def _verified(self, folder: Path, entry: Entry, names: list[str]) -> Snapshot:
-        """The snapshot, after a look at files that are new or have changed since they were verified."""
-        facts = {}
-        for name in names:
-            path, known = folder / name, entry.files.get(name)
-            expected = download.blob_hash(path) or (known or {}).get("hash")
-            found = download.hash_now(path, known, like=expected or "0" * 64)
-            if expected and found != expected:
-                raise FetchError(f"{name} in the cache is corrupt")
-            facts[name] = download.facts(path, found)
-        if facts == entry.files:
-            self.journal.touch(entry)
-        else:
-            entry.files = facts
-            self.journal.write(entry)
-        return Snapshot(folder, entry.commit, {name: fact["hash"] for name, fact in facts.items()})
+        known = DigestCache(self.records / DIGESTS_FILE)
+        entry.files = {
+            name: _verified(folder / name, entry.files.get(name), known) for name in names
+        }
+        known.save()
+        self.journal.write(entry)
+        return Snapshot(folder, commit, entry.files)
 
     # --- from the Hub -----------------------------------------------------------------------------
 
@@ -138,34 +117,29 @@ class HubCache:
         """Bring a revision's files into the cache, those that are not there; then it is what `name` means.
 
         Raises:
-            FetchError: the Hub does not deliver, delivers something else, or the disk is full.
+            FetchError: the Hub does not deliver, delivers something else, or the disk lacks room.
             UsageError: the budget is smaller than the checkpoint.
+            OSError: of the disk.
         """
         needed = revision.needed()
         folder = snapshot(self.folder, revision.repo_id, revision.commit)
         entry = self.journal.read(revision.repo_id, revision.commit)
         if entry is None or not folder.exists():
             entry = Entry(revision.repo_id, revision.name, revision.commit, not folder.exists())
-        with _disk_errors(self.folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            entry.wanted = [file.etag for file in needed]
-            self.journal.write(entry)  # now: what is cut off counts as ours too
-            missing = [
-                file
-                for file in needed
-                if not download.place(folder, file, entry.files.get(file.name))
-            ]
-            self._make_room(missing, folder, revision.commit)
-            with self._report(revision, missing) as report:
-                for file in missing:
-                    download.download(revision, file, folder, self.reader, report)
-            with atomic_write(self._ref(revision.repo_id, revision.name)) as temporary:
-                temporary.write_text(revision.commit, encoding="utf-8")
-            entry.files = {
-                file.name: download.facts(folder / file.name, file.etag) for file in needed
-            }
-            self.journal.write(entry)
-        return Snapshot(folder, revision.commit, {file.name: file.etag for file in needed})
+        folder.mkdir(parents=True, exist_ok=True)
+        entry.files = {file.name: file.etag for file in needed}
+        self.journal.write(entry)  # now: what is cut off counts as ours too
+        size = sum(self.missing(revision).values())
+        self._make_room(size, revision.commit)
+        known = DigestCache(self.records / DIGESTS_FILE)
+        with self._report(f"{revision.repo_id}@{revision.name}", size) as report:
+            for file in needed:
+                download.fetch(revision, file, folder, known, report)
+        known.save()
+        with atomic_write(self._ref(revision.repo_id, revision.name)) as temporary:
+            temporary.write_text(revision.commit, encoding="utf-8")
+        self.journal.write(entry)
+        return Snapshot(folder, revision.commit, entry.files)
 
     def missing(self, revision: Revision) -> dict[str, int]:
         """Sizes of the files that fetching would bring, by hash: revisions may share them."""
@@ -177,35 +151,32 @@ class HubCache:
             if not (blobs / file.etag).exists() and not (folder / file.name).exists()
         }
 
-    def _make_room(self, missing: list[RemoteFile], folder: Path, keep: str) -> None:
+    def _make_room(self, need: int, keep: str) -> None:
         """Within the budget, and on the disk."""
-        partly = [path for file in missing if (path := download.partial(folder, file)).exists()]
-        need = sum(file.size for file in missing) - sum(path.stat().st_size for path in partly)
         if self.budget is not None:
             self.journal.make_room(need, self.budget, keep)
-        free = shutil.disk_usage(folder).free
+        free = shutil.disk_usage(self.folder).free
         if need > free:
             raise FetchError(
                 f"{self.folder}: {show_size(need)} to fetch, {show_size(free)} free on the disk"
             )
 
     @contextmanager
-    def _report(self, revision: Revision, missing: list[RemoteFile]) -> Iterator[Callable]:
+    def _report(self, what: str, size: int) -> Iterator[Callable]:
         """What is told of each piece: the caller's `progress`, or a bar (none where no terminal is)."""
         if self.progress:
             yield self.progress
             return
-        total, name = sum(file.size for file in missing), f"{revision.repo_id}@{revision.name}"
-        with Bar(total, name, "B", lines=False, keep=False) as bar:
+        with Bar(size, what, "B", lines=False, keep=False) as bar:
             yield bar.advance
 
 
-@contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
-    """A full or forbidden disk in one line."""
-    try:
-        yield
-    except FetchError:
-        raise
-    except OSError as failure:
-        raise FetchError(f"{failure.filename or folder}: {failure.strerror or failure}") from None
+def _verified(path: Path, expected: str | None, known: DigestCache) -> str:
+    """A file's hash, which must be the one expected: the journal's, or the name of the blob it links to."""
+    blob = path.resolve().name
+    if path.is_symlink() and len(blob) in (40, 64):
+        expected = blob
+    found = download.content_hash(path, expected or "0" * 64, known)
+    if expected and found != expected:
+        raise FetchError(f"{path.name} in the cache is corrupt")
+    return found

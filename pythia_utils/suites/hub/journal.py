@@ -1,14 +1,13 @@
 """Which of the shared cache's revisions this program uses, and which it fetched: so that only those go.
 
-One small file a revision, `<journal>/<cache>/<repository>/<commit>.json`: what its files were when
-they were verified. The file's own time is the revision's last use.
+One small file a revision, `<journal>/<cache>/<repository>/<commit>.json`, with the hashes of its
+files. The file's own time is the revision's last use.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from pythia_utils.base.errors import UsageError
 from pythia_utils.base.files import atomic_write
 from pythia_utils.base.http import FetchError
 from pythia_utils.base.units import show_size
+from pythia_utils.suites.hub.hugging_face import drop_revisions, repo_folder, snapshot
 
 
 @dataclass
@@ -28,16 +28,14 @@ class Entry:
         revision: branch, such as `step3000`.
         commit: that it pointed to.
         fetched: whether this program made the cache's folder of that commit, and may drop it.
-        files: by name, the verified ones: `hash` (SHA-256, or git's), `size`, `mtime_ns`.
-        wanted: hashes of all files that it needs; of some there may be only the beginning.
+        files: the hashes that its files must have, by name; of some there may be only the beginning.
     """
 
     repo_id: str
     revision: str
     commit: str
     fetched: bool
-    files: dict[str, dict] = field(default_factory=dict)
-    wanted: list[str] = field(default_factory=list)
+    files: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -59,31 +57,23 @@ class Journal:
     def _path(self, repo_id: str, commit: str) -> Path:
         return self._root / repo_folder(repo_id) / f"{commit}.json"
 
+    def _snapshot(self, entry: Entry) -> Path:
+        return snapshot(self.cache, entry.repo_id, entry.commit)
+
     def read(self, repo_id: str, commit: str) -> Entry | None:
         """The entry of a revision, if there is one that can be read."""
-        try:
-            return Entry(**json.loads(self._path(repo_id, commit).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            return None
+        return _read(self._path(repo_id, commit))
 
     def write(self, entry: Entry) -> None:
         """Keep an entry, as used just now."""
         with atomic_write(self._path(entry.repo_id, entry.commit)) as temporary:
             temporary.write_text(json.dumps(asdict(entry), indent=1), encoding="utf-8")
 
-    def touch(self, entry: Entry) -> None:
-        """Note that a revision is used now."""
-        os.utime(self._path(entry.repo_id, entry.commit))
-
     def fetched(self) -> Iterator[Entry]:
         """Entries of what this program fetched and what is still there, least recently used first."""
         for path in sorted(self._root.glob("*/*.json"), key=lambda path: path.stat().st_mtime_ns):
-            entry = self.read(repo_id_of(path.parent.name), path.stem)
-            if (
-                entry
-                and entry.fetched
-                and snapshot(self.cache, entry.repo_id, entry.commit).is_dir()
-            ):
+            entry = _read(path)
+            if entry and entry.fetched and self._snapshot(entry).is_dir():
                 yield entry
 
     def make_room(self, need: int, budget: int, keep: str) -> list[Entry]:
@@ -120,48 +110,37 @@ class Journal:
 
     def _blobs(self, entry: Entry) -> dict[Path, int]:
         """Sizes of a revision's files, by where they truly are: revisions share them."""
-        folder = snapshot(self.cache, entry.repo_id, entry.commit)
-        files = [path for path in folder.rglob("*") if path.is_file()] + self._partial(entry)
+        files = [path for path in self._snapshot(entry).rglob("*") if path.is_file()]
+        files += self._partial(entry)
         return {path.resolve(): path.stat().st_size for path in files}
 
     def _partial(self, entry: Entry) -> list[Path]:
         """Files of a revision of which only the beginning is there."""
         blobs = self.cache / repo_folder(entry.repo_id) / "blobs"
-        paths = [blobs / f"{hash_}.incomplete" for hash_ in entry.wanted]
-        return [path for path in paths if path.is_file()]
+        return [
+            path for hash_ in entry.files.values() for path in blobs.glob(f"{hash_}*.incomplete")
+        ]
 
     def drop(self, entries: list[Entry]) -> None:
         """Take revisions out of the cache, with the files that no other revision has."""
-        from huggingface_hub import scan_cache_dir
-
         if not entries:
             return
         for entry in entries:
             for path in self._partial(entry):
                 path.unlink(missing_ok=True)
-        commits = [entry.commit for entry in entries]
-        scan_cache_dir(self.cache).delete_revisions(*commits).execute()
+        drop_revisions(self.cache, [entry.commit for entry in entries])
         for entry in entries:
-            folder = snapshot(self.cache, entry.repo_id, entry.commit)
-            if folder.exists():
-                raise FetchError(f"{folder} cannot be dropped from the cache")
+            if self._snapshot(entry).exists():
+                raise FetchError(f"{self._snapshot(entry)} cannot be dropped from the cache")
             self._path(entry.repo_id, entry.commit).unlink(missing_ok=True)
+
+
+def _read(path: Path) -> Entry | None:
+    try:
+        return Entry(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
 
 
 def _total(held: dict[str, dict[Path, int]]) -> int:
     return sum({path: size for blobs in held.values() for path, size in blobs.items()}.values())
-
-
-def repo_folder(repo_id: str) -> str:
-    """The cache's folder of a model repository: `models--EleutherAI--pythia-70m`."""
-    return "--".join(["models", *repo_id.split("/")])
-
-
-def repo_id_of(folder: str) -> str:
-    """The repository of such a folder."""
-    return folder.removeprefix("models--").replace("--", "/")
-
-
-def snapshot(cache: Path, repo_id: str, commit: str) -> Path:
-    """The cache's folder of a commit's files."""
-    return cache / repo_folder(repo_id) / "snapshots" / commit

@@ -50,10 +50,13 @@ def test_our_suites_and_pythia_have_their_usual_lengths():
 
 def test_the_sample_is_even_and_knows_what_was_seen(home):
     data, checkpoint = open_source("pico-7k"), find_model("pico-7k").checkpoint(256)
-    sample = measure.training_sample(data, checkpoint, 103, 10, 20)
+    sample = measure.training_sample(data, checkpoint, 103, 10, 20, places=50)
     table = sample.table
     assert len(table) == 100
-    assert table.groupby("block")["position"].first().tolist() == list(range(0, 8000, 800))
+    assert table["position"][::2].tolist() == [80 + 160 * place - 1 for place in range(50)]
+    assert table["position"][1::2].tolist() == [80 + 160 * place for place in range(50)]
+    assert table.groupby("block").size().tolist() == [10] * 10
+    assert (table["block"] == table["position"] // 800).all()
     assert table["place"].unique() == pytest.approx(np.arange(10) / 10 + 0.05)
     assert (table["seen"] == (table["position"] < 256 * 8)).all()
     for row in (0, 55, 99):
@@ -80,7 +83,7 @@ def test_pythias_sequences_come_by_one_request_a_place():
         server.requests.clear()
         server.sent = 0
         checkpoint = find_model("pythia-70m").checkpoint(1)
-        sample = measure.training_sample(data, checkpoint, 80, 8, 64)
+        sample = measure.training_sample(data, checkpoint, 80, 4, 64, places=8)
         assert len(server.requests) == 8
         assert server.sent == 80 * 4098
     positions = sample.table["position"].to_numpy()
@@ -94,6 +97,7 @@ def test_pythias_sequences_come_by_one_request_a_place():
         (9000, 10, 32, "sample is 9000 in 10 blocks; expected 1 to 8,000"),
         (5, 10, 32, "sample is 5 in 10 blocks"),
         (5, 0, 32, "sample is 5 in 0 blocks"),
+        (2000, 501, 32, "500 places in 501 blocks; expected a place or more in each"),
         (50, 5, 200, "prompt and continuation are 200 tokens; a sequence of pico-7k has 128"),
     ],
 )
@@ -101,6 +105,54 @@ def test_a_sample_that_cannot_be_is_refused(home, sample, blocks, length, messag
     data, checkpoint = open_source("pico-7k"), find_model("pico-7k").checkpoint(0)
     with pytest.raises(UsageError, match=message):
         measure.training_sample(data, checkpoint, sample, blocks, length)
+
+
+class Positions:
+    """Pythia's training data, each sequence of which holds its position; what was asked for is kept."""
+
+    name, seq_length, batch_size, total_steps = "pythia", 2048, 1024, 143_000
+
+    def __init__(self):
+        self.asked = []
+
+    def sequences(self, start, stop):
+        self.asked.append((start, stop))
+        return np.repeat(np.arange(start, stop)[:, None], 2049, axis=1)
+
+
+@pytest.mark.parametrize(("sample", "rows"), [(2000, 4), (500, 1), (40_000, 80)])
+def test_pythias_sample_is_a_few_rows_of_many_batches(sample, rows):
+    """Never of batch 0, read at a learning rate of 0, and what is seen grows with the checkpoint."""
+    data, model = Positions(), find_model("pythia-70m")
+    checkpoint = model.checkpoint(2000)
+    found = measure.training_sample(data, checkpoint, sample, 50, 64)
+    steps = found.table["position"] // 1024
+    assert len(data.asked) == measure.PLACES
+    assert len(found.table) == sample
+    assert (found.tokens[:, 0] == found.table["position"]).all()
+    assert steps.nunique() >= 500
+    assert steps.min() >= 100
+    assert steps.value_counts().max() <= rows
+    assert found.table.groupby("block").size().tolist() == [sample // 50] * 50
+    assert found.table["seen"].sum() == 7 * rows  # of 500 places, those before step 2000
+    assert steps[found.table["seen"]].nunique() >= 7
+
+
+def test_no_sequence_is_taken_twice_however_many_there_are(home):
+    data, checkpoint = open_source("pico-7k"), find_model("pico-7k").checkpoint(0)
+    for sample, blocks, places in [(8000, 10, 500), (8000, 8, 8000), (7, 7, 500), (999, 3, 100)]:
+        found = measure.training_sample(data, checkpoint, sample, blocks, 8, places).table
+        assert found["position"].is_unique
+        assert found["position"].between(0, 7999).all()
+        assert len(found) > sample - places
+
+
+def test_what_to_expect_is_told_from_the_published_counts():
+    text = measure.expectation("pythia-12b", 2000)
+    assert "pythia-12b has memorized 1.63% in the end" in text
+    assert "of 2,000, about 33 (22 to 44)" in text
+    assert "about 6 (2 to 12)" in measure.expectation("pythia-70m", 2000)
+    assert "is not published" in measure.expectation("pythia-1b-deduped", 2000)
 
 
 def test_shares_by_position_are_of_each_stretch():

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from pythia_utils.analysis import stats as statistics
-from pythia_utils.analysis.memorization import tables, text
+from pythia_utils.analysis.memorization import published, tables, text
 from pythia_utils.suites.catalog import find_model
 
 
@@ -166,7 +166,7 @@ def test_position_is_told_with_its_tests_or_as_nothing_to_compare():
 
 
 def test_published_counts_are_those_of_the_data_card():
-    found = tables.published().set_index("model")
+    found = published.counts().set_index("model")
     assert len(found) == 14
     assert set(found["tested"]) == {143_000 * 1024}
     assert found.loc["pythia-12b", "value"] == pytest.approx(0.01627, abs=1e-5)

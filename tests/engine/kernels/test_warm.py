@@ -27,30 +27,40 @@ from helpers.kernel_notebooks import (
     wait_until,
 )
 
-from pythia_utils.engine.kernels import execute, fork_server
-from pythia_utils.engine.kernels import warm as warm_kernels
+from pythia_utils.engine import preload
+from pythia_utils.engine.kernels import fork_server, warm
+from pythia_utils.engine.kernels.execute import Execution
 from pythia_utils.engine.kernels.options import KernelOptions
-from pythia_utils.engine.kernels.warm import ForkServer, WarmStartError
+from pythia_utils.engine.kernels.pool import KernelPool
+from pythia_utils.engine.kernels.warm import ForkProvisioner, ForkServer, WarmStartError
+from pythia_utils.engine.preload import PRELOAD, kernel_pool
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="kernels start cold on this system")
 
 
 @pytest.fixture
-def light(monkeypatch):
-    """Servers that start in no time, and none left from before or after."""
-    warm_kernels.close()
-    monkeypatch.setattr(warm_kernels, "PRELOAD", LIGHT)
-    yield
-    warm_kernels.close()
+def light():
+    """Kernels from servers that start in no time."""
+    with KernelPool(LIGHT) as pool:
+        yield pool
 
 
 @pytest.fixture(scope="module")
 def heavy():
-    """The environment of a server with all imports done, which is kept for the module's tests."""
-    env = environment()
-    warm_kernels.server(env)
-    yield env
-    warm_kernels.close()
+    """Kernels from a server with all imports done, which is kept for the module's tests."""
+    with kernel_pool() as pool:
+        pool.server(environment())
+        yield pool
+
+
+def test_kernels_could_be_a_package_of_their_own():
+    """Of ours they name themselves, `base`, and environment variables."""
+    ours = re.compile(r"pythia(?!_utils\.base[. ]|_utils\.engine\.kernels)", re.IGNORECASE)
+    folder = ROOT / "pythia_utils" / "engine" / "kernels"
+    lines = [line for path in folder.glob("[a-z]*.py") for line in path.read_text().splitlines()]
+    named = [line for line in lines if ours.search(line.replace('"PYTHIA_', ""))]
+    assert len(lines) > 500
+    assert named == []
 
 
 # --- The same results as cold -------------------------------------------------------------------
@@ -87,8 +97,8 @@ options = pd.describe_option(_print_desc=False).lower()  # one encoding has two 
 print(sorted(plt.rcParams.items()), options)
 plt.plot([1, 3, 2]);""",
     """\
-from pythia_utils import figures
-figures.histogram(numpy.arange(20.0), "a title", reference=3);""",
+from pythia_utils.analysis import plots
+plots.histogram(numpy.arange(20.0), "a title", reference=3);""",
     """pd.DataFrame({"a": [0.5, 2]}).style.format(precision=2)
 """,
     "import altair as alt\nalt.Chart(pd.DataFrame({'x': [1], 'y': [2]})).mark_point().encode(x='x', y='y')",
@@ -99,7 +109,7 @@ figures.histogram(numpy.arange(20.0), "a title", reference=3);""",
 ]  # fmt: skip
 
 
-def essence(execution: execute.Execution) -> list[str]:
+def essence(execution: Execution) -> list[str]:
     """What a notebook shows, without what differs between any two runs: addresses, random names."""
     rich = [json.dumps(out.data, sort_keys=True) for out in outputs(execution) if "data" in out]
     shown = [printed(execution), *rich]  # text comes in pieces, cut differently at each run
@@ -108,9 +118,9 @@ def essence(execution: execute.Execution) -> list[str]:
 
 @linux
 def test_a_notebook_gives_the_same_outputs_as_cold(tmp_path, heavy):
-    env = heavy | {"PYTHIA_RUNS": str(tmp_path / "runs")}
-    warm = run_cells(tmp_path, *SAME, env=env, warm=True)
-    cold = run_cells(tmp_path, *SAME, env=env, warm=False)
+    env = environment(PYTHIA_RUNS=str(tmp_path / "runs"))
+    warm = run_cells(heavy, tmp_path, *SAME, env=env, warm=True)
+    cold = run_cells(heavy, tmp_path, *SAME, env=env, warm=False)
     assert (warm.error, cold.error) == (None, None)
     assert essence(warm) == essence(cold)
     assert str(tmp_path / "runs") in printed(warm)
@@ -121,12 +131,12 @@ def test_a_notebook_gives_the_same_outputs_as_cold(tmp_path, heavy):
 
 @linux
 def test_experiments_give_the_same_outputs_as_cold(tmp_path, heavy, home):
-    env = heavy | {"PYTHIA_HOME": str(home)}
+    env = environment(PYTHIA_HOME=str(home))
 
-    def run(experiment: str, own: dict, warm: bool) -> execute.Execution:
+    def run(experiment: str, own: dict, warm: bool) -> Execution:
         parameters = {"suite": "pico", "model": "pico-7k", "step": 16, **own}
         source = ROOT / "notebooks" / f"{experiment}.ipynb"
-        return execute.execute(source, parameters, tmp_path, env, KernelOptions(warm=warm))
+        return heavy.run(source, parameters, tmp_path, env, KernelOptions(warm=warm))
 
     with ThreadPoolExecutor(2) as threads:
         for name, own in (("grammar", {"pairs": 10}), ("loss", {"documents": 4})):
@@ -147,14 +157,14 @@ def test_kernels_draw_different_random_numbers(tmp_path, heavy):
     code = """\
 import random, numpy, torch
 print(random.random(), numpy.random.rand(), torch.rand(1, dtype=torch.float64).item())"""
-    numbers = [printed(run_cells(tmp_path, code, env=heavy)).split() for _ in range(3)]
+    numbers = [printed(run_cells(heavy, tmp_path, code)).split() for _ in range(3)]
     assert [len(set(draws)) for draws in zip(*numbers, strict=True)] == [3, 3, 3]
 
 
 @linux
 def test_a_kernel_finds_the_modules_as_if_it_had_imported_them(tmp_path, heavy):
     load = "import importlib\n"
-    load += f"for name in {warm_kernels.PRELOAD}: importlib.import_module(name)"
+    load += f"for name in {PRELOAD}: importlib.import_module(name)"
     tell = """\
 import sys
 ours = [module for name, module in sorted(sys.modules.items()) if name.startswith("pythia_utils.")]
@@ -163,7 +173,7 @@ print(sorted((f.__module__, f.__name__, f.cache_info().currsize) for f in caches
 import matplotlib.pyplot as plt, torch
 print(plt.get_fignums(), torch.cuda.is_initialized(), torch.is_grad_enabled())"""
     # `fork_server` is there in the one, not in the other, and has no cache.
-    warm, cold = (run_cells(tmp_path, load, tell, env=heavy, warm=each) for each in (True, False))
+    warm, cold = (run_cells(heavy, tmp_path, load, tell, warm=each) for each in (True, False))
     assert printed(warm) == printed(cold)
     assert printed(warm).count("pythia_utils.") > 2
 
@@ -171,40 +181,53 @@ print(plt.get_fignums(), torch.cuda.is_initialized(), torch.is_grad_enabled())""
 @linux
 def test_a_kernel_changes_nothing_for_the_next(tmp_path, light):
     assert (
-        run_cells(tmp_path, "import json, os\njson.mark = os.environ['MARK'] = 'x'").error is None
+        run_cells(light, tmp_path, "import json, os\njson.mark = os.environ['MARK'] = 'x'").error
+        is None
     )
     code = "import json, os\nprint(hasattr(json, 'mark'), 'MARK' in os.environ)"
-    assert printed(run_cells(tmp_path, code)) == "False False\n"
+    assert printed(run_cells(light, tmp_path, code)) == "False False\n"
 
 
 @linux
 def test_handlers_of_atexit_run(tmp_path, light):
     code = "import atexit\nfrom pathlib import Path\natexit.register(Path('ended').touch)"
-    assert run_cells(tmp_path, code).error is None
+    assert run_cells(light, tmp_path, code).error is None
     assert (tmp_path / "ended").exists()
 
 
 @linux
-def test_the_kernels_own_variables_need_no_other_server(light):
+def test_the_kernels_own_variables_need_no_other_server():
     env = environment()
-    first = warm_kernels.server(env)
     same = {"PYTHIA_RUNS": "x", "PYTHIA_BATCH_SHARE": "1", "JPY_SESSION_NAME": "y"}
-    assert warm_kernels.server(env | same) is first
-    assert warm_kernels.server(env | {"HF_HUB_OFFLINE": "1"}) is not first
-    assert warm_kernels.server(env | {"OMP_NUM_THREADS": "7"}) is not first
+    with KernelPool(LIGHT, variables=["PYTHIA_RUNS"]) as pool:
+        first = pool.server(env)
+        assert pool.server(env | same) is first
+        assert pool.server(env | {"HF_HUB_OFFLINE": "1"}) is not first
+        assert pool.server(env | {"OMP_NUM_THREADS": "7"}) is not first
 
 
 @linux
-def test_after_an_edit_of_the_package_kernels_import_it_anew(tmp_path, light, monkeypatch):
+def test_after_an_edit_of_the_sources_kernels_import_them_anew(tmp_path):
     package = tmp_path / "sources"
     package.mkdir()
     (package / "module.py").write_text("a = 1")
-    monkeypatch.setattr(warm_kernels, "PACKAGE", package)
     env = environment()
-    before = warm_kernels.server(env)
-    assert warm_kernels.server(env) is before
-    (package / "module.py").write_text("a = 20")
-    assert warm_kernels.server(env) is not before
+    with KernelPool(LIGHT, package) as pool:
+        before = pool.server(env)
+        assert pool.server(env) is before
+        (package / "module.py").write_text("a = 20")
+        assert pool.server(env) is not before
+
+
+@linux
+def test_pools_share_nothing_and_a_closed_one_has_no_process(tmp_path, light):
+    with KernelPool(LIGHT) as other:
+        assert run_cells(other, tmp_path, "1").error is None
+        pid = other.server(environment()).pid
+        assert light.server(environment()).pid != pid
+        other.stop()
+        assert printed(run_cells(light, tmp_path, "print('goes on')")) == "goes on\n"
+    assert not is_running(pid)
 
 
 # --- Nothing outlives what it belongs to --------------------------------------------------------
@@ -213,9 +236,8 @@ OWNER = """
 import sys
 from pathlib import Path
 from helpers.kernel_notebooks import LIGHT, run_cells
-from pythia_utils import warm_kernels
-warm_kernels.PRELOAD = LIGHT
-run_cells(Path(sys.argv[1]), sys.argv[2])
+from pythia_utils.engine.kernels.pool import KernelPool
+run_cells(KernelPool(LIGHT), Path(sys.argv[1]), sys.argv[2])
 """
 BUSY = """\
 import os, subprocess, time
@@ -244,16 +266,16 @@ def test_a_killed_owner_leaves_no_process(tmp_path):
 @linux
 def test_a_killed_server_takes_its_kernels_along_and_another_takes_over(tmp_path, light):
     busy = BUSY.replace("time.sleep(600)", "os.kill(os.getppid(), 9)\ntime.sleep(600)")
-    done = run_cells(tmp_path, busy)
+    done = run_cells(light, tmp_path, busy)
     assert done.error == "DeadKernelError: Kernel died of SIGKILL; was memory short?"
     pids = [int(pid) for pid in (tmp_path / "started").read_text().split()]
     assert wait_until(lambda: not any(map(is_running, pids)), 10)
-    assert printed(run_cells(tmp_path, "print('again')")) == "again\n"
+    assert printed(run_cells(light, tmp_path, "print('again')")) == "again\n"
 
 
 @linux
-def test_a_server_tells_how_its_kernels_ended(tmp_path, light):
-    forks = ForkServer(environment())
+def test_a_server_tells_how_its_kernels_ended(tmp_path):
+    forks = ForkServer(environment(), LIGHT)
     try:
         kernel = forks.start_kernel(["--no-such-option"], environment(), str(tmp_path))
         assert kernel.wait(20) not in (None, 0)
@@ -277,13 +299,10 @@ def test_a_server_tells_how_its_kernels_ended(tmp_path, light):
 
 
 @linux
-def test_an_import_that_fails_is_told_once_and_kernels_start_cold(
-    tmp_path, light, monkeypatch, capfd
-):
-    monkeypatch.setattr(warm_kernels, "PRELOAD", ("no_such_module",))
-    monkeypatch.setattr(execute, "_told", set())
-    for _ in range(2):
-        assert printed(run_cells(tmp_path, "print('cold')")) == "cold\n"
+def test_an_import_that_fails_is_told_once_and_kernels_start_cold(tmp_path, capfd):
+    with KernelPool(["no_such_module"]) as pool:
+        for _ in range(2):
+            assert printed(run_cells(pool, tmp_path, "print('cold')")) == "cold\n"
     told = "kernels start cold: ModuleNotFoundError: No module named 'no_such_module'\n"
     assert capfd.readouterr().err.count(told) == 1
 
@@ -317,9 +336,8 @@ def test_an_import_that_makes_a_cuda_context_is_refused(monkeypatch):
 
 
 def test_elsewhere_than_on_linux_kernels_start_cold(tmp_path, light, monkeypatch, capfd):
-    monkeypatch.setattr(warm_kernels.sys, "platform", "darwin")
-    monkeypatch.setattr(execute, "_told", set())
-    assert printed(run_cells(tmp_path, "print('cold')")) == "cold\n"
+    monkeypatch.setattr(warm.sys, "platform", "darwin")
+    assert printed(run_cells(light, tmp_path, "print('cold')")) == "cold\n"
     told = (
         capfd.readouterr().err.splitlines()
     )  # a kernel that is shut down may add a line of ZeroMQ's
@@ -332,36 +350,43 @@ def test_elsewhere_than_on_linux_kernels_start_cold(tmp_path, light, monkeypatch
 def test_the_provisioner_is_registered_under_its_name():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     group = project["entry-points"]["jupyter_client.kernel_provisioners"]
-    value = group[warm_kernels.PROVISIONER]
-    assert EntryPoint(warm_kernels.PROVISIONER, value, "").load() is warm_kernels.WarmProvisioner
+    name, value = "pythia-warm", group["pythia-warm"]
+    assert EntryPoint(name, value, "").load() is preload.WarmProvisioner
 
 
 @linux
 def test_any_kernel_specification_can_name_the_provisioner(tmp_path, light, monkeypatch):
     """As a user of nbclient would: by a `kernel.json` that names it."""
+    from jupyter_client.provisioning import KernelProvisionerFactory
     from nbclient import NotebookClient
 
     spec = tmp_path / "jupyter" / "kernels" / "warm"
     spec.mkdir(parents=True)
     argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    named = {"kernel_provisioner": {"provisioner_name": warm_kernels.PROVISIONER}}
+    named = {"kernel_provisioner": {"provisioner_name": "pythia-warm"}}
     text = {"argv": argv, "display_name": "Warm", "language": "python", "metadata": named}
     (spec / "kernel.json").write_text(json.dumps(text))
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    monkeypatch.setattr(preload, "_pool_of_this_process", lambda: light)
+    place = (
+        f"{preload.__name__}:WarmProvisioner"  # what is installed may be older than this checkout
+    )
+    entry = EntryPoint("pythia-warm", place, KernelProvisionerFactory.GROUP_NAME)
+    monkeypatch.setitem(KernelProvisionerFactory.instance().provisioners, "pythia-warm", entry)
     for name, value in environment().items():
         monkeypatch.setenv(name, value)
     cells = [nbformat.v4.new_code_cell("import os\nprint(os.getppid())")]
     notebook = nbformat.v4.new_notebook(cells=cells)
     NotebookClient(notebook, kernel_name="warm").execute()
-    servers = [each.pid for each in warm_kernels._servers.values()]
+    servers = [each.pid for each in light._servers.values()]
     assert [int(notebook.cells[0].outputs[0].text)] == servers
 
 
 @linux
-def test_another_command_than_ipykernels_is_refused(tmp_path, light):
+def test_another_command_than_ipykernels_is_refused():
     import asyncio
 
-    provisioner = warm_kernels.WarmProvisioner(kernel_id="1", kernel_spec=None)
+    provisioner = ForkProvisioner(kernel_id="1", kernel_spec=None)
     started = provisioner.launch_kernel(["R", "--slave"], env=environment())
     # In a thread of its own: the browser's tests leave a running event loop in this one.
     with ThreadPoolExecutor(1) as pool, pytest.raises(WarmStartError, match="not a kernel of"):
@@ -384,5 +409,5 @@ def test_each_kernel_makes_its_own_cuda_context(tmp_path, heavy):
         "import torch\nprint(torch.cuda.is_available(), torch.ones(2, device='cuda').sum().item())"
     )
     for _ in range(2):
-        done = run_cells(tmp_path, code, env=heavy)
+        done = run_cells(heavy, tmp_path, code)
         assert (printed(done), done.device) == ("True 2.0\n", "cuda")

@@ -1,0 +1,65 @@
+"""Which commit a revision of the Hub is: as the Hub says now, else as the shared cache has it.
+
+A publisher may repair a revision: its name stays and its commit changes. One request tells the
+commits of all revisions of a repository, so that a grid of thousands asks a few times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+from pythia_utils.base.http import FetchError, PassingError
+from pythia_utils.suites.hub import hugging_face
+
+_TIMEOUT = 5.0  # seconds; without an answer the cache tells
+_AT_A_TIME = 16
+
+
+def current_commits(repo_ids: Iterable[str]) -> dict[tuple[str, str], str]:
+    """The commits of repositories' branches and tags, by repository and name, asked of the Hub.
+
+    Returns:
+        Nothing of a repository about which the Hub does not answer; nothing at all where
+        HF_HUB_OFFLINE is set.
+    """
+    repo_ids = sorted(set(repo_ids))
+    if not repo_ids or hugging_face.is_offline():
+        return {}
+    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+        answers = pool.map(_ask, repo_ids)
+        return {
+            (repo_id, name): commit
+            for repo_id, answer in zip(repo_ids, answers, strict=True)
+            for name, commit in answer.items()
+        }
+
+
+def _ask(repo_id: str) -> dict[str, str]:
+    with suppress(FetchError, PassingError, OSError):  # what is wrong is told when it is fetched
+        return hugging_face.revisions(repo_id, _TIMEOUT)
+    return {}
+
+
+def cached_commit(repo_id: str, revision: str) -> str | None:
+    """The commit that the shared cache has for a revision; None if it has none."""
+    with suppress(OSError):
+        return _ref(repo_id, revision).read_text(encoding="utf-8").strip()
+    return None
+
+
+def forget_other(repo_id: str, revision: str, commit: str) -> None:
+    """If the cache has another commit for a revision, forget which: it is fetched when it is opened next.
+
+    Raises:
+        OSError: the cache may not be written.
+    """
+    if cached_commit(repo_id, revision) not in (None, commit):
+        _ref(repo_id, revision).unlink(missing_ok=True)
+
+
+def _ref(repo_id: str, revision: str) -> Path:
+    folder = hugging_face.cache_folder() / hugging_face.repo_folder(repo_id)
+    return folder / "refs" / revision

@@ -1,0 +1,211 @@
+"""The one module that says `huggingface_hub`: what is asked of the Hub, and the cache all its tools share.
+
+HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE and HF_HUB_CACHE mean what they mean everywhere, and the token
+goes where the library sends it: to the Hub. Models and data sets differ by their `repo_type` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TypeVar
+
+from pythia_utils.base.http import PASSING, FetchError, PassingError, Retry, checked_url
+
+_T = TypeVar("_T")
+
+
+def endpoint() -> str:
+    """The Hub's address, without a slash at its end: HF_ENDPOINT's, or huggingface.co."""
+    from huggingface_hub import constants
+
+    return checked_url(constants.ENDPOINT)
+
+
+def is_offline() -> bool:
+    """Whether HF_HUB_OFFLINE (or TRANSFORMERS_OFFLINE) forbids the network."""
+    from huggingface_hub import constants
+
+    return constants.is_offline_mode()
+
+
+def token() -> str | None:
+    """The user's, if there is one."""
+    from huggingface_hub import get_token
+
+    return get_token()
+
+
+def file_url(repo_id: str, name: str, commit: str, repo_type: str = "model") -> str:
+    """Where a file is, at a commit."""
+    from huggingface_hub import hf_hub_url
+
+    return hf_hub_url(repo_id, name, repo_type=repo_type, revision=commit, endpoint=endpoint())
+
+
+def ask(method: str, repo_id: str, retry: Retry, **options):
+    """What a method of the library's `HfApi` gives; what may pass is tried again.
+
+    Raises:
+        FetchError: one line that says why there is no answer.
+    """
+    from huggingface_hub import HfApi
+
+    what = "@".join([repo_id, *([options["revision"]] if "revision" in options else [])])
+    call = getattr(HfApi(endpoint=endpoint()), method)
+    return retry.run(lambda: told(lambda: call(repo_id, **options), what), what)
+
+
+def revisions(repo_id: str, timeout: float) -> dict[str, str]:
+    """The commits of a model's tags and branches, by name: asked once, for `timeout` seconds at most.
+
+    Raises:
+        FetchError: there is no answer, and so does PassingError; both in one line.
+    """
+    from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
+
+    def request() -> dict[str, str]:
+        url = f"{endpoint()}/api/models/{repo_id}/refs"  # the library's own call waits for ever
+        response = get_session().get(url, headers=build_hf_headers(), timeout=timeout)
+        hf_raise_for_status(response)
+        refs = response.json()
+        return {ref["name"]: ref["targetCommit"] for ref in refs["tags"] + refs["branches"]}
+
+    return told(request, repo_id)
+
+
+# --- the cache ------------------------------------------------------------------------------------
+
+
+def cache_folder() -> Path:
+    """HF_HUB_CACHE, or `hub/` in HF_HOME."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
+
+
+def repo_folder(repo_id: str, repo_type: str = "model") -> str:
+    """The cache's folder of a repository: `models--EleutherAI--pythia-70m`."""
+    return "--".join([f"{repo_type}s", *repo_id.split("/")])
+
+
+def snapshot(cache: Path, repo_id: str, commit: str, repo_type: str = "model") -> Path:
+    """The cache's folder of a commit's files: links to `blobs/<hash>`, which commits share."""
+    return cache / repo_folder(repo_id, repo_type) / "snapshots" / commit
+
+
+def download(
+    folder: Path, repo_id: str, name: str, repo_type: str, report: Callable[[int], object]
+) -> Path:
+    """One file, in the cache; not verified. Other processes that want it wait.
+
+    A connection that breaks off goes on where it stopped; a download that a process did not end is
+    begun anew by the next.
+
+    Args:
+        folder: the `snapshot` that it is to be in.
+        repo_id: of the repository, and so is `repo_type`.
+        name: of the file.
+        report: called with the size of each piece; what it raises ends a download by plain HTTP.
+    """
+    from huggingface_hub import hf_hub_download
+
+    options = {"repo_type": repo_type, "revision": folder.name, "cache_dir": folder.parents[2]}
+    options |= {"endpoint": endpoint(), "tqdm_class": _bar_that_calls(report)}
+    return Path(hf_hub_download(repo_id, name, **options))
+
+
+def _bar_that_calls(report: Callable[[int], object]) -> type:
+    """What the library takes for a class of bars: shows nothing, and tells `report` of each piece."""
+    from tqdm import tqdm
+
+    class Told(tqdm):
+        def __init__(self, *_, total: int | None = None, **__) -> None:
+            super().__init__(total=total, disable=True)
+
+        def update(self, n: float | None = 1) -> None:
+            report(int(n or 0))
+
+        def update_transfer(self, *_: object, **__: object) -> None:
+            """Xet counts what goes over the wire apart; with this there is one bar, not two."""
+
+        set_transfer_postfix_str = update_transfer
+
+    return Told
+
+
+def drop_leftovers(folder: Path, etag: str) -> None:
+    """Remove the beginnings of a file that killed processes left in the cache of a `snapshot`.
+
+    Nobody works on them once we have the library's lock: each download has a name of its own.
+    """
+    from huggingface_hub.utils import WeakFileLock
+
+    repo = folder.parents[1]
+    if left := list((repo / "blobs").glob(f"{etag}*.incomplete")):
+        lock = repo.parent / ".locks" / repo.name / f"{etag}.lock"
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with WeakFileLock(lock):
+            for path in left:
+                path.unlink(missing_ok=True)
+
+
+def drop_revisions(cache: Path, commits: Iterable[str]) -> None:
+    """Take commits out of the cache, with the files that no other one has."""
+    from huggingface_hub import scan_cache_dir
+
+    scan_cache_dir(cache).delete_revisions(*commits).execute()
+
+
+# --- what goes wrong ------------------------------------------------------------------------------
+
+
+def told(request: Callable[[], _T], what: str) -> _T:
+    """What the library gives, its failures in our words.
+
+    Raises:
+        PassingError: it may pass.
+        FetchError: it will not.
+        OSError: of the disk; and whatever else is not the Hub's.
+    """
+    try:
+        return request()
+    except Exception as failure:
+        raise _sorted(failure, what) from None
+
+
+def _sorted(failure: Exception, what: str) -> Exception:
+    from huggingface_hub import errors
+
+    match failure:
+        case errors.LocalEntryNotFoundError(__cause__=Exception() as cause):
+            return _sorted(cause, what)
+        case errors.OfflineModeIsEnabled():
+            return FetchError(f"{what}: offline (HF_HUB_OFFLINE), cannot ask the Hub")
+        case errors.HfHubHTTPError(response=response) if response.status_code in PASSING:
+            after = response.headers.get("Retry-After")
+            return PassingError(f"status {response.status_code}", after)
+        case errors.HfHubHTTPError():
+            return FetchError(f"{what}: {_refusal(failure)}")
+        case errors.FileMetadataError() | ValueError() | KeyError() | TypeError():
+            return FetchError(f"{what}: {endpoint()} does not answer as a Hub does")
+        case errors.HTTPError() | ConnectionError() | TimeoutError():
+            return PassingError(f"{endpoint()} cannot be reached ({type(failure).__name__})")
+        case OSError(errno=None) | RuntimeError():  # another size than told; Xet's faults
+            return PassingError(f"what came is not whole ({type(failure).__name__})")
+    return failure
+
+
+def _refusal(failure) -> str:
+    """Why the Hub says no, in one clause."""
+    from huggingface_hub import errors
+
+    match failure:
+        case errors.GatedRepoError():
+            return "the repository is gated; ask for access on its page and set HF_TOKEN"
+        case errors.RepositoryNotFoundError():
+            return "no such repository on the Hub (or it is private and HF_TOKEN has no access)"
+        case errors.RevisionNotFoundError():
+            return "the repository has no such revision"
+    status = failure.response.status_code
+    return f"the Hub answers with status {status}{'; check HF_TOKEN' * (status in (401, 403))}"

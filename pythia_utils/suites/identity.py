@@ -1,0 +1,107 @@
+"""What a result was measured on, in digests: a checkpoint, a corpus, what a suite's file says."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from pythia_utils.base.errors import UsageError
+from pythia_utils.base.files import file_digest
+from pythia_utils.suites.catalog import Checkpoint, Suite, suite
+from pythia_utils.suites.folders import WEIGHTS, checkpoint_path, corpus_folder, is_available
+from pythia_utils.suites.hub.commits import cached_commit
+
+# Beside the weights, all that opening a checkpoint of ours reads.
+_OPENED = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json")
+
+
+def require(checkpoint: Checkpoint) -> Path:
+    """The folder of a checkpoint of ours.
+
+    Raises:
+        UsageError: it has not been trained.
+    """
+    folder = checkpoint_path(checkpoint)
+    if not is_available(checkpoint):
+        model = checkpoint.model
+        raise UsageError(
+            f"{model.name} step {checkpoint.step} is not trained yet ({folder} has no {WEIGHTS}); "
+            f"run: pythia train {model.suite} --models {model.name}"
+        )
+    return folder
+
+
+def source_of(checkpoint: Checkpoint) -> str:
+    """Where a checkpoint is from: `repository@revision`, or `model@revision` of ours."""
+    model = checkpoint.model
+    return f"{model.repo_id or model.name}@{checkpoint.revision}"
+
+
+def checkpoint_digest(
+    checkpoint: Checkpoint,
+    digest: Callable[[Path], str] = file_digest,
+    commit: str | None = None,
+) -> str:
+    """What identifies a checkpoint before it is opened: SHA-256 of our files; of the Hub's the commit.
+
+    Args:
+        checkpoint: of any suite.
+        digest: SHA-256 of a file, from one that remembers, say.
+        commit: of the Hub's repository, if it is known; by default that of the shared cache. The Hub
+            is not asked.
+
+    Returns:
+        Of the Hub's `repository@revision@commit`, without the commit if nothing tells it.
+
+    Raises:
+        UsageError: a checkpoint of ours that has not been trained.
+    """
+    if (repo_id := checkpoint.model.repo_id) is not None:
+        commit = commit or cached_commit(repo_id, checkpoint.revision)
+        return source_of(checkpoint) + (f"@{commit}" if commit else "")
+    folder = require(checkpoint)
+    others = [folder / name for name in _OPENED if (folder / name).is_file()]
+    return _digest([f"{path.name} {digest(path)}" for path in (folder / WEIGHTS, *others)])
+
+
+def corpus_digest(name: str) -> str | None:
+    """Digest of a local suite's corpus, from its manifest; None if there is none."""
+    try:
+        manifest = json.loads((corpus_folder(name) / "manifest.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return _digest(manifest.get("sha256", manifest))
+
+
+def suite_digest(name: str) -> str:
+    """Digest of all that a suite's file says; comments and layout aside."""
+    known = suite(name)
+    models = [[repr(model), model.steps] for model in known.models.values()]
+    errata = [repr(erratum) for erratum in known.errata]
+    return _digest([known.kind, known.title, known.training, known.corpus, models, errata])
+
+
+def description_digest(checkpoint: Checkpoint) -> str:
+    """Digest of what a suite's file says of one checkpoint: other models and their errata are not in it."""
+    model = checkpoint.model
+    known = suite(model.suite)
+    errata = [(erratum.kind, erratum.text, erratum.source) for erratum in checkpoint.errata]
+    return _digest([_common_digest(known), _model_text(known, model.name), errata])
+
+
+@functools.cache
+def _common_digest(known: Suite) -> str:
+    return _digest([known.kind, known.title, known.training, known.corpus])
+
+
+@functools.cache
+def _model_text(known: Suite, name: str) -> str:
+    model = known.models[name]
+    return f"{model} to step {model.steps[-1]}"
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,103 @@
+"""The commands about the grid: each loads the configuration, reads the ledger and plans once."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import nbformat
+import pytest
+from click.testing import CliRunner
+from helpers import stub_kernels
+from helpers.commands import ROOT
+from helpers.grids import ledger_of
+
+from pythia_utils.cli.main import cli
+from pythia_utils.engine.kernels.execute import Execution
+from pythia_utils.engine.kernels.pool import KernelPool
+from pythia_utils.grid import config, ledger, planning
+from pythia_utils.site import build
+
+
+@pytest.fixture
+def read(monkeypatch) -> Counter:
+    """How often each file of the project was read in this process, and the grid planned."""
+    counts: Counter = Counter()
+
+    def counted(owner: type, name: str, key) -> None:
+        usual = getattr(owner, name)
+
+        def call(*arguments, **options):
+            counts[key(*arguments)] += 1
+            return usual(*arguments, **options)
+
+        monkeypatch.setattr(owner, name, call)
+
+    counted(Path, "read_text", lambda path: path.name)
+    counted(Path, "read_bytes", lambda path: path.name)
+    counted(planning, "plan", lambda *_: "plan")
+    return counts
+
+
+ONCE = {config.FILE: 1, ledger.FILE: 1, "plan": 1}
+
+
+@pytest.fixture
+def project(root, monkeypatch) -> Path:
+    """A project whose profile `wide` has run, by stub kernels, and its parts of a book."""
+    monkeypatch.setattr(KernelPool, "run", _run)
+    monkeypatch.setattr(build, "build", lambda folder: folder / "index.html")
+    monkeypatch.chdir(root)
+    (root / "book").mkdir()
+    shutil.copy(ROOT / "book" / "_toc.yml", root / "book")
+    pythia("run", "measure", "--profile", "wide")
+    return root
+
+
+def _run(pool, notebook, parameters, *rest) -> Execution:
+    if "model" in parameters:
+        return stub_kernels.run(pool, notebook, parameters, *rest)
+    return Execution(nbformat.read(notebook, as_version=4), None, device="cpu")
+
+
+def pythia(*arguments: str) -> str:
+    done = CliRunner().invoke(cli, arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("run", "measure", "--profile", "wide"),  # nothing is due
+        ("run", "measure", "--profile", "wide", "--rerun", "all"),
+        ("run", "measure", "--profile", "wide", "--dry-run"),
+        ("status", "measure", "--profile", "wide"),
+        ("book", "--suite", "pico"),
+    ],
+)
+def test_a_command_loads_reads_and_plans_once(project, read, command):
+    pythia(*command)
+    assert {name: read[name] for name in ONCE} == ONCE
+
+
+def test_the_books_page_tells_of_chapters_that_ran_just_now(project, read):
+    """By the plan from before they ran, and by what the ledger got since."""
+    assert "1 of 1 cells to run" in pythia("book")
+    page = (project / "book" / "_executed" / "status.md").read_text()
+    assert "| measure | 9 | 0 | 0 | 0 |" in page
+    assert "| chapter | done | 0.0 s |" in page
+    assert ledger_of(project).last()["pico/measure/chapter"]["status"] == "done"
+    assert "0 of 1 cells to run" in pythia("book")
+    assert (project / "book" / "_executed" / "status.md").read_text() == page
+
+
+def test_a_chapter_that_fails_ends_the_book(project, monkeypatch):
+    notebook = nbformat.v4.new_notebook()
+    failed = Execution(notebook, "ValueError: no luck")
+    monkeypatch.setattr(KernelPool, "run", lambda *_: failed)
+    done = CliRunner().invoke(cli, ["book"])
+    assert done.exit_code == 1
+    assert "ValueError: no luck" in done.output
+    assert not (project / "book" / "_executed").exists()
