@@ -76,7 +76,9 @@ def write(runs: Path, experiment: str, cells: Iterable[Cell], names: Iterable[st
     for model, step in cells:
         at = find_model(model).checkpoint(step)
         rows = MADE[experiment](model, step, names)
-        common = records.identity(at, experiment)
+        common = records.identity(
+            at, experiment, "nano" if experiment in ("loss", "grammar") else "own"
+        )
         frame = pd.DataFrame([common | each for each in rows]).astype({"n": "Int64"})
         folder = runs / at.model.suite / experiment / at.model.name
         folder.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,9 @@ from helpers.hostile import LINE, SCRIPT, TEXTS, as_shown
 from pythia_utils.engine import runner
 from pythia_utils.grid.config import load_config
 from pythia_utils.grid.expand import chapters
+from pythia_utils.grid.ledger import FILE as FILE_OF_RUNS
 from pythia_utils.grid.ledger import Ledger, Outcome
+from pythia_utils.grid.status import survey_suite
 from pythia_utils.site import build
 from pythia_utils.suites import catalog
 
@@ -40,26 +42,29 @@ def hostile_site(tiny_run, trained_home, tmp_path_factory) -> Iterator[Path]:
         _hostile_titles(root)
         _hostile_runs(root)
         _hostile_suite(root, patch)
-        yield build.publish(root, "pico").parent
+        config = load_config(root)
+        status = survey_suite(config, "pico", Ledger(root / "runs" / FILE_OF_RUNS))
+        yield build.publish(config, "pico", status).parent
     _forget_suites()
 
 
 def _hostile_pairs(root: Path, home: Path) -> None:
-    """Pairs whose every field is hostile, and the cells that ask them."""
+    """Pairs whose every field is hostile, in files of hostile names, and the cells that ask them."""
     rows = [
-        {
-            "good": f"The boys {text}",
-            "bad": f"The boy {text} {text}",
-            "phenomenon": text,
-            "field": text,
-        }
+        {"good": f"The boys {text[:50]}", "bad": f"A boy {text[:50]}"}
+        | {"phenomenon": text, "field": text}
         for text in TEXTS
     ]
-    (root / FILE).write_text("".join(json.dumps(row) + "\n" for row in rows))
-    options = ("--model", "pico-7k", "--steps", "0,16", "-p", "hardest=1", "-p")
-    run_or_fail(
-        "run", "grammar", *options, f"pairs_from={json.dumps('./' + FILE)}", cwd=root, home=home
-    )
+    for name in (FILE, f"2{FILE}"):
+        (root / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    path = root / "experiments.yml"
+    config = yaml.safe_load(path.read_text())
+    config["experiments"]["grammar"]["parameters"] |= {"pairs_from": f"./{FILE}", "hardest": 1}
+    path.write_text(yaml.safe_dump(config, sort_keys=False))
+    run_or_fail("run", "grammar", "--profile", "tiny", cwd=root, home=home)
+    other = f"pairs_from={json.dumps(f'./2{FILE}')}"
+    options = ("--model", "pico-7k", "--steps", "16", "-p", other)
+    run_or_fail("run", "grammar", *options, cwd=root, home=home)
 
 
 def _hostile_titles(root: Path) -> None:
@@ -76,7 +81,7 @@ def _hostile_titles(root: Path) -> None:
 
 def _hostile_runs(root: Path) -> None:
     """The chapter on hostile records, a cell that failed with a hostile error, and a hostile output."""
-    ledger = Ledger(root / "runs" / "ledger.jsonl")
+    ledger = Ledger(root / "runs" / FILE_OF_RUNS)
     (chapter,) = chapters(load_config(root), "pico", ["grammar"])
     (outcome,) = runner.run([chapter], ledger, quiet=True)
     assert outcome.status == "done", outcome.error
