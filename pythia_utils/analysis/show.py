@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 import pandas as pd
 
-from pythia_utils.base.markup import NO_MATHS, html
+from pythia_utils.base.markup import NO_MATHS, html, plain
 
 if TYPE_CHECKING:
     from IPython.display import Markdown
@@ -34,12 +34,17 @@ def table(
     """
     if frame.empty:
         return words("These records hold nothing to list here.")
-    shown = frame.style.format(formats, precision=2, escape="html")
-    for axis in (0, 1):
-        shown = shown.format_index(escape="html", axis=axis)
+    if isinstance(formats, Mapping):
+        formats = {_cell(name): text for name, text in formats.items()}
+    escaped = frame.rename(columns=_cell, index=_cell).apply(lambda column: column.map(_cell))
+    shown = escaped.style.format(formats, precision=2)
     shown = shown.set_table_attributes(f'class="{NO_MATHS}"')
     shown = shown if index else shown.hide(axis="index")
-    return shown.set_caption(html(caption)) if caption else shown
+    return shown.set_caption(_cell(caption)) if caption else shown
+
+
+def _cell(value: Any) -> Any:
+    return html(plain(value)) if isinstance(value, str) else value
 
 
 def or_words(draw: Callable[Concatenate[pd.DataFrame, P], Figure]) -> Callable[..., Figure | None]:

@@ -17,7 +17,8 @@ from urllib.parse import quote
 NO_MATHS = "tex2jax_ignore mathjax_ignore"
 _INLINE = re.compile(r"([\\`*_{}\[\]<>$|&~^])")
 _AT_THE_START = re.compile(r"^(\d*)([-+=%#:.()!])")  # of a line: a list, a heading, a fence
-_CONTROLS = {code: 0x2400 + code for code in range(32)} | {127: 0x2421}
+# Each as its picture; white space is left to what shows it.
+_CONTROLS = {code: 0x2400 + code for code in range(32) if code not in (9, 10, 13)} | {127: 0x2421}
 _FORMATTING = re.compile(
     "[\u200e\u200f\u202a-\u202e\u2066-\u2069\x80-\x9f\ufffe\uffff\ud800-\udfff]"
 )
@@ -29,17 +30,20 @@ def plain(text: object) -> str:
     >>> plain("two\\nlines, \\x1b[1m")
     'two lines, ␛[1m'
     """
-    visible = " ".join(str(text).split()).translate(_CONTROLS)
-    return _FORMATTING.sub("\ufffd", visible)
+    return _visible(" ".join(str(text).split()))
+
+
+def _visible(text: str) -> str:
+    return _FORMATTING.sub("\ufffd", text.translate(_CONTROLS))
 
 
 def html(text: object) -> str:
-    """For an element or a quoted attribute of HTML.
+    """For an element or a quoted attribute of HTML; its lines stay lines.
 
     >>> html("<b> & 'c'")
     '&lt;b&gt; &amp; &#x27;c&#x27;'
     """
-    return escape(_FORMATTING.sub("\ufffd", str(text)))
+    return escape(_visible(str(text)))
 
 
 def markdown(text: object) -> str:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from pythia_utils.base.errors import UsageError, nearest, unknown
 from pythia_utils.base.files import atomic_write
-from pythia_utils.base.markup import NO_MATHS, code
+from pythia_utils.base.markup import NO_MATHS, code, html, plain
 from pythia_utils.grid import record_store
 from pythia_utils.suites.catalog import Checkpoint, find_model
 
@@ -168,8 +168,10 @@ def _display(frame: pd.DataFrame, rows: list[dict]) -> None:
     from IPython.display import display
 
     table = _table(frame)
+    escaped = table.map(lambda text: html(plain(text)))
+    look = {"index": False, "border": 0, "classes": f"pythia-records {NO_MATHS}"}
     bundle = {
-        "text/html": table.to_html(index=False, border=0, classes=f"pythia-records {NO_MATHS}"),
+        "text/html": escaped.to_html(escape=False, **look),
         "text/plain": table.to_string(index=False),
         MIME: {"version": 1, "rows": rows},
     }
