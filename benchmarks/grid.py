@@ -97,7 +97,7 @@ def make_project(root: Path, names: list[str], code: str, profile: str) -> None:
     nbformat.write(notebook, root / "cell.ipynb")
     entries = [f"  {name}: {{title: Bench, notebook: cell.ipynb}}" for name in names]
     text = ["profiles:", f"  quick: {profile}", "experiments:", *entries]
-    (root / "experiments.yml").write_text("\n".join(text) + "\n")
+    (root / "experiments.yml").write_text("\n".join(text) + "\n", encoding="utf-8")
 
 
 def pico_cells(root: Path, code: str, n: int) -> list:
@@ -108,7 +108,7 @@ def pico_cells(root: Path, code: str, n: int) -> list:
         for checkpoint in model.checkpoints:
             path = checkpoint_path(checkpoint) / "model.safetensors"
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(f"{model.name} {checkpoint.step}")
+            path.write_text(f"{model.name} {checkpoint.step}", encoding="utf-8")
     return cells
 
 

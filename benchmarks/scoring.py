@@ -159,7 +159,9 @@ def bench_pairs(options: argparse.Namespace) -> None:
         ours, _ = seconds(lambda: run_worker("ours", folder, options))
         once, _ = seconds(lambda: run_worker("theirs", folder, options))
         each, _ = seconds(lambda: [run_harness(path, folder, options) for path in checkpoints])
-        found = {who: json.loads((folder / f"{who}.json").read_text()) for who in WORKERS}
+        found = {
+            who: json.loads((folder / f"{who}.json").read_text(encoding="utf-8")) for who in WORKERS
+        }
         separate = {path.name: harness_accuracies(path) for path in checkpoints}
     compare_accuracies(found["ours"], found["theirs"])
     compare_accuracies(found["ours"], separate)
@@ -186,7 +188,7 @@ def run_harness(checkpoint: Path, tasks: Path, options: argparse.Namespace) -> N
 
 def run(words: list[str]) -> None:
     env = os.environ | {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run([sys.executable, *words], env=env, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, *words], env=env, capture_output=True, encoding="utf-8")
     if done.returncode:
         sys.exit(f"{' '.join(words)}\n{done.stderr[-3000:]}")
 
@@ -195,12 +197,18 @@ def write_blimp_tasks(folder: Path, pairs: int) -> None:
     """Our task file with BLiMP's paradigms for nano's phenomena."""
     shipped = data_dir() / "lm_eval_tasks"
     shutil.copy(shipped / "pairs.py", folder)
-    text = (shipped / "nano_grammar.yaml").read_text().replace("nano_grammar", "blimp_pairs")
+    text = (
+        (shipped / "nano_grammar.yaml")
+        .read_text(encoding="utf-8")
+        .replace("nano_grammar", "blimp_pairs")
+    )
     source = json.dumps({"source": str(REFERENCE / "blimp.tar.xz"), "n": pairs})[1:-1]
     names = dict.fromkeys(pair.paradigm for pair in load_pairs(REFERENCE / "blimp.tar.xz", 1))
     tasks = [f'  - {{task: {n}, dataset_kwargs: {{"paradigm": {n}, {source}}}}}' for n in names]
     head = text[: text.index("\ntask:\n")]
-    (folder / "blimp_pairs.yaml").write_text("\n".join([head, "task:", *tasks, ""]))
+    (folder / "blimp_pairs.yaml").write_text(
+        "\n".join([head, "task:", *tasks, ""]), encoding="utf-8"
+    )
 
 
 def blimp(pairs: int | None) -> list:
@@ -218,7 +226,7 @@ def worker_ours(folder: Path, options: argparse.Namespace) -> None:
         close = scores["margin"].abs() < CLOSE
         groups = scores.assign(close=close).groupby(paradigms)
         found[name] = groups[["correct", "close"]].mean().to_dict("index")
-    (folder / "ours.json").write_text(json.dumps(found))
+    (folder / "ours.json").write_text(json.dumps(found), encoding="utf-8")
 
 
 def worker_theirs(folder: Path, options: argparse.Namespace) -> None:
@@ -236,7 +244,7 @@ def worker_theirs(folder: Path, options: argparse.Namespace) -> None:
             harness, tasks=["blimp_pairs"], task_manager=manager, log_samples=False
         )
         found[name] = _accuracies(out["results"])
-    (folder / "theirs.json").write_text(json.dumps(found))
+    (folder / "theirs.json").write_text(json.dumps(found), encoding="utf-8")
 
 
 WORKERS = {"ours": worker_ours, "theirs": worker_theirs}
@@ -244,7 +252,7 @@ WORKERS = {"ours": worker_ours, "theirs": worker_theirs}
 
 def harness_accuracies(checkpoint: Path) -> dict[str, float]:
     (file,) = checkpoint.glob("results/**/results_*.json")
-    return _accuracies(json.loads(file.read_text())["results"])
+    return _accuracies(json.loads(file.read_text(encoding="utf-8"))["results"])
 
 
 def _accuracies(results: dict) -> dict[str, float]:

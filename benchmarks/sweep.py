@@ -124,7 +124,7 @@ def run(way: str, env: dict[str, str], options: argparse.Namespace) -> dict:
     home = {"PYTHIA_HOME": str(Path(env["HF_HOME"]) / "home"), "OMP_NUM_THREADS": "1"}
     paths = {"PYTHONPATH": str(ROOT), "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
     env = os.environ | env | home | paths
-    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    done = subprocess.run(command, env=env, capture_output=True, encoding="utf-8")
     if done.returncode:
         sys.exit(f"{way} failed:\n{done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])
@@ -156,7 +156,7 @@ def peak() -> float:
     """Most memory that this process has held, MB."""
     status = Path("/proc/self/status")
     if status.exists():  # `ru_maxrss` counts the parent before this program was started
-        return int(status.read_text().split("VmHWM:")[1].split()[0]) / 1e3
+        return int(status.read_text(encoding="utf-8").split("VmHWM:")[1].split()[0]) / 1e3
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6

@@ -11,7 +11,7 @@ from pythia_utils.analysis.show import or_words
 from pythia_utils.base.markup import address, vega
 from pythia_utils.grid.records import stem
 from pythia_utils.suites.catalog import find_model
-from pythia_utils.suites.errata import faults_to_mark
+from pythia_utils.suites.errata import errata_to_mark
 
 if TYPE_CHECKING:
     import altair as alt
@@ -23,7 +23,7 @@ def grid_heatmap(
 ) -> None:
     """Show a model × step heatmap whose cells lead to the executed notebooks.
 
-    A cross marks checkpoints with a known fault, measured or left out; its tooltip says what it is.
+    A cross marks checkpoints with a known erratum, measured or left out; its tooltip says what it is.
 
     Args:
         frame: records of one metric and subset: columns suite, experiment, parameters, model, n_params,
@@ -65,9 +65,9 @@ def grid_heatmap(
 
 
 def _faults(frame: pd.DataFrame) -> pd.DataFrame:
-    """The places of a grid whose checkpoints have a known fault: columns model, step, fault, kind."""
+    """The places of a grid whose checkpoints have a known erratum: columns model, step, fault, kind."""
     measured = {find_model(name): part["step"] for name, part in frame.groupby("model")}
-    rows = [(*place, text, "known fault") for place, text in faults_to_mark(measured).items()]
+    rows = [(*place, text, "known erratum") for place, text in errata_to_mark(measured).items()]
     return pd.DataFrame(rows, columns=["model", "step", "fault", "kind"])
 
 
@@ -76,7 +76,7 @@ def _crosses(faults: pd.DataFrame, place: dict, where: list) -> alt.Chart:
     import altair as alt
 
     legend = alt.Legend(title=None, orient="top", symbolStrokeColor=REFERENCE, symbolStrokeWidth=2)
-    cross = alt.Scale(domain=["known fault"], range=["M-1,-1L1,1M-1,1L1,-1"])
+    cross = alt.Scale(domain=["known erratum"], range=["M-1,-1L1,1M-1,1L1,-1"])
     return (
         alt.Chart(faults)
         .mark_point(size=120, stroke=REFERENCE, strokeWidth=2, opacity=1)

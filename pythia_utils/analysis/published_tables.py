@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pythia_utils.base import yaml
 from pythia_utils.base.errors import unknown
 from pythia_utils.suites.catalog import data_file, find_model
 
@@ -61,9 +62,7 @@ def folder() -> Path:
 
 @functools.cache
 def _listed() -> dict[str, dict]:
-    import yaml
-
-    return yaml.safe_load((folder() / "sources.yml").read_text(encoding="utf-8"))
+    return yaml.read(folder() / "sources.yml")
 
 
 def names() -> list[str]:

@@ -21,6 +21,13 @@ def first_line(error: object) -> str:
     return line if len(line) <= 300 else line[:299] + "…"
 
 
+def in_short(value: object, most: int = 60) -> str:
+    """A value for a message: one line without control characters, of at most `most` characters."""
+    text = str(value)[: most + 1]
+    plain = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return plain if len(plain) <= most else plain[: most - 1] + "…"
+
+
 def nearest(value: object, valid: Iterable[object], n: int = 3) -> list[str]:
     """Up to `n` members of `valid` most like `value`: numbers by distance, names by spelling."""
     choices = list(valid)
@@ -45,4 +52,5 @@ def unknown(kind: str, value: object, valid: Iterable[object], where: str = "") 
         hint = f"choose from: {', '.join(str(choice) for choice in choices[:8])}"
     else:
         hint = "there is none"
-    return UsageError(f"unknown {kind} {value!r}{place}; {hint}")
+    shown = repr(value if isinstance(value, int) else in_short(value))
+    return UsageError(f"unknown {kind} {shown}{place}; {hint}")

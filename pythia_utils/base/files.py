@@ -17,7 +17,24 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
+from pythia_utils.base.errors import UsageError, in_short
+
 DIGESTS_FILE = ".digests.json"
+
+
+def local_path(path: str | Path) -> Path:
+    """A path as a user writes it, made absolute: whoever gets it may work in another folder.
+
+    Raises:
+        UsageError: there is no such user, or it could be no path.
+    """
+    try:
+        full = Path(path).expanduser().absolute()
+    except RuntimeError:
+        raise UsageError(f"{in_short(path)}: whose folder that is, is not known") from None
+    if "\0" in str(full):
+        raise UsageError(f"{in_short(path)}: a path has no such character")
+    return full
 
 
 def stamp(stat: os.stat_result) -> list[int]:
@@ -63,7 +80,7 @@ class DigestCache:
         """Keep what is known now. Where the folder may not be written, it is worked out again."""
         if self._changed and self.path.parent.is_dir():
             with suppress(OSError), atomic_write(self.path) as temporary:
-                temporary.write_text(json.dumps(self._known))
+                temporary.write_text(json.dumps(self._known), encoding="utf-8")
                 self._changed = False
 
 

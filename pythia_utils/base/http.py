@@ -18,7 +18,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from pythia_utils.base.errors import UsageError
+from pythia_utils.base.errors import UsageError, in_short
 
 if TYPE_CHECKING:
     import requests
@@ -140,15 +140,35 @@ class Reply(NamedTuple):
     etag: str | None
 
 
+_LOGIN = re.compile(r"(?<=://)[^/?#\s\"]*@")  # `user:password@` of an address
+
+
+def shown_url(url: str) -> str:
+    """An address as it may be shown and recorded: without user, password, and what follows a `?`."""
+    bare, query, _ = _LOGIN.sub("", url).partition("?")
+    return f"{bare}?..." if query else bare
+
+
+def holds_password(text: str) -> bool:
+    """Whether an address in a text names a user or a password."""
+    return bool(_LOGIN.search(text))
+
+
 def checked_url(url: str) -> str:
     """`url`, if it is one of http or https that names a host.
 
     Raises:
         UsageError: it is not.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError(f"{url!r} is no address to read from; expected http:// or https://")
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # no port, or half a bracket
+        sound = False
+    if not sound:
+        # A password with a slash in it would end the part that holds the login.
+        shown = in_short(shown_url(re.sub(r"(?<=://).*@", "", url)))
+        raise UsageError(f"{shown!r} is no address to read from; expected http:// or https://")
     return url
 
 
@@ -188,7 +208,7 @@ class RangeReader:
             UsageError: `url` is not http or https.
         """
         checked_url(url)
-        return self.retry.run(lambda: self._try(url, start, length), url)
+        return self.retry.run(lambda: self._try(url, start, length), shown_url(url))
 
     def _try(self, url: str, start: int, length: int) -> Reply:
         """One request; what goes wrong is sorted."""
@@ -202,7 +222,7 @@ class RangeReader:
         except lasting as failure:  # not its own text, which may quote a signed address
             kind = type(failure).__name__
             raise FetchError(
-                f"{url}: it, or what it redirects to, cannot be read ({kind})"
+                f"{shown_url(url)}: it, or what it redirects to, cannot be read ({kind})"
             ) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError) as failure:
             slow = "timed out" in str(failure).lower()
@@ -216,7 +236,7 @@ class RangeReader:
         timeout = (self.retry.connect_timeout, self.retry.read_timeout)
         headers = {"Range": f"bytes={start}-{start + length - 1}"}
         with self._session.get(url, headers=headers, timeout=timeout, stream=True) as response:
-            total = _checked_head(url, response, start, length)
+            total = _checked_head(shown_url(url), response, start, length)
             data = b"".join(self._body(response, length, ends))
             return Reply(data, total, response.headers.get("ETag"))
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
+from pythia_utils.base.terminal import show, visible
 from pythia_utils.base.units import duration, show_size
 
 _T = TypeVar("_T")
@@ -16,7 +17,7 @@ _SHARES = "{desc}{percentage:3.0f}%|{bar:20}| {elapsed}<{remaining} {postfix}"
 
 def say(line: str) -> None:
     """Print a line to stderr, now."""
-    print(line, file=sys.stderr, flush=True)
+    show(line, sys.stderr)
 
 
 class Bar:
@@ -104,16 +105,16 @@ class Bar:
     def note(self, line: str) -> None:
         """Say something in between."""
         if self._bar is not None:
-            self._bar.write(line, file=sys.stderr)
+            self._bar.write(visible(line), file=sys.stderr)
         elif not self.quiet:
             say(line)
 
     def result(self, line: str) -> None:
         """Print a line of the work's result to stdout, where it does not smear the bar."""
         if self._bar is not None:
-            self._bar.write(line, file=sys.stdout)
+            self._bar.write(visible(line), file=sys.stdout)
         else:
-            print(line, flush=True)
+            show(line)
 
     def _line(self, text: str) -> str:
         rate = self.done / max(self.seconds, 1e-9)

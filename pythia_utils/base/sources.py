@@ -30,7 +30,7 @@ def _has_docstring(node: ast.AST) -> bool:
 
 @functools.lru_cache(maxsize=256)
 def _normalised(path: Path, _mtime_ns: int) -> bytes:
-    return ast.dump(_without_docstrings(ast.parse(path.read_text()))).encode()
+    return ast.dump(_without_docstrings(ast.parse(path.read_text(encoding="utf-8")))).encode()
 
 
 def code_fingerprint(paths: Iterable[Path]) -> str:
@@ -120,7 +120,7 @@ def _is_ours(name: str) -> bool:
 
 @functools.lru_cache(maxsize=256)
 def _needs_of(path: Path, _mtime_ns: int) -> Needs:
-    return _own_needs(ast.parse(path.read_text()))
+    return _own_needs(ast.parse(path.read_text(encoding="utf-8")))
 
 
 def all_modules() -> list[str]:
@@ -157,7 +157,9 @@ def git_commit() -> str:
     """The checkout's commit, short, with `+` if files differ from it; `none` outside a checkout."""
     command = ["git", "-C", str(PACKAGE), "describe", "--always", "--dirty=+", "--abbrev=10"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+        done = subprocess.run(
+            command, capture_output=True, encoding="utf-8", timeout=10, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return "none"
     return done.stdout.strip()

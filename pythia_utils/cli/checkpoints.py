@@ -10,6 +10,7 @@ import click
 
 from pythia_utils.base.errors import UsageError
 from pythia_utils.base.progress import Bar
+from pythia_utils.base.terminal import show
 from pythia_utils.base.units import parse_size, show_size
 from pythia_utils.cli.options import Steps, ask_above, examples, steps_option
 from pythia_utils.suites import checkpoints as opening
@@ -79,7 +80,7 @@ def fetch_command(name, steps, disk_budget, yes, strict, as_json, quiet) -> None
     size = _announce(cache, chosen, revisions, budget)
     ask_above(size, yes)
     rows = _fetch(cache, chosen, revisions, size, quiet)
-    click.echo(json.dumps(rows, indent=1) if as_json else _lines(rows))
+    show(json.dumps(rows, indent=1) if as_json else _lines(rows))
 
 
 def _choose(name: str, steps: Steps | None) -> list[Checkpoint]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pythia_utils.base.errors import UsageError
+from pythia_utils.base.terminal import show
 from pythia_utils.cli.options import examples, output_option, steps_option, write
 from pythia_utils.cli.search import Wanted, find
 from pythia_utils.suites.catalog import Model, find_model, renamed
@@ -53,7 +54,7 @@ def _find(name: str) -> Model:
 @click.option(
     "--source",
     help="Where the data lie, if not at their usual place: a folder or an address of preshuffled "
-    "shards, or the prefix of an .idx/.bin pair.",
+    "shards, or an .idx/.bin pair. Documents are put in the order of training; rows are in it.",
 )
 @click.option("--rows", type=click.IntRange(min=1), help="Only the first rows of the batch.")
 @click.option("--decode", is_flag=True, help="Text, with the end of each document marked.")
@@ -183,10 +184,10 @@ def _show(batch: np.ndarray, texts: list[str] | None, step: int, first: int) -> 
     """Sequences on the screen: as text under a line that names each, or a line of numbers each."""
     for row, tokens in enumerate(batch.tolist()):
         if texts is None:
-            click.echo(" ".join(map(str, tokens)))
+            show(" ".join(map(str, tokens)))
         else:
-            click.echo(f"--- step {step}, row {row} (sequence {first + row:,} of the training)")
-            click.echo(texts[row].rstrip("\n"))
+            show(f"--- step {step}, row {row} (sequence {first + row:,} of the training)")
+            show(texts[row])
 
 
 # --- config ---------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import click
 from pythia_utils.base.errors import UsageError
 from pythia_utils.base.files import locked
 from pythia_utils.base.progress import say
+from pythia_utils.base.terminal import show
 from pythia_utils.base.units import duration, show_size
 from pythia_utils.cli.options import Steps, examples, output_option, steps_option, write
 from pythia_utils.engine import runner, schedulers
@@ -21,7 +22,7 @@ from pythia_utils.grid import expand, ledger, planning, records, status
 from pythia_utils.grid.cells import Cell
 from pythia_utils.grid.config import FILE, Config, load_config
 from pythia_utils.suites.catalog import Model
-from pythia_utils.suites.errata import without_faults
+from pythia_utils.suites.errata import without_errata
 
 
 def root() -> Path:
@@ -66,7 +67,7 @@ def _sound(steps: Steps) -> Callable[[Model], list[int]]:
 
     def of(model: Model) -> list[int]:
         asked = [model.checkpoint(step) for step in steps.among(model.steps, model.name)]
-        sound = set(without_faults(c for c in asked if not steps.names(c.step)))
+        sound = set(without_errata(c for c in asked if not steps.names(c.step)))
         return [c.step for c in asked if c in sound or steps.names(c.step)]
 
     return of
@@ -114,7 +115,7 @@ def _sound(steps: Steps) -> Callable[[Model], list[int]]:
 @click.option(
     "--rerun",
     type=click.Choice(planning.RERUN),
-    help="Only cells that failed, or only those that are stale; or all, up to date or not. "
+    help="Only runs that failed, or only those that are stale; or all, up to date or not. "
     "Default: whatever is not up to date.",
 )
 @click.option("--strict", is_flag=True, help="Refuse a step that is named and known to be faulty.")
@@ -127,7 +128,7 @@ def _sound(steps: Steps) -> Callable[[Model], list[int]]:
     help="List what would run, and why; with slurm, print the script of its jobs.",
 )
 @click.option("--quiet", is_flag=True, help="No progress.")
-@click.option("--verbose", is_flag=True, help="A line for each cell, too.")
+@click.option("--verbose", is_flag=True, help="A line for each run, too.")
 def run_command(
     names, profile, suite, models, steps, parameter, workers, where, settings, rerun, strict,
     timeout, memory_limit, cold, dry_run, quiet, verbose,
@@ -143,7 +144,7 @@ def run_command(
         if where == "slurm":
             from pythia_utils.engine import slurm
 
-            click.echo(slurm.job_script(settings))
+            show(slurm.job_script(settings))
         return
     how = {"options": options, "workers": workers, "verbose": verbose, "scheduler": scheduler}
     with locked(records.runs_dir(config.root), "run"):
@@ -155,13 +156,13 @@ def _list_due(cells: list[Cell], folder: Path, rerun: str | None, quiet: bool) -
     planned = planning.plan(cells, ledger_of(folder), rerun, dry_run=True)
     for cell, reason in planned:
         if reason:
-            click.echo(f"{cell.id}\t{reason}")
+            show(f"{cell.id}\t{reason}")
     _say_due(planned, quiet)
 
 
 def _say_due(planned: Sequence[tuple[Cell, str | None]], quiet: bool) -> None:
     if not quiet:
-        say(f"{sum(reason is not None for _, reason in planned)} of {len(planned)} cells to run")
+        say(f"{sum(reason is not None for _, reason in planned)} of {len(planned)} runs due")
 
 
 def ledger_of(folder: Path) -> ledger.Ledger:
@@ -189,7 +190,7 @@ def run_due(
     _say_due(planned, quiet)
     outcomes = runner.run([cell for cell, reason in planned if reason], history, quiet=quiet, **how)
     if table := runner.failure_table(outcomes):
-        click.echo(f"\nfailed:\n{table}", err=True)
+        say(f"\nfailed:\n{table}")
     if code := runner.exit_code(outcomes):
         raise click.exceptions.Exit(code)
     return [outcome.cell_id for outcome in outcomes]
@@ -208,8 +209,8 @@ def run_due(
     ),
 )
 @_grid_options
-@click.option("--all", "everything", is_flag=True, help="List the cells that are done, too.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object: totals, cost, all cells.")
+@click.option("--all", "everything", is_flag=True, help="List the runs that are done, too.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object: totals, cost, all runs.")
 def status_command(names, profile, suite, models, steps, parameter, everything, as_json) -> None:
     """Tell what is done, stale, failed or missing, and what the next run would cost."""
     config, cells = _cells(names, profile, suite, models, steps, parameter)
@@ -222,9 +223,9 @@ def status_command(names, profile, suite, models, steps, parameter, everything, 
         return
     for each in found:
         if everything or each.state != "done":
-            click.echo(_status_line(each))
-    click.echo(f"{len(found)} cells: " + ", ".join(f"{n} {name}" for name, n in totals.items()))
-    click.echo(f"next run: {status.cost_text(len(found) - totals['done'], seconds, unknown_cells)}")
+            show(_status_line(each))
+    show(f"{len(found)} runs: " + ", ".join(f"{n} {name}" for name, n in totals.items()))
+    show(f"next run: {status.cost_text(len(found) - totals['done'], seconds, unknown_cells)}")
 
 
 def _status_line(one: status.Status) -> str:

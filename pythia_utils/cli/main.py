@@ -15,6 +15,7 @@ import click
 
 from pythia_utils.base.errors import TrainingError, UsageError
 from pythia_utils.base.files import locked
+from pythia_utils.base.progress import say
 from pythia_utils.cli.audit import audit_command
 from pythia_utils.cli.checkpoints import fetch_command, steps_table, steps_text
 from pythia_utils.cli.data import batch_command, config_command
@@ -75,7 +76,7 @@ def _one_line(usual: Callable) -> Callable:
 
     def show(message, category, *where, **more) -> None:
         if issubclass(category, CheckpointWarning):
-            print(f"pythia: warning: {message}", file=sys.stderr)
+            say(f"pythia: warning: {message}")
         else:
             usual(message, category, *where, **more)
 
@@ -83,7 +84,7 @@ def _one_line(usual: Callable) -> Callable:
 
 
 def _fail(message: object, code: int) -> int:
-    print(f"pythia: {message}", file=sys.stderr)
+    say(f"pythia: {message}")
     return code
 
 

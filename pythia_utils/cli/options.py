@@ -12,7 +12,8 @@ from pathlib import Path
 import click
 
 from pythia_utils.base.errors import UsageError, unknown
-from pythia_utils.base.files import atomic_write
+from pythia_utils.base.files import atomic_write, local_path
+from pythia_utils.base.terminal import show
 from pythia_utils.base.units import show_size
 
 ASK_ABOVE = 10 * 10**9  # bytes from the Hub
@@ -110,15 +111,15 @@ class _OutputFile(click.ParamType):
         self.suffixes = suffixes
 
     def convert(self, value, param, ctx) -> Path:
-        path = Path(value)
+        path = local_path(value)
         if self.suffixes and path.suffix not in self.suffixes:
             endings = " or ".join(self.suffixes)
             raise UsageError(f"--output {value}: expected a name that ends in {endings}")
         if path.is_dir():
             raise UsageError(f"--output {value} is a folder; expected the name of a file")
-        if not path.absolute().parent.is_dir():
-            raise UsageError(f"--output {value}: there is no folder {path.absolute().parent}")
-        return path
+        if not path.parent.is_dir():
+            raise UsageError(f"--output {value}: there is no folder {path.parent}")
+        return path if value.startswith("~") else Path(value)  # as it was written, to be printed so
 
 
 def output_option(text: str, *suffixes: str) -> Callable:
@@ -133,12 +134,17 @@ def output_option(text: str, *suffixes: str) -> Callable:
 
 def write(content: str | bytes, output: Path | None) -> None:
     """Write a command's result to stdout, or whole or not at all to a file, whose path is printed."""
-    data = content.encode() if isinstance(content, str) else content
-    if output is None:
-        click.echo(data, nl=False)
-        return
+    if output is None and isinstance(content, str):
+        show(content, end="")
+    elif output is None:
+        click.echo(content, nl=False)
+    else:
+        _write_file(content, output)
+
+
+def _write_file(content: str | bytes, output: Path) -> None:
     with atomic_write(output) as temporary:
-        temporary.write_bytes(data)
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
     click.echo(output)
 
 

@@ -29,7 +29,9 @@ def visible() -> dict[str, int]:
     """The memory, in bytes, of each GPU that this process may use, by its index or UUID."""
     command = ["nvidia-smi", "--query-gpu=index,uuid,memory.total", "--format=csv,noheader,nounits"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+        done = subprocess.run(
+            command, capture_output=True, encoding="utf-8", timeout=30, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return {}
     return _allowed(done.stdout, os.environ.get("CUDA_VISIBLE_DEVICES"))

@@ -25,7 +25,7 @@ class Progress:
         self.quiet, self.verbose = quiet, verbose
         self.failed: Counter[str] = Counter()
         self._bars = {
-            name: Bar(total, name.ljust(width), "cell", quiet=quiet)
+            name: Bar(total, name.ljust(width), "run", quiet=quiet)
             for name, total in totals.items()
         }
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from dask_jobqueue import SLURMCluster
 
+from pythia_utils.base import yaml
 from pythia_utils.base.errors import UsageError, first_line
 from pythia_utils.base.units import parse_size
 from pythia_utils.engine import gpus
 from pythia_utils.engine.dask_schedulers import LOOPBACK, DaskScheduler
-from pythia_utils.grid.yaml_checks import mapping, parse
 
 # What we add to dask-jobqueue's settings: jobs to ask for, and each job's GPUs and their memory.
 _OURS = {"jobs": 1, "gpus": 0, "gpu_memory": "80GB"}
@@ -57,11 +57,7 @@ def _settings(path: Path | None) -> tuple[dict[str, Any], dict[str, Any]]:
     if path is None:
         raise UsageError("--scheduler slurm needs --cluster-config FILE, with cores and memory")
     where = f"--cluster-config {path}"
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{where}: {first_line(error)}") from None
-    given = mapping(where, parse(text, where) or {})
+    given = yaml.mapping(where, yaml.read(path, where) or {})
     ours = {name: given.pop(name, default) for name, default in _OURS.items()}
     for name in ("jobs", "gpus"):
         if type(ours[name]) is not int or ours[name] < 0:

@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pythia_utils.base.errors import first_line
+from pythia_utils.base.files import local_path
 from pythia_utils.base.sources import PACKAGE
 from pythia_utils.engine import gpus
 from pythia_utils.engine.kernels.watch import Stopped
 from pythia_utils.grid import records
 from pythia_utils.grid.cells import Cell
 from pythia_utils.grid.ledger import Outcome
+from pythia_utils.suites import folders
 from pythia_utils.suites.checkpoints import renew, resolved
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from pythia_utils.engine.kernels.options import KernelOptions
     from pythia_utils.engine.kernels.pool import KernelPool
 
+# Variables that name folders of others.
+_CACHES = ("HF_HOME", "HF_HUB_CACHE", "HF_XET_CACHE", "HUGGINGFACE_HUB_CACHE", "XDG_CACHE_HOME")
 # Files of an outcome: names end so, after the cell's id.
 NOTEBOOK, RECORDS, FAILED = ".ipynb", ".parquet", ".failed.ipynb"
 
@@ -100,15 +104,22 @@ def _text(path: Path) -> str | None:
 def _environment(cell: Cell, threads: int) -> dict[str, str]:
     # Kernels import the very package whose sources are in the fingerprint, in a checkout too.
     paths = [str(PACKAGE.parent)] if (PACKAGE.parent / "pyproject.toml").is_file() else []
-    paths += filter(None, [os.environ.get("PYTHONPATH")])
-    return os.environ | {
-        "PYTHONPATH": os.pathsep.join(paths),
-        "OMP_NUM_THREADS": str(threads),
-        "PYTHONHASHSEED": "0",
-        "PYTHIA_RUNS": str(cell.runs),
-        # Set to `agg` in many a CI: then figures would be missing from the notebooks.
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-    }
+    paths += map(os.path.abspath, filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
+    # The kernel works in another folder, where a relative path would be another.
+    caches = {name: str(local_path(os.environ[name])) for name in _CACHES if os.environ.get(name)}
+    return (
+        os.environ
+        | caches
+        | {
+            "PYTHONPATH": os.pathsep.join(paths),
+            "OMP_NUM_THREADS": str(threads),
+            "PYTHONHASHSEED": "0",
+            "PYTHIA_HOME": str(folders.home()),
+            "PYTHIA_RUNS": str(cell.runs),
+            # Set to `agg` in many a CI: then figures would be missing from the notebooks.
+            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        }
+    )
 
 
 def _outcome(cell: Cell, done: Execution, parts: dict, seconds: float) -> Outcome:

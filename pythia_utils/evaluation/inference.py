@@ -182,7 +182,7 @@ def log_normalizers(model: GPTNeoXForCausalLM, hidden: torch.Tensor) -> torch.Te
     return top + total.log()
 
 
-def leads(
+def logit_margins(
     model: GPTNeoXForCausalLM,
     hidden: torch.Tensor,
     targets: torch.Tensor,

@@ -9,7 +9,7 @@ likeliest. So nothing has to be generated: one pass over the prompt settles the 
 sequences that pass it go on, with their keys and values, over 1, 2, 4, 8, ... true tokens at a time.
 Most are out after the first pass.
 
-A pass over several tokens and the steps of a decoder differ in the last bits. A lead that is smaller than
+A pass over several tokens and the steps of a decoder differ in the last bits. A logit margin smaller than
 that counts as undecided, and the few sequences whose verdict rests on one are decoded step by step.
 """
 
@@ -26,8 +26,8 @@ from pythia_utils.base.errors import UsageError
 from pythia_utils.evaluation.inference import (
     device_of,
     hidden_states,
-    leads,
     likeliest,
+    logit_margins,
     measuring,
     require_context,
     require_gpt_neox,
@@ -39,7 +39,7 @@ from pythia_utils.evaluation.inference import (
 if TYPE_CHECKING:
     from transformers import Cache, GPTNeoXForCausalLM
 
-# Leads in logits below which the order of the additions could decide.
+# Logit margins below which the order of the additions could decide.
 CLOSE = {torch.float64: 1e-6, torch.float32: 1e-3, torch.float16: 0.1, torch.bfloat16: 0.5}
 
 
@@ -145,10 +145,10 @@ def _decide(
     while True:
         ahead = known + hidden.shape[1]
         targets = rows[alive, known:ahead]
-        lead = leads(model, hidden.flatten(0, 1), targets.flatten(), suppressed)
-        lead = lead.view(targets.shape)
-        kept = (lead > -CLOSE[model.dtype]).all(dim=1)
-        close[alive] |= (lead < CLOSE[model.dtype]).any(dim=1)
+        flat = logit_margins(model, hidden.flatten(0, 1), targets.flatten(), suppressed)
+        margin = flat.view(targets.shape)
+        kept = (margin > -CLOSE[model.dtype]).all(dim=1)
+        close[alive] |= (margin < CLOSE[model.dtype]).any(dim=1)
         alive, known = alive[kept], ahead
         if known == width or not len(alive):
             break

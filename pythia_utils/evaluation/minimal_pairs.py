@@ -32,7 +32,7 @@ from pythia_utils.evaluation.inference import (
     token_ids,
     tokens_that_fit,
 )
-from pythia_utils.evaluation.prefix_tree import TokenTree, build_tree
+from pythia_utils.evaluation.prefix_tree import PrefixTree, build_tree
 
 if TYPE_CHECKING:
     from transformers import GPTNeoXForCausalLM, PreTrainedTokenizerBase
@@ -53,7 +53,7 @@ class PreparedPairs:
     """
 
     table: pd.DataFrame
-    tree: TokenTree
+    tree: PrefixTree
     scored: np.ndarray
     logit_weights: csr_array
     normalized: np.ndarray

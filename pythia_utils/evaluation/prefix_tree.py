@@ -19,7 +19,7 @@ ROW = 64
 
 
 @dataclass(frozen=True)
-class TokenTree:
+class PrefixTree:
     """Rows of nodes, padded at their ends.
 
     Attributes:
@@ -45,7 +45,7 @@ class TokenTree:
         return {"position_ids": self.depths[rows].to(device), "attention_mask": mask[:, None]}
 
 
-def build_tree(sequences: Sequence[Sequence[int]]) -> tuple[TokenTree, list[np.ndarray]]:
+def build_tree(sequences: Sequence[Sequence[int]]) -> tuple[PrefixTree, list[np.ndarray]]:
     """The tree of some sequences of one token or more.
 
     Returns:
@@ -68,7 +68,7 @@ def build_tree(sequences: Sequence[Sequence[int]]) -> tuple[TokenTree, list[np.n
     return _lay_out(paths, width, -(-end // width)), [paths[tuple(s)] for s in sequences]
 
 
-def _lay_out(paths: dict[tuple[int, ...], np.ndarray], width: int, rows: int) -> TokenTree:
+def _lay_out(paths: dict[tuple[int, ...], np.ndarray], width: int, rows: int) -> PrefixTree:
     ids = np.zeros((rows, width), np.int64)
     depths = np.zeros((rows, width), np.int64)
     sees = np.zeros((rows, width, width), bool)
@@ -79,7 +79,7 @@ def _lay_out(paths: dict[tuple[int, ...], np.ndarray], width: int, rows: int) ->
         ids[row, columns] = sequence
         depths[row, columns] = np.arange(len(path))
         sees[row, columns[:, None], columns] |= np.tri(len(path), dtype=bool)
-    return TokenTree(torch.from_numpy(ids), torch.from_numpy(depths), torch.from_numpy(sees))
+    return PrefixTree(torch.from_numpy(ids), torch.from_numpy(depths), torch.from_numpy(sees))
 
 
 def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:

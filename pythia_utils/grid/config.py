@@ -7,16 +7,16 @@ shows.
 from __future__ import annotations
 
 import os
-import reprlib
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pythia_utils.base.errors import UsageError, unknown
-from pythia_utils.base.markup import plain
+from pythia_utils.base import yaml
+from pythia_utils.base.errors import UsageError, in_short, unknown
+from pythia_utils.base.http import holds_password
+from pythia_utils.base.yaml import check_keys, check_name, check_text, mapping
 from pythia_utils.grid.cells import IDENTITY
-from pythia_utils.grid.yaml_checks import check_keys, check_name, mapping, parse
 from pythia_utils.suites import catalog
 from pythia_utils.suites.catalog import Checkpoint, Model
 
@@ -49,7 +49,7 @@ def read_page(file: str, root: Path, name: str, entry: Any, taken: Container[str
     Raises:
         UsageError: an unknown key, model or file, or a name that an experiment has taken.
     """
-    where = f"{file}: pages.{_shown(name)}"
+    where = f"{file}: pages.{in_short(name)}"
     check_name(where, name)
     check_keys(where, entry, {"notebook", "models", "data"}, {"notebook"})
     if name in taken:
@@ -64,7 +64,7 @@ def read_page(file: str, root: Path, name: str, entry: Any, taken: Container[str
         raise UsageError(f"{where}: {both}; expected one of them")
     (kind,) = entry.keys() - {"notebook"}
     if not isinstance(entry[kind], list):
-        raise UsageError(f"{where}.{kind}: expected a list, not {entry[kind]!r}")
+        raise UsageError(f"{where}.{kind}: expected a list, not {in_short(repr(entry[kind]))}")
     check = _model_name if kind == "models" else _data_file
     try:
         checked = tuple(check(item) for item in entry[kind])
@@ -159,7 +159,7 @@ def load_config(root: Path) -> Config:
     root = Path(root).absolute()
     if not (root / FILE).is_file():
         raise UsageError(f"{root} has no {FILE}; run pythia in the book's own folder")
-    source = parse((root / FILE).read_text(encoding="utf-8"), FILE)
+    source = yaml.read(root / FILE, FILE)
     required = {"profiles", "experiments"}
     check_keys(FILE, source, required | {"pages"}, required)
     entries = mapping(f"{FILE}: experiments", source["experiments"])
@@ -172,7 +172,7 @@ def load_config(root: Path) -> Config:
 
 
 def _experiment(root: Path, name: str, entry: Any) -> Experiment:
-    where = f"{FILE}: experiments.{_shown(name)}"
+    where = f"{FILE}: experiments.{in_short(name)}"
     check_name(where, name)
     check_keys(where, entry, _EXPERIMENT, {"title", "notebook"})
     title = _line(f"{where}.title", entry["title"])
@@ -187,17 +187,14 @@ def _experiment(root: Path, name: str, entry: Any) -> Experiment:
     parameters = own_parameters(where, entry)
     profiles = mapping(f"{where}.profiles", entry.get("profiles") or {})
     for profile, overrides in profiles.items():
-        check_keys(f"{where}.profiles.{_shown(profile)}", overrides, _GRID | {"parameters"})
-        own_parameters(f"{where}.profiles.{_shown(profile)}", overrides)
+        check_keys(f"{where}.profiles.{in_short(profile)}", overrides, _GRID | {"parameters"})
+        own_parameters(f"{where}.profiles.{in_short(profile)}", overrides)
     return Experiment(name, title, notebook, chapter, heatmap, parameters, profiles)
 
 
 def _line(where: str, value: Any) -> str:
     """`value`, if it is a line of text that a heading, a message and a file system bear."""
-    if not isinstance(value, str):
-        raise UsageError(f"{where}: expected text, not {reprlib.repr(value)}")
-    if not value.strip() or value.strip() != plain(value):
-        raise UsageError(f"{where}: expected one line of text, not {reprlib.repr(value)}")
+    check_text(where, value)
     if len(value) > _LONGEST_LINE:
         raise UsageError(f"{where}: a line of {len(value):,} characters; at most {_LONGEST_LINE}")
     return value.strip()
@@ -207,7 +204,7 @@ def _notebook(root: Path, where: str, value: Any) -> Path:
     """The path of a notebook of the project."""
     path = _inside(root, where, value)
     if path.suffix != ".ipynb":
-        raise UsageError(f"{where}: expected a notebook (.ipynb), not {reprlib.repr(value)}")
+        raise UsageError(f"{where}: expected a notebook (.ipynb), not {in_short(repr(value))}")
     return path
 
 
@@ -215,26 +212,25 @@ def _inside(folder: Path, where: str, value: Any) -> Path:
     """A path below a folder. Raises UsageError for one that leads out of it, also by a link."""
     path = Path(os.path.normpath(folder / _line(where, value)))
     if not (path.is_relative_to(folder) and path.resolve().is_relative_to(folder.resolve())):
-        raise UsageError(f"{where}: {reprlib.repr(value)} is not in {folder}")
+        raise UsageError(f"{where}: {in_short(repr(value))} is not in {folder}")
     return path
-
-
-def _shown(name: object) -> str:
-    """A key of the file in a message: in one line, and short."""
-    return plain(name)[:60]
 
 
 def own_parameters(where: str, entry: dict) -> dict[str, Any]:
     parameters = mapping(f"{where}.parameters", entry.get("parameters") or {})
     if taken := set(parameters) & set(IDENTITY):
         raise UsageError(f"{where}.parameters: {min(taken)!r} is filled in by the grid; remove it")
+    for name, value in parameters.items():
+        if holds_password(str(value)):
+            hint = "put user and password into ~/.netrc, for parameters are recorded and published"
+            raise UsageError(f"{where}.parameters: {name!r} is an address with a password; {hint}")
     return parameters
 
 
 def _check_profiles(config: Config) -> None:
     """Build every grid once, so that a wrong name is found now and not at its first use."""
     for name, grid in config.profiles.items():
-        where = f"{FILE}: profiles.{_shown(name)}"
+        where = f"{FILE}: profiles.{in_short(name)}"
         check_keys(where, grid, {"suite"} | _GRID, {"suite"} | _GRID)
         _check_grid(where, grid)
     for experiment in config.experiments.values():
@@ -242,7 +238,7 @@ def _check_profiles(config: Config) -> None:
             where = f"{FILE}: experiments.{experiment.name}.profiles"
             if name not in config.profiles:
                 raise unknown("profile", name, config.profiles, where=f"in {where}")
-            _check_grid(f"{where}.{_shown(name)}", config.profiles[name] | overrides)
+            _check_grid(f"{where}.{in_short(name)}", config.profiles[name] | overrides)
 
 
 def _check_grid(where: str, grid: dict) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pythia_utils.base.errors import UsageError
+from pythia_utils.base import yaml
+from pythia_utils.base.errors import UsageError, in_short
 from pythia_utils.grid.cells import Cell
 from pythia_utils.grid.config import (
     BookPage,
@@ -20,10 +22,9 @@ from pythia_utils.grid.config import (
 )
 from pythia_utils.grid.notebooks import check_parameters, defaults
 from pythia_utils.grid.records import record_files, runs_dir, stem
-from pythia_utils.grid.yaml_checks import parse
 from pythia_utils.suites import catalog
 from pythia_utils.suites.catalog import Checkpoint, Model
-from pythia_utils.suites.errata import heed_errata, without_faults
+from pythia_utils.suites.errata import heed_errata, without_errata
 from pythia_utils.suites.folders import WEIGHTS, checkpoint_path
 
 
@@ -61,7 +62,7 @@ def expand(
 ) -> list[Cell]:
     """The cells of a grid: experiments x models x steps, in that order.
 
-    Checkpoints with a known fault are left out, unless `steps` lists them; then they give a warning.
+    Checkpoints with a known erratum are left out, unless `steps` lists them; then they give a warning.
 
     Args:
         config: from `load_config`.
@@ -74,7 +75,7 @@ def expand(
         parameters: for the notebooks. Where they differ from those of experiments.yml and from the
             notebook's defaults, the cells are others than the usual ones, with names that say so.
         runs: the folder of runs; `records.runs_dir(config.root)` by default.
-        strict: refuse named checkpoints with a known fault.
+        strict: refuse named checkpoints with a known erratum.
 
     Raises:
         UsageError: an unknown name, or a parameter that a notebook does not declare so; a faulty
@@ -104,7 +105,7 @@ def _places(
     profile: str,
     own: dict,
 ) -> Iterator[tuple[Experiment, dict, dict, Checkpoint]]:
-    """Every experiment, its usual and explicit parameters and a checkpoint, known faults included."""
+    """Every experiment, its usual and explicit parameters and a checkpoint, known errata included."""
     for experiment in _experiments(config, experiments):
         override = experiment.profiles.get(profile, {})
         grid = config.profile(profile) | override
@@ -118,9 +119,9 @@ def _places(
 
 
 def _sound(checkpoints: list[Checkpoint], named: bool, strict: bool) -> set[Checkpoint]:
-    """The checkpoints to run: those a user named, or else those without a known fault."""
+    """The checkpoints to run: those a user named, or else those without a known erratum."""
     if not named:
-        return set(without_faults(checkpoints))
+        return set(without_errata(checkpoints))
     heed_errata(list(dict.fromkeys(checkpoints)), strict)
     return set(checkpoints)
 
@@ -157,9 +158,10 @@ def explicit_text(parameters: dict[str, Any]) -> str:
 
 
 def _plain(value: Any) -> str:
-    simple = isinstance(value, str) and re.fullmatch(r"[\w./~:+-]+", value)
-    if simple and parse(value, "a parameter") == value:
-        return value
+    if isinstance(value, str) and re.fullmatch(r"[\w./~:+-]+", value):
+        with suppress(UsageError):  # a text such as 0200, which YAML must not read
+            if yaml.parse(value, "a parameter") == value:
+                return value
     return json.dumps(value, default=str)
 
 
@@ -217,6 +219,7 @@ def parse_parameters(assignments: Iterable[str]) -> dict[str, Any]:
     for item in assignments:
         name, equals, value = item.partition("=")
         if not equals or not name.strip().isidentifier():
-            raise UsageError(f"parameter {item!r}: expected name=value, such as sequences=64")
-        parsed[name.strip()] = parse(value, f"parameter {item!r}")
+            shown = repr(in_short(item))
+            raise UsageError(f"parameter {shown}: expected name=value, such as sequences=64")
+        parsed[name.strip()] = yaml.parse(value, f"parameter {in_short(item)!r}")
     return parsed

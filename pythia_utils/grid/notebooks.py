@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from pythia_utils.base.errors import UsageError, unknown
+from pythia_utils.base.errors import UsageError, in_short, unknown
 from pythia_utils.base.sources import PACKAGE, Needs, code_fingerprint, needs
 
 # The libraries whose version can change a number, and by which import a notebook uses each.
@@ -42,7 +42,7 @@ def check_parameters(notebook: Path, parameters: dict[str, Any]) -> None:
         annotation, _ = declared[name]
         if not _fits(value, annotation):
             expected = ast.unparse(annotation)
-            got = f"{value!r} ({type(value).__name__})"
+            got = f"{in_short(repr(value))} ({type(value).__name__})"
             raise UsageError(f"parameter {name!r} of {shown} must be {expected}, not {got}")
 
 

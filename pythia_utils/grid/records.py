@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pythia_utils.base.errors import UsageError, nearest, unknown
-from pythia_utils.base.files import atomic_write
+from pythia_utils.base.files import atomic_write, local_path
 from pythia_utils.base.markup import NO_MATHS, code, html, plain
 from pythia_utils.grid import record_store
 from pythia_utils.suites.catalog import Checkpoint, find_model
@@ -62,7 +62,7 @@ _LONGEST = 80
 def runs_dir(root: Path | None = None) -> Path:
     """Where executed notebooks and records are: `PYTHIA_RUNS`, or `runs/` in `root` (here)."""
     folder = os.environ.get("PYTHIA_RUNS")
-    return (Path(folder).expanduser() if folder else (root or Path.cwd()) / "runs").absolute()
+    return local_path(folder or (root or Path.cwd()) / "runs")
 
 
 def stem(step: int, parameters: str = "") -> str:

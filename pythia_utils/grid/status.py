@@ -169,6 +169,6 @@ def cost_text(due: int, seconds: float, unknown_cells: int) -> str:
     if not due:
         return "nothing to do"
     if due == unknown_cells:
-        return f"{due} cells; none like them has run yet, so what they take is not known"
-    text = f"{due} cells, about {duration(seconds)} of one worker, from what past runs took"
+        return f"{due} runs; none like them has run yet, so what they take is not known"
+    text = f"{due} runs, about {duration(seconds)} of one worker, from what past runs took"
     return text + (f"; of {unknown_cells} nothing is known" if unknown_cells else "")

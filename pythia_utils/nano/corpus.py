@@ -40,13 +40,13 @@ from pythia_utils.training_data.corpus import (
     order,
 )
 from pythia_utils.training_data.indexed_dataset import IndexedDataset, write_indexed_dataset
-from pythia_utils.training_data.order import document_readings
+from pythia_utils.training_data.order import document_occurrences
 
 TOKENIZER_DOCUMENTS = 1_500  # a domain
 
 
-TENTH_COPIES = 16  # of the sequences whose copies all stand in one tenth of training
-SLOTS_A_SET = sum(COPIES) + 10 * TENTH_COPIES
+DECILE_COPIES = 16  # of the sequences whose copies all stand in one decile of training
+SLOTS_A_SET = sum(COPIES) + 10 * DECILE_COPIES
 
 
 @dataclass
@@ -101,7 +101,7 @@ def _make(suite: Suite, folder: Path) -> None:
     _write_variant(suite, folder, "standard", entries)
     _write_variant(suite, folder, "deduped", _distinct(entries))
     manifest = json.dumps(_manifest(suite, folder), indent=1)
-    (folder / "manifest.json").write_text(manifest)
+    (folder / "manifest.json").write_text(manifest, encoding="utf-8")
 
 
 def training_tokens(suite: Suite) -> int:
@@ -205,7 +205,7 @@ def _plant_memorization(suite: Suite, entries: list[_Entry], tokenizer) -> None:
     """Give every memorization slot its content, by where in training it will be read.
 
     Most slots belong to sequences of 1 to 64 copies placed anywhere (`anywhere`), and to sequences
-    of 16 copies within one tenth of training (`tenth-0` .. `tenth-9`); the rest are read once.
+    of 16 copies within one decile of training (`decile-0` .. `decile-9`); the rest are read once.
     """
     rng = random.Random(f"memorization {suite.corpus['seed']}")
     words = _word_ids(tokenizer)
@@ -213,21 +213,21 @@ def _plant_memorization(suite: Suite, entries: list[_Entry], tokenizer) -> None:
     slots = [i for i, entry in enumerate(entries) if entry.domain == "memorization"]
     step = dict(zip(positions["document"], positions["step"], strict=True))
     last = suite.training["total_steps"] - 1
-    free = {tenth: [] for tenth in range(10)}
+    free = {decile: [] for decile in range(10)}
     for slot in rng.sample(slots, len(slots)):
-        # A slot behind the last batch is never read; it goes with the last tenth's leftovers.
+        # A slot behind the last batch is never read; it goes with the last decile's leftovers.
         free[step.get(slot, last) * 10 // (last + 1)].append(slot)
 
-    plan = [(f"tenth-{t}", TENTH_COPIES, [t]) for t in range(10)]
+    plan = [(f"decile-{t}", DECILE_COPIES, [t]) for t in range(10)]
     plan += [("anywhere", copies, list(range(10))) for copies in COPIES]
     sets = max(1, len(slots) // SLOTS_A_SET)
-    for placement, copies, tenths in plan * sets:
-        pool = [(tenth, slot) for tenth in tenths for slot in free[tenth]]
+    for placement, copies, deciles in plan * sets:
+        pool = [(decile, slot) for decile in deciles for slot in free[decile]]
         chosen = rng.sample(pool, min(copies, len(pool)))
-        for tenth, slot in chosen:
-            free[tenth].remove(slot)
+        for decile, slot in chosen:
+            free[decile].remove(slot)
         _fill(entries, [slot for _, slot in chosen], words, rng, placement)
-    for slot in sorted(slot for tenth in free.values() for slot in tenth):
+    for slot in sorted(slot for decile in free.values() for slot in decile):
         _fill(entries, [slot], words, rng, "anywhere")
 
 
@@ -260,8 +260,8 @@ def _positions(suite: Suite, sizes: Iterable[int]) -> pd.DataFrame:
     """
     sizes = np.asarray(sizes)
     batch_size = suite.training["batch_size"]
-    readings = document_readings(order(suite, sizes), sizes)
-    frame = pd.DataFrame(readings._asdict())[["document", "entry", "position", "length"]]
+    occurrences = document_occurrences(order(suite, sizes), sizes)
+    frame = pd.DataFrame(occurrences._asdict())[["document", "entry", "position", "length"]]
     frame = frame[frame["position"] < suite.training["total_steps"] * batch_size]
     longest = frame.sort_values(["entry", "length"]).drop_duplicates("entry", keep="last")
     longest = longest.assign(

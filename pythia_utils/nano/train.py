@@ -195,7 +195,8 @@ class _Run:
         with atomic_folder(self.folder / self.model.checkpoint(self.step).revision) as folder:
             copy.deepcopy(self.network).half().save_pretrained(folder)
             _tokenizer(self.model).save_pretrained(folder)
-            (folder / "checkpoint.json").write_text(json.dumps(self._facts(), indent=1))
+            facts = json.dumps(self._facts(), indent=1)
+            (folder / "checkpoint.json").write_text(facts, encoding="utf-8")
 
     def _facts(self) -> dict:
         checkpoint = self.model.checkpoint(self.step)

@@ -77,6 +77,6 @@ def _made_by(checkpoint: Checkpoint) -> str | None:
 
 def _recipe_in(folder: Path) -> str | None:
     try:
-        return json.loads((folder / "checkpoint.json").read_text())["recipe"]
+        return json.loads((folder / "checkpoint.json").read_text(encoding="utf-8"))["recipe"]
     except (OSError, ValueError, KeyError):
         return None

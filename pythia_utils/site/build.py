@@ -153,7 +153,7 @@ def _executed_chapter(folder: Path, suite: catalog.Suite, experiment: Experiment
     if not path.is_file():
         missing = f"the chapter of {experiment.name!r} has not been run for suite {suite.name!r}"
         raise SiteError(
-            f"{missing} ({path} is not there); run its cells first: pythia run {experiment.name}"
+            f"{missing} ({path} is not there); run it first: pythia run {experiment.name}"
         )
     return path
 

@@ -78,10 +78,10 @@ def _details(own: Sequence[Status]) -> list[str]:
     parts = []
     if problems:
         rows = [[markdown(s.cell.id), s.state, _why(s)] for s in problems[:_CELLS_SHOWN]]
-        parts.append(table(["cell", "state", "why"], rows, "suite"))
+        parts.append(table(["run", "state", "why"], rows, "suite"))
     if len(own) <= _CELLS_SHOWN:
         rows = [[markdown(s.cell.id.split("/", 2)[2]), s.state, *_one(s)] for s in own]
-        inside = table(["cell", "state", "time", "peak memory", "device", "run"], rows, "suite")
+        inside = table(["run", "state", "time", "peak memory", "device", "page"], rows, "suite")
     else:
         models = _groups(own, lambda status: status.cell.parameters.get("model", "chapter"))
         inside = _totals("model", models)

@@ -9,7 +9,7 @@ from pythia_utils.base.markup import code, markdown
 from pythia_utils.grid.config import Experiment
 from pythia_utils.site.pages import Page
 from pythia_utils.suites import catalog
-from pythia_utils.suites.errata import faults_to_mark, steps_in_words
+from pythia_utils.suites.errata import errata_to_mark, steps_in_words
 
 _CROSS = "✗"
 
@@ -55,7 +55,7 @@ def all_runs(suite: catalog.Suite, experiments: Sequence[Experiment], pages: Seq
         if others := [page for page in here if page.parameters]:
             parts.append("With other parameters:\n\n" + "\n".join(map(_run_item, others)))
     if any(_CROSS in part for part in parts):
-        parts.append(f"{_CROSS} A checkpoint with a known fault: {{doc}}`/suites` has them all.")
+        parts.append(f"{_CROSS} A checkpoint with a known erratum: {{doc}}`/suites` has them all.")
     return "\n\n".join(parts) + "\n"
 
 
@@ -67,7 +67,7 @@ def _run_item(page: Page) -> str:
 def _runs_table(paths: dict[tuple[str, int], str]) -> str:
     models = list(dict.fromkeys(model for model, _ in paths))
     measured = {catalog.find_model(m): [s for model, s in paths if model == m] for m in models}
-    faults = faults_to_mark(measured)
+    faults = errata_to_mark(measured)
     steps = sorted({step for _, step in (*paths, *faults)})
     rows = [
         [markdown(model), *(_step_link(paths, faults, model, step) for step in steps)]
@@ -101,7 +101,7 @@ def suite_tables(shown: catalog.Suite) -> str:
         title = markdown(suite.title)
         parts += [f"### {title}, {origin}", _protocol(suite), _sizes_table(suite)]
         if suite.errata:
-            parts += [f"### {title}: checkpoints with a known fault", _errata_table(suite)]
+            parts += [f"### {title}: checkpoints with a known erratum", _errata_table(suite)]
     return "\n\n".join(parts) + "\n"
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from pythia_utils.base.errors import UsageError
+from pythia_utils.base.http import shown_url
 from pythia_utils.base.units import show_size
 from pythia_utils.suites import folders
 from pythia_utils.suites.audit_facts import Cost, Facts, hub_facts, local_facts
@@ -121,7 +122,7 @@ def audit(
             raise UsageError(f"{found.name} is not trained yet ({source}); {hint}")
         facts, cost = local_facts(found, chosen, tensors, quiet)
     else:
-        source = f"{endpoint()}/{found.repo_id}"
+        source = f"{shown_url(endpoint())}/{found.repo_id}"
         facts, cost = hub_facts(found, chosen, tensors, quiet)
     ordered = sorted(judge(found, facts, tensors), key=lambda one: _ORDER.index(one.status))
     return Report(found, source, tensors, tuple(facts), tuple(ordered), cost)

@@ -1,8 +1,9 @@
 """What is odd about a model's revisions, and whether it is known. Pure functions over `Facts`.
 
 Kinds of findings: `missing` (no revision, or no weights in it), `damaged`, `equal` (the weights of another
-revision), `shared` (some weight files of another), `main` (not the last step's weights), `break` (off
-the way through training, see `continuity`). A finding about checkpoints with a fitting erratum is
+revision), `shared` (some weight files of another), `unlike` (not equal, where the suite's first learning
+rate is 0 and so leaves them equal), `main` (not the last step's weights), `break` (off the way through
+training, see `continuity`). A finding about checkpoints with a fitting erratum is
 `known`, or `expected` where training itself made it so; any other is `new`. A `note` says what could
 not be judged, and which erratum was not seen.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median, mode
 
 import numpy as np
@@ -27,6 +29,7 @@ _FITS = {
     "damaged": {"missing", "partial", "wrong"},
     "equal": {"wrong"},
     "shared": {"wrong", "partial"},
+    "unlike": {"wrong", "partial"},
     "main": {"wrong", "partial"},
     "break": {"wrong", "partial"},
 }
@@ -66,6 +69,7 @@ def judge(model: Model, facts: Sequence[Facts], tensors: bool = True) -> list[Fi
     found += _equal(model, sound)
     found += _shared(model, sound, _steps_of(found))
     found += _alike(model, sound, _steps_of(found))
+    found += _unlike(model, sound, _steps_of(found))
     found += _main(model, sound)
     found += _breaks(model, sound, _steps_of(found, but="main"))
     return found + _notes(model, facts, found, tensors)
@@ -215,22 +219,46 @@ def _listed(names: Sequence[str]) -> str:
 # --- main, continuity -----------------------------------------------------------------------------
 
 
+def _unlike(model: Model, facts: Sequence[Facts], done: set[int]) -> list[Finding]:
+    """Checkpoints that the suite's own training leaves equal (its `expected` errata), and that are not."""
+    there = {one.step: one for one in facts if one.step not in done}
+    pairs = [
+        pair
+        for erratum in model.errata
+        if erratum.kind == "expected"
+        for pair in pairwise([there[step] for step in erratum.steps if step in there])
+    ]
+    found = []
+    for one, other in pairs:
+        text = (
+            f"{one.name} and {other.name} have different weights, where training leaves them equal"
+        )
+        found += _if_not_alike(model, "unlike", (one, other), (one.step, other.step), text)
+    return found
+
+
 def _main(model: Model, facts: Sequence[Facts]) -> list[Finding]:
     """`main` should be the last step."""
     pair = {one.name: one for one in facts}
     main, last = pair.get(MAIN), pair.get(f"step{model.steps[-1]}")
     if not main or not last:
         return []
-    same = [main.files(s) == last.files(s) for s in SUFFIXES if main.files(s) and last.files(s)]
-    if any(same):
+    text = f"{MAIN} has other weights than {last.name}"
+    return _if_not_alike(model, "main", (main, last), (last.step,), text)
+
+
+def _if_not_alike(
+    model: Model, kind: str, pair: tuple[Facts, Facts], steps: tuple[int, ...], text: str
+) -> list[Finding]:
+    """The finding that two revisions differ, if they do; a note if it takes a look at the weights to tell."""
+    one, other = pair
+    if any(one.files(s) == other.files(s) for s in SUFFIXES if one.files(s) and other.files(s)):
         return []
-    if main.sample_digest and last.sample_digest:
-        if main.sample_digest == last.sample_digest:
-            return []
-        text = f"{MAIN} has other weights than {last.name}"
-        return _marked(model, "main", [last.step], lambda _: text)
-    text = f"{MAIN} has other files than {last.name}; whether the weights differ was not looked at"
-    return [Finding("note", "main", (last.step,), text)]
+    if one.sample_digest and other.sample_digest:
+        differ = one.sample_digest != other.sample_digest
+        return _marked(model, kind, steps, lambda _: text) if differ else []
+    what = f"{one.name} has other files than {other.name}"
+    return [Finding("note", kind, steps, f"{what}; whether the weights differ was not looked at")]
 
 
 def _breaks(model: Model, facts: Sequence[Facts], wrong: set[int]) -> list[Finding]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pythia_utils.base.errors import UsageError, unknown
 from pythia_utils.base.sources import PACKAGE
+from pythia_utils.suites.suite_file import read_suite
 
 HUB_ORGANISATION = "EleutherAI/"
 
@@ -227,11 +228,9 @@ def _suite_name(name: str) -> str:
 
 @cache
 def _load(name: str) -> Suite:
-    import yaml
-
-    text = (data_dir() / "suites" / f"{name}.yml").read_text(encoding="utf-8")
-    source = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    source = read_suite(data_dir() / "suites" / f"{name}.yml")
     rows = list(_rows(source))
+    _refuse_twice(name, [known for row in rows for known in (row["name"], *row["aliases"])])
     errata = tuple(_erratum(entry, rows) for entry in source.get("errata", ()))
     models = {}
     for row in rows:
@@ -239,6 +238,12 @@ def _load(name: str) -> Suite:
         models[row["name"]] = Model(**row, errata=own)
     training, corpus = source["training"], source.get("corpus", {})
     return Suite(name, source["kind"], source["title"], models, training, corpus, errata)
+
+
+def _refuse_twice(suite: str, names: list[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"{suite}.yml: {names.count(name)} models would be called {name}")
 
 
 def _rows(source: dict) -> Iterator[dict]:
@@ -296,9 +301,16 @@ def _erratum(entry: dict, rows: list[dict]) -> Erratum:
     # Version 0 is another training run with checkpoints of its own: `all` means today's models.
     current = {row["name"]: row["steps"] for row in rows if not row["version"]}
     names = tuple(current) if entry["models"] == "all" else tuple(entry["models"])
+    for name in names:
+        if name not in current:
+            raise unknown("model", name, current, where=f"in the errata of {rows[0]['suite']}.yml")
     ranges = [item if isinstance(item, list) else [item, item] for item in entry["steps"]]
     known = {step for name in names for step in current[name]}
     steps = tuple(sorted(s for s in known if any(first <= s <= end for first, end in ranges)))
+    for first, end in ranges:
+        if not any(first <= step <= end for step in steps):
+            where = f"in the errata of {rows[0]['suite']}.yml"
+            raise unknown("step", first, sorted(known), where=where)
     return Erratum(names, steps, entry["kind"], entry["text"], entry["source"])
 
 

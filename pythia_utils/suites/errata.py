@@ -103,22 +103,20 @@ def fault(checkpoint: Checkpoint) -> str | None:
     return in_words(erratum for erratum in checkpoint.errata if erratum.kind != "expected")
 
 
-def without_faults(checkpoints: Iterable[Checkpoint]) -> list[Checkpoint]:
-    """The checkpoints without a known fault, in order; one warning counts those left out."""
+def without_errata(checkpoints: Iterable[Checkpoint]) -> list[Checkpoint]:
+    """The checkpoints without a known erratum, in order; one warning counts those left out."""
     chosen = list(checkpoints)
     faulty = list(dict.fromkeys(c for c in chosen if fault(c)))
     if faulty:
         counts = Counter(c.model.name for c in faulty)
         listed = ", ".join(f"{name}: {count}" for name, count in counts.items())
         number = "1 checkpoint" if len(faulty) == 1 else f"{len(faulty)} checkpoints"
-        line = (
-            f"{number} with a known fault left out ({listed}); --steps NUMBER runs one nevertheless"
-        )
+        line = f"{number} with a known erratum left out ({listed}); --steps NUMBER runs one nevertheless"
         warnings.warn(line, CheckpointWarning, stacklevel=3)
     return [c for c in chosen if not fault(c)]
 
 
-def faults_to_mark(measured: Mapping[Model, Iterable[int]]) -> dict[tuple[str, int], str]:
+def errata_to_mark(measured: Mapping[Model, Iterable[int]]) -> dict[tuple[str, int], str]:
     """The faulty places of a models x steps grid, and what is wrong with each.
 
     Of each model they are those at a step at which some model was measured; and where one was

@@ -22,7 +22,7 @@ _PILE = {
 
 
 @dataclass(frozen=True)
-class Layout:
+class Parallelism:
     """How a model is spread over GPUs. None of it changes what the model learns from, or in what order.
 
     Attributes:
@@ -44,27 +44,27 @@ class Layout:
 
 # As the comments and the settings of the published configurations have it.
 _PUBLISHED = {
-    "14m": Layout(32, 1, 32, zero_stage=0),
-    "31m": Layout(32, 1, 32, zero_stage=0),
-    "70m": Layout(32, 1, 32),
-    "160m": Layout(32, 1, 32),
-    "410m": Layout(32, 1, 32),
-    "1b": Layout(64, 1, 16),
-    "1.4b": Layout(64, 1, 16),
-    "2.8b": Layout(64, 1, 16),
-    "6.9b": Layout(128, 2, 8),
-    "12b": Layout(256, 4, 8),
+    "14m": Parallelism(32, 1, 32, zero_stage=0),
+    "31m": Parallelism(32, 1, 32, zero_stage=0),
+    "70m": Parallelism(32, 1, 32),
+    "160m": Parallelism(32, 1, 32),
+    "410m": Parallelism(32, 1, 32),
+    "1b": Parallelism(64, 1, 16),
+    "1.4b": Parallelism(64, 1, 16),
+    "2.8b": Parallelism(64, 1, 16),
+    "6.9b": Parallelism(128, 2, 8),
+    "12b": Parallelism(256, 4, 8),
 }
 
 
-def layout(model: Model, gpus: int | None = None) -> Layout:
+def parallelism(model: Model, gpus: int | None = None) -> Parallelism:
     """The published layout of a Pythia model, one GPU for ours; on `gpus` GPUs if given.
 
     Raises:
         UsageError: this many GPUs cannot make up the model's batch.
     """
     published = _PUBLISHED.get(model.size) if model.suite == "pythia" else None
-    usual = published or Layout(1, 1, model.batch_size, zero_stage=0)
+    usual = published or Parallelism(1, 1, model.batch_size, zero_stage=0)
     gpus = usual.gpus if gpus is None else gpus
     copies, rest = divmod(gpus, usual.model_parallel)
     if gpus < 1 or rest or model.batch_size % copies:
@@ -74,7 +74,7 @@ def layout(model: Model, gpus: int | None = None) -> Layout:
         )
     share = model.batch_size // copies
     micro_batch = max(n for n in range(1, usual.micro_batch + 1) if share % n == 0)
-    return Layout(gpus, usual.model_parallel, micro_batch, usual.zero_stage)
+    return Parallelism(gpus, usual.model_parallel, micro_batch, usual.zero_stage)
 
 
 def neox_config(model: Model, gpus: int | None = None) -> dict:
@@ -96,7 +96,7 @@ def neox_config(model: Model, gpus: int | None = None) -> dict:
 def neox_yaml(model: Model, gpus: int | None = None) -> str:
     """The same as YAML, with a heading and a comment before each group of settings."""
     text = data_file("neox_config.yml").read_text(encoding="utf-8")
-    values = _values(model, layout(model, gpus))
+    values = _values(model, parallelism(model, gpus))
     if values["attention"] is None:
         text = text.replace("attention-config: $attention\n", "")
     template = Template(text)
@@ -126,7 +126,7 @@ def _heading(model: Model) -> str:
     return "".join(f"# {line}\n" for line in lines)
 
 
-def _values(model: Model, spread: Layout) -> dict[str, object]:
+def _values(model: Model, spread: Parallelism) -> dict[str, object]:
     """What the template's names stand for; `attention` is None where GPT-NeoX's default is meant."""
     training = suite(model.suite).training
     flash = model.suite == "pythia" and not model.version  # v0 was trained without
@@ -148,7 +148,7 @@ def _values(model: Model, spread: Layout) -> dict[str, object]:
     }
 
 
-def _lowest_rate(model: Model, training: dict, spread: Layout) -> float:
+def _lowest_rate(model: Model, training: dict, spread: Parallelism) -> float:
     """Where the schedule ends: in v0 the two largest models decayed to 0 (changelog of EleutherAI/pythia)."""
     if model.version == "v0" and spread.model_parallel > 1:
         return 0.0

@@ -44,7 +44,7 @@ class Corpus:
     def manifest(self) -> dict:
         """What is there and what made it; empty if there is no whole corpus."""
         path = self.folder / "manifest.json"
-        return json.loads(path.read_text()) if path.is_file() else {}
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
     def tokenizer_file(self) -> Path:
         return self.folder / "tokenizer.json"

@@ -12,11 +12,12 @@ import operator
 import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from pythia_utils.base.errors import UsageError, unknown
-from pythia_utils.base.files import atomic_write
+from pythia_utils.base.files import atomic_write, local_path
 
 MAGIC = b"MMIDIDX\0\0"
 VERSION = 1
@@ -64,8 +65,55 @@ def wrong_token(tokens: np.ndarray) -> int | None:
 
 
 def _paths(prefix: str | Path) -> tuple[Path, Path]:
-    prefix = str(prefix).removesuffix(".idx").removesuffix(".bin")
-    return Path(prefix + ".idx"), Path(prefix + ".bin")
+    path = local_path(prefix)
+    name = path.stem if path.suffix in (".idx", ".bin") else path.name
+    return path.with_name(f"{name}.idx"), path.with_name(f"{name}.bin")
+
+
+class Index(NamedTuple):
+    """What an `.idx` file says, memory-mapped.
+
+    Attributes:
+        dtype: of the tokens.
+        sizes: int32 (documents,), tokens of each.
+        starts: int64 (documents,), byte in `.bin` where each begins.
+    """
+
+    dtype: np.dtype
+    sizes: np.ndarray
+    starts: np.ndarray
+
+    @property
+    def end(self) -> int:
+        """The byte of `.bin` where the last document ends."""
+        last = len(self.sizes) - 1
+        return (
+            int(self.starts[last]) + int(self.sizes[last]) * self.dtype.itemsize if last >= 0 else 0
+        )
+
+    def is_rows_of(self, width: int) -> bool:
+        """Whether every document has `width` tokens: rows that were cut before, and not texts.
+
+        Looks at the sizes of a million documents at either end, and at the sum of all.
+        """
+        ends = (self.sizes[:_BLOCK], self.sizes[-_BLOCK:])
+        whole = self.end == len(self.sizes) * width * self.dtype.itemsize
+        return whole and len(self.sizes) > 0 and all((part == width).all() for part in ends)
+
+
+def read_index(path: Path) -> Index:
+    """An `.idx` file. Takes constant time.
+
+    Raises:
+        UsageError: it is missing.
+        FileFormatError: it is truncated or foreign.
+    """
+    if not path.is_file():
+        raise UsageError(f"{path} is missing; a data set is a pair of .idx and .bin files")
+    raw = _map(path, np.dtype("u1"))
+    dtype, n = _read_header(path, raw)
+    # These views start at byte 34: unaligned, so np.take would copy them whole. Index instead.
+    return Index(dtype, raw[34 : 34 + 4 * n].view("<i4"), raw[34 + 4 * n : 34 + 12 * n].view("<i8"))
 
 
 class IndexedDataset:
@@ -75,7 +123,7 @@ class IndexedDataset:
     `verify()` checks every document. Arrays returned are read-only views into the mapped file.
 
     Args:
-        prefix: path of the pair, with or without one of the suffixes.
+        prefix: path of the pair, with or without one of the suffixes; `~` is the home folder.
 
     Attributes:
         dtype: of the tokens.
@@ -89,17 +137,14 @@ class IndexedDataset:
     """
 
     def __init__(self, prefix: str | Path) -> None:
+        self._given = str(prefix)
         self.index_path, self.data_path = _paths(prefix)
-        for path in (self.index_path, self.data_path):
-            if not path.is_file():
-                raise UsageError(f"{path} is missing; a data set is a pair of .idx and .bin files")
-        raw = _map(self.index_path, np.dtype("u1"))
-        self.dtype, n = _read_header(self.index_path, raw)
-        # These views start at byte 34: unaligned, so np.take would copy them whole. Index instead.
-        self.sizes = raw[34 : 34 + 4 * n].view("<i4")
-        self.starts = raw[34 + 4 * n : 34 + 12 * n].view("<i8")
-        bytes_there = self.data_path.stat().st_size
-        end = int(self.starts[-1]) + int(self.sizes[-1]) * self.dtype.itemsize if n else 0
+        index = read_index(self.index_path)
+        self.dtype, self.sizes, self.starts = index
+        if not self.data_path.is_file():
+            pair = "a data set is a pair of .idx and .bin files"
+            raise UsageError(f"{self.data_path} is missing; {pair}")
+        bytes_there, end = self.data_path.stat().st_size, index.end
         if end != bytes_there:
             expected = f"the end of the file, by the last document of {self.index_path}"
             found = f"{bytes_there - end} bytes more" if bytes_there > end else "too few bytes"
@@ -107,7 +152,7 @@ class IndexedDataset:
         self.tokens = _map(self.data_path, self.dtype)
 
     def __repr__(self) -> str:
-        return f"IndexedDataset({str(self.index_path.with_suffix(''))!r})"
+        return f"IndexedDataset({self._given!r})"
 
     def __reduce__(self) -> tuple:
         return IndexedDataset, (str(self.index_path),)  # a copy in another process maps anew

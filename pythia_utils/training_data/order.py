@@ -4,8 +4,6 @@ Documents are shuffled (`doc_idx`) and laid end to end; the stream is cut every 
 (`sample_idx`); the samples are shuffled (`shuffle_idx`). Training step s reads the sequences
 `[s * batch_size, (s + 1) * batch_size)` of that last order. A sequence has `seq_length + 1` tokens:
 inputs are `[:-1]`, labels `[1:]`, and its last token is the first of the next sample.
-
-Whatever has `sequences(start, stop)` can be read from in this order: `Source`.
 """
 
 from __future__ import annotations
@@ -301,7 +299,7 @@ def document_samples(order: Order, sizes: np.ndarray) -> tuple[np.ndarray, np.nd
     return first, last
 
 
-class Readings(NamedTuple):
+class DocumentOccurrences(NamedTuple):
     """When documents are read: int64 arrays, one element a copy and sample, in training order.
 
     Attributes:
@@ -323,9 +321,9 @@ class Readings(NamedTuple):
     at: np.ndarray
 
 
-def document_readings(
+def document_occurrences(
     order: Order, sizes: np.ndarray, documents: Iterable[int] | None = None
-) -> Readings:
+) -> DocumentOccurrences:
     """Where and when training reads each copy of some documents, or of all.
 
     Args:
@@ -350,4 +348,4 @@ def document_readings(
     position = order.training_positions()[sample]
     columns = (document, entry, sample, position, at - begin, length, at)
     by_time = np.lexsort((at, position))
-    return Readings(*(column[by_time] for column in columns))
+    return DocumentOccurrences(*(column[by_time] for column in columns))

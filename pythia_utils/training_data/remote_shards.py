@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from pythia_utils.base.errors import UsageError
 from pythia_utils.base.files import atomic_write
-from pythia_utils.base.http import RangeReader, checked_url
+from pythia_utils.base.http import RangeReader, checked_url, shown_url
 from pythia_utils.suites.folders import home
 from pythia_utils.suites.hub import api
 from pythia_utils.suites.hub.hugging_face import file_url, is_offline
@@ -48,7 +48,8 @@ class HttpShards:
     is checked against them.
 
     Attributes:
-        url: of the folder, or of one of the shards, whose name then tells how many there are.
+        url: of the folder, or of one of the shards, whose name then tells how many there are. It may
+            hold a password, which is neither shown nor recorded.
         reader: fetches ranges.
 
     Raises:
@@ -57,7 +58,7 @@ class HttpShards:
         FetchError: the server does not deliver.
     """
 
-    url: str
+    url: str = field(repr=False)
     reader: RangeReader = field(default_factory=RangeReader)
 
     def __post_init__(self) -> None:
@@ -65,20 +66,22 @@ class HttpShards:
         first = self.reader.read(f"{self.base}{shard_name(stem, 0, last)}", 0, 1)
         end = self.reader.read(f"{self.base}{shard_name(stem, last, last)}", 0, 1)
         if first.total is None or end.total is None:
-            raise UsageError(f"{self.base}: the server does not tell the sizes of the shards")
+            raise UsageError(
+                f"{shown_url(self.base)}: the server does not tell the sizes of the shards"
+            )
         self.layout = Layout(last, first.total, end.total, stem)
         self._marks = f"{first.etag} {first.total} {end.etag} {end.total}"
 
     @property
     def identity(self) -> str:
-        return f"{self.base} {self._marks}"
+        return f"{shown_url(self.base)} {self._marks}"
 
     def read(self, shard: int, start: int, length: int) -> bytes:
         url = self.base + self.layout.name(shard)
         return _read_checked(self.reader, url, self.layout, shard, start, length)
 
     def provenance(self) -> dict[str, str]:
-        return {"source": self.base}
+        return {"source": shown_url(self.base)}
 
 
 def _split_url(url: str) -> tuple[str, str, int]:
@@ -87,7 +90,7 @@ def _split_url(url: str) -> tuple[str, str, int]:
     if match := SHARD_NAME.match(name):
         return f"{folder}/", match["stem"], int(match["last"])
     if urlsplit(url).query:
-        raise UsageError(f"{url}: a folder's address has no query")
+        raise UsageError(f"{shown_url(url)}: a folder's address has no query")
     return url.rstrip("/") + "/", "document", HUB_LAST_SHARD
 
 
@@ -99,7 +102,7 @@ def _read_checked(
     expected = layout.size_of(shard)
     if expected is not None and reply.total not in (None, expected):
         raise UsageError(
-            f"{url} has {reply.total} bytes, expected {expected}: it is cut into other shards, "
+            f"{shown_url(url)} has {reply.total} bytes, expected {expected}: it is cut into other shards, "
             "or has changed"
         )
     return reply.data
@@ -141,7 +144,7 @@ class HubShards:
             pins[key] = found.commit
             # Where nothing can be written, the commit is asked for each time.
             with contextlib.suppress(OSError), atomic_write(self.folder / "pins.json") as path:
-                path.write_text(json.dumps(pins, indent=1, sort_keys=True))
+                path.write_text(json.dumps(pins, indent=1, sort_keys=True), encoding="utf-8")
         return pins[key]
 
     @property
@@ -151,7 +154,9 @@ class HubShards:
     def read(self, shard: int, start: int, length: int) -> bytes:
         url = file_url(self.repo_id, self.layout.name(shard), self.commit, "dataset")
         if is_offline():
-            raise UsageError(f"{url} is needed and not in the cache, but HF_HUB_OFFLINE is set")
+            raise UsageError(
+                f"{shown_url(url)} is needed and not in the cache, but HF_HUB_OFFLINE is set"
+            )
         return _read_checked(self.reader, url, self.layout, shard, start, length)
 
     def provenance(self) -> dict[str, str]:
@@ -160,7 +165,7 @@ class HubShards:
 
 def _read_pins(folder: Path) -> dict[str, str]:
     try:
-        pins = json.loads((folder / "pins.json").read_text())
+        pins = json.loads((folder / "pins.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return pins if isinstance(pins, dict) else {}

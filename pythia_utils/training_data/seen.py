@@ -14,7 +14,7 @@ import numpy as np
 from pythia_utils.base.errors import UsageError
 from pythia_utils.suites.catalog import Checkpoint, find_model
 from pythia_utils.training_data.indexed_dataset import checked_index
-from pythia_utils.training_data.order import document_readings
+from pythia_utils.training_data.order import document_occurrences
 from pythia_utils.training_data.source import TrainingData
 
 
@@ -90,11 +90,13 @@ def document_steps(data: TrainingData, documents: Iterable[int] | None = None) -
     if documents is not None:
         what = f"document of {data.name}:"
         documents = [checked_index(document, len(indexed), what) for document in documents]
-    readings = document_readings(order, np.asarray(indexed.sizes), documents)
-    read = readings.position < data.total_steps * data.batch_size  # the order goes on, the run ends
-    step, row = np.divmod(readings.position[read], data.batch_size)
-    kept = (column[read] for column in (readings.at, readings.offset, readings.length))
-    return DocumentSteps(readings.document[read], readings.entry[read], step, row, *kept)
+    occurrences = document_occurrences(order, np.asarray(indexed.sizes), documents)
+    read = (
+        occurrences.position < data.total_steps * data.batch_size
+    )  # the order goes on, the run ends
+    step, row = np.divmod(occurrences.position[read], data.batch_size)
+    kept = (column[read] for column in (occurrences.at, occurrences.offset, occurrences.length))
+    return DocumentSteps(occurrences.document[read], occurrences.entry[read], step, row, *kept)
 
 
 class Occurrences(NamedTuple):
@@ -129,7 +131,8 @@ def find_tokens(
         The occurrences in each step, none in most: step, row in its batch and offset in the row.
 
     Raises:
-        UsageError: no tokens, more than a sequence holds, or steps that do not exist; at once.
+        UsageError: no tokens, more than a sequence holds, one that the model does not know, or steps
+            that do not exist; at once.
         FetchError: the server does not deliver.
     """
     wanted = np.asarray(list(tokens))
@@ -138,6 +141,9 @@ def find_tokens(
         raise UsageError(f"cannot search for {len(wanted)} tokens; expected 1 to {width} integers")
     if wanted.min() < 0:
         raise UsageError(f"cannot search for token {wanted.min()}; no token is below 0")
+    if data.model and wanted.max() >= data.model.vocab_size:
+        known = f"{data.model.name} knows tokens 0 to {data.model.vocab_size - 1}"
+        raise UsageError(f"cannot search for token {wanted.max()}; {known}")
     what = f"step of {data.name}:"
     every = range(data.total_steps) if steps is None else steps
     return _searched(data, wanted, [checked_index(s, data.total_steps, what) for s in every])

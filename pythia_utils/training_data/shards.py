@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pythia_utils.base.errors import UsageError
+from pythia_utils.base.files import local_path
 from pythia_utils.training_data.indexed_dataset import FileFormatError
 
 HUB_LAST_SHARD = 20  # document-00000-of-00020.bin .. document-00020-of-00020.bin: 21 shards
@@ -88,9 +89,13 @@ class Shards(Protocol):
 
 
 class LocalShards:
-    """Shards in a folder. A folder with one `.bin` file of another name holds them merged.
+    """Shards in a folder. One `.bin` file of another name holds them merged.
 
     Of a set published by EleutherAI some shards suffice: how they are cut is known.
+
+    Args:
+        path: their folder; or, where other sets lie in it too, the beginning of their names, or one
+            of the files.
 
     Raises:
         UsageError: no shard is there, or they are of more than one set, or of unequal sizes.
@@ -98,9 +103,15 @@ class LocalShards:
 
     identity = ""
 
-    def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
-        self.layout = _local_layout(self.folder)
+    def __init__(self, path: str | Path) -> None:
+        path = local_path(path)
+        self.folder, stem = (path, None) if path.is_dir() else (path.parent, _stem(path.name))
+        self.layout = _local_layout(self.folder, stem)
+
+    @property
+    def index(self) -> Path:
+        """The `.idx` file that may lie beside them."""
+        return self.folder / f"{self.layout.stem}.idx"
 
     def read(self, shard: int, start: int, length: int) -> bytes:
         """Exactly these bytes of a shard.
@@ -122,11 +133,20 @@ class LocalShards:
         return data
 
     def provenance(self) -> dict[str, str]:
-        return {"source": str(self.folder.absolute())}
+        return {"source": str(self.folder)}
 
 
-def _local_layout(folder: Path) -> Layout:
-    files = sorted(folder.glob("*.bin"))
+def _stem(name: str) -> str:
+    """What the names of a set's files begin with, of one of them, or as it is."""
+    shard = SHARD_NAME.match(name)
+    return shard["stem"] if shard else re.sub(r"\.(bin|idx)$", "", name)
+
+
+def _local_layout(folder: Path, stem: str | None = None) -> Layout:
+    files = [path for path in sorted(folder.glob("*.bin")) if stem in (None, _stem(path.name))]
+    if stem is not None and not files:
+        shard = shard_name(stem, 0, HUB_LAST_SHARD)
+        raise UsageError(f"{folder / stem}.bin is missing, and so are shards such as {shard}")
     named = [(path, match) for path in files if (match := SHARD_NAME.match(path.name))]
     if len(files) == 1 and not named:
         return Layout(0, 1, files[0].stat().st_size, files[0].stem, single=True)

@@ -3,7 +3,8 @@
 `read_batch("pythia-70m", 3000)` is the batch of training step 3000. Steps count from 0, and
 checkpoint `stepN` has seen steps 0 to N - 1. A source is a model's name (ours: the corpus it was
 trained on; the Hub's: its preshuffled data set, by byte ranges), the address or folder of a
-preshuffled set's shards, or the prefix of an indexed data set, which is then put in GPT-NeoX's order.
+preshuffled set's shards, or the prefix of an indexed data set. Documents are put in GPT-NeoX's order;
+rows of a preshuffled set are in it already, by whichever path they are named.
 """
 
 from __future__ import annotations
@@ -15,10 +16,16 @@ from pathlib import Path
 import numpy as np
 
 from pythia_utils.base.errors import UsageError, unknown
+from pythia_utils.base.http import shown_url
 from pythia_utils.base.units import show_size
 from pythia_utils.suites.catalog import Model, find_model, suite, suite_names
 from pythia_utils.training_data.batch_cache import BatchCache
-from pythia_utils.training_data.indexed_dataset import IndexedDataset, checked_index
+from pythia_utils.training_data.indexed_dataset import (
+    FileFormatError,
+    IndexedDataset,
+    checked_index,
+    read_index,
+)
 from pythia_utils.training_data.order import PackedDataset, build_order, neox_num_samples
 from pythia_utils.training_data.preshuffled import TOKEN, Preshuffled
 from pythia_utils.training_data.remote_shards import (
@@ -28,6 +35,8 @@ from pythia_utils.training_data.remote_shards import (
     batches_folder,
 )
 from pythia_utils.training_data.shards import LocalShards
+
+_LARGE_ORDER, _MANY_EPOCHS = 10**9, 1000  # bytes; a run of both is over the wrong data
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,12 +130,14 @@ def open_source(
 
     Args:
         source: a model's name; the http(s) address of a folder of shards, or of one shard, whose
-            name then tells their number; a local folder of shards; the prefix of an indexed data
-            set; or a `TrainingData`, which is returned as it is.
+            name then tells their number; a local set, by its folder, its prefix or one of its files;
+            or a `TrainingData`, which is returned as it is. A local set is read as it is stored if it
+            has no `.idx`, or one by which each document has seq_length + 1 tokens (as preshuffled
+            sets have); any other is put in GPT-NeoX's order.
         model: whose batch size, sequence length, steps, seed and vocabulary hold, where the source
             is not itself a model.
         revision: of a data set on the Hub: branch, tag or commit; by default `main`.
-        seed: of the order of an indexed data set.
+        seed: of the order of documents.
         seq_length: tokens of a sequence but one.
         batch_size: sequences a step.
         steps: of the whole run.
@@ -142,6 +153,9 @@ def open_source(
     """
     if isinstance(source, TrainingData):
         return source
+    if not isinstance(source, str | Path):
+        kind = type(source).__name__
+        raise UsageError(f"{kind} is no source; expected a model's name, an address or a path")
     named = _model_of(source)
     run = find_model(model) if model else named
     given = {"seed": seed, "seq_length": seq_length, "batch_size": batch_size, "steps": steps}
@@ -152,10 +166,8 @@ def open_source(
     if named is not None:
         return _open_hub(named, settings, revision, cache)
     if "://" in str(source):
-        return _open_shards(HttpShards(str(source)), str(source), settings, cache)
-    if Path(source).is_dir():
-        return _open_shards(LocalShards(source), str(source), settings, None)
-    return _open_indexed(source, settings)
+        return _open_shards(HttpShards(str(source)), shown_url(str(source)), settings, cache)
+    return _open_local(source, settings)
 
 
 @dataclass(frozen=True)
@@ -231,6 +243,8 @@ def _open_hub(
 
 def _open_shards(shards, name: str, settings: _Settings, cache: BatchCache | None) -> TrainingData:
     """Shards are in the order of training; how many rows make a step is the run's."""
+    if "seed" in settings.given:
+        raise UsageError(f"{name} is stored in the order of training; no seed can be given with it")
     batch_size = settings.need("batch_size", name)
     seq_length, steps = settings.need("seq_length", name), settings.get("steps")
     rows = Preshuffled(shards, seq_length, steps and steps * batch_size, cache)
@@ -238,25 +252,47 @@ def _open_shards(shards, name: str, settings: _Settings, cache: BatchCache | Non
     return TrainingData(name, rows, batch_size, seq_length, held, settings.model)
 
 
-def _open_indexed(prefix: str | Path, settings: _Settings) -> TrainingData:
+def _open_local(source: str | Path, settings: _Settings) -> TrainingData:
+    """Rows in the order of training, or documents: their index tells, not how the path is spelled."""
     try:
-        indexed = IndexedDataset(prefix)
+        shards = LocalShards(source)
     except UsageError as failure:
-        if _looks_like_a_path(prefix):
+        if _looks_like_a_path(source):
             raise
         names = [name for each in suite_names() for name in suite(each).models]
-        raise unknown(
-            "source", str(prefix), names, "(no model, address, folder or prefix)"
-        ) from failure
-    seq_length, batch_size = (settings.need(key, prefix) for key in ("seq_length", "batch_size"))
-    steps, seed = settings.need("steps", prefix), settings.need("seed", prefix)
+        where = "(no model, address, folder or prefix)"
+        raise unknown("source", str(source), names, where) from failure
+    if not shards.index.is_file() or _are_rows(shards, settings.need("seq_length", source) + 1):
+        return _open_shards(shards, str(source), settings, None)
+    if not shards.layout.single:
+        raise UsageError(
+            f"{shards.folder} holds documents that are not in the order of training, cut into "
+            f"shards; merge them to {shards.layout.stem}.bin, to be put in order"
+        )
+    return _open_indexed(shards.index, str(source), settings)
+
+
+def _are_rows(shards: LocalShards, width: int) -> bool:
+    """Whether documents are rows of `width` tokens, as in a preshuffled set, all of them there."""
+    index, held = read_index(shards.index), shards.layout.bytes()
+    if index.dtype != TOKEN or not index.is_rows_of(width):
+        return False
+    if held not in (None, index.end):
+        raise FileFormatError(shards.index, 17, f"rows of {held} bytes in all", index.end)
+    return True
+
+
+def _open_indexed(path: Path, name: str, settings: _Settings) -> TrainingData:
+    indexed = IndexedDataset(path)
+    seq_length, batch_size = (settings.need(key, name) for key in ("seq_length", "batch_size"))
+    steps, seed = settings.need("steps", name), settings.need("seed", name)
     samples = _num_samples(settings, steps, batch_size)
     indexed.verify()  # before memory is taken for what the sizes say
     _refuse_endless(indexed, samples, seq_length)
     order = build_order(indexed.sizes, seq_length, samples, seed)
-    origin = {"source": str(indexed.data_path.absolute()), "order": f"seed {seed}"}
+    origin = {"source": str(indexed.data_path), "order": f"seed {seed}"}
     rows = PackedDataset(indexed, order)
-    return TrainingData(str(prefix), rows, batch_size, seq_length, steps, settings.model, origin)
+    return TrainingData(name, rows, batch_size, seq_length, steps, settings.model, origin)
 
 
 def _num_samples(settings: _Settings, steps: int, batch_size: int) -> int:
@@ -269,7 +305,8 @@ def _refuse_endless(indexed: IndexedDataset, samples: int, seq_length: int) -> N
     """A large run over small data is a mistake, and its order may not fit the memory."""
     epochs = -(-samples * seq_length // max(len(indexed.tokens), 1))
     needed = 16 * epochs * len(indexed) + 12 * samples  # see `build_order`
-    if needed > os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > memory or (needed > _LARGE_ORDER and epochs > _MANY_EPOCHS):
         raise UsageError(
             f"{indexed.data_path} has {len(indexed.tokens)} tokens, the run reads them {epochs} "
             f"times: its order needs {show_size(needed)}; expected other data, or a shorter run"

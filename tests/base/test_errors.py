@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pythia_utils.base.errors import UsageError, first_line, nearest, unknown
+from pythia_utils.base.errors import UsageError, first_line, in_short, nearest, unknown
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,13 @@ def test_unknown_offers_some_choices_when_nothing_is_near():
     assert str(unknown("suite", "zzz", ["nano", "pico"])) == (
         "unknown suite 'zzz'; choose from: nano, pico"
     )
+
+
+def test_a_value_is_told_in_short_and_in_one_line():
+    assert in_short("plain caf\u00e9") == "plain caf\u00e9"
+    assert in_short("a\nb\x1b[1m") == "a\\nb\\x1b[1m"
+    assert in_short("x" * 5000) == "x" * 59 + "\u2026"
+    assert len(str(unknown("suite", "nano\n" * 5000, ["nano"]))) < 150
 
 
 def test_unknown_without_any_choice_says_so():

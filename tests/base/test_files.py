@@ -14,7 +14,23 @@ from pathlib import Path
 import pytest
 from helpers.commands import ROOT, wait_until
 
-from pythia_utils.base.files import LOCK_FILE, FolderInUse, locked
+from pythia_utils.base.errors import UsageError
+from pythia_utils.base.files import LOCK_FILE, FolderInUse, local_path, locked
+
+
+@pytest.mark.parametrize("written", ["a/b", "./a/b/", "~/a/b", "a//b", "ABSOLUTE/a/b"])
+def test_a_path_is_the_same_however_it_is_written(tmp_path, monkeypatch, written):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert local_path(written.replace("ABSOLUTE", str(tmp_path))) == tmp_path / "a" / "b"
+
+
+@pytest.mark.parametrize("written", ["~nosuch/a", "a\0b"])
+def test_what_is_no_path_is_one_line(written):
+    with pytest.raises(UsageError) as caught:
+        local_path(written)
+    assert str(caught.value).isprintable()
+
 
 HOLD = """
 import os, subprocess, sys, time

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from helpers.commands import pythia, run_or_fail
+from helpers.commands import ROOT, pythia, run_or_fail
 from helpers.range_server import serve, whole_file
 
 from pythia_utils.analysis.training_data.batches import open_tokenizer
 from pythia_utils.suites.catalog import find_model
 from pythia_utils.suites.neox_config import hf_config, neox_config
+from pythia_utils.training_data.indexed_dataset import write_indexed_dataset
 from pythia_utils.training_data.source import open_source
 
 STEPS = 6  # in the preshuffled copy of pico's own data
@@ -49,6 +54,64 @@ def folder(shards, tmp_path):
 
 def batch(*arguments: str, home):
     return run_or_fail("batch", "--model", "pico-7k", *arguments, cwd=home, home=home)
+
+
+@pytest.fixture
+def hostile(tmp_path):
+    """Rows of a data set, and a tokenizer whose tokens give orders to a terminal."""
+    from tokenizers import Tokenizer, models
+
+    words = {f"\x1b[{n}m\r{n}\u00e9\n": n for n in range(1024)}
+    own = tmp_path / "orders.json"
+    Tokenizer(models.WordLevel(words, unk_token=next(iter(words)))).save(str(own))
+    rows = np.arange(1, 8 * 129 + 1).reshape(8, 129) % 1023 + 1
+    write_indexed_dataset(tmp_path / "rows", rows, np.uint16)
+    text = " ".join(list(words)[token] for token in rows[0])
+    source = [
+        "--source",
+        str(tmp_path / "rows"),
+        "--tokenizer",
+        str(own),
+        "--decode",
+        "--rows",
+        "1",
+    ]
+    return ["batch", "--model", "pico-7k", "--step", "0", *source], text
+
+
+def on_a_terminal(arguments: list[str]) -> str:
+    """What a command writes to stdout where that is a terminal."""
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "pythia_utils.cli.main", *arguments]
+    process = subprocess.Popen(command, stdout=theirs, stderr=subprocess.DEVNULL, cwd=ROOT)
+    os.close(theirs)
+    pieces = []
+    with contextlib.suppress(OSError):  # at the end
+        while piece := os.read(ours, 1 << 16):
+            pieces.append(piece)
+    os.close(ours)
+    assert process.wait() == 0
+    return b"".join(pieces).decode()
+
+
+class TestText:
+    """`click.echo` took colours out of it in a pipe, and let a terminal obey them."""
+
+    @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+    def test_in_a_pipe_it_is_the_text(self, hostile, encoding):
+        arguments, text = hostile
+        command = [sys.executable, "-m", "pythia_utils.cli.main", *arguments]
+        env = os.environ | {"PYTHONIOENCODING": encoding}
+        done = subprocess.run(command, capture_output=True, env=env, cwd=ROOT, check=True)
+        head, _, rest = done.stdout.partition(b"\n")
+        assert head == b"--- step 0, row 0 (sequence 0 of the training)"
+        assert rest == text.encode() + b"\n"
+
+    def test_on_a_terminal_nothing_is_obeyed(self, hostile):
+        arguments, text = hostile
+        shown = on_a_terminal(arguments).replace("\r\n", "\n")
+        assert "\x1b" not in shown
+        assert text.replace("\x1b", "\\x1b").replace("\r", "\\r") in shown
 
 
 class TestSources:

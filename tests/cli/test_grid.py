@@ -13,6 +13,7 @@ from helpers import stub_kernels
 from helpers.commands import ROOT
 from helpers.grids import ledger_of
 
+from pythia_utils.base import yaml
 from pythia_utils.cli.main import cli
 from pythia_utils.engine.kernels.execute import Execution
 from pythia_utils.engine.kernels.pool import KernelPool
@@ -36,6 +37,7 @@ def read(monkeypatch) -> Counter:
 
     counted(Path, "read_text", lambda path: path.name)
     counted(Path, "read_bytes", lambda path: path.name)
+    counted(yaml, "read", lambda path, *_: path.name)
     counted(planning, "plan", lambda *_: "plan")
     return counts
 
@@ -84,12 +86,12 @@ def test_a_command_loads_reads_and_plans_once(project, read, command):
 
 def test_the_books_page_tells_of_chapters_that_ran_just_now(project, read):
     """By the plan from before they ran, and by what the ledger got since."""
-    assert "1 of 1 cells to run" in pythia("book")
+    assert "1 of 1 runs due" in pythia("book")
     page = (project / "book" / "_executed" / "status.md").read_text()
     assert "| measure | 9 | 0 | 0 | 0 |" in page
     assert "| chapter | done | 0.0 s |" in page
     assert ledger_of(project).last()["pico/measure/chapter"]["status"] == "done"
-    assert "0 of 1 cells to run" in pythia("book")
+    assert "0 of 1 runs due" in pythia("book")
     assert (project / "book" / "_executed" / "status.md").read_text() == page
 
 

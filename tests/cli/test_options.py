@@ -157,6 +157,14 @@ def test_a_file_that_cannot_be_written_is_told_at_once(tmp_path, monkeypatch, na
     assert message in str(done.exception)
 
 
+def test_the_home_folder(tmp_path, monkeypatch):
+    """A shell puts it in for `--output ~/x.md`, and not for `--output=~/x.md`."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert CliRunner().invoke(writer, ["--output=~/x.md"]).stdout == f"{tmp_path / 'x.md'}\n"
+    assert (tmp_path / "x.md").read_text() == "more\n"
+    assert isinstance(CliRunner().invoke(writer, ["--output=~nosuch/x.md"]).exception, UsageError)
+
+
 def test_a_failed_write_leaves_what_was_there(tmp_path, monkeypatch):
     file = tmp_path / "x.txt"
     file.write_text("before")

@@ -16,7 +16,7 @@ from pythia_utils.grid.expand import expand
 from pythia_utils.site import tables
 from pythia_utils.site.pages import Page
 from pythia_utils.suites import catalog
-from pythia_utils.suites.errata import CheckpointWarning, fault, faults_to_mark
+from pythia_utils.suites.errata import CheckpointWarning, errata_to_mark, fault
 
 NOTEBOOKS = ROOT / "tests" / "data" / "notebooks"
 FEW = [49000, 50000, 58000, 59000]  # of 12b, two of them faulty
@@ -56,7 +56,9 @@ def test_a_profile_leaves_faulty_checkpoints_out_and_counts_them_once(root):
     assert not [cell for cell in cells if fault(cell.checkpoint)]
     assert ("pythia-1b", 1) in places(cells)  # step 1 equals step 0, as it should
     (line,) = [str(warning.message) for warning in caught]
-    assert line.startswith("88 checkpoints with a known fault left out (pythia-12b: 2, pythia-2.8b")
+    assert line.startswith(
+        "88 checkpoints with a known erratum left out (pythia-12b: 2, pythia-2.8b"
+    )
 
 
 def test_steps_listed_in_a_profile_and_all_of_the_command_line_are_filtered_too(root):
@@ -90,9 +92,9 @@ def test_the_command_says_it_in_one_line_of_stderr(root):
     done = pythia("run", "plain", "--profile", "few", "--dry-run", cwd=root)
     assert done.returncode == 0
     assert done.stderr.splitlines() == [
-        "pythia: warning: 2 checkpoints with a known fault left out (pythia-12b: 2); "
+        "pythia: warning: 2 checkpoints with a known erratum left out (pythia-12b: 2); "
         "--steps NUMBER runs one nevertheless",
-        "2 of 2 cells to run",
+        "2 of 2 runs due",
     ]
     named = ("run", "plain", "--profile", "few", "--step", "50000", "--dry-run")
     done = pythia(*named, cwd=root)
@@ -105,7 +107,7 @@ def test_the_command_says_it_in_one_line_of_stderr(root):
     done = pythia(*ranged, cwd=root)
     steps = [line.partition("\t")[0].rpartition("/")[2] for line in done.stdout.splitlines()]
     assert steps == ["step049000", "step051000", "step058000"]  # 50000 is faulty, 58000 is named
-    assert "1 checkpoint with a known fault left out" in done.stderr
+    assert "1 checkpoint with a known erratum left out" in done.stderr
     assert "pythia: warning: pythia-12b step 58000: serves" in done.stderr
 
 
@@ -114,12 +116,12 @@ def test_the_command_says_it_in_one_line_of_stderr(root):
 
 def test_which_places_are_marked():
     twelve, one = model("pythia-12b"), model("pythia-1b")
-    assert faults_to_mark({}) == {}
-    assert faults_to_mark({one: one.steps}) == {}
-    assert faults_to_mark({twelve: [0, 49000, 59000]}) == {}  # nobody asked for 50000
-    assert list(faults_to_mark({twelve: [49000], one: [50000]})) == [("pythia-12b", 50000)]
+    assert errata_to_mark({}) == {}
+    assert errata_to_mark({one: one.steps}) == {}
+    assert errata_to_mark({twelve: [0, 49000, 59000]}) == {}  # nobody asked for 50000
+    assert list(errata_to_mark({twelve: [49000], one: [50000]})) == [("pythia-12b", 50000)]
     sound = [step for step in twelve.steps if step not in (50000, 58000)]
-    marks = faults_to_mark({twelve: sound})
+    marks = errata_to_mark({twelve: sound})
     assert list(marks) == [("pythia-12b", 50000), ("pythia-12b", 58000)]
     assert marks["pythia-12b", 50000] == "serves the final model's first shard (P#206)"
 
@@ -156,7 +158,7 @@ def test_the_heatmap_crosses_faulty_cells_measured_or_not(drawn):
     ]
     assert "P#206" in rows[0]["fault"]
     assert {"field": "fault", "type": "nominal"} in cross["encoding"]["tooltip"]
-    assert cross["encoding"]["shape"]["scale"]["domain"] == [rows[0]["kind"]] == ["known fault"]
+    assert cross["encoding"]["shape"]["scale"]["domain"] == [rows[0]["kind"]] == ["known erratum"]
     assert cross["encoding"]["y"]["sort"] == rect["encoding"]["y"]["sort"]
     assert (spec["width"], spec["height"]) == ("container", {"step": 26})
 
@@ -180,7 +182,9 @@ def test_the_page_of_all_runs_marks_them_too(tmp_path):
     link = "[50000](cells/pythia/loss/pythia-12b/step050000.ipynb)"
     assert f"{link} {{abbr}}`✗ (step 50000: serves the final model's first shard (P#206))`" in text
     assert "✗ (step 50000: holds the same weights as main, byte for byte (76" in text  # not run
-    assert text.rstrip().endswith("✗ A checkpoint with a known fault: {doc}`/suites` has them all.")
+    assert text.rstrip().endswith(
+        "✗ A checkpoint with a known erratum: {doc}`/suites` has them all."
+    )
     rows = [line for line in text.splitlines() if line.startswith("| pythia")]
     assert [row.count("|") for row in rows] == [4, 4]
     few = tables.all_runs(catalog.suite("pythia"), experiments, pages[2:])

@@ -182,11 +182,16 @@ def test_wrong_use_is_one_line(root, call, message):
         ),
         (", steps: [0, 16]", "", "experiments.yml: profiles.tiny: 'steps' is missing"),
         ("title: No records, ", "", "experiments.yml: experiments.plain: 'title' is missing"),
-        ("  plain:", "  measure:", "experiments.yml: 'measure' is twice in the block from line 6"),
+        ("  plain:", "  measure:", "experiments.yml line 6: 'measure' is twice in the block"),
         ("  plain:", "  Plain Text:", "experiments.yml: experiments.Plain Text: a name, part of"),
         ("{scale: 2.0}", "[scale]", "experiments.measure.parameters: expected `name: value` lines"),
         ("{scale: 2.0}", "{model: x}", "'model' is filled in by the grid"),
         ("{scale: 2.0}", "{scale: 2.0", "experiments.yml line "),
+        (
+            "{scale: 2.0}",
+            "{scale: 'http://u:p@h/'}",
+            "'scale' is an address with a password; put user",
+        ),
         ("notebooks/plain.ipynb", "[a]", "experiments.plain.notebook: expected text, not ['a']"),
     ],
 )
@@ -219,7 +224,7 @@ NO_LINE = (None, "", "  ", "two\nlines.ipynb", "\x1b[31m.ipynb", 1, ["a.ipynb"],
             for place in ("chapter", "title")
         ),
         ("chapter", "notebooks", "expected a notebook (.ipynb), not 'notebooks'"),
-        ("heatmap", {"metric": "a\nb", "subset": "all"}, "heatmap.metric: expected one line"),
+        ("heatmap", {"metric": "a\nb", "subset": "all"}, "heatmap.metric: expected a line"),
     ],
 )
 def test_what_a_page_is_made_of_is_a_line_and_lies_in_the_project(root, place, value, message):
@@ -350,11 +355,35 @@ def test_one_cell_declares_the_parameters(tmp_path, kinds, told):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("value", ["https://user:secret@host/set", ["a", "http://token@host"]])
+def test_a_password_is_no_parameter(root, value):
+    """It would be in the notebook, the ledger and the page."""
+    with pytest.raises(UsageError, match=r"'scale' is an address with a password") as caught:
+        expand(load_config(root), ["measure"], profile="tiny", parameters={"scale": value})
+    assert not [word for word in ("secret", "token") if word in str(caught.value)]
+
+
 def test_parameters_of_the_command_line_are_yaml():
     items = ["a=1", "b=0.5", "c=1e-3", "d=true", "e=text", "f=[1, 2]", "g=", "h=a=b"]
     assert parse_parameters(items) == {
         "a": 1, "b": 0.5, "c": 0.001, "d": True, "e": "text", "f": [1, 2], "g": None, "h": "a=b"
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        ("pairs=0200", "parameter 'pairs=0200': 0200 is ambiguous in YAML; write 200, or"),
+        ("pairs=2_000", "write 2000, or"),
+        ("fast=on", "write true, or"),
+        ("x=!!binary aGk=", "the tag !!binary is not read"),
+        ("x=!!timestamp 2024-01-01", "the tag !!timestamp is not read"),
+    ],
+)
+def test_a_parameter_that_yaml_readers_understand_differently_is_refused(item, message):
+    with pytest.raises(UsageError) as caught:
+        parse_parameters([item])
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("item", ["a", "=1", "a b=1", "a=[1"])

@@ -84,10 +84,10 @@ def test_memorization_copies_stand_where_they_are_said_to(pico):
     table = pico.documents("standard").merge(pico.occurrences("standard"), on="document")
     planted = table[table["domain"] == "memorization"]
     for placement, group in planted.groupby("placement"):
-        if placement.startswith("tenth-"):
-            tenths = group["step"] * 10 // pico.suite.training["total_steps"]
-            assert set(tenths) == {int(placement.removeprefix("tenth-"))}
-            assert set(group.groupby("content").size()) == {nano_corpus.TENTH_COPIES}
+        if placement.startswith("decile-"):
+            deciles = group["step"] * 10 // pico.suite.training["total_steps"]
+            assert set(deciles) == {int(placement.removeprefix("decile-"))}
+            assert set(group.groupby("content").size()) == {nano_corpus.DECILE_COPIES}
     anywhere = planted[planted["placement"] == "anywhere"].groupby("content").size()
     assert set(training_data_corpus.COPIES) <= set(anywhere)
     spread = planted[planted["content"] == anywhere.idxmax()]["step"]

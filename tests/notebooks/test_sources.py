@@ -98,7 +98,7 @@ def test_grammar_records_are_whole_and_sensible(tiny_run):
 def test_a_second_run_has_nothing_to_do(tiny_run, trained_home):
     done = pythia("run", "--profile", "tiny", cwd=tiny_run, home=trained_home)
     assert done.returncode == 0
-    assert "0 of 16 cells to run" in done.stderr
+    assert "0 of 16 runs due" in done.stderr
 
 
 def test_another_parameter_makes_other_cells(tiny_run, trained_home):

@@ -1,4 +1,4 @@
-"""The audit against a Hub with the known faults of the real suite, and more; and against our folders."""
+"""The audit against a Hub with the known errata of the real suite, and more; and against our folders."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_without_tensors_no_file_is_opened(serving):
     assert not any("/resolve/" in request.path for request in server.requests)
 
 
-# --- the known faults -----------------------------------------------------------------------------
+# --- the known errata -----------------------------------------------------------------------------
 
 
 def branches_of_2_8b() -> dict[str, dict[str, bytes]]:
@@ -216,6 +216,41 @@ def test_main_with_other_weights_is_new(serving):
     branches["main"] = single(trajectory("pythia-70m", seed=1)[143000])
     serving("pythia-70m", branches)
     assert told(audit("pythia-70m", steps=[142000, 143000]), "new") == [("main", (143000,))]
+
+
+def early(**others: int) -> dict[str, dict[str, bytes]]:
+    """Revisions of pythia-70m, some with the weights of another step."""
+    branches, walk = good("pythia-70m"), trajectory("pythia-70m")
+    return branches | {name: single(walk[step]) for name, step in others.items()}
+
+
+@pytest.mark.parametrize(
+    ("branches", "new"),
+    [
+        (early(step1=2), [("equal", (1, 2))]),  # the first step's learning rate is 0: 1 is not 2
+        (early(step2=0), [("equal", (0, 1, 2))]),
+        (early(step1=4, step2=0), [("equal", (0, 2)), ("equal", (1, 4))]),
+        (early() | {"step1": single(trajectory("pythia-70m", seed=4)[4])}, [("unlike", (0, 1))]),
+        (early() | {"step0": single(trajectory("pythia-70m", seed=4)[0])}, [("unlike", (0, 1))]),
+    ],
+)
+def test_the_first_steps_are_as_the_learning_rate_leaves_them(serving, branches, new):
+    """0 at the first step, so step1 is step0, and step2 is neither."""
+    serving("pythia-70m", branches)
+    report = audit("pythia-70m", steps=[0, 1, 2, 4, 8, 512, 1000])
+    assert told(report, "new") == new
+    assert ("equal", (0, 1)) not in told(report, "expected")
+
+
+def test_by_hashes_alone_it_is_not_known_whether_the_first_steps_differ(serving):
+    branches = good("pythia-70m")
+    again = save(trajectory("pythia-70m")[0], {"format": "pt"})
+    branches["step1"] = {"config.json": b"{}", SINGLE: again}
+    serving("pythia-70m", branches)
+    hashes = audit("pythia-70m", steps=[0, 1, 2], tensors=False)
+    assert (hashes.new, told(hashes, "note")) == ((), [("unlike", (0, 1))])
+    assert told(audit("pythia-70m", steps=[0, 1, 2]), "expected") == [("equal", (0, 1))]
+    assert audit("pythia-70m", steps=[1, 2]).findings == ()
 
 
 def test_damaged_files(serving):
@@ -341,6 +376,10 @@ def test_our_own_models(trained):
         (trained / f"step{step}" / SINGLE).write_bytes(save(shifted))
     assert audit("pico-7k").findings == ()
     assert audit("pico-7k", steps=[512, 0]).facts[0].step == 0
+    first = (trained / "step1" / SINGLE).read_bytes()
+    (trained / "step1" / SINGLE).write_bytes((trained / "step0" / SINGLE).read_bytes())
+    assert told(audit("pico-7k"), "new") == [("equal", (0, 1))]
+    (trained / "step1" / SINGLE).write_bytes(first)
     wrong = trained / "step256" / SINGLE
     wrong.write_bytes((trained / "step512" / SINGLE).read_bytes())
     assert told(audit("pico-7k"), "new") == [("equal", (256, 512))]

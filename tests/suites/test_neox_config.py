@@ -78,7 +78,7 @@ def test_config_json_is_that_of_the_checkpoints_we_train():
 def test_batches_vocabulary_and_checkpoints_are_the_suites(name):
     model = find_model(name)
     config = neox_config.neox_config(model)
-    assert batch_of_neox(config, neox_config.layout(model).gpus) == model.batch_size
+    assert batch_of_neox(config, neox_config.parallelism(model).gpus) == model.batch_size
     assert not DERIVED & {key.replace("-", "_") for key in config}
 
     multiple = config["make-vocab-size-divisible-by"] * config["model-parallel-size"]
@@ -172,7 +172,7 @@ def test_deduped_models_read_the_deduplicated_pile():
 @pytest.mark.parametrize("name", EVERY_MODEL)
 def test_another_number_of_gpus_keeps_the_batch_or_is_refused(name):
     model = find_model(name)
-    published = neox_config.layout(model)
+    published = neox_config.parallelism(model)
     for gpus in (1, 2, 3, 4, 8, 16, 64, 96, 128, 512, 2048):
         copies, rest = divmod(gpus, published.model_parallel)
         if rest or model.batch_size % copies:

@@ -21,7 +21,7 @@ from pythia_utils.training_data.order import (
     PackedDataset,
     Span,
     build_order,
-    document_readings,
+    document_occurrences,
     document_samples,
     neox_num_samples,
 )
@@ -205,7 +205,7 @@ def test_spans_and_readings_tell_where_every_token_is_from(tmp_path_factory, cor
             seen[span.entry].append((position, at, span))
             at += span.length
 
-    readings = document_readings(data.order, data.indexed.sizes)
+    readings = document_occurrences(data.order, data.indexed.sizes)
     rows = list(zip(*(column.tolist() for column in readings), strict=True))
     told = [(e, (p, at, Span(d, e, offset, n))) for d, e, _, p, offset, n, at in rows]
     assert told == sorted(told, key=lambda row: row[1][:2])  # in the order of training
@@ -219,14 +219,14 @@ def test_spans_and_readings_tell_where_every_token_is_from(tmp_path_factory, cor
 
 def test_readings_of_chosen_documents(tmp_path):
     data = packed(tmp_path, [9, 0, 5, 30], num_samples=30)
-    everything = document_readings(data.order, data.indexed.sizes)
-    chosen = document_readings(data.order, data.indexed.sizes, [2, 3])
+    everything = document_occurrences(data.order, data.indexed.sizes)
+    chosen = document_occurrences(data.order, data.indexed.sizes, [2, 3])
     wanted = np.isin(everything.document, [2, 3])
     assert wanted.any()
     assert not wanted.all()
     for column, whole in zip(chosen, everything, strict=True):
         assert column.tolist() == whole[wanted].tolist()
-    assert document_readings(data.order, data.indexed.sizes, [1]).document.size == 0
+    assert document_occurrences(data.order, data.indexed.sizes, [1]).document.size == 0
 
 
 def test_batch_is_the_sequences_of_its_step(tmp_path):

@@ -99,7 +99,9 @@ def test_the_same_run_preshuffled(prefix, data, tmp_path):
     files = {f"/{path.name}": path.read_bytes() for path in tmp_path.iterdir()}
     with serve(files) as server:
         url = f"{server.url}/{shard_name('document', 0, 2)}"
-        over_http = open_source(url, **shape)
+        over_http = open_source(url.replace("://", "://user:secret@"), **shape)
+        assert "secret" not in f"{over_http} {over_http.rows.shards} {over_http.provenance()}"
+        assert over_http.provenance() == {"source": f"{server.url}/"}
         folder = open_source(tmp_path, **shape)
         assert over_http.total_steps == folder.total_steps == 12
         for step in range(12):
@@ -107,6 +109,123 @@ def test_the_same_run_preshuffled(prefix, data, tmp_path):
             np.testing.assert_array_equal(over_http.batch(step), data.batch(step))
     assert folder.packed is None
     assert folder.provenance() == {"source": str(tmp_path)}
+
+
+def spellings(folder: Path, stem: str, files: list[str]) -> list[str]:
+    """All the ways to write where a set lies, with its folder as HOME, and one folder up as this one."""
+    link = folder.parent / "link"
+    link.symlink_to(folder)
+    ways = [f"{folder}", f"{folder}/", f"{folder}/{stem}", *(f"{folder}/{name}" for name in files)]
+    ways += [folder.name, f"./{folder.name}/{stem}", f"{folder.name}/../{folder.name}/{files[0]}"]
+    return [
+        *ways,
+        "~",
+        f"~/{stem}",
+        f"~/{files[0]}",
+        f"{link}",
+        f"{link}/{stem}",
+        f"{link}/{files[0]}",
+    ]
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    folder = tmp_path / "pile.v2"
+    folder.mkdir()
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+SHAPE = {"seq_length": 7, "batch_size": 3}
+
+
+def test_a_preshuffled_pair_is_read_as_it_is_stored_however_it_is_named(place, data):
+    """It was shuffled and cut a second time where its prefix was given."""
+    rows = data.sequences(0, 36)
+    write_indexed_dataset(place / "document", rows, np.uint16)
+    for way in spellings(place, "document", ["document.idx", "document.bin"]):
+        found = open_source(way, **SHAPE)
+        assert (found.total_steps, found.packed) == (12, None), way
+        np.testing.assert_array_equal(found.sequences(0, 36), rows)
+        assert Path(found.provenance()["source"]).samefile(place)
+
+
+def test_shards_are_read_however_they_are_named(place, data):
+    rows = data.sequences(0, 36)
+    whole = rows.astype("<u2").tobytes()
+    names = [shard_name("rows", number, 2) for number in range(3)]
+    for number, name in enumerate(names):
+        (place / name).write_bytes(whole[number * 200 : (number + 1) * 200])
+    for way in spellings(place, "rows", names):
+        np.testing.assert_array_equal(open_source(way, **SHAPE).sequences(0, 36), rows)
+    (place / "other.bin").write_bytes(b"of another set")
+    np.testing.assert_array_equal(open_source(place / "rows", **SHAPE).sequences(0, 36), rows)
+
+
+def test_a_pair_of_documents_is_put_in_order_however_it_is_named(place, data):
+    """As the tokenised Pile is published: its folder was read as if it were preshuffled."""
+    write_indexed_dataset(place / "text_document", small_documents(), np.uint16)
+    for way in spellings(place, "text_document", ["text_document.bin", "text_document.idx"]):
+        found = open_source(way, **SETTINGS)
+        np.testing.assert_array_equal(found.batch(11), data.batch(11))
+        assert found.provenance()["order"] == "seed 5"
+
+
+def test_rows_of_another_type_are_documents(place):
+    """Only what can be read as a preshuffled set is taken for one."""
+    write_indexed_dataset(place / "document", np.arange(96).reshape(12, 8), np.int32)
+    assert open_source(place, **SETTINGS | {"steps": 2}).packed is not None
+
+
+def test_documents_in_shards_are_not_taken_for_rows(place):
+    write_indexed_dataset(place / "text", small_documents(), np.uint16)
+    (place / "text.bin").rename(place / shard_name("text", 0, 0))
+    with pytest.raises(
+        UsageError, match=r"not in the order of training, .* merge them to text\.bin"
+    ):
+        open_source(place, **SETTINGS)
+
+
+def test_an_index_of_more_rows_than_there_are(place, data):
+    write_indexed_dataset(place / "document", data.sequences(0, 36), np.uint16)
+    rows = (place / "document.bin").read_bytes()
+    (place / "document.bin").write_bytes(rows[:-16])
+    with pytest.raises(
+        UsageError, match=r"document\.idx, byte 17: expected rows of 560 bytes in all"
+    ):
+        open_source(place, **SHAPE)
+
+
+def test_a_seed_for_what_is_in_order_already(place, data):
+    write_indexed_dataset(place / "document", data.sequences(0, 36), np.uint16)
+    with pytest.raises(
+        UsageError, match="is stored in the order of training; no seed can be given"
+    ):
+        open_source(place, seed=1, **SHAPE)
+
+
+def test_the_home_of_nobody(tmp_path):
+    with pytest.raises(UsageError, match=r"^~nosuch/set: whose folder that is, is not known$"):
+        open_source("~nosuch/set", **SHAPE)
+
+
+def test_a_small_index_takes_no_memory_for_sizes_that_are_not_so(place):
+    """862 bytes that tell of 41 documents of two billion tokens."""
+    write_indexed_dataset(place / "docs", [[1, 2]] * 41, np.uint16)
+    index = bytearray((place / "docs.idx").read_bytes())
+    assert len(index) == 862
+    for number in range(40):
+        index[34 + 4 * number : 38 + 4 * number] = (2**31 - 1).to_bytes(4, "little")
+    (place / "docs.idx").write_bytes(index)
+    with pytest.raises(UsageError, match=r"docs\.idx, byte 206: expected offset 4294967294"):
+        open_source(place / "docs", model="pythia-70m")
+
+
+def test_a_long_run_over_very_little(place):
+    write_indexed_dataset(place / "docs", [np.zeros(50_000)] * 41, np.uint16)
+    with pytest.raises(UsageError, match="has 2050000 tokens, the run reads them 147"):
+        open_source(place / "docs", model="pythia-70m")
 
 
 @pytest.fixture
@@ -188,8 +307,14 @@ def test_open_data_are_returned_as_they_are(data):
     ("source", "given", "says"),
     [
         ("pico-8k", {}, r"unknown source 'pico-8k' .* nearest: pico-7k"),
-        ("nowhere/docs", {}, r"nowhere/docs.idx is missing"),
-        (Path("docs"), {}, r"docs.idx is missing"),
+        (
+            np.zeros((2, 8), int),
+            SETTINGS,
+            "ndarray is no source; expected a model's name, an address",
+        ),
+        (None, SETTINGS, "NoneType is no source"),
+        ("nowhere/docs", {}, r"nowhere/docs.bin is missing"),
+        (Path("docs"), {}, r"docs.bin is missing"),
         ("ftp://host/set", {}, "expected http:// or https://"),
         ("pythia-70m-seed3", {}, "read its data in another order .seed 3"),
         ("pico-7k", {"batch_size": 16}, "pico-7k has settings of its own; batch_size cannot"),
@@ -203,7 +328,8 @@ def test_open_data_are_returned_as_they_are(data):
     ],
 )
 def test_what_cannot_be_opened(prefix, tmp_path, source, given, says):
-    source = {"PREFIX": prefix, "FOLDER": tmp_path}.get(source, source)
+    places = {"PREFIX": prefix, "FOLDER": tmp_path}
+    source = places.get(source, source) if isinstance(source, str) else source
     with pytest.raises(UsageError, match=says) as error:
         open_source(source, **given)
     assert "\n" not in str(error.value)
@@ -317,6 +443,8 @@ def test_search_goes_step_by_step_in_the_order_asked_for(data):
         ([], None, "cannot search for 0 tokens; expected 1 to 8"),
         ([1] * 9, None, "cannot search for 9 tokens"),
         ([1.5], None, "expected 1 to 8 integers"),
+        ([3, -1], None, "cannot search for token -1; no token is below 0"),
+        ([float("nan")], None, "expected 1 to 8 integers"),
         ([1], range(-1, 3), "-1 is out of range; expected 0 to 11"),
         ([1], range(13), "12 is out of range"),
     ],
@@ -324,6 +452,13 @@ def test_search_goes_step_by_step_in_the_order_asked_for(data):
 def test_impossible_searches_are_told_before_anything_is_read(data, wanted, steps, says):
     with pytest.raises(UsageError, match=says):
         find_tokens(data, wanted, steps)
+
+
+def test_a_search_for_what_the_model_cannot_have_read(home):
+    with pytest.raises(
+        UsageError, match="cannot search for token 1024; pico-7k knows tokens 0 to 1023"
+    ):
+        find_tokens(open_source("pico-7k"), [3, 1024])
 
 
 def test_bytes_of_a_batch(home, data):

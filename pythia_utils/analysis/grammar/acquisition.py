@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from pythia_utils.analysis.grammar.distractors import WRONG_RULES
+from pythia_utils.analysis.grammar.attractors import WRONG_RULES
 from pythia_utils.analysis.learning_curves import mean_over_training, order_agreement
 from pythia_utils.analysis.stats import (
     difference_interval,
@@ -174,8 +174,8 @@ def variant_gains(heights: pd.DataFrame) -> pd.DataFrame:
 def named_phases(phases: pd.DataFrame, attraction: pd.DataFrame) -> pd.DataFrame:
     """Phases below chance with the rule that the model follows, where one was tested.
 
-    A rule is named where the phenomenon has a distractor that tempts to it, and changing that
-    distractor alone raised the accuracy at the phase's deepest step (its interval above 0).
+    A rule is named where the phenomenon has a attractor that tempts to it, and changing that
+    attractor alone raised the accuracy at the phase's deepest step (its interval above 0).
 
     Args:
         phases: of `learning_curves.below_chance_phases`.

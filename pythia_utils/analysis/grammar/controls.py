@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from pythia_utils.analysis.grammar.distractors import without_temptation
+from pythia_utils.analysis.grammar.attractors import without_temptation
 from pythia_utils.analysis.stats import (
     mean_and_stderr,
     proportion_stderr,
@@ -226,7 +226,7 @@ def attraction(
     scores: pd.DataFrame,
     pairs: Sequence[MinimalPair],
 ) -> pd.DataFrame:
-    """Accuracy gained when the distractor tempts to nothing: the same pairs, one noun changed.
+    """Accuracy gained when the attractor tempts to nothing: the same pairs, one noun changed.
 
     The error is that of a mean of differences of pairs, twins taken together
     (`stats.ratio_and_stderr`).
@@ -237,7 +237,7 @@ def attraction(
         pairs: nano's, as scored; none of another set.
 
     Returns:
-        A row a phenomenon that has a distractor (`distractors`): phenomenon, value, stderr, n
+        A row a phenomenon that has a attractor (`attractors`): phenomenon, value, stderr, n
         (pairs), low, high (95%).
     """
     changed = without_temptation(pairs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from pythia_utils.analysis.grammar.distractors import WRONG_RULES
+from pythia_utils.analysis.grammar.attractors import WRONG_RULES
 from pythia_utils.analysis.learning_curves import order_agreement, step_in_words
 from pythia_utils.analysis.words import interval, listed, p_value, readable
 from pythia_utils.base.markup import markdown
@@ -47,7 +47,7 @@ def phase_table(named: pd.DataFrame) -> pd.DataFrame:
             "model": row.model,
             "steps": f"{row.first:,} – {row.last:,}",
             "deepest accuracy": f"{row.value:.2f} [{row.low:.2f},{_SPACE}{row.high:.2f}] at {row.deepest:,}",
-            "gain without the distractor": "–" if np.isnan(row.gain) else f"{row.gain:+.2f}",
+            "gain without the attractor": "–" if np.isnan(row.gain) else f"{row.gain:+.2f}",
             "the model follows": row.follows,
             "overcome": _unbroken(
                 step_in_words(row.overcome, row.overcome_low, row.overcome_high, row.end)
@@ -66,9 +66,8 @@ def phases_in_words(named: pd.DataFrame) -> str:
     return (
         f"{n} {'phase' if n == 1 else 'phases'} below chance, in {listed(named['subset'])}. The deepest: "
         f"{markdown(deepest['model'])} at step {deepest['deepest']:,}, {interval(deepest)}. In {by_rule} of "
-        f"{n} another number on the distractor alone raises the accuracy: there the model follows the rule "
-        "named. "
-        f"{np.isfinite(named['overcome_high']).sum()} of {n} are overcome by the last step, with their "
+        f"{n} another number on the attractor alone raises the accuracy: there the model follows the rule "
+        f"named. {np.isfinite(named['overcome_high']).sum()} of {n} are overcome by the last step, with their "
         "whole interval: the accuracy stays at or above chance."
     )
 

@@ -81,8 +81,8 @@ def by_class(counts: pd.DataFrame) -> Figure:
     return interval_bars(frame, "copies", "share memorized, by copies of the text")
 
 
-def by_tenth(frame: pd.DataFrame) -> Figure:
-    """The gain of the documents of each tenth of training, a line a model.
+def by_decile(frame: pd.DataFrame) -> Figure:
+    """The gain of the documents of each decile of training, a line a model.
 
     Args:
         frame: of `tables.gains`, one step a model.
@@ -92,25 +92,25 @@ def by_tenth(frame: pd.DataFrame) -> Figure:
     lines_with_bars(axes, frame.assign(x=frame["number"] + 1), "model", model_styles(models))
     axes.axhline(0, color=REFERENCE, ls="--", lw=1.2)
     axes.set_xticks(range(1, 11))
-    axes.set(xlabel="tenth of training that holds all 16 copies", ylabel="gain (nats a token)")
+    axes.set(xlabel="decile of training that holds all 16 copies", ylabel="gain (nats a token)")
     legend_above(figure)
     return figure
 
 
 def forgetting(frame: pd.DataFrame, total_steps: int) -> Figure:
-    """The gain of the documents of some tenths at each checkpoint of one model: learnt, then lost.
+    """The gain of the documents of some deciles at each checkpoint of one model: learnt, then lost.
 
     Args:
         frame: of `tables.gains`, for one model.
         total_steps: of training.
     """
     frame = frame.sort_values("number").assign(
-        tenth=lambda f: [f"tenth {n + 1}" for n in f["number"]]
+        decile=lambda f: [f"decile {n + 1}" for n in f["number"]]
     )
     label = "gain (nats a token)"
-    figure = trajectories(frame, label, series="tenth", log=False, reference=0)
+    figure = trajectories(frame, label, series="decile", log=False, reference=0)
     axes = figure.axes[0]
-    names = dict(zip(frame["tenth"], frame["number"], strict=True))
+    names = dict(zip(frame["decile"], frame["number"], strict=True))
     for name, colour in category_palette(names).items():
         span = [(names[name] * total_steps / 10, total_steps / 10)]
         bar = {"color": colour, "lw": 0, "transform": axes.get_xaxis_transform()}

@@ -1,7 +1,9 @@
 """The documents planted in a local corpus to be memorized: an experiment whose truth is known.
 
 Each is a sequence of random words, so that only memory can tell how it goes on. How often and where in
-training it is read was set by us (`corpus`): 1 to 64 copies anywhere, or 16 within one tenth.
+training it is read was set by us (`corpus`): 1 to 64 copies anywhere, or 16 within one decile. Such
+sequences are known as canaries (Carlini et al. 2019, "The secret sharer"), and what a model does better
+on them than on sequences that it never read as counterfactual memorization (Zhang et al. 2023).
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import pandas as pd
 
 from pythia_utils.base.errors import UsageError
 from pythia_utils.training_data.corpus import MEMORIZATION_LENGTH, open_corpus
-from pythia_utils.training_data.pieces import readings
+from pythia_utils.training_data.occurrences import occurrences
 from pythia_utils.training_data.source import TrainingData
 
 CONTROLS = 100  # sequences of the same words that training never reads
@@ -25,8 +27,8 @@ class Planted:
 
     Attributes:
         table: a row a document: document (its first number in the corpus; -1 for a control),
-            copies (in the standard corpus; 0 for a control), placement (`anywhere`, `tenth-0` ..
-            `tenth-9`, or `never`).
+            copies (in the standard corpus; 0 for a control), placement (`anywhere`, `decile-0` ..
+            `decile-9`, or `never`).
         tokens: int64 (rows, 32), without the end-of-text token.
     """
 
@@ -77,7 +79,7 @@ def copies_at(data: TrainingData, positions: np.ndarray, start: int, stop: int) 
         start: first token.
         stop: behind the last.
     """
-    pieces = readings(data)
+    pieces = occurrences(data)
     pieces["position"] = pieces["step"] * data.batch_size + pieces["row"]
     pieces = pieces[pieces["position"].isin(positions)]
     ends = (pieces["at"] + pieces["length"]).clip(upper=stop)

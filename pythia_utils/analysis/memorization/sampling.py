@@ -204,21 +204,23 @@ def planted_rows(table: pd.DataFrame, place_read: float) -> list[dict]:
         place_read: how much of training the checkpoint has behind it, 0 to 1.
 
     Returns:
-        memorized, matched and loss (nats a token) of subsets `copies-16` (placed anywhere), `tenth-3`
-        and `never-0`; position_trend of subset `loss`: its slope over the tenths that were read whole,
+        memorized, matched and loss (nats a token) of subsets `copies-16` (placed anywhere), `decile-3`
+        and `never-0`; position_trend of subset `loss`: its slope over the deciles that were read whole,
         if there are three (nats a token, from the start of training to its end). A row of metric
         `memorized_item` for each memorized document: `document-77`.
     """
     rows = []
-    tenth = table["placement"].str.extract(r"tenth-(\d)", expand=False).astype(float)
-    kinds = np.select([tenth.notna(), table["placement"] == "never"], ["tenth", "never"], "copies")
-    for (kind, number), part in table.groupby([kinds, tenth.fillna(table["copies"]).astype(int)]):
+    decile = table["placement"].str.extract(r"decile-(\d)", expand=False).astype(float)
+    kinds = np.select(
+        [decile.notna(), table["placement"] == "never"], ["decile", "never"], "copies"
+    )
+    for (kind, number), part in table.groupby([kinds, decile.fillna(table["copies"]).astype(int)]):
         name = f"{kind}-{number}"
         rows.append(_share(name, part))
         for metric in ("matched", "loss"):
             value, stderr = stats.mean_and_stderr(part[metric])
             rows.append(_row(metric, name, value, stderr, len(part)))
-    rows += _loss_trend(table.assign(place=(tenth + 0.5) / 10), place_read)
+    rows += _loss_trend(table.assign(place=(decile + 0.5) / 10), place_read)
     kept = table[table["memorized"] & (table["document"] >= 0)]
     return rows + _items("document", kept["document"])
 

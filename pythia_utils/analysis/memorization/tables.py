@@ -92,7 +92,7 @@ def gains(records: pd.DataFrame, kind: str) -> pd.DataFrame:
 
 
 def gain_trends(records: pd.DataFrame, bound: float) -> pd.DataFrame:
-    """How the gain of the tenths' documents depends on their tenth, at each model's last step.
+    """How the gain of the deciles' documents depends on their decile, at each model's last step.
 
     The slope of the gain is that of the loss, turned round: all documents have one control.
 

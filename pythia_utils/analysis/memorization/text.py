@@ -87,15 +87,17 @@ def texts(classes: pd.DataFrame, model: str, least: int = 32) -> str:
 
 
 def experiment(trends: pd.DataFrame, counts: pd.DataFrame, model: str) -> str:
-    """Whether the tenth of training matters to planted documents.
+    """Whether the decile of training matters to planted documents.
 
     Args:
         trends: of `tables.gain_trends`.
-        counts: `tables.counts(…, "tenth")` of the model's last step.
+        counts: `tables.counts(…, "decile")` of the model's last step.
         model: its name.
     """
     if trends.empty or model not in set(trends["model"]):
-        return NO_TRUTH if counts.empty else "No checkpoint here has read three tenths of training."
+        return (
+            NO_TRUTH if counts.empty else "No checkpoint here has read three deciles of training."
+        )
     own = trends.set_index("model").loc[model]
     share = order_tests.share_trend(
         counts["memorized"], counts["tested"], (counts["number"] + 0.5) / 10
@@ -103,9 +105,8 @@ def experiment(trends: pd.DataFrame, counts: pd.DataFrame, model: str) -> str:
     kept = [f"{r.memorized} of {r.tested}" for r in counts.iloc[[0, -1]].itertuples()]
     lines = [
         f"From the start of training to its end the gain of {markdown(model)} changes by "
-        f"{interval(own, 'slope')} nats a token "
-        f"({p_value(own['p_value'])}). It recites {' and '.join(kept)} documents of the first and the "
-        f"last tenth (trend over all ten: {p_value(share.p_value)}). {_verdict(own)}"
+        f"{interval(own, 'slope')} nats a token ({p_value(own['p_value'])}). It recites "
+        f"{' and '.join(kept)} documents of the first and the last decile (trend over all ten: {p_value(share.p_value)}). {_verdict(own)}"
     ]
     for row in trends[trends["variant"] == "deduped"].itertuples():
         within = "within" if row.equivalent else "not shown to be within"
@@ -127,7 +128,7 @@ def _verdict(trend: pd.Series) -> str:
 
 
 def forgetting(course: pd.DataFrame) -> str:
-    """How much of the gain of the first tenth's documents is left: of one model's gains by tenth."""
+    """How much of the gain of the first decile's documents is left: of one model's gains by decile."""
     first = course[course["number"] == 0].sort_values("step")
     if first.empty:
         return NO_TRUTH
@@ -135,7 +136,7 @@ def forgetting(course: pd.DataFrame) -> str:
         return "One checkpoint tells nothing of forgetting."
     top, end = first.loc[first["value"].idxmax()], first.iloc[-1]
     return (
-        f"Documents of the first tenth reach a gain of {interval(top)} nats a token at step {top['step']:,}; "
+        f"Documents of the first decile reach a gain of {interval(top)} nats a token at step {top['step']:,}; "
         f"{interval(end)} are left at step {end['step']:,}."
     )
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from pythia_utils.analysis import stats
 from pythia_utils.base.errors import UsageError, first_line
+from pythia_utils.base.files import local_path
 from pythia_utils.base.markup import NO_MATHS, html
 from pythia_utils.suites.catalog import Model
 from pythia_utils.suites.folders import suite_folder
@@ -34,7 +35,7 @@ def open_tokenizer(model: Model, file: str | Path | None = None) -> Tokenizer:
     """
     from tokenizers import Tokenizer
 
-    path = Path(file) if file else _tokenizer_file(model)
+    path = local_path(file) if file else _tokenizer_file(model)
     if not path.is_file():
         hint = "" if file or model.repo_id else f"; run: pythia train {model.suite}"
         raise UsageError(f"there is no tokenizer {path}{hint}")
@@ -116,7 +117,7 @@ def measures(batch: np.ndarray, cut: pd.DataFrame) -> list[dict]:
 
     Args:
         batch: int (sequences, tokens).
-        cut: its pieces; with the columns of `nano.readings.readings` where the truth is known.
+        cut: its pieces; with the columns of `occurrences.occurrences` where the truth is known.
 
     Returns:
         distinct_tokens, a count of this very batch and so without a standard error. If documents
@@ -170,7 +171,7 @@ def as_html(shown: pd.DataFrame, colours: Mapping[str, str], most: int = 1500) -
     """The pieces of a sequence, one below the other, as HTML.
 
     Args:
-        shown: pieces with their `text`; with the columns of `nano.readings.readings` where the
+        shown: pieces with their `text`; with the columns of `occurrences.occurrences` where the
             truth is known.
         colours: by domain, for a line beside each piece; grey without one.
         most: characters of a piece; the rest is left out.

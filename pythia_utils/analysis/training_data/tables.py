@@ -52,7 +52,7 @@ def repeat_curves(
 
     Args:
         data: what a model of each variant reads.
-        pieces: their `pieces.readings`.
+        pieces: their `occurrences.occurrences`.
 
     Returns:
         Columns step, value, low, high, corpus (a variant, or `EXPECTED`).

@@ -15,7 +15,7 @@ def packing(pieces: pd.DataFrame, suite: str) -> str:
     """How many sequences are cut from several documents, and documents into several pieces.
 
     Args:
-        pieces: of `pieces.readings` for the suite's standard models.
+        pieces: of `occurrences.occurrences` for the suite's standard models.
         suite: its name.
     """
     sequences = pieces.groupby(["step", "row"])
@@ -30,7 +30,7 @@ def packing(pieces: pd.DataFrame, suite: str) -> str:
 
 
 def mix(counts: pd.DataFrame) -> str:
-    """The test of `domain_counts` in tenths of training, whose order is known to be a shuffle.
+    """The test of `domain_counts` in deciles of training, whose order is known to be a shuffle.
 
     A small p must come now and then; one that no shuffle gives is told as the fault that it is.
     """
@@ -45,8 +45,8 @@ def mix(counts: pd.DataFrame) -> str:
         f"{found.chi_squared:.1f} on {found.dof} degrees of freedom ({p_value(found.p_value)}). {verdict} "
         f"**Effect size.** Cramér's V is {found.cramer_v:.3f}, on a scale from 0 (the same mix everywhere) "
         f"to 1; a random order of this many documents gives about {found.by_chance:.3f}. The largest "
-        f"departure of any domain in any tenth is {100 * found.gap:.1f} percentage points "
-        f"({markdown(found.gap_column)}, tenth {found.gap_row + 1})."
+        f"departure of any domain in any decile is {100 * found.gap:.1f} percentage points "
+        f"({markdown(found.gap_column)}, decile {found.gap_row + 1})."
     )
 
 

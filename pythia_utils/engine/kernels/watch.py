@@ -151,7 +151,9 @@ def _lives(process: psutil.Process) -> bool:
 def _high_water(pid: int) -> int:
     """The most that a process ever held, in bytes; 0 where the system does not tell."""
     with suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        for line in (
+            Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace").splitlines()
+        ):
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     return 0

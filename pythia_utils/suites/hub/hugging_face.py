@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from pythia_utils.base.http import PASSING, FetchError, PassingError, Retry, checked_url
+from pythia_utils.base.http import PASSING, FetchError, PassingError, Retry, checked_url, shown_url
 
 _T = TypeVar("_T")
 
@@ -188,9 +188,11 @@ def _sorted(failure: Exception, what: str) -> Exception:
         case errors.HfHubHTTPError():
             return FetchError(f"{what}: {_refusal(failure)}")
         case errors.FileMetadataError() | ValueError() | KeyError() | TypeError():
-            return FetchError(f"{what}: {endpoint()} does not answer as a Hub does")
+            return FetchError(f"{what}: {shown_url(endpoint())} does not answer as a Hub does")
         case errors.HTTPError() | ConnectionError() | TimeoutError():
-            return PassingError(f"{endpoint()} cannot be reached ({type(failure).__name__})")
+            return PassingError(
+                f"{shown_url(endpoint())} cannot be reached ({type(failure).__name__})"
+            )
         case OSError(errno=None) | RuntimeError():  # another size than told; Xet's faults
             return PassingError(f"what came is not whole ({type(failure).__name__})")
     return failure

@@ -105,7 +105,7 @@ def test_gain_of_a_variant_is_a_mean_over_phenomena_with_students_interval():
     assert acquisition.variant_gains(heights.loc[["nano-7k"]]).empty
 
 
-def test_a_phase_is_named_only_where_its_distractor_was_shown_to_lead():
+def test_a_phase_is_named_only_where_its_attractor_was_shown_to_lead():
     subset = "subject_verb_agreement_attractor"
     curves = grid({"nano-7k": {subset: DIP, "filler_gap": DIP}, "nano-14k": {subset: DIP}})
     phases = learning_curves.below_chance_phases(curves)

@@ -8,8 +8,8 @@ import pytest
 from scipy import stats
 
 from pythia_utils.analysis import stats as statistics
+from pythia_utils.analysis.grammar import attractors as grammar_attractors
 from pythia_utils.analysis.grammar import controls
-from pythia_utils.analysis.grammar import distractors as grammar_distractors
 from pythia_utils.evaluation import sets
 from pythia_utils.nano.lexicon import COMMON
 from pythia_utils.nano.minimal_pair import MinimalPair
@@ -243,7 +243,7 @@ def test_word_frequencies_score_half_on_nano(home):
     assert (scores.groupby("twin").size() == 2).all()
 
 
-# ---- Distractors
+# ---- Attractors
 
 
 @pytest.mark.parametrize(
@@ -271,8 +271,8 @@ def test_word_frequencies_score_half_on_nano(home):
         ),
     ],
 )
-def test_a_changed_distractor_tempts_no_more(phenomenon, sentence, changed):
-    (found,) = grammar_distractors.without_temptation(
+def test_a_changed_attractor_tempts_no_more(phenomenon, sentence, changed):
+    (found,) = grammar_attractors.without_temptation(
         [
             MinimalPair(phenomenon, sentence % "right", sentence % "wrong"),
             MinimalPair("filler_gap", "", ""),
@@ -281,13 +281,13 @@ def test_a_changed_distractor_tempts_no_more(phenomenon, sentence, changed):
     assert (found.good, found.bad) == (changed % "right", changed % "wrong")
 
 
-def test_every_distractor_of_nano_can_be_changed_there_and_back():
+def test_every_attractor_of_nano_can_be_changed_there_and_back():
     pairs = [
-        p for p in sets.load_pairs("nano", 200) if p.phenomenon in grammar_distractors.WRONG_RULES
+        p for p in sets.load_pairs("nano", 200) if p.phenomenon in grammar_attractors.WRONG_RULES
     ]
-    changed = grammar_distractors.without_temptation(pairs)
+    changed = grammar_attractors.without_temptation(pairs)
     assert len(changed) == 3 * 200
-    assert grammar_distractors.without_temptation(changed) == pairs
+    assert grammar_attractors.without_temptation(changed) == pairs
     for before, after in zip(pairs, changed, strict=True):
         assert controls.critical_words(before) == controls.critical_words(after)
     plural = {noun.forms[1] for noun in COMMON}
@@ -296,7 +296,7 @@ def test_every_distractor_of_nano_can_be_changed_there_and_back():
         assert (words[1] in plural) == (words[4].rstrip(".") in plural), pair
 
 
-def test_attraction_is_the_difference_that_the_distractor_makes(monkeypatch):
+def test_attraction_is_the_difference_that_the_attractor_makes(monkeypatch):
     phenomenon = "subject_verb_agreement_attractor"
     pairs = [p for p in sets.load_pairs("nano", 40) if p.phenomenon in (phenomenon, "filler_gap")]
     scores = scored([1, 0, 0, 0] * 20, [pair.phenomenon for pair in pairs])
@@ -306,7 +306,7 @@ def test_attraction_is_the_difference_that_the_distractor_makes(monkeypatch):
     answer = lambda model, tokenizer, pairs: asked.extend(pairs) or others  # noqa: E731
     monkeypatch.setattr(controls, "score_minimal_pairs", answer)
     (row,) = controls.attraction(None, None, scores, pairs).itertuples()
-    assert asked == grammar_distractors.without_temptation(pairs)
+    assert asked == grammar_attractors.without_temptation(pairs)
     assert (row.phenomenon, row.value, row.n) == (phenomenon, 0.5, 40)
     # In each pair of twins just one changed: no spread between twins.
     assert row.stderr == pytest.approx(0)

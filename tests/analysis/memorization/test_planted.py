@@ -35,9 +35,9 @@ def test_copies_are_what_the_corpus_holds_and_controls_are_in_none(data):
 
 def test_each_tenth_has_as_many_documents_of_sixteen_copies(data):
     table = planted(data).table
-    tenths = table[table["placement"].str.startswith("tenth")]
-    assert set(tenths["copies"]) == {16}
-    assert tenths["placement"].value_counts().tolist() == [4] * 10
+    deciles = table[table["placement"].str.startswith("decile")]
+    assert set(deciles["copies"]) == {16}
+    assert deciles["placement"].value_counts().tolist() == [4] * 10
 
 
 def test_deduplicated_and_standard_plant_the_same_documents(data, home):

@@ -229,9 +229,9 @@ def test_rows_of_sequences():
 
 
 def documents() -> pd.DataFrame:
-    """Three documents for each tenth, whose loss falls by 2 from the first place to the last."""
+    """Three documents for each decile, whose loss falls by 2 from the first place to the last."""
     rows = [
-        (t * 3 + i, 16, f"tenth-{t}", 5 - 2 * (t + 0.5) / 10) for t in range(10) for i in range(3)
+        (t * 3 + i, 16, f"decile-{t}", 5 - 2 * (t + 0.5) / 10) for t in range(10) for i in range(3)
     ]
     rows += [(90, 2, "anywhere", 4.0), (91, 16, "anywhere", 1.0), (92, 16, "anywhere", 2.0)]
     rows += [(-1, 0, "never", 6.0), (-1, 0, "never", 8.0)]
@@ -242,7 +242,7 @@ def documents() -> pd.DataFrame:
 
 def test_rows_of_planted_documents():
     rows = measure.planted_rows(documents(), 1.0)
-    subsets = ["copies-2", "copies-16", "never-0", *(f"tenth-{t}" for t in range(10))]
+    subsets = ["copies-2", "copies-16", "never-0", *(f"decile-{t}" for t in range(10))]
     assert list(values(rows)) == subsets
     assert values(rows)["copies-16"] == (0.5, 2)
     assert values(rows, "loss")["never-0"] == (7, 2)

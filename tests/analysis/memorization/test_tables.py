@@ -55,11 +55,11 @@ def test_a_matched_share_stays_a_share():
 def test_gains_are_what_the_control_loses_more():
     frame = records(
         ("pico-7k", 8, "loss", "never-0", 8.0, 0.3, 100),
-        ("pico-7k", 8, "loss", "tenth-2", 5.0, 0.4, 4),
+        ("pico-7k", 8, "loss", "decile-2", 5.0, 0.4, 4),
         ("pico-7k", 16, "loss", "never-0", 7.0, 0.3, 100),
-        ("pico-7k", 16, "loss", "tenth-2", 6.5, 0.4, 4),
+        ("pico-7k", 16, "loss", "decile-2", 6.5, 0.4, 4),
     )
-    found = tables.gains(frame, "tenth")
+    found = tables.gains(frame, "decile")
     assert found["value"].tolist() == [3.0, 0.5]
     assert found["stderr"].tolist() == pytest.approx([0.5, 0.5])
     assert found["number"].tolist() == [2, 2]
@@ -151,9 +151,9 @@ def test_sentences_say_when_there_is_nothing_to_say():
     assert text.copies(nothing, nothing, "pico-7k") == text.NO_COPIES
     assert text.texts(counts, "pico-7k") == text.NO_TRUTH
     assert text.experiment(trends, counts, "pico-7k") == text.NO_TRUTH
-    assert text.forgetting(tables.gains(nothing, "tenth")) == text.NO_TRUTH
+    assert text.forgetting(tables.gains(nothing, "decile")) == text.NO_TRUTH
     early = pd.DataFrame({"number": range(10), "memorized": 0, "tested": 4})
-    assert "three tenths" in text.experiment(trends, early, "pico-7k")
+    assert "three deciles" in text.experiment(trends, early, "pico-7k")
 
 
 def test_position_is_told_with_its_tests_or_as_nothing_to_compare():

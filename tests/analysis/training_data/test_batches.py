@@ -19,7 +19,7 @@ from pythia_utils.analysis.training_data.mix import (
 )
 from pythia_utils.base.errors import UsageError
 from pythia_utils.suites.catalog import find_model
-from pythia_utils.training_data.pieces import readings
+from pythia_utils.training_data.occurrences import occurrences
 from pythia_utils.training_data.repeats import Run, expected_again
 from pythia_utils.training_data.source import open_source
 
@@ -59,7 +59,7 @@ def data(home, request):
 
 
 def test_readings_are_the_pieces_of_every_batch(data):
-    truth = readings(data)
+    truth = occurrences(data)
     for step in (0, 1, 500, data.total_steps - 1):
         cut = batches.pieces(data.batch(step))
         places = ["row", "at", "length"]
@@ -68,7 +68,7 @@ def test_readings_are_the_pieces_of_every_batch(data):
 
 
 def test_every_copy_is_read_once_and_at_its_first_token(data):
-    truth = readings(data)
+    truth = occurrences(data)
     begun = truth[truth["begins"]]
     assert begun["entry"].is_unique
     assert (begun["offset"] == 0).all()
@@ -80,7 +80,7 @@ def test_every_copy_is_read_once_and_at_its_first_token(data):
 
 
 def test_other_copies_are_counted_as_the_definition_says(data):
-    truth = readings(data)
+    truth = occurrences(data)
     begun = truth[truth["begins"]]
     for index in np.random.default_rng(0).choice(len(truth), 200, replace=False):
         piece = truth.iloc[index]
@@ -90,7 +90,7 @@ def test_other_copies_are_counted_as_the_definition_says(data):
 
 
 def test_the_deduplicated_corpus_has_one_copy_an_epoch(home):
-    truth = readings(open_source("pico-7k-deduped"))
+    truth = occurrences(open_source("pico-7k-deduped"))
     assert truth["others"].max() == 1
     assert truth.loc[truth["step"] == 0, "earlier"].sum() == 0
     late, early = truth["step"] >= 900, truth["step"] < 100
@@ -99,14 +99,14 @@ def test_the_deduplicated_corpus_has_one_copy_an_epoch(home):
 
 
 def test_tokens_by_domain_add_up_to_the_sequences(data):
-    table = tokens_by_domain(readings(data).query("step < 5"))
+    table = tokens_by_domain(occurrences(data).query("step < 5"))
     assert tuple(table) == DOMAINS
     assert (table.sum(axis=1) == data.seq_length + 1).all()
     assert len(table) == 5 * data.batch_size
 
 
 def test_shares_of_domains_add_up_in_every_part(data):
-    truth = readings(data)
+    truth = occurrences(data)
     counts = domain_counts(truth, data.total_steps)
     assert counts.to_numpy().sum() == truth["begins"].sum()
     shares = domain_shares(counts, data.total_steps)
@@ -116,7 +116,7 @@ def test_shares_of_domains_add_up_in_every_part(data):
 
 
 def test_the_mix_of_a_shuffled_corpus_is_found_even(data):
-    test = homogeneity(domain_counts(readings(data), data.total_steps))
+    test = homogeneity(domain_counts(occurrences(data), data.total_steps))
     assert test.dof == 9 * (len(DOMAINS) - 1)
     assert test.p_value > 0.001
     assert test.cramer_v < 2 * test.by_chance
@@ -138,14 +138,14 @@ def test_a_mix_in_words_excuses_what_a_shuffle_gives_and_nothing_else():
     for verdict, a in tables.items():
         told = text.mix(pd.DataFrame({"a": a, "b": a[::-1]}))
         assert [other for other in tables if other in told] == [verdict]
-    assert "40.0 percentage points (a, tenth 1)" in told
+    assert "40.0 percentage points (a, decile 1)" in told
 
 
 def test_repeats_of_the_deduplicated_run_are_as_many_as_expected(home):
     data = open_source("pico-7k-deduped")
     sizes = data.packed.indexed.sizes
     run = Run(len(sizes), int(sizes.sum()), data.total_steps, data.batch_size, data.seq_length)
-    measured = read_before(readings(data), data.total_steps, parts=20)
+    measured = read_before(occurrences(data), data.total_steps, parts=20)
     expected = expected_again(run).reshape(20, -1).mean(axis=1)
     inside = measured["low"].lt(expected) & measured["high"].gt(expected)
     assert inside.sum() >= 17  # of 20 intervals of 95%

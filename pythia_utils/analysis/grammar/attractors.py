@@ -1,8 +1,8 @@
-"""Pairs whose distractor tempts to an error, and the same pairs where it tempts to none.
+"""Pairs whose attractor tempts to an error, and the same pairs where it tempts to none.
 
 In "The key near the boxes is/*are old" the nearest noun has the other number than the subject. With
 "box" instead, agreement with the nearest noun gives the right verb. The difference in accuracy is
-what the distractor does: the attraction effect (Bock and Miller 1991; for language models Linzen,
+what the attractor does: the attraction effect (Bock and Miller 1991; for language models Linzen,
 Dupoux and Goldberg 2016). All else is the same, word for word.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import replace
 from pythia_utils.nano.lexicon import ALL_VERBS, COMMON
 from pythia_utils.nano.minimal_pair import MinimalPair
 
-# The rule that each distractor tempts to, and where the words stand that show its number.
+# The rule that each attractor tempts to, and where the words stand that show its number.
 WRONG_RULES = {
     "subject_verb_agreement_attractor": "agree with the nearest noun",
     "subject_verb_agreement_relative": "agree with the nearest noun",
@@ -30,10 +30,10 @@ _VERBS = {form: other for v in ALL_VERBS for form, other in (v.present, v.presen
 
 
 def without_temptation(pairs: Sequence[MinimalPair]) -> list[MinimalPair]:
-    """The pairs that have a distractor, in order, its number changed to that of the right word.
+    """The pairs that have a attractor, in order, its number changed to that of the right word.
 
     Args:
-        pairs: nano's, of any phenomena; those of phenomena without a distractor are left out.
+        pairs: nano's, of any phenomena; those of phenomena without a attractor are left out.
     """
     return [
         replace(pair, good=_changed(pair.good, *where), bad=_changed(pair.bad, *where))

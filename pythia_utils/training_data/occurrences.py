@@ -18,7 +18,7 @@ from pythia_utils.training_data.seen import document_steps
 from pythia_utils.training_data.source import TrainingData
 
 
-def readings(data: TrainingData) -> pd.DataFrame:
+def occurrences(data: TrainingData) -> pd.DataFrame:
     """Every piece that training reads, in training order, a row each.
 
     Args:
