@@ -268,5 +268,5 @@ def checkpoints_of(
 
 def _names(value: Any) -> Iterable[Any]:
     if isinstance(value, str) or not isinstance(value, Iterable):
-        raise UsageError(f"expected a list or `all`, not {value!r}")
+        raise UsageError(f"expected a list or `all`, not {in_short(repr(value))}")
     return value

@@ -192,7 +192,11 @@ def test_wrong_use_is_one_line(root, call, message):
             "{scale: 'http://u:p@h/'}",
             "'scale' is an address with a password; put user",
         ),
-        ("notebooks/plain.ipynb", "[a]", "experiments.plain.notebook: expected text, not ['a']"),
+        (
+            "notebooks/plain.ipynb",
+            "[a]",
+            "experiments.plain.notebook: expected a line of text, not ['a']",
+        ),
     ],
 )
 def test_a_mistake_in_the_file_is_one_line_with_its_place(root, old, new, message):
@@ -477,7 +481,11 @@ def test_a_page_is_stale_when_a_checkpoint_changes_or_comes(with_page):
             "experiments.yml: pages.start: unknown model 'pico-15k'; nearest: pico-",
         ),
         ("models: [pico-14k, pico-7k, nano-7k]", "models: all", "expected a list, not 'all'"),
-        ("notebook: notebooks/page.ipynb", "notebook: 3", "notebook: expected text, not 3"),
+        (
+            "notebook: notebooks/page.ipynb",
+            "notebook: 3",
+            "notebook: expected a line of text, not 3",
+        ),
         ("notebook:", "notebok:", "unknown key 'notebok'"),
         (", models: [pico-14k, pico-7k, nano-7k]", "", "pages.start: 'models' is missing"),
     ],

@@ -106,7 +106,8 @@ def experiment(trends: pd.DataFrame, counts: pd.DataFrame, model: str) -> str:
     lines = [
         f"From the start of training to its end the gain of {markdown(model)} changes by "
         f"{interval(own, 'slope')} nats a token ({p_value(own['p_value'])}). It recites "
-        f"{' and '.join(kept)} documents of the first and the last decile (trend over all ten: {p_value(share.p_value)}). {_verdict(own)}"
+        f"{' and '.join(kept)} documents of the first and the last decile (trend over all ten: "
+        f"{p_value(share.p_value)}). {_verdict(own)}"
     ]
     for row in trends[trends["variant"] == "deduped"].itertuples():
         within = "within" if row.equivalent else "not shown to be within"
