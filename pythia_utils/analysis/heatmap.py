@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from pythia_utils.analysis.plots import REFERENCE
+from pythia_utils.analysis.show import or_words
+from pythia_utils.base.markup import address, vega
 from pythia_utils.grid.records import stem
 from pythia_utils.suites.catalog import find_model
 from pythia_utils.suites.errata import errata_to_mark
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import altair as alt
 
 
+@or_words
 def grid_heatmap(
     frame: pd.DataFrame, title: str, scheme: str = "viridis", reverse: bool = False
 ) -> None:
@@ -34,7 +36,7 @@ def grid_heatmap(
 
     # In a book the chapter stands in experiments/, and its cells' pages beside that folder.
     pages = [
-        f"../cells/{r.suite}/{r.experiment}/{r.model}/{stem(r.step, r.parameters)}.html"
+        address("..", "cells", r.suite, r.experiment, r.model, f"{stem(r.step, r.parameters)}.html")
         for r in frame.itertuples()
     ]
     rows = frame[["model", "step", "value"]].assign(page=pages)
@@ -92,7 +94,6 @@ def show_chart(chart: alt.TopLevelMixin) -> None:
     from IPython.display import display
 
     spec = chart.to_dict()
-    data = json.dumps(spec).replace("</", "<\\/")
     # Lab knows Vega-Lite up to version 5; our charts use nothing newer.
-    html = f'<div class="vega-chart"><script type="application/json">{data}</script></div>'
+    html = f'<div class="vega-chart"><script type="application/json">{vega(spec)}</script></div>'
     display({"application/vnd.vegalite.v5+json": spec, "text/html": html}, raw=True)

@@ -39,6 +39,24 @@ class Milestone:
     level: float
 
 
+def step_in_words(step: float, low: float, high: float, last: float) -> str:
+    """A milestone and its interval; one not reached by the last measured step is `> last`.
+
+    An end of the interval beyond that step is a dash; without an end before it there is no interval.
+
+    >>> step_in_words(640, 512, 900, 1000)
+    '640 [512, 900]'
+    >>> step_in_words(float("nan"), 917, float("inf"), 1000)
+    '> 1,000 [917, –)'
+    >>> step_in_words(float("nan"), float("inf"), float("inf"), 1000)
+    '> 1,000'
+    """
+    told = f"> {last:,.0f}" if np.isnan(step) else f"{step:,.0f}"
+    if not np.isfinite(low):
+        return told
+    return f"{told} [{low:,.0f}, " + (f"{high:,.0f}]" if np.isfinite(high) else "–)")
+
+
 def onset(
     steps: Sequence[int],
     successes: Sequence[int],
@@ -145,6 +163,10 @@ def _milestone(entered: np.ndarray, confidence: float, level: float) -> Mileston
     return Milestone(step, float(low), float(high), float(np.isfinite(spread).mean()), float(level))
 
 
+_MILESTONES = ["model", "subset", "last", "onset", "low", "high"]
+_MILESTONES += ["plateau", "plateau_low", "plateau_high", "level"]
+
+
 def milestones(curves: pd.DataFrame, tolerance: float = 0.1) -> pd.DataFrame:
     """Onset and plateau of every curve of a grid.
 
@@ -154,7 +176,7 @@ def milestones(curves: pd.DataFrame, tolerance: float = 0.1) -> pd.DataFrame:
 
     Returns:
         A row a model and subset measured twice or more, in order of appearance: model, subset;
-        onset, low, high; plateau, plateau_low, plateau_high, level.
+        last (the last measured step); onset, low, high; plateau, plateau_low, plateau_high, level.
     """
     rows = []
     for (model, subset), curve in curves.groupby(["model", "subset"], sort=False):
@@ -163,11 +185,11 @@ def milestones(curves: pd.DataFrame, tolerance: float = 0.1) -> pd.DataFrame:
             continue  # measured once: no curve
         data = (curve["step"], curve["correct"].astype(int), curve["n"].astype(int))
         start, end = onset(*data), plateau(*data, tolerance=tolerance)
-        row = {"model": model, "subset": subset}
+        row = {"model": model, "subset": subset, "last": int(curve["step"].iloc[-1])}
         row |= {"onset": start.step, "low": start.low, "high": start.high}
         row |= {"plateau": end.step, "plateau_low": end.low, "plateau_high": end.high}
         rows.append(row | {"level": end.level})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=_MILESTONES)
 
 
 def below_chance_phases(
@@ -187,8 +209,8 @@ def below_chance_phases(
     Returns:
         A row a phase, the deepest first: model, subset; first, last (measured steps); deepest
         (step), value, low, high (accuracy there and its Wilson interval; the lowest of several
-        noisy values, so somewhat too low); overcome (whether the interval of the curve's last
-        accuracy lies above chance).
+        noisy values, so somewhat too low); overcome, overcome_low, overcome_high (the `onset` of
+        chance, from which the curve stays at or above it); end (the curve's last step).
     """
     tested = curves[curves["step"] > 0].sort_values("step", kind="stable", ignore_index=True)
     counts = tested["correct"].astype(int), tested["n"].astype(int)
@@ -199,16 +221,25 @@ def below_chance_phases(
         if not curve["found"].any():
             continue
         run = (curve["value"] >= chance).cumsum()  # constant between two accuracies not below
-        final, _ = wilson_interval(*curve[["correct", "n"]].iloc[-1].astype(float))
+        past = _overcome(curve, chance) | {"end": curve["step"].iloc[-1]}
         for _, phase in curve[curve["found"]].groupby(run):
             deepest = phase.loc[phase["value"].idxmin()]
             low, high = wilson_interval(float(deepest["correct"]), float(deepest["n"]))
             ends = {"first": phase["step"].min(), "last": phase["step"].max()}
             depth = {"deepest": deepest["step"], "value": deepest["value"]}
-            depth |= {"low": float(low), "high": float(high), "overcome": bool(final > chance)}
-            rows.append({"model": model, "subset": subset} | ends | depth)
-    columns = ["model", "subset", "first", "last", "deepest", "value", "low", "high", "overcome"]
+            depth |= {"low": float(low), "high": float(high)}
+            rows.append({"model": model, "subset": subset} | ends | depth | past)
+    columns = ["model", "subset", "first", "last", "deepest", "value", "low", "high"]
+    columns += ["overcome", "overcome_low", "overcome_high", "end"]
     return pd.DataFrame(rows, columns=columns).sort_values("value", ignore_index=True)
+
+
+def _overcome(curve: pd.DataFrame, chance: float) -> dict[str, float]:
+    """From when a curve stays at or above chance; not known of a single accuracy."""
+    counts = (curve[name].astype(int) for name in ("step", "correct", "n"))
+    known = len(curve) > 1
+    found = onset(*counts, threshold=chance) if known else Milestone(np.nan, np.inf, np.inf, 0, 0)
+    return {"overcome": found.step, "overcome_low": found.low, "overcome_high": found.high}
 
 
 def mean_over_training(steps: Sequence[int], values: Sequence[float]) -> float:

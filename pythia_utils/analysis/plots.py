@@ -6,6 +6,7 @@ checkpoints are evenly spaced.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from pythia_utils.analysis.show import or_words
 from pythia_utils.analysis.stats import PowerLaw
 from pythia_utils.analysis.words import readable
-from pythia_utils.suites.catalog import find_model
+from pythia_utils.base.markup import mathtext
+from pythia_utils.suites.catalog import Model, find_model, suite
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,12 +47,15 @@ _KINDS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8a
 
 
 def size_palette(models: Sequence[str]) -> dict[str, tuple]:
-    """A colour for each model name, by size: the same size has the same colour in every figure."""
+    """A colour for each model name, by its size's place among its suite's: the same in every figure."""
     import seaborn as sns  # half a second that the pages of single checkpoints do without
 
-    sizes = sorted({find_model(name).non_embedding_params for name in models})
-    colours = sns.color_palette("viridis_r", len(sizes) + 1)[1:]  # without the palest
-    return {name: colours[sizes.index(find_model(name).non_embedding_params)] for name in models}
+    def colour(model: Model) -> tuple:
+        sizes = sorted({m.non_embedding_params for m in suite(model.suite).models.values()})
+        colours = sns.color_palette("viridis_r", len(sizes) + 1)[1:]  # without the palest
+        return colours[sizes.index(model.non_embedding_params)]
+
+    return {name: colour(find_model(name)) for name in models}
 
 
 def step_axis(axes: Axes, steps: Sequence[int], wide: bool = True) -> None:
@@ -67,10 +73,15 @@ def step_axis(axes: Axes, steps: Sequence[int], wide: bool = True) -> None:
     axes.set_xticks(np.log2(1 + np.array(chosen)), [f"{step:,}" for step in chosen])
 
 
+def shown_name(name: object) -> str:
+    """A name of the data as the label of a row, a panel or a line: in words, and not as mathematics."""
+    return mathtext(readable(str(name)))
+
+
 def name_rows(axes: Axes, names: Sequence[str]) -> np.ndarray:
     """Label the rows of a figure that has one for each name, the first on top; returns their heights."""
     rows = np.arange(len(names), dtype=float)[::-1]
-    axes.set_yticks(rows, [readable(name) for name in names])
+    axes.set_yticks(rows, [shown_name(name) for name in names])
     axes.set_ylim(-0.6, len(names) - 0.4)
     axes.grid(axis="y", visible=False)
     return rows
@@ -81,6 +92,7 @@ def interval_errors(frame: pd.DataFrame) -> np.ndarray:
     return np.abs([frame["value"] - frame["low"], frame["high"] - frame["value"]])
 
 
+@or_words
 def interval_bars(
     frame: pd.DataFrame, label: str, xlabel: str, reference: float | None = None, title: str = ""
 ) -> Figure:
@@ -88,7 +100,7 @@ def interval_bars(
     figure, axes = plt.subplots(figsize=(7, 0.9 + 0.32 * len(frame)))
     rows, errors = name_rows(axes, frame[label]), interval_errors(frame)
     axes.errorbar(frame["value"], rows, xerr=errors, fmt="o", color=ACCENT, capsize=3, ms=5)
-    axes.set(xlabel=xlabel, title=title)
+    axes.set(xlabel=xlabel, title=mathtext(title, longest=100))
     if reference is not None:
         axes.axvline(reference, color=REFERENCE, ls="--", lw=1)
     return figure
@@ -108,7 +120,7 @@ def bars(frame: pd.DataFrame, label: str, value: str, xlabel: str) -> Figure:
     """A horizontal bar for each row, the first on top: columns `label` and `value`."""
     figure, axes = plt.subplots(figsize=(7, 0.6 + 0.24 * len(frame)))
     axes.barh(np.arange(len(frame))[::-1], frame[value], color=ACCENT, height=0.7)
-    axes.set_yticks(np.arange(len(frame))[::-1], frame[label])
+    axes.set_yticks(np.arange(len(frame))[::-1], [mathtext(name) for name in frame[label]])
     axes.set(xlabel=xlabel, ylim=(-0.6, len(frame) - 0.4))
     axes.grid(axis="y", visible=False)
     return figure
@@ -136,12 +148,13 @@ def panel_grid(
         rows, columns, figsize=size, sharex=True, sharey=True, squeeze=False
     )
     for axes, (name, _) in zip(grid.flat, groups, strict=False):
-        axes.set_title(readable(name), fontsize=8.5, fontweight="normal")
+        axes.set_title(shown_name(name), fontsize=8.5, fontweight="normal")
     for axes in grid.flat[len(groups) :]:
         axes.set_visible(False)
     return figure, grid, groups
 
 
+@or_words
 def trajectories(
     frame: pd.DataFrame,
     ylabel: str,
@@ -211,7 +224,8 @@ def _lines_with_bands(
     for name, line in frame.groupby(series, sort=False):
         line, style = line.sort_values("x"), styles[name]
         marker = "o" if len(line) <= 40 and "lw" not in style else ""
-        axes.plot(line["x"], line["value"], label=name, **{"marker": marker, **_LINE, **style})
+        look = {"label": mathtext(name), "marker": marker, **_LINE, **style}
+        axes.plot(line["x"], line["value"], **look)
         if "low" in line:
             band = {"color": style["color"], "alpha": 0.18, "lw": 0}
             axes.fill_between(line["x"], line["low"], line["high"], **band)
@@ -227,7 +241,8 @@ def lines_with_bars(
         groups, np.linspace(-width / 2, width / 2, len(groups)), strict=True
     ):
         line = line.sort_values("x")
-        drawn = {"yerr": interval_errors(line), "elinewidth": 1, "marker": "o", "label": name}
+        drawn = {"yerr": interval_errors(line), "elinewidth": 1, "marker": "o"}
+        drawn["label"] = mathtext(name)
         axes.errorbar(line["x"] + shift, line["value"], **drawn, **{**_LINE, **styles[name]})
 
 
@@ -245,8 +260,8 @@ def _time_axis(axes: Axes, steps: pd.Series, log: bool, wide: bool) -> None:
 
 
 def category_palette(names: Sequence[str]) -> dict[str, str]:
-    """A colour for each of up to eight kinds of thing that are no models (Okabe and Ito's palette)."""
-    return dict(zip(names, _KINDS, strict=False))
+    """A colour for each kind of thing that is no model: Okabe and Ito's eight, then these again."""
+    return dict(zip(names, itertools.cycle(_KINDS), strict=False))
 
 
 def line_style(name: str) -> str:
@@ -289,7 +304,7 @@ def _legend_of_sizes(figure: Figure, styles: Mapping[str, Mapping]) -> None:
     """For many models: what a colour means, and, where lines differ, what a line does."""
     models = {name: find_model(name) for name in styles}
     ordered = sorted(models, key=lambda name: models[name].non_embedding_params)
-    handles = {models[n].size: Line2D([], [], color=styles[n]["color"]) for n in ordered}
+    handles = {mathtext(models[n].size): Line2D([], [], color=styles[n]["color"]) for n in ordered}
     kinds = {"-": "standard", ":": "deduped", "--": "another seed"}
     lines = {style["ls"] for style in styles.values()}
     if len(lines) > 1:
@@ -309,9 +324,9 @@ def power_law(
     text = f"exponent {fit.exponent:.3f} [{fit.low:.3f}, {fit.high:.3f}]"
     axes.plot(span, fit.predict(span), color=REFERENCE, ls="--", lw=1.4, label=text)
     if label:
+        look = {"xytext": (6, 6), "textcoords": "offset points", "fontsize": 9}
         for _, row in frame.iterrows():
-            near = (row[x], row["value"])
-            axes.annotate(row[label], near, xytext=(6, 6), textcoords="offset points", fontsize=9)
+            axes.annotate(mathtext(row[label]), (row[x], row["value"]), **look)
     axes.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
     axes.yaxis.set_major_formatter("{x:.3g}")
     axes.yaxis.set_minor_formatter("{x:.3g}")

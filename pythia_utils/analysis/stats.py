@@ -118,9 +118,12 @@ def ratio_and_stderr(totals: Sequence[float], sizes: Sequence[float]) -> tuple[f
 
 
 def proportion_stderr(successes: float, n: int) -> float:
-    """Standard error of a proportion, sqrt(p(1-p)/n). Zero at 0 and n: draw `wilson_interval` there."""
-    p = successes / n
-    return float(np.sqrt(p * (1 - p) / n))
+    """Standard error of a proportion: half the width of its `wilson_interval`, over the normal quantile.
+
+    For many trials it is sqrt(p(1-p)/n), which would be 0, as if all were known, where none or all succeed.
+    """
+    low, high = wilson_interval(successes, n)
+    return float((high - low) / (2 * ndtri(0.975)))
 
 
 def weighted_mean(

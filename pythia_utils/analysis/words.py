@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from pythia_utils.base.markup import markdown
+
 
 def interval(row: Mapping[str, float], value: str = "value", digits: str = ".2f") -> str:
     """A value with its ends, `0.83 [0.72, 0.91]`, of a row with columns low and high."""
@@ -21,5 +23,5 @@ def readable(name: str) -> str:
 
 
 def listed(names: Iterable[str], none: str = "none") -> str:
-    """Names of the code as a list in a sentence, each once; `none` if there are none."""
-    return ", ".join(dict.fromkeys(map(readable, names))) or none
+    """Names of the data as a list in a sentence of Markdown, each once; `none` if there are none."""
+    return ", ".join(markdown(name) for name in dict.fromkeys(map(readable, names))) or none

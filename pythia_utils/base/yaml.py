@@ -294,6 +294,7 @@ def listed(each: Check, least: int = 1) -> Check:
 
 
 def check_name(where: str, name: Any) -> None:
-    """Raise UsageError for a name that could not be part of addresses and paths."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", str(name)):
-        raise UsageError(f"{where}: a name, part of addresses, is made of a-z, 0-9, - and _")
+    """Raise UsageError for a name that could not be part of addresses and paths, or has over 60 letters."""
+    if not (isinstance(name, str) and re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,59}", name)):
+        made = "is made of up to 60 a-z, 0-9, - and _"
+        raise UsageError(f"{where}: a name, part of addresses, {made}")

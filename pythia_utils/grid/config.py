@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from pythia_utils.base import yaml
-from pythia_utils.base.errors import UsageError, quoted, unknown
+from pythia_utils.base.errors import UsageError, in_short, quoted, unknown
 from pythia_utils.base.http import holds_password
 from pythia_utils.base.schemas import misfit
-from pythia_utils.base.yaml import check_keys, check_name, mapping
+from pythia_utils.base.yaml import check_keys, check_name, check_text, mapping
 from pythia_utils.grid.cells import IDENTITY
 from pythia_utils.suites import catalog
 from pythia_utils.suites.catalog import Checkpoint, Model
@@ -50,12 +50,12 @@ def read_page(file: str, root: Path, name: str, entry: Any, taken: Container[str
     Raises:
         UsageError: an unknown key, model or file, or a name that an experiment has taken.
     """
-    where = f"{file}: pages.{name}"
+    where = f"{file}: pages.{in_short(name)}"
     check_name(where, name)
     check_keys(where, entry, {"notebook", "models", "data"}, {"notebook"})
     if name in taken:
         raise UsageError(f"{where}: an experiment has this name; expected another")
-    _check_line(f"{where}.notebook", entry["notebook"])
+    notebook = _notebook(root, f"{where}.notebook", entry["notebook"])
     if len(entry) != 2:
         both = (
             "'models' and 'data' are both there"
@@ -73,27 +73,7 @@ def read_page(file: str, root: Path, name: str, entry: Any, taken: Container[str
         checked = tuple(check(item) for item in entry[kind])
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from None
-    return BookPage(name, _inside(f"{where}.notebook", root, entry["notebook"]), **{kind: checked})
-
-
-def _check_line(where: str, value: Any) -> None:
-    """Raise UsageError unless a value is a text on one line, with something in it."""
-    if not isinstance(value, str):
-        raise UsageError(f"{where}: expected text, not {quoted(value)}")
-    if not value.strip() or not value.isprintable():
-        raise UsageError(f"{where}: expected text on one line, not {quoted(value)}")
-
-
-def _inside(where: str, root: Path, name: str) -> Path:
-    """The path of a file of the project.
-
-    Raises:
-        UsageError: it is outside the project's folder.
-    """
-    path = root / name
-    if not Path(os.path.normpath(path)).is_relative_to(root):
-        raise UsageError(f"{where}: {quoted(name)} is outside {root}")
-    return path
+    return BookPage(name, notebook, **{kind: checked})
 
 
 def _model_name(name: str) -> str:
@@ -102,7 +82,7 @@ def _model_name(name: str) -> str:
 
 def _data_file(name: str) -> Path:
     folder = catalog.data_dir()
-    path = folder / str(name)
+    path = _inside(folder, "a data file", name)
     if path.is_file():
         return path
     there = (each.relative_to(folder).as_posix() for each in folder.rglob("*.*"))
@@ -110,6 +90,7 @@ def _data_file(name: str) -> Path:
 
 
 FILE = "experiments.yml"
+_LONGEST_LINE = 200
 _GRID = {"models", "steps"}
 _ITEMS = {"models": str, "steps": int}  # of lists; texts are looked at by their meaning
 _EXPERIMENT = {"title", "notebook", "chapter", "heatmap", "parameters", "profiles"}
@@ -195,25 +176,48 @@ def load_config(root: Path) -> Config:
 
 
 def _experiment(root: Path, name: str, entry: Any) -> Experiment:
-    where = f"{FILE}: experiments.{name}"
+    where = f"{FILE}: experiments.{in_short(name)}"
     check_name(where, name)
     check_keys(where, entry, _EXPERIMENT, {"title", "notebook"})
-    for key in ("title", "notebook", "chapter"):
-        if key in entry:
-            _check_line(f"{where}.{key}", entry[key])
+    title = _line(f"{where}.title", entry["title"])
+    notebook, chapter = (
+        _notebook(root, f"{where}.{key}", entry[key]) if key in entry else None
+        for key in ("notebook", "chapter")
+    )
     heatmap = entry.get("heatmap")
     if heatmap is not None:
         check_keys(f"{where}.heatmap", heatmap, {"metric", "subset"}, {"metric", "subset"})
-        for key, value in heatmap.items():
-            _check_line(f"{where}.heatmap.{key}", value)
+        heatmap = {key: _line(f"{where}.heatmap.{key}", heatmap[key]) for key in heatmap}
     parameters = own_parameters(where, entry)
     profiles = mapping(f"{where}.profiles", entry.get("profiles") or {})
     for profile, overrides in profiles.items():
-        check_keys(f"{where}.profiles.{profile}", overrides, _GRID | {"parameters"})
-        own_parameters(f"{where}.profiles.{profile}", overrides)
-    chapter = _inside(f"{where}.chapter", root, entry["chapter"]) if "chapter" in entry else None
-    notebook = _inside(f"{where}.notebook", root, entry["notebook"])
-    return Experiment(name, entry["title"], notebook, chapter, heatmap, parameters, profiles)
+        check_keys(f"{where}.profiles.{in_short(profile)}", overrides, _GRID | {"parameters"})
+        own_parameters(f"{where}.profiles.{in_short(profile)}", overrides)
+    return Experiment(name, title, notebook, chapter, heatmap, parameters, profiles)
+
+
+def _line(where: str, value: Any) -> str:
+    """`value`, if it is a line of text that a heading, a message and a file system bear."""
+    check_text(where, value)
+    if len(value) > _LONGEST_LINE:
+        raise UsageError(f"{where}: a line of {len(value):,} characters; at most {_LONGEST_LINE}")
+    return value.strip()
+
+
+def _notebook(root: Path, where: str, value: Any) -> Path:
+    """The path of a notebook of the project."""
+    path = _inside(root, where, value)
+    if path.suffix != ".ipynb":
+        raise UsageError(f"{where}: expected a notebook (.ipynb), not {quoted(value)}")
+    return path
+
+
+def _inside(folder: Path, where: str, value: Any) -> Path:
+    """A path below a folder. Raises UsageError for one that leads out of it, also by a link."""
+    path = Path(os.path.normpath(folder / _line(where, value)))
+    if not (path.is_relative_to(folder) and path.resolve().is_relative_to(folder.resolve())):
+        raise UsageError(f"{where}: {quoted(value)} is not in {folder}")
+    return path
 
 
 def own_parameters(where: str, entry: dict) -> dict[str, Any]:
@@ -230,14 +234,15 @@ def own_parameters(where: str, entry: dict) -> dict[str, Any]:
 def _check_profiles(config: Config) -> None:
     """Build every grid once, so that a wrong name is found now and not at its first use."""
     for name, grid in config.profiles.items():
-        check_keys(f"{FILE}: profiles.{name}", grid, {"suite"} | _GRID, {"suite"} | _GRID)
-        _check_grid(f"{FILE}: profiles.{name}", grid)
+        where = f"{FILE}: profiles.{in_short(name)}"
+        check_keys(where, grid, {"suite"} | _GRID, {"suite"} | _GRID)
+        _check_grid(where, grid)
     for experiment in config.experiments.values():
         for name, overrides in experiment.profiles.items():
             where = f"{FILE}: experiments.{experiment.name}.profiles"
             if name not in config.profiles:
                 raise unknown("profile", name, config.profiles, where=f"in {where}")
-            _check_grid(f"{where}.{name}", config.profiles[name] | overrides)
+            _check_grid(f"{where}.{in_short(name)}", config.profiles[name] | overrides)
 
 
 def _check_grid(where: str, grid: dict) -> None:

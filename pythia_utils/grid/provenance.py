@@ -7,6 +7,7 @@ import platform
 import time
 from importlib import metadata
 
+from pythia_utils.base.markup import code, markdown
 from pythia_utils.base.sources import git_commit
 
 _started = time.monotonic()
@@ -29,4 +30,5 @@ def watermark(**extra: object) -> None:
     facts = {"python": platform.python_version()}
     facts |= {name: metadata.version(name) for name in _WATERMARKED}
     facts |= {"commit": git_commit(), "seconds": f"{time.monotonic() - _started:.1f}", **extra}
-    display(Markdown("**Watermark:** " + " · ".join(f"{k} `{v}`" for k, v in facts.items())))
+    told = (f"{markdown(name)} {code(value)}" for name, value in facts.items())
+    display(Markdown("**Watermark:** " + " · ".join(told)))

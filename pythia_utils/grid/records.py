@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from pythia_utils.base.errors import UsageError, nearest, unknown
 from pythia_utils.base.files import atomic_write, local_path
+from pythia_utils.base.markup import NO_MATHS, code, html, plain
 from pythia_utils.grid import record_store
 from pythia_utils.suites.catalog import Checkpoint, find_model
 
@@ -51,6 +52,7 @@ _EMPTY = ("value", "stderr", "n")  # columns that may be
 _SET = ["measured_on", "parameters"]
 _MEASURED = ("metric", "subset", "value", "stderr", "n")
 _SHOWN_ROWS = 40
+_VALUE = "value ± standard error"
 # What our suites are measured on if nobody asks for anything else: their own training data, and the
 # evaluation sets that are made from nano's grammar.
 OWN = ("own", "nano")
@@ -167,8 +169,10 @@ def _display(frame: pd.DataFrame, rows: list[dict]) -> None:
     from IPython.display import display
 
     table = _table(frame)
+    escaped = table.map(lambda text: html(plain(text)))
+    look = {"index": False, "border": 0, "classes": f"pythia-records {NO_MATHS}"}
     bundle = {
-        "text/html": table.to_html(index=False, border=0, classes="pythia-records"),
+        "text/html": escaped.to_html(escape=False, **look),
         "text/plain": table.to_string(index=False),
         MIME: {"version": 1, "rows": rows},
     }
@@ -184,7 +188,7 @@ def _table(frame: pd.DataFrame) -> pd.DataFrame:
         {
             "metric": shown["metric"],
             "subset": shown["subset"],
-            "value": [_digits(*pair) for pair in zip(shown["value"], shown["stderr"], strict=True)],
+            _VALUE: [_digits(*pair) for pair in zip(shown["value"], shown["stderr"], strict=True)],
             "n": ["" if pd.isna(n) else f"{n:,}" for n in shown["n"]],
         }
     )
@@ -196,6 +200,8 @@ def _table(frame: pd.DataFrame) -> pd.DataFrame:
 def _digits(value: float, stderr: float) -> str:
     if math.isnan(value):
         return "–"
+    if stderr == 0:
+        return f"{value:.4g}, all alike"  # of items that do not vary; "± 0" would claim to be sure
     return f"{value:.4g}" if math.isnan(stderr) else f"{value:.4g} ± {stderr:.2g}"
 
 
@@ -335,8 +341,8 @@ def set_in_words(shown: pd.DataFrame, everything: pd.DataFrame) -> str:
 
 
 def _set_name(measured_on: str, parameters: str) -> str:
-    name = "the suite's own data" if measured_on == "own" else f"`{measured_on}`"
-    return name + (f" with `{parameters}`" if parameters else "")
+    name = "the suite's own data" if measured_on == "own" else code(measured_on)
+    return name + (f" with {code(parameters)}" if parameters else "")
 
 
 def _nothing_recorded(experiment: str, suite: str | None, folder: Path) -> UsageError:

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pythia_utils.base.files import atomic_write, is_partial, locked, within
+from pythia_utils.base.markup import plain
 from pythia_utils.grid.config import BookPage, Config, Experiment
 from pythia_utils.grid.records import runs_dir
 from pythia_utils.grid.status import SuiteStatus
@@ -83,7 +84,7 @@ def _fault(path: Path) -> str | None:
     for output in (o for cell in notebook["cells"] for o in cell.get("outputs", ())):
         if output["output_type"] == "error":
             message = f"{output.get('ename')}: {output.get('evalue')}"
-            return message.strip().splitlines()[-1]
+            return plain(message.strip().splitlines()[-1])
         if "data" in output and not _SHOWN & set(output["data"]):
             return f"an output holds only {', '.join(output['data'])}, which no page can show"
     broken = notebook["metadata"].get("papermill", {}).get("exception")

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pythia_utils.base.markup import code, markdown, plain
 from pythia_utils.grid.config import BookPage, Config, Experiment
 from pythia_utils.suites import catalog
 
@@ -115,8 +116,10 @@ def read_notebook(path: Path) -> dict:
     try:
         notebook = json.loads(path.read_text(encoding="utf-8"))
         notebook["cells"], notebook["metadata"]
+    except OSError as error:
+        raise SiteError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError) as error:
-        raise SiteError(f"{path} is not a notebook: {error}") from None
+        raise SiteError(f"{path} is not a notebook: {plain(error)}") from None
     return notebook
 
 
@@ -141,9 +144,9 @@ def cell_page(page: Page, pages: Sequence[Page], config: Config) -> str:
     _relink(notebook, config, experiment.notebook, config.root / STAGED / page.path)
     # Orphans stay out of the sidebar; hundreds of like pages would bury the chapters in the search.
     notebook["metadata"] |= {"orphan": True, "nosearch": True}
-    title, rest = _split_title(notebook["cells"], experiment.title)
-    apart = f", `{page.parameters}`" if page.parameters else ""
-    heading = _markdown("page-title", f"# {title}: `{page.model}`, step {page.step}{apart}")
+    title, rest = _split_title(notebook["cells"], markdown(experiment.title))
+    apart = f", {code(page.parameters)}" if page.parameters else ""
+    heading = _markdown("page-title", f"# {title}: {code(page.model)}, step {page.step}{apart}")
     links = _markdown("page-navigation", _navigation(page, pages, experiment))
     notebook["cells"] = [heading, links, *rest]
     return _dump(notebook)
@@ -198,7 +201,7 @@ def _navigation(page: Page, pages: Sequence[Page], experiment: Experiment) -> st
     key = (page.experiment, page.parameters)
     alike = [other for other in pages if (other.experiment, other.parameters) == key]
     up = "../../../.."
-    back = [f"Chapter: [{experiment.title}]({up}/{chapter_path(experiment)})"]
+    back = [f"Chapter: [{markdown(experiment.title)}]({up}/{chapter_path(experiment)})"]
     back = back if experiment.chapter else []
     lines = [" · ".join([*back, f"[All runs]({up}/runs.md)"]), _step_links(page, alike)]
     sizes = [other for other in alike if other.step == page.step and _same_run(other, page)]
@@ -229,5 +232,5 @@ def _model(page: Page) -> catalog.Model:
 
 def _size_link(other: Page, page: Page) -> str:
     if other.model == page.model:
-        return f"**{other.model}**"
-    return f"[{other.model}](../{other.model}/{other.source.name})"
+        return f"**{markdown(other.model)}**"
+    return f"[{markdown(other.model)}](../{other.model}/{other.source.name})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from statistics import median
 
+from pythia_utils.base.markup import code, markdown
 from pythia_utils.base.units import duration, show_size
 from pythia_utils.grid.config import Config
 from pythia_utils.grid.status import STATES, Status, SuiteStatus, cost, cost_text, count
@@ -24,20 +25,20 @@ def status_page(config: Config, suite: str, found: SuiteStatus) -> str:
     profile, statuses = found.profile, found.statuses
     parts = ["# Status of the runs"]
     if profile is None:
-        return "\n\n".join([*parts, f"No profile is a grid of suite *{suite}*.", ""])
+        return "\n\n".join([*parts, f"No profile is a grid of suite *{markdown(suite)}*.", ""])
     groups = _groups(statuses, lambda status: status.cell.experiment)
     due = sum(status.state != "done" for status in statuses)
     parts += [
-        f"The grid is that of the profile `{profile}` and suite *{suite}*: each experiment's notebooks "
-        "and its chapter. A run is *stale* if something that it depends on has changed since: its "
+        f"The grid is that of the profile {code(profile)} and suite *{markdown(suite)}*: each experiment's "
+        "notebooks and its chapter. A run is *stale* if something that it depends on has changed since: its "
         "notebook, its parameters, code, libraries, files that it reads, its checkpoint. Seconds are "
         "wall time; memory is the most that the notebook's process and its children held. The same "
         "table, now: `pythia status`.",
         f"Next run: {cost_text(due, *cost(statuses))}.",
-        _totals("experiment", groups | {"**all**": statuses}),
+        _totals("experiment", groups, statuses),
     ]
     for name, own in groups.items():
-        parts += [f"## {config.title(name)}", *_details(own)]
+        parts += [f"## {markdown(config.title(name))}", *_details(own)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -48,9 +49,11 @@ def _groups(statuses: Sequence[Status], key: Callable[[Status], str]) -> dict[st
     return groups
 
 
-def _totals(what: str, groups: dict[str, Sequence[Status]]) -> str:
-    """A table with a row for each group: how many in each state, and what they took."""
-    rows = [[name, *map(str, count(own).values()), *_took(own)] for name, own in groups.items()]
+def _totals(what: str, groups: dict[str, Sequence[Status]], together: Sequence[Status] = ()) -> str:
+    """A table with a row for each group, and for all if asked: how many in each state, what they took."""
+    named = [(markdown(name), own) for name, own in groups.items()]
+    named += [("**all**", together)] if together else []
+    rows = [[name, *map(str, count(own).values()), *_took(own)] for name, own in named]
     header = [what, *STATES, "total time", "median", "peak memory", "device"]
     return table(header, rows, "suite")
 
@@ -65,7 +68,7 @@ def _took(statuses: Sequence[Status]) -> list[str]:
         duration(sum(seconds)) if seconds else "–",
         duration(median(seconds)) if seconds else "–",
         show_size(max(peaks)) if peaks else "–",
-        ", ".join(devices) or "–",
+        markdown(", ".join(devices) or "–"),
     ]
 
 
@@ -74,10 +77,10 @@ def _details(own: Sequence[Status]) -> list[str]:
     problems = [status for status in own if status.state != "done"]
     parts = []
     if problems:
-        rows = [[s.cell.id, s.state, _plain(s)] for s in problems[:_CELLS_SHOWN]]
+        rows = [[markdown(s.cell.id), s.state, _why(s)] for s in problems[:_CELLS_SHOWN]]
         parts.append(table(["run", "state", "why"], rows, "suite"))
     if len(own) <= _CELLS_SHOWN:
-        rows = [[s.cell.id.split("/", 2)[2], s.state, *_one(s)] for s in own]
+        rows = [[markdown(s.cell.id.split("/", 2)[2]), s.state, *_one(s)] for s in own]
         inside = table(["run", "state", "time", "peak memory", "device", "page"], rows, "suite")
     else:
         models = _groups(own, lambda status: status.cell.parameters.get("model", "chapter"))
@@ -91,12 +94,11 @@ def _one(status: Status) -> list[str]:
     return [
         f"{row['seconds']:.1f} s" if row["seconds"] is not None else "–",
         show_size(row["peak_memory_bytes"]) if row["peak_memory_bytes"] else "–",
-        row["device"] or "–",
-        (row["finished"] or "–").replace("T", " ").removesuffix("+00:00"),
+        markdown(row["device"] or "–"),
+        markdown((row["finished"] or "–").replace("T", " ").removesuffix("+00:00")),
     ]
 
 
-def _plain(status: Status) -> str:
-    """Why, as code, so that nothing in an error is taken for Markdown."""
+def _why(status: Status) -> str:
     text = status.entry.get("error") if status.state == "failed" else status.reason
-    return "`" + (text or "").replace("`", "'").replace("|", "¦") + "`"
+    return markdown(text or "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from pythia_utils.base.markup import code, markdown
 from pythia_utils.grid.config import Experiment
 from pythia_utils.site.pages import Page
 from pythia_utils.suites import catalog
@@ -33,7 +34,7 @@ def chapter_list(experiments: Sequence[Experiment]) -> str:
 
 
 def _chapter_link(experiment: Experiment) -> str:
-    return f"{{doc}}`{experiment.title} </_executed/experiments/{experiment.name}>`"
+    return f"[{markdown(experiment.title)}](/_executed/experiments/{experiment.name}.ipynb)"
 
 
 def all_runs(suite: catalog.Suite, experiments: Sequence[Experiment], pages: Sequence[Page]) -> str:
@@ -41,12 +42,12 @@ def all_runs(suite: catalog.Suite, experiments: Sequence[Experiment], pages: Seq
     parts = [
         "# All runs",
         f"Each number below is a training step. It leads to a page: one notebook, executed for one "
-        f"model of the suite *{suite.title}* as it was after that step. {len(pages)} pages in all.",
+        f"model of the suite *{markdown(suite.title)}* as it was after that step. {len(pages)} pages in all.",
     ]
     for experiment in experiments:
         here = [page for page in pages if page.experiment == experiment.name]
         own = {(page.model, page.step): page.path for page in here if not page.parameters}
-        parts.append(f"## {experiment.title}")
+        parts.append(f"## {markdown(experiment.title)}")
         if experiment.chapter:
             parts.append(f"Chapter: {_chapter_link(experiment)}.")
         if own or not here:
@@ -59,7 +60,8 @@ def all_runs(suite: catalog.Suite, experiments: Sequence[Experiment], pages: Seq
 
 
 def _run_item(page: Page) -> str:
-    return f"- [{page.model}, step {page.step}: `{page.parameters}`]({page.path})"
+    told = f"{markdown(page.model)}, step {page.step}: {code(page.parameters)}"
+    return f"- [{told}]({page.path})"
 
 
 def _runs_table(paths: dict[tuple[str, int], str]) -> str:
@@ -68,7 +70,8 @@ def _runs_table(paths: dict[tuple[str, int], str]) -> str:
     faults = errata_to_mark(measured)
     steps = sorted({step for _, step in (*paths, *faults)})
     rows = [
-        [model, *(_step_link(paths, faults, model, step) for step in steps)] for model in models
+        [markdown(model), *(_step_link(paths, faults, model, step) for step in steps)]
+        for model in models
     ]
     return table(["model", "step", *[""] * (len(steps) - 1)], rows, "runs")
 
@@ -78,13 +81,13 @@ def _step_link(paths: dict, faults: dict, model: str, step: int) -> str:
     link = f"[{step}]({path})" if path else ""
     if fault is None:
         return link
-    # The role's text: what is shown, and in brackets what it means. A code span would end the role.
-    cross = f"{{abbr}}`{_CROSS} (step {step}: {fault.replace('`', '')})`"
+    # The role's text: what is shown, and in brackets what it means; the table is cut at bars before.
+    cross = "{abbr}" + code(f"{_CROSS} (step {step}: {fault})").replace("|", "\\|")
     return f"{link} {cross}".strip()
 
 
 def table(header: list[str], rows: list[list[str]], kind: str) -> str:
-    """A Markdown table with the style of that name: `runs`, `suite` or `errata`."""
+    """A table of Markdown cells with the style of that name: `runs`, `suite` or `errata`."""
     lines = ["| " + " | ".join(row) + " |" for row in [header, ["---"] * len(header), *rows]]
     return "\n".join([f":::{{table}}\n:class: {kind}\n", *lines, ":::"])
 
@@ -92,12 +95,13 @@ def table(header: list[str], rows: list[list[str]], kind: str) -> str:
 def suite_tables(shown: catalog.Suite) -> str:
     """For inclusion: the sizes of every suite, those trained here first, and Pythia's errata."""
     known = [catalog.suite(name) for name in catalog.suite_names()]
-    parts = [f"The runs on this site are of the suite *{shown.title}*."]
+    parts = [f"The runs on this site are of the suite *{markdown(shown.title)}*."]
     for suite in sorted(known, key=lambda suite: (suite.kind == "hub", len(suite.models))):
         origin = "published by EleutherAI" if suite.kind == "hub" else "trained by this project"
-        parts += [f"### {suite.title}, {origin}", _protocol(suite), _sizes_table(suite)]
+        title = markdown(suite.title)
+        parts += [f"### {title}, {origin}", _protocol(suite), _sizes_table(suite)]
         if suite.errata:
-            parts += [f"### {suite.title}: checkpoints with a known erratum", _errata_table(suite)]
+            parts += [f"### {title}: checkpoints with a known erratum", _errata_table(suite)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -106,7 +110,7 @@ def _protocol(suite: catalog.Suite) -> str:
     tokens = training["batch_size"] * training["seq_length"]
     steps = ", ".join(str(step) for step in model.steps[:4])
     others = {m.version: len(m.steps) for m in suite.models.values() if m.version}
-    others = "".join(f"; {version} has {count}" for version, count in others.items())
+    others = "".join(f"; {markdown(version)} has {count}" for version, count in others.items())
     return (
         f"{len(suite.models)} models; {training['total_steps']:,} training steps of "
         f"{tokens:,} tokens ({training['batch_size']:,} sequences of {training['seq_length']:,}). "
@@ -126,9 +130,15 @@ def _sizes_table(suite: catalog.Suite) -> str:
         seeds = len({model.seed for model in group})
         kinds = ["deduped" in {model.variant for model in group}]
         released = [version in {model.version for model in group} for version in versions]
-        row = [size, *(f"{number:,}" for number in shape), _rate(m), *map(_yes, kinds), str(seeds)]
+        row = [
+            markdown(size),
+            *(f"{number:,}" for number in shape),
+            _rate(m),
+            *map(_yes, kinds),
+            str(seeds),
+        ]
         rows.append([*row, *map(_yes, released)])
-    return table(header + versions, rows, "suite")
+    return table([*header, *map(markdown, versions)], rows, "suite")
 
 
 def _yes(there: bool) -> str:
@@ -146,5 +156,5 @@ def _errata_table(suite: catalog.Suite) -> str:
     for erratum in suite.errata:
         models = "all but v0" if len(erratum.models) > 3 else ", ".join(erratum.models)
         steps = steps_in_words(catalog.find_model(erratum.models[0]), erratum.steps)
-        rows.append([models, steps, erratum.text, erratum.source])
+        rows.append([*map(markdown, (models, steps, erratum.text, erratum.source))])
     return table(["models", "steps", "what is odd", "source"], rows, "errata")

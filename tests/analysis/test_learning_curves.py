@@ -131,16 +131,18 @@ def test_a_phase_below_chance_is_found_with_its_ends_and_depth():
     (phase,) = found.itertuples()
     # Step 0 is not tested; 45 of 100 is not significant, yet does not end the phase.
     assert (phase.subset, phase.first, phase.last) == ("dip", 3, 15)
-    assert (phase.deepest, phase.value, phase.overcome) == (15, 0.2, True)
+    assert (phase.deepest, phase.value, phase.end) == (15, 0.2, 63)
+    # Between 20 right at step 15 and 60 at 31 the line passes 50 three quarters of the way.
+    assert phase.overcome == pytest.approx(2 ** (4 + 0.75) - 1)
+    assert 15 < phase.overcome_low < phase.overcome < phase.overcome_high <= 31
     assert phase.low < 0.2 < phase.high
 
 
 def test_phases_are_parted_by_chance_and_may_last():
     found = learning_curves.below_chance_phases(grid(twice=[50, 20, 20, 60, 50, 10, 5]))
-    assert list(zip(found["first"], found["last"], found["overcome"], strict=True)) == [
-        (31, 63, False),
-        (1, 3, False),
-    ]
+    assert list(zip(found["first"], found["last"], strict=True)) == [(31, 63), (1, 3)]
+    assert found["overcome"].isna().all()  # both are of one curve, which ends below chance
+    assert np.isinf(found["overcome_high"]).all()
     assert learning_curves.below_chance_phases(grid(never=[50, 60, 70])).empty
 
 

@@ -18,6 +18,19 @@ def test_wilson_interval_is_scipys(successes, n):
     assert (low, high) == pytest.approx((expected.low, expected.high))
 
 
+@pytest.mark.parametrize(("successes", "n"), [(0, 200), (200, 200), (7, 20)])
+def test_the_error_of_a_proportion_is_that_of_its_interval_and_never_zero(successes, n):
+    ends = stats.binomtest(successes, n).proportion_ci(method="wilson")
+    error = statistics.proportion_stderr(successes, n)
+    assert 2 * stats.norm.ppf(0.975) * error == pytest.approx(ends.high - ends.low)
+    assert error > 0
+
+
+def test_the_error_of_a_proportion_of_many_is_the_usual_one():
+    usual = np.sqrt(0.3 * 0.7 / 100_000)
+    assert statistics.proportion_stderr(30_000, 100_000) == pytest.approx(usual, rel=1e-4)
+
+
 def test_wilson_interval_of_nothing_is_refused():
     with pytest.raises(UsageError, match="at least one trial"):
         statistics.wilson_interval(np.array([1, 0]), np.array([2, 0]))

@@ -181,7 +181,7 @@ def test_the_page_of_all_runs_marks_them_too(tmp_path):
     text = tables.all_runs(catalog.suite("pythia"), experiments, pages)
     link = "[50000](cells/pythia/loss/pythia-12b/step050000.ipynb)"
     assert f"{link} {{abbr}}`✗ (step 50000: serves the final model's first shard (P#206))`" in text
-    assert "✗ (step 50000: holds the same weights as main, byte for byte (76" in text  # not run
+    assert "✗ (step 50000: holds the same weights as `main`, byte for byte (76" in text  # not run
     assert text.rstrip().endswith(
         "✗ A checkpoint with a known erratum: {doc}`/suites` has them all."
     )

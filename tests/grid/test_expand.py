@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 from helpers.commands import ROOT
 
 from pythia_utils.base.errors import UsageError
@@ -191,13 +192,83 @@ def test_wrong_use_is_one_line(root, call, message):
             "{scale: 'http://u:p@h/'}",
             "'scale' is an address with a password; put user",
         ),
-        ("notebooks/plain.ipynb", "[a]", "experiments.plain.notebook: expected text, not ['a']"),
+        (
+            "notebooks/plain.ipynb",
+            "[a]",
+            "experiments.plain.notebook: expected a line of text, not ['a']",
+        ),
     ],
 )
 def test_a_mistake_in_the_file_is_one_line_with_its_place(root, old, new, message):
     with pytest.raises(UsageError) as caught:
         load(root, old, new)
     assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+OUTSIDE = ("../x.ipynb", "/etc/x.ipynb", "notebooks/../../x.ipynb", "elsewhere/x.ipynb")
+NO_LINE = (None, "", "  ", "two\nlines.ipynb", "\x1b[31m.ipynb", 1, ["a.ipynb"], {"a": "b"})
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        *(
+            (place, value, "is not in")
+            for place in ("notebook", "chapter", "page's notebook")
+            for value in OUTSIDE
+        ),
+        *(
+            (place, value, "expected ")
+            for place in ("notebook", "chapter", "title", "page's notebook")
+            for value in NO_LINE
+        ),
+        *(
+            (place, "x" * 999 + ".ipynb", "of 1,005 characters; at most 200")
+            for place in ("chapter", "title")
+        ),
+        ("chapter", "notebooks", "expected a notebook (.ipynb), not 'notebooks'"),
+        ("heatmap", {"metric": "a\nb", "subset": "all"}, "heatmap.metric: expected a line"),
+    ],
+)
+def test_what_a_page_is_made_of_is_a_line_and_lies_in_the_project(root, place, value, message):
+    (root / "elsewhere").symlink_to(root.parent)
+    source = yaml.safe_load((root / "experiments.yml").read_text())
+    source["pages"] = {"a_page": {"notebook": "notebooks/measure.ipynb", "models": ["pico-7k"]}}
+    kind, _, place = place.rpartition(" ")
+    entry = source["pages"]["a_page"] if kind else source["experiments"]["measure"]
+    entry[place] = value
+    (root / "experiments.yml").write_text(yaml.safe_dump(source))
+    with pytest.raises(UsageError) as caught:
+        load_config(root)
+    told = str(caught.value)
+    assert message in told
+    assert told.startswith("experiments.yml: ")
+    assert f".{place}" in told
+    assert len(told) < 250
+    assert "\n" not in told
+
+
+@pytest.mark.parametrize("key", ["two\nlines", "<script>", "x" * 61, "../x", "", 1, None])
+@pytest.mark.parametrize("kind", ["experiments", "pages"])
+def test_a_name_that_is_no_part_of_an_address_is_one_line(root, kind, key):
+    source = yaml.safe_load((root / "experiments.yml").read_text())
+    source.setdefault(kind, {})[key] = {"title": "T", "notebook": "notebooks/measure.ipynb"}
+    (root / "experiments.yml").write_text(yaml.safe_dump(source))
+    with pytest.raises(
+        UsageError, match=r"a name, part of addresses, is made of up to 60"
+    ) as caught:
+        load_config(root)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["../pyproject.toml", "/etc/passwd", "x" * 9999, "a\nb", 3])
+def test_a_page_shows_no_file_outside_of_the_data(root, name):
+    source = yaml.safe_load((root / "experiments.yml").read_text())
+    source["pages"] = {"a_page": {"notebook": "notebooks/measure.ipynb", "data": [name]}}
+    (root / "experiments.yml").write_text(yaml.safe_dump(source))
+    with pytest.raises(UsageError, match=r"^experiments\.yml: pages\.a_page") as caught:
+        load_config(root)
     assert "\n" not in str(caught.value)
 
 
@@ -410,7 +481,11 @@ def test_a_page_is_stale_when_a_checkpoint_changes_or_comes(with_page):
             "experiments.yml: pages.start: unknown model 'pico-15k'; nearest: pico-",
         ),
         ("models: [pico-14k, pico-7k, nano-7k]", "models: all", "expected a list, not 'all'"),
-        ("notebook: notebooks/page.ipynb", "notebook: 3", "notebook: expected text, not 3"),
+        (
+            "notebook: notebooks/page.ipynb",
+            "notebook: 3",
+            "notebook: expected a line of text, not 3",
+        ),
         ("notebook:", "notebok:", "unknown key 'notebok'"),
         (", models: [pico-14k, pico-7k, nano-7k]", "", "pages.start: 'models' is missing"),
     ],

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 import http.server
-import os
-import shutil
 import threading
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -13,20 +11,11 @@ from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
+from helpers.browser import Visit
 
 FRONT = ("index", "suites", "reading", "rerun", "add-experiment", "api", "references")
 FRONT += ("_executed/runs",)
 PHONE = {"width": 390, "height": 844}
-# The browser itself must not ask anyone anything, or the network log would not be the site's.
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--disable-quic",
-)
 
 
 class _Silent(http.server.SimpleHTTPRequestHandler):
@@ -42,60 +31,6 @@ def address(built_site) -> Iterator[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
-
-
-@pytest.fixture(scope="session")
-def browser():
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-    if path is None:
-        if os.environ.get("CI"):
-            pytest.fail(
-                "no chromium: CI must test the site in a browser (apt-get install chromium)"
-            )
-        pytest.skip("no chromium on this machine: the site was not opened in a browser")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
-        yield chromium
-        chromium.close()
-
-
-class Visit:
-    """One tab, with what it asked for and what went wrong in it."""
-
-    def __init__(self, page) -> None:
-        self.page = page
-        self.requests: list[str] = []
-        self.faults: list[str] = []
-        page.on("request", lambda request: self.requests.append(request.url))
-        page.on("requestfailed", lambda request: self.faults.append(f"failed: {request.url}"))
-        page.on("pageerror", lambda error: self.faults.append(str(error)))
-        page.on("console", self._console)
-        page.on("response", self._response)
-
-    def _console(self, message) -> None:
-        if message.type == "error":
-            self.faults.append(message.text)
-
-    def _response(self, response) -> None:
-        if response.status >= 400:
-            self.faults.append(f"{response.status}: {response.url}")
-
-    def open(self, address: str, until: str = "load") -> None:
-        """Go there and wait until scripts, formulas and charts are done."""
-        self.page.goto(address, wait_until=until)
-        charts = self.page.locator(".vega-chart")
-        for index in range(charts.count()):
-            charts.nth(index).locator("svg.marks").wait_for()
-        self.page.evaluate("() => window.MathJax?.startup?.promise")
-
-
-@pytest.fixture
-def visit(browser) -> Iterator[Visit]:
-    context = browser.new_context()
-    yield Visit(context.new_page())
-    context.close()
 
 
 def _names(site: Path, pattern: str) -> list[str]:

@@ -69,7 +69,7 @@ def heights(curves: pd.DataFrame) -> pd.DataFrame:
             continue  # measured once: no curve
         height = mean_over_training(curve["step"], curve["value"])
         rows.append({"model": model, "subset": subset, "height": height})
-    return by_subset(pd.DataFrame(rows), "height").T
+    return by_subset(pd.DataFrame(rows, columns=["model", "subset", "height"]), "height").T
 
 
 def by_subset(frame: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -80,11 +80,12 @@ def by_subset(frame: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def ranks(milestones: pd.DataFrame, models: list[str]) -> pd.DataFrame:
-    """Each phenomenon's place in the order of onsets, a row a phenomenon, a column a model.
+    """Each phenomenon's place in the order of onsets, a row a phenomenon, a column a model that has any.
 
     1 is the first; ties share their mean, and those without an onset are tied at the end.
     """
-    return by_subset(milestones, "onset")[models].fillna(np.inf).rank()
+    onsets = by_subset(milestones, "onset")
+    return onsets[[model for model in models if model in onsets]].fillna(np.inf).rank()
 
 
 def agreements(values: pd.DataFrame) -> pd.DataFrame:
@@ -130,8 +131,12 @@ def size_gain(curves: pd.DataFrame) -> tuple[pd.DataFrame, str]:
 
     Returns:
         Columns subset, value, low, high, the largest gain first; and a title that names the models.
+        Empty where the last step is one of a single size.
     """
+    columns = ["subset", "value", "low", "high"]
     final = curves[curves["step"] == curves["step"].max()]
+    if final["n_params"].nunique() < 2:
+        return pd.DataFrame(columns=columns), ""
     small, large = (
         final[final["n_params"] == end]
         for end in (final["n_params"].min(), final["n_params"].max())
@@ -144,7 +149,7 @@ def size_gain(curves: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     title = (
         f"{large['model'].iloc[0]} minus {small['model'].iloc[0]} at step {final['step'].max():,}"
     )
-    return pd.DataFrame(rows).sort_values("value", ascending=False), title
+    return pd.DataFrame(rows, columns=columns).sort_values("value", ascending=False), title
 
 
 def variant_gains(heights: pd.DataFrame) -> pd.DataFrame:

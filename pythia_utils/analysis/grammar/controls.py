@@ -253,6 +253,20 @@ def attraction(
     return with_normal_interval(table)
 
 
+def hardest(scores: pd.DataFrame, n: int) -> pd.DataFrame:
+    """The pairs of which the model is most sure of the wrong sentence, up to `n` of each phenomenon.
+
+    Args:
+        scores: columns phenomenon, good, bad, margin.
+        n: pairs of each; fewer where the model gets fewer wrong.
+
+    Returns:
+        These columns, by phenomenon and margin.
+    """
+    wrong = scores[scores["margin"] < 0].sort_values(["phenomenon", "margin"])
+    return wrong.groupby("phenomenon").head(n)[["phenomenon", "good", "bad", "margin"]]
+
+
 def as_records(
     frame: pd.DataFrame, metric: str | None = None, subset: str = "phenomenon"
 ) -> list[dict]:

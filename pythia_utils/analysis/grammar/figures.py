@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
+from pythia_utils.analysis.learning_curves import step_in_words
 from pythia_utils.analysis.plots import (
     ACCENT,
     REFERENCE,
@@ -14,10 +18,15 @@ from pythia_utils.analysis.plots import (
     interval_errors,
     legend_above,
     name_rows,
+    shown_name,
     size_palette,
     step_axis,
 )
-from pythia_utils.analysis.words import readable
+from pythia_utils.analysis.show import or_words
+from pythia_utils.base.markup import mathtext
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _PALE = "#8fb6d0"
 _COLOURS = list(category_palette(range(5)).values())
@@ -111,31 +120,59 @@ def controls(summary: pd.DataFrame, table: pd.DataFrame) -> Figure:
     return figure
 
 
-def onsets(frame: pd.DataFrame, last_step: int) -> Figure:
-    """Onset steps with intervals: columns subset, model, onset, low, high (inf: not within training)."""
-    figure, axes = plt.subplots(figsize=(7.4, 0.9 + 0.42 * frame["subset"].nunique()))
+@or_words
+def onsets(frame: pd.DataFrame) -> Figure:
+    """Onset steps with intervals, a colour a model; the right edge is what lies beyond its last step.
+
+    Args:
+        frame: of `learning_curves.milestones`.
+    """
+    figure, axes = plt.subplots(figsize=(7.4, 1.1 + 0.42 * frame["subset"].nunique()))
     names = list(dict.fromkeys(frame["subset"]))[::-1]
     models = list(dict.fromkeys(frame["model"]))
-    colours, end = size_palette(models), np.log2(1 + last_step)
-    for shift, model in zip(np.linspace(0.27, -0.27, len(models)), models, strict=True):
+    last_step = frame["last"].max()
+    beyond = 1.04 * np.log2(1 + last_step)
+    handles = {}
+    for shift, (model, colour) in zip(
+        np.linspace(0.27, -0.27, len(models)), size_palette(models).items(), strict=True
+    ):
         part = frame[frame["model"] == model]
         rows = np.array([names.index(subset) for subset in part["subset"]]) + shift
-        ends = [np.log2(1 + part[c].clip(0, last_step).to_numpy(float)) for c in ("low", "high")]
-        some = np.isfinite(part["low"].to_numpy(float))
-        axes.hlines(rows[some], ends[0][some], ends[1][some], color=colours[model], lw=2, alpha=0.5)
-        axes.plot(np.log2(1 + part["onset"]), rows, "o", ms=5, color=colours[model], label=model)
-        never = part["onset"].isna().to_numpy()
-        axes.plot(
-            np.full(never.sum(), end * 1.04), rows[never], ">", ms=5, mfc="none", mec=colours[model]
-        )
-    axes.set_yticks(range(len(names)), [readable(name) for name in names])
-    step_axis(axes, [0, *(2**k for k in range(1, int(end) + 1)), last_step])
+        handles[mathtext(model)] = _onset_marks(axes, part, rows, colour, beyond)
+    handles |= _beyond_the_end(frame)
+    axes.set_yticks(range(len(names)), [shown_name(name) for name in names])
+    step_axis(axes, [0, *(2**k for k in range(1, int(np.log2(1 + last_step)) + 1)), last_step])
     axes.set_xlim(left=np.log2(1 + frame["low"].clip(0, last_step).min()) - 0.5)
     axes.set_xlabel("training step (log scale)")
-    legend_above(figure)
+    legend_above(figure, handles)
     return figure
 
 
+def _onset_marks(
+    axes: Axes, part: pd.DataFrame, rows: np.ndarray, colour: tuple, beyond: float
+) -> Line2D:
+    """A model's points and intervals: an arrow at `beyond` for a never, a line up to there for an open end."""
+    ends = np.log2(1 + part[["low", "high"]].to_numpy(float))  # inf stays inf
+    some = np.isfinite(ends[:, 0])
+    axes.hlines(rows[some], *ends[some].clip(max=beyond).T, color=colour, lw=2, alpha=0.5)
+    never = part["onset"].isna().to_numpy()
+    axes.plot(np.full(never.sum(), beyond), rows[never], ">", ms=5, mfc="none", mec=colour)
+    return axes.plot(np.log2(1 + part["onset"]), rows, "o", ms=5, color=colour)[0]
+
+
+def _beyond_the_end(frame: pd.DataFrame) -> dict[str, Line2D]:
+    """What the arrow means, for the legend, with an example; nothing where all is reached."""
+    open_ended = frame[~np.isfinite(frame["high"])]
+    if open_ended.empty:
+        return {}
+    never = open_ended[open_ended["onset"].isna()]
+    row = (never if len(never) else open_ended).sort_values("low").iloc[0]
+    text = step_in_words(row["onset"], row["low"], row["high"], row["last"])
+    arrow = Line2D([], [], marker=">", ls="-", lw=2, mfc="none", mec="0.4", color="0.7")
+    return {f"beyond the last step, as {text}": arrow}
+
+
+@or_words
 def orders(ranks: pd.DataFrame, fields: dict[str, str], xlabel: str) -> Figure:
     """Each phenomenon's place in every model's order, the first on top; colour is its field.
 
@@ -153,11 +190,11 @@ def orders(ranks: pd.DataFrame, fields: dict[str, str], xlabel: str) -> Figure:
     ends = _apart(ranks.iloc[:, -1].to_numpy(dtype=float))
     for name, height in zip(ranks.index, ends, strict=True):
         at = (columns[-1] + 0.08, height)
-        axes.annotate(readable(name), at, va="center", fontsize=8.5, color=colours[fields[name]])
+        axes.annotate(shown_name(name), at, va="center", fontsize=8.5, color=colours[fields[name]])
     for field, colour in colours.items():
-        axes.plot([], [], color=colour, lw=2, label=field)
+        axes.plot([], [], color=colour, lw=2, label=mathtext(field))
     figure.legend(loc="outside upper center", ncols=len(colours), fontsize=9)
-    axes.set_xticks(columns, ranks.columns)
+    axes.set_xticks(columns, [mathtext(name) for name in ranks.columns])
     axes.set(ylabel="order of learning", xlabel=xlabel, ylim=(len(ranks) + 0.7, 0.3))
     axes.set_xlim(-0.2, columns[-1] + 0.3 + 0.55 * max(len(columns) - 1, 1))
     axes.grid(visible=False)

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from pythia_utils.analysis.grammar.attractors import WRONG_RULES
-from pythia_utils.analysis.learning_curves import order_agreement
+from pythia_utils.analysis.learning_curves import order_agreement, step_in_words
 from pythia_utils.analysis.words import interval, listed, p_value, readable
+from pythia_utils.base.markup import markdown
 from pythia_utils.suites.catalog import find_model
 
 # In the cells of a table: an interval is not broken into lines.
@@ -17,24 +18,24 @@ _SPACE = "\u00a0"
 def milestone_table(milestones: pd.DataFrame, name: str = "onset") -> pd.DataFrame:
     """Steps with intervals as texts, a row a phenomenon, a column a model.
 
-    A dash means never; nothing, that the phenomenon is not among that model's.
+    Nothing means that the phenomenon is not among that model's; the rest tells `step_in_words`.
 
     Args:
         milestones: of `learning_curves.milestones`.
         name: `onset` or `plateau`.
     """
     low, high = ("low", "high") if name == "onset" else (f"{name}_low", f"{name}_high")
-    texts = [
-        "–" if np.isnan(step) else f"{step:,.0f} ({start:,.0f}–{_or_later(end)})"
-        for step, start, end in milestones[[name, low, high]].itertuples(index=False)
-    ]
+    steps = milestones[[name, low, high, "last"]].itertuples(index=False)
+    texts = [_unbroken(step_in_words(*row)) for row in steps]
+    if milestones.empty:
+        return pd.DataFrame({"phenomenon": ["no model was measured at two steps"]})
     table = milestones.assign(text=texts, phenomenon=milestones["subset"].map(readable))
     table = table.pivot_table("text", "phenomenon", "model", aggfunc="first", sort=False)
     return table.fillna("").rename_axis(index=None, columns=None)
 
 
-def _or_later(step: float) -> str:
-    return f"{step:,.0f}" if np.isfinite(step) else "…"
+def _unbroken(interval: str) -> str:
+    return interval.replace(", ", f",{_SPACE}")
 
 
 def phase_table(named: pd.DataFrame) -> pd.DataFrame:
@@ -48,7 +49,9 @@ def phase_table(named: pd.DataFrame) -> pd.DataFrame:
             "deepest accuracy": f"{row.value:.2f} [{row.low:.2f},{_SPACE}{row.high:.2f}] at {row.deepest:,}",
             "gain without the attractor": "–" if np.isnan(row.gain) else f"{row.gain:+.2f}",
             "the model follows": row.follows,
-            "overcome": "yes" if row.overcome else "not yet",
+            "overcome": _unbroken(
+                step_in_words(row.overcome, row.overcome_low, row.overcome_high, row.end)
+            ),
         }
         for row in rows
     )
@@ -62,10 +65,10 @@ def phases_in_words(named: pd.DataFrame) -> str:
     by_rule = named["follows"].isin(WRONG_RULES.values()).sum()
     return (
         f"{n} {'phase' if n == 1 else 'phases'} below chance, in {listed(named['subset'])}. The deepest: "
-        f"{deepest['model']} at step {deepest['deepest']:,}, {interval(deepest)}. In {by_rule} of {n} "
-        "another number on the attractor alone raises the accuracy: there the model follows the rule named. "
-        f"{named['overcome'].sum()} of {n} are overcome by the last step, the accuracy then above "
-        "chance with its whole interval."
+        f"{markdown(deepest['model'])} at step {deepest['deepest']:,}, {interval(deepest)}. In {by_rule} of "
+        f"{n} another number on the attractor alone raises the accuracy: there the model follows the rule "
+        f"named. {np.isfinite(named['overcome_high']).sum()} of {n} are overcome by the last step, with their "
+        "whole interval: the accuracy stays at or above chance."
     )
 
 
@@ -110,7 +113,7 @@ def frequency_in_words(bias: pd.DataFrame) -> str:
     last = bias[bias["step"] == bias["step"].max()]
     free = ((last["low"] <= 0) & (last["high"] >= 0)).sum()
     return (
-        f"It is highest at step {most['step']:,} ({most['model']}: "
+        f"It is highest at step {most['step']:,} ({markdown(most['model'])}: "
         f"{interval(most)}). At step {last['step'].iloc[0]:,} it lies between "
         f"{last['value'].min():.2f} and {last['value'].max():.2f}; the interval holds zero for {free} of "
         f"{len(last)} models."
@@ -158,6 +161,8 @@ def beside_in_words(both: pd.DataFrame) -> str:
 
 def seeds_in_words(heights: pd.DataFrame) -> str:
     """By how much seeds of one size differ in mean accuracy over training, if there are several."""
+    if heights.empty:
+        return "No model of these runs was measured at two steps: there is no curve to compare."
     models = [find_model(name) for name in heights.index]
     level = heights.mean(axis=1).to_numpy()
     groups = pd.Series(level).groupby([f"{m.size} {m.variant}" for m in models], sort=False)
@@ -167,6 +172,6 @@ def seeds_in_words(heights: pd.DataFrame) -> str:
     widest = (several["max"] - several["min"]).idxmax()
     low, high = several.loc[widest, ["min", "max"]]
     return (
-        f"Seeds of one size differ by up to {high - low:.3f} in this mean ({widest}, {low:.3f} to {high:.3f}): "
-        "a gain below that may be luck."
+        f"Seeds of one size differ by up to {high - low:.3f} in this mean ({markdown(widest)}, {low:.3f} to "
+        f"{high:.3f}): a gain below that may be luck."
     )

@@ -22,6 +22,7 @@ from pythia_utils.analysis.plots import (
     trajectories,
 )
 from pythia_utils.analysis.stats import with_wilson_interval
+from pythia_utils.base.markup import mathtext
 from pythia_utils.suites.catalog import find_model
 
 
@@ -181,9 +182,8 @@ def published_growth(frame: pd.DataFrame, fits: dict) -> Figure:
         axes.plot(span, fit.predict(span), color=colour, ls="--", lw=1.2)
     for row in frame[frame["variant"] == "standard"].itertuples():
         near = {"xytext": (-4, 6), "textcoords": "offset points", "ha": "right"}
-        axes.annotate(
-            find_model(row.model).size, (row.n_params, row.memorized), fontsize=8.5, **near
-        )
+        size = mathtext(find_model(row.model).size)
+        axes.annotate(size, (row.n_params, row.memorized), fontsize=8.5, **near)
     axes.set(xscale="log", yscale="log", xlabel="non-embedding parameters")
     axes.set(ylabel="memorized sequences", xlim=(8e6, 2e10))
     ticks = [400_000, 700_000, 1_000_000, 1_500_000, 2_500_000]

@@ -127,15 +127,14 @@ def predictions(records: pd.DataFrame, model: str) -> pd.DataFrame:
 
     Returns:
         Columns model, step, metric (`precision`, `recall`), value, low, high (Wilson, 95%), n. Without
-        a row where n is 0.
+        a row where n is 0, and without any if `model` has no records.
     """
     tested = records[(records["metric"] == "memorized") & (records["subset"] == "all")]
     items = records[records["metric"] == "memorized_item"].groupby(["model", "step"])["subset"]
     sets = {key: set(names) for key, names in items}
-    target = tested[tested["model"] == model].sort_values("step").iloc[-1]
-    truth = sets.get((model, target["step"]), set())
-    alike = (tested["variant"] == target["variant"]) & (tested["n"] == target["n"])
-    rows = []
+    rows, target = [], tested[tested["model"] == model].sort_values("step").tail(1)
+    truth = set().union(*(sets.get((model, step), set()) for step in target["step"]))
+    alike = tested["variant"].isin(target["variant"]) & tested["n"].isin(target["n"])
     for row in tested[alike].itertuples():
         found = sets.get((row.model, row.step), set())
         for metric, whole in {"precision": found, "recall": truth}.items():

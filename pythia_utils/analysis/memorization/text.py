@@ -8,9 +8,14 @@ import pandas as pd
 from pythia_utils.analysis import order_tests
 from pythia_utils.analysis.stats import PowerLaw
 from pythia_utils.analysis.words import interval, p_value
+from pythia_utils.base.markup import markdown
 from pythia_utils.suites.catalog import find_model
 
 NO_TRUTH = "These data have no planted documents, and what is repeated in them is not recorded."
+NO_COPIES = (
+    "Nothing tells what copies do here: there are no planted documents, or no standard model of the usual "
+    "seed."
+)
 
 
 def copies(shares: pd.DataFrame, gains: pd.DataFrame, model: str) -> str:
@@ -21,14 +26,14 @@ def copies(shares: pd.DataFrame, gains: pd.DataFrame, model: str) -> str:
         gains: `tables.gains(…, "copies")` of the same.
         model: one of theirs.
     """
-    if shares.empty:
-        return NO_TRUTH
     rows = shares[shares["model"] == model].sort_values("number", ascending=False)
+    if rows.empty:
+        return NO_COPIES
     parts = [f"of {r.number} copies, {round(r.value * r.n)} of {r.n}" for r in rows.itertuples()]
     parts = [*parts[:3], parts[-1].replace("of 1 copies", "of one copy")]
     once = gains[(gains["model"] == model) & (gains["number"] == 1)].iloc[0]
     return (
-        f"{model} recites planted documents as follows: {'; '.join(parts)}. "
+        f"{markdown(model)} recites planted documents as follows: {'; '.join(parts)}. "
         f"A single copy left a gain of {interval(once)} nats a token on average."
     )
 
@@ -43,7 +48,8 @@ def position(counts: pd.DataFrame, model: str, bound: float) -> str:
     """
     k, n = counts["memorized"], counts["tested"]
     if not 0 < k.sum() < n.sum():
-        return f"Of {n.sum():,} tested sequences {model} has memorized {k.sum():,}: nothing varies here."
+        found = f"{markdown(model)} has memorized {k.sum():,}"
+        return f"Of {n.sum():,} tested sequences {found}: nothing varies here."
     spread = order_tests.dispersion(k, n)
     trend = order_tests.share_trend(k, n, (counts["number"] + 0.5) / len(counts))
     same = order_tests.equivalence(trend, np.log(bound))
@@ -51,7 +57,7 @@ def position(counts: pd.DataFrame, model: str, bound: float) -> str:
     events = order_tests.events_for_equivalence(bound)
     shown = "is shown to be equal" if same.equivalent else "is **not** shown to be equal"
     return (
-        f"{model} has memorized {k.sum():,} of {n.sum():,} tested sequences.\n\n"
+        f"{markdown(model)} has memorized {k.sum():,} of {n.sum():,} tested sequences.\n\n"
         f"- **Dispersion.** The index is {spread.index:.2f} ({p_value(spread.p_value)}). The standard "
         f"deviation of the stretches' rates is {spread.spread:.0%} of their mean "
         f"[{spread.low:.0%}, {spread.high:.0%}].\n"
@@ -74,8 +80,8 @@ def texts(classes: pd.DataFrame, model: str, least: int = 32) -> str:
         return NO_TRUTH
     often = classes[classes["number"] >= least].sum()
     return (
-        f"Of the {classes['memorized'].sum()} memorized training sequences of {model}, {often['memorized']} "
-        f"hold a text that training reads {least} times or more. Such sequences are "
+        f"Of the {classes['memorized'].sum()} memorized training sequences of {markdown(model)}, "
+        f"{often['memorized']} hold a text that training reads {least} times or more. Such sequences are "
         f"{often['tested'] / classes['tested'].sum():.1%} of all that were tested."
     )
 
@@ -98,15 +104,16 @@ def experiment(trends: pd.DataFrame, counts: pd.DataFrame, model: str) -> str:
     )
     kept = [f"{r.memorized} of {r.tested}" for r in counts.iloc[[0, -1]].itertuples()]
     lines = [
-        f"From the start of training to its end the gain of {model} changes by {interval(own, 'slope')} nats a "
-        f"token ({p_value(own['p_value'])}). It recites {' and '.join(kept)} documents of the first and the "
-        f"last decile (trend over all ten: {p_value(share.p_value)}). {_verdict(own)}"
+        f"From the start of training to its end the gain of {markdown(model)} changes by "
+        f"{interval(own, 'slope')} nats a token ({p_value(own['p_value'])}). It recites "
+        f"{' and '.join(kept)} documents of the first and the last decile (trend over all ten: "
+        f"{p_value(share.p_value)}). {_verdict(own)}"
     ]
     for row in trends[trends["variant"] == "deduped"].itertuples():
         within = "within" if row.equivalent else "not shown to be within"
         lines.append(
-            f"Placebo {row.model}: {row.slope:+.2f} [{row.low:.2f}, {row.high:.2f}], {within} the bound "
-            f"({p_value(row.p_equivalent)})."
+            f"Placebo {markdown(row.model)}: {row.slope:+.2f} [{row.low:.2f}, {row.high:.2f}], {within} the "
+            f"bound ({p_value(row.p_equivalent)})."
         )
     return "\n\n".join(lines)
 
@@ -126,6 +133,8 @@ def forgetting(course: pd.DataFrame) -> str:
     first = course[course["number"] == 0].sort_values("step")
     if first.empty:
         return NO_TRUTH
+    if first["step"].nunique() < 2:
+        return "One checkpoint tells nothing of forgetting."
     top, end = first.loc[first["value"].idxmax()], first.iloc[-1]
     return (
         f"Documents of the first decile reach a gain of {interval(top)} nats a token at step {top['step']:,}; "
@@ -142,10 +151,10 @@ def early(found: pd.DataFrame, model: str) -> str:
     """
     own = found[(found["metric"] == "recall") & (found["model"] == model)].sort_values("step")
     if own.empty:
-        return f"{model} has memorized no item that could be predicted."
+        return f"{markdown(model)} has memorized no item that could be predicted."
     half = own[own["step"] <= own["step"].max() / 2].iloc[-1]
     return (
-        f"At step {half['step']:,} {model} has memorized {half['value']:.0%} "
+        f"At step {half['step']:,} {markdown(model)} has memorized {half['value']:.0%} "
         f"[{half['low']:.0%}, {half['high']:.0%}] of the {half['n']} items that it has memorized in the end."
     )
 
@@ -153,7 +162,8 @@ def early(found: pd.DataFrame, model: str) -> str:
 def published(frame: pd.DataFrame, fits: dict[str, PowerLaw]) -> str:
     """How Pythia's published counts grow with size, and differ between the variants."""
     laws = [
-        f"{-fit.exponent:.3f} [{-fit.high:.3f}, {-fit.low:.3f}] ({v})" for v, fit in fits.items()
+        f"{-fit.exponent:.3f} [{-fit.high:.3f}, {-fit.low:.3f}] ({markdown(v)})"
+        for v, fit in fits.items()
     ]
     sizes = frame.assign(size=[find_model(name).size for name in frame["model"]])
     both = sizes.pivot_table("memorized", "size", "variant").dropna()

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from pythia_utils.analysis.plots import ACCENT, REFERENCE, interval_errors, trajectories
+from pythia_utils.base.markup import mathtext
 from pythia_utils.suites.catalog import find_model
 
 _LINES = {"standard": "-", "deduped": ":"}
@@ -35,9 +36,9 @@ def final_by_size(frame: pd.DataFrame, chance: Mapping[str, float], columns: int
         _by_size(axes, frame[frame["task"] == task])
         if task in chance:
             axes.axhline(chance[task], color=REFERENCE, ls="--", lw=1, zorder=1)
-        axes.set_title(task, fontsize=8.5, fontweight="normal")
+        axes.set_title(mathtext(task), fontsize=8.5, fontweight="normal")
         axes.set_xscale("log")
-        axes.set_xticks(sizes["n_params"], sizes["size"], rotation=60, fontsize=8)
+        axes.set_xticks(sizes["n_params"], [*map(mathtext, sizes["size"])], rotation=60, fontsize=8)
         axes.xaxis.set_minor_locator(NullLocator())
     for index, axes in enumerate(grid.flat):
         axes.set_visible(index < len(tasks))

@@ -6,6 +6,7 @@ import pandas as pd
 
 from pythia_utils.analysis.published.comparisons import falls
 from pythia_utils.analysis.words import interval, listed
+from pythia_utils.base.markup import markdown
 
 
 def last_word(lambada: pd.DataFrame) -> str:
@@ -16,9 +17,12 @@ def last_word(lambada: pd.DataFrame) -> str:
     """
     best, worst = (lambada.groupby("step")["value"].agg(which) for which in ("max", "min"))
     ends = lambada[lambada["step"] == lambada["step"].max()].iloc[[0, -1]]
-    small, large = (f"{row.model} {row.value:.3f} ± {row.stderr:.3f}" for row in ends.itertuples())
+    small, large = (
+        f"{markdown(row['model'])} {interval(row, digits='.3f')}" for _, row in ends.iterrows()
+    )
     fallen = [
-        f"{r.model} by {r.fall:.3f} since step {r.step:,}" for r in falls(lambada).itertuples()
+        f"{markdown(r.model)} by {r.fall:.3f} since step {r.step:,}"
+        for r in falls(lambada).itertuples()
     ]
     return (
         f"Up to step {best.index[best < 0.01].max():,} no standard model has one answer in a hundred right; "
@@ -48,7 +52,7 @@ def grammar(phenomena: pd.DataFrame) -> str:
     first, last = means.columns[[0, -1]]
     fallen = means.index[means[last] < means[first]]
     below = phenomena[phenomena["high"] < 0.5]["subset"].value_counts()
-    lowest = [f"{name} ({count})" for name, count in below.items()]
+    lowest = [f"{name} ({count})" for name, count in below.items()]  # `listed` escapes them
     return (
         f"Mean over phenomena and standard models: {means[first].mean():.3f} at step {first:,}, "
         f"{means[last].mean():.3f} at the end. Phenomena whose mean ends lower than it began: "
@@ -61,7 +65,7 @@ def deduplication(effect: pd.DataFrame) -> str:
     """Which tasks' effects of a variant exclude zero, of `comparisons.variant_effect`."""
     clear = effect[(effect["low"] > 0) | (effect["high"] < 0)]
     names = "; ".join(
-        f"{row['task']} ({interval(row, digits='+.3f')})" for _, row in clear.iterrows()
+        f"{markdown(row['task'])} ({interval(row, digits='+.3f')})" for _, row in clear.iterrows()
     )
     return (
         f"Intervals that exclude zero: {names or 'none'}, of {len(effect)}. They cover test items, not "
@@ -83,16 +87,16 @@ def alike(apart: pd.DataFrame, expected: tuple[float, float], size: str) -> str:
     same = odd.index[odd < 0.1].max()
     until, after = odd.loc[:same].max(), odd.loc[same + 1 :]
     return (
-        f"v1's {size} is another thing. Up to step {same:,} its variants are at most {until:.2f} apart, as "
-        f"much as numerical noise makes of one set of weights. Later {after.min():.2f} to {after.max():.2f}; "
-        f"the band begins at {expected[0]:.2f}. The other seven sizes have {rest.mean():.2f} on average, and "
-        f"{rest.min():.2f} at least."
+        f"v1's {markdown(size)} is another thing. Up to step {same:,} its variants are at most {until:.2f} "
+        "apart, as much as numerical noise makes of one set of weights. Later "
+        f"{after.min():.2f} to {after.max():.2f}; the band begins at {expected[0]:.2f}. The other "
+        f"seven sizes have {rest.mean():.2f} on average, and {rest.min():.2f} at least."
     )
 
 
 def versions(distances: pd.DataFrame, expected: tuple[float, float]) -> str:
     """Which pairs of v0 and v1 are further apart than chance, of `comparisons.version_distances`."""
-    far = distances[distances["distance"] > expected[1]]["model"]
+    far = distances[distances["distance"] > expected[1]]["model"].map(markdown)
     return (
         f"Pairs above the band: {', '.join(far) or 'none'}, of {len(distances)}. There, training again with "
         "other software and settings changed more than other test items would. A difference of that size "

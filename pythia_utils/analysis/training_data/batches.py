@@ -6,7 +6,6 @@ may lack a beginning and its last one an end. No torch, no transformers: a page 
 
 from __future__ import annotations
 
-import html
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from pythia_utils.analysis import stats
 from pythia_utils.base.errors import UsageError, first_line
 from pythia_utils.base.files import local_path
+from pythia_utils.base.markup import NO_MATHS, html
 from pythia_utils.suites.catalog import Model
 from pythia_utils.suites.folders import suite_folder
 
@@ -185,9 +185,10 @@ def as_html(shown: pd.DataFrame, colours: Mapping[str, str], most: int = 1500) -
 def _piece_html(piece, colours: Mapping[str, str], most: int) -> str:
     colour = colours.get(getattr(piece, "domain", ""), "#888888")
     end = "▪ end of text" if piece.ends else "… cut"
+    line = f"border-left: 4px solid {html(colour)}; padding-left: 0.7rem; margin: 0.4rem 0"
     return (
-        f'<div style="border-left: 4px solid {colour}; padding-left: 0.7rem; margin: 0.4rem 0">'
-        f'<div style="font-size: 0.75rem; opacity: 0.75">{html.escape(_label(piece))}</div>'
+        f'<div class="{NO_MATHS}" style="{line}">'
+        f'<div style="font-size: 0.75rem; opacity: 0.75">{html(_label(piece))}</div>'
         f'<div style="font-size: 0.85rem; white-space: pre-wrap">{_shortened(piece.text, most)} '
         f'<span style="opacity: 0.6; white-space: nowrap">{end}</span></div></div>'
     )
@@ -207,4 +208,4 @@ def _shortened(text: str, most: int) -> str:
     text = text.strip()
     left_out = len(text) - most
     more = f" [… {left_out:,} characters more]" if left_out > 0 else ""
-    return html.escape(text[:most] + more)
+    return html(text[:most] + more)

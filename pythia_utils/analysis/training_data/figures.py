@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from pythia_utils.analysis.plots import ACCENT, REFERENCE
+from pythia_utils.base.markup import mathtext
 from pythia_utils.training_data.corpus import open_corpus
 from pythia_utils.training_data.source import TrainingData
 
@@ -53,7 +54,7 @@ def _stream(
     for start, length, domain in zip(np.cumsum([0, *lengths]), lengths, domains, strict=False):
         if start < end:
             span = [(start, min(length, end - start))]
-            label = None if domain in named else domain
+            label = None if domain in named else mathtext(domain)
             named.add(domain)
             bar = {"color": colours[domain], "ec": "white", "lw": 1.2, "label": label}
             axes.broken_barh(span, (2.2, 0.8), **bar)

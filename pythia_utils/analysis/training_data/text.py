@@ -7,6 +7,7 @@ import pandas as pd
 from pythia_utils.analysis.training_data.mix import homogeneity
 from pythia_utils.analysis.training_data.tables import second_epoch
 from pythia_utils.analysis.words import p_value
+from pythia_utils.base.markup import markdown
 from pythia_utils.training_data import repeats
 
 
@@ -22,9 +23,9 @@ def packing(pieces: pd.DataFrame, suite: str) -> str:
     begins_late = (sequences["offset"].first() > 0).mean()
     cut = (pieces.groupby("entry").size() > 1).mean()
     return (
-        f"Of {suite}'s {len(sequences):,} standard sequences, {several:.0%} hold pieces of more than one "
-        f"document, and {begins_late:.0%} begin in the middle of one. Of the documents, {cut:.0%} are read in "
-        "several pieces."
+        f"Of {markdown(suite)}'s {len(sequences):,} standard sequences, {several:.0%} hold pieces of more than "
+        f"one document, and {begins_late:.0%} begin in the middle of one. Of the documents, {cut:.0%} are read "
+        "in several pieces."
     )
 
 
@@ -45,7 +46,7 @@ def mix(counts: pd.DataFrame) -> str:
         f"**Effect size.** Cramér's V is {found.cramer_v:.3f}, on a scale from 0 (the same mix everywhere) "
         f"to 1; a random order of this many documents gives about {found.by_chance:.3f}. The largest "
         f"departure of any domain in any decile is {100 * found.gap:.1f} percentage points "
-        f"({found.gap_column}, decile {found.gap_row + 1})."
+        f"({markdown(found.gap_column)}, decile {found.gap_row + 1})."
     )
 
 

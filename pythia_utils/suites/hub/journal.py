@@ -16,6 +16,7 @@ from pathlib import Path
 from pythia_utils.base.errors import UsageError
 from pythia_utils.base.files import atomic_write
 from pythia_utils.base.http import FetchError
+from pythia_utils.base.schemas import parse
 from pythia_utils.base.units import show_size
 from pythia_utils.suites.hub.hugging_face import drop_revisions, is_commit, repo_folder, snapshot
 

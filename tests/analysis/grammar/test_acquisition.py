@@ -192,10 +192,24 @@ def test_frequency_is_told_at_its_highest_and_at_the_end():
 
 
 def test_milestones_read_as_steps_with_their_intervals():
-    row = {"model": "m", "subset": "filler_gap", "onset": 1200.4, "low": 1000, "high": np.inf}
-    never = row | {"subset": "a", "onset": np.nan}
-    table = acquisition_text.milestone_table(pd.DataFrame([row, never]))
-    assert table["m"].to_dict() == {"filler gap": "1,200 (1,000–…)", "a": "–"}
+    row = {
+        "model": "m",
+        "subset": "filler_gap",
+        "last": 2000,
+        "onset": 1200.4,
+        "low": 1000,
+        "high": 1500,
+    }
+    open_end = row | {"subset": "a", "high": np.inf}
+    never = row | {"subset": "b", "onset": np.nan, "low": 917, "high": np.inf}
+    not_at_all = never | {"subset": "c", "low": np.inf}
+    table = acquisition_text.milestone_table(pd.DataFrame([row, open_end, never, not_at_all]))
+    assert table["m"].str.replace("\u00a0", " ").to_dict() == {
+        "filler gap": "1,200 [1,000, 1,500]",
+        "a": "1,200 [1,000, –)",
+        "b": "> 2,000 [917, –)",
+        "c": "> 2,000",
+    }
 
 
 def test_labels_of_tied_orders_stand_apart():

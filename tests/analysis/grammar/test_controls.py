@@ -107,7 +107,9 @@ def test_phenomenon_is_the_mean_of_its_paradigms_whatever_their_sizes():
     scores = scored([1] * 10 + [0] * 10 + [1] * 100, paradigm=["a"] * 20 + ["b"] * 100)
     (row,) = controls.accuracy(scores).itertuples()
     assert (row.value, row.n, row.paradigms) == (0.75, 120, 2)
-    assert row.stderr == pytest.approx(np.sqrt(0.25 / 20) / 2)
+    # The mean of two has half the error of both, which are those of Wilson's intervals.
+    errors = [statistics.proportion_stderr(k, n) for k, n in ((10, 20), (100, 100))]
+    assert row.stderr == pytest.approx(np.hypot(*errors) / 2)
     assert (row.wide_low, row.wide_high) == (0, 1)  # two constructions say little of others
     by_paradigm = controls.accuracy(scores, "paradigm")
     assert list(by_paradigm["value"]) == [0.5, 1]
@@ -203,7 +205,15 @@ def test_records_leave_out_what_is_unknown():
     assert [(r["metric"], r["subset"], r["value"], r["n"]) for r in rows] == expected
     (own,) = controls.as_records(controls.accuracy(scored([1, 0])), "accuracy")
     assert (own["metric"], own["subset"], own["value"], own["n"]) == ("accuracy", "p", 0.5, 2)
-    assert own["stderr"] == pytest.approx(0.5 / 2**0.5)
+    assert own["stderr"] == pytest.approx(statistics.proportion_stderr(1, 2))
+
+
+def test_the_hardest_pairs_are_wrong_ones():
+    margins = [-1, -3, -2, 0.5, 2, 0.1, -0.2, 0]
+    scores = pd.DataFrame({"phenomenon": list("bbbbaacc"), "good": list("01234567")})
+    scores = scores.assign(bad="x", margin=margins)
+    assert controls.hardest(scores, 2)["good"].tolist() == ["1", "2", "6"]
+    assert controls.hardest(scores[scores["phenomenon"] == "a"], 2).empty
 
 
 # ---- Nano's ground truth

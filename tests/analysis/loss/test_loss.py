@@ -81,8 +81,10 @@ def test_too_few_points_are_told():
 def test_copying_shows_below_the_loss_of_guessing_among_the_symbols(gap, verdict):
     guess = math.log(len(SYMBOLS))
     row = {"model": "pico-7k", "step": 1000, "subset": "echo", "value": guess - gap, "stderr": 0.02}
-    frame = pd.DataFrame([row | {"high": guess - gap + 0.04}])
+    low, high = guess - gap - 0.04, guess - gap + 0.04
+    frame = pd.DataFrame([row | {"low": low, "high": high}])
     assert verdict in text.copying(frame)
+    assert f"{guess - gap:.2f} [{low:.2f}, {high:.2f}]" in text.copying(frame)
     assert f"ln {len(SYMBOLS)} = {guess:.2f}" in text.copying(frame)
 
 

@@ -148,7 +148,7 @@ def test_sentences_say_when_there_is_nothing_to_say():
     nothing = tables.numbered(records(share("pico-7k", 0, "all", 0, 9)), "copies")
     counts = tables.counts(nothing, "text")
     trends = tables.gain_trends(nothing, 0.5)
-    assert text.copies(nothing, nothing, "pico-7k") == text.NO_TRUTH
+    assert text.copies(nothing, nothing, "pico-7k") == text.NO_COPIES
     assert text.texts(counts, "pico-7k") == text.NO_TRUTH
     assert text.experiment(trends, counts, "pico-7k") == text.NO_TRUTH
     assert text.forgetting(tables.gains(nothing, "decile")) == text.NO_TRUTH

@@ -1,0 +1,69 @@
+"""Tables and figures as pages show them: what is in a frame is text, and no rows are told in words."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
+
+import pandas as pd
+
+from pythia_utils.base.markup import NO_MATHS, html, plain
+
+if TYPE_CHECKING:
+    from IPython.display import Markdown
+    from matplotlib.figure import Figure
+    from pandas.io.formats.style import Styler
+
+P = ParamSpec("P")
+
+
+def table(
+    frame: pd.DataFrame,
+    formats: str | Mapping[str, str] | None = None,
+    caption: str = "",
+    index: bool = False,
+) -> Styler | Markdown:
+    """A frame as a table of a page, its names and texts escaped; a sentence if it has no rows.
+
+    Args:
+        frame: what to show; two digits behind the point where no format is given.
+        formats: of its numbers: of all, or by column.
+        caption: a line above it.
+        index: show the names of the rows.
+    """
+    if frame.empty:
+        return words("These records hold nothing to list here.")
+    if isinstance(formats, Mapping):
+        formats = {_cell(name): text for name, text in formats.items()}
+    escaped = frame.rename(columns=_cell, index=_cell).apply(lambda column: column.map(_cell))
+    shown = escaped.style.format(formats, precision=2)
+    shown = shown.set_table_attributes(f'class="{NO_MATHS}"')
+    shown = shown if index else shown.hide(axis="index")
+    return shown.set_caption(_cell(caption)) if caption else shown
+
+
+def _cell(value: Any) -> Any:
+    return html(plain(value)) if isinstance(value, str) else value
+
+
+def or_words(draw: Callable[Concatenate[pd.DataFrame, P], Figure]) -> Callable[..., Figure | None]:
+    """Let a figure of no rows be a sentence that says so."""
+
+    @functools.wraps(draw)
+    def drawn(frame: pd.DataFrame, *args: P.args, **kwargs: P.kwargs) -> Figure | None:
+        if len(frame):
+            return draw(frame, *args, **kwargs)
+        from IPython.display import display
+
+        display(words("These records hold nothing to draw here."))
+        return None
+
+    return drawn
+
+
+def words(sentence: str) -> Markdown:
+    """What notebooks show of a sentence of ours."""
+    from IPython.display import Markdown
+
+    return Markdown(sentence)

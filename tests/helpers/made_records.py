@@ -1,0 +1,121 @@
+"""Records as the book's notebooks make them, of made-up numbers; and chapters run on them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from helpers.commands import ROOT
+
+from pythia_utils.analysis.memorization import sampling
+from pythia_utils.evaluation.validation import domain_shares
+from pythia_utils.grid import records
+from pythia_utils.nano.grammar import PHENOMENA
+from pythia_utils.suites.catalog import find_model
+
+Cell = tuple[str, int]
+
+
+def row(metric: str, value: float, subset: str = "all", n: int = 100, stderr: float = 0.03) -> dict:
+    return {"metric": metric, "subset": subset, "value": value, "stderr": stderr, "n": n}
+
+
+def loss(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:
+    height = 5 - 0.3 * np.log2(1 + step) / 10 - find_model(model).non_embedding_params / 1e6
+    return [
+        row(metric, height * (1 + 0.1 * place), name)
+        for metric in ("loss", "bits_per_byte")
+        for place, name in enumerate(["all", *domain_shares(), *names])
+    ]
+
+
+def grammar(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:
+    """A phenomenon's accuracy falls below chance at first, rises later than that of its predecessor."""
+    rows = [row("accuracy", 0.6)]
+    for place, name in enumerate([*PHENOMENA, *names]):
+        time = np.log2(1 + step)
+        value = 0.5 if step == 0 else 0.2 if time < 4 else min(0.99, 0.5 + (time - place / 3) / 20)
+        rows += [row("accuracy", round(value, 2), name), row("margin", value, name)]
+    rows += [row("attraction", 0.2, name) for name in (*PHENOMENA, *names) if "attractor" in name]
+    rows.append(row("frequency_correlation", 0.1))
+    return rows
+
+
+def memorization(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:
+    read = step / find_model(model).total_steps
+    place = (np.arange(100) + 0.5) / 100
+    table = pd.DataFrame({"position": np.arange(100), "block": np.arange(100) // 10})
+    table = table.assign(place=place, seen=place < read, copies=np.arange(100) % 40 + 1)
+    table["memorized"] = table["seen"] & (table["copies"] > 20)
+    placements = ["anywhere"] * 20 + [f"tenth-{i % 10}" for i in range(20)] + ["never"] * 10
+    copies = [1, 2, 8, 32] * 5 + [16] * 20 + [0] * 10
+    planted = pd.DataFrame({"document": range(50), "copies": copies, "placement": placements})
+    planted.loc[40:, "document"] = -1
+    planted["memorized"] = (planted["copies"] > 8) & (read > 0.5)
+    planted["matched"] = planted["copies"] / 40
+    planted["loss"] = 5 - read * planted["copies"] / 20 + np.arange(50) % 3 / 10
+    shares = [row("memorized", 0.1, name) for name in names]
+    return sampling.sequence_rows(table) + sampling.planted_rows(planted, read) + shares
+
+
+def training_data(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:
+    shares = [row("token_share", 0.2, name) for name in (*domain_shares(), *names)]
+    return [row("read_before", 0.1 * (step > 0)), row("has_other_copies", 0.3), *shares]
+
+
+MADE = {f.__name__: f for f in (loss, grammar, memorization, training_data)}
+
+
+def write(runs: Path, experiment: str, cells: Iterable[Cell], names: Iterable[str] = ()) -> None:
+    """The records of these cells, with subsets of these `names` besides the usual ones."""
+    names = list(names)
+    for model, step in cells:
+        at = find_model(model).checkpoint(step)
+        rows = MADE[experiment](model, step, names)
+        common = records.identity(
+            at, experiment, "nano" if experiment in ("loss", "grammar") else "own"
+        )
+        frame = pd.DataFrame([common | each for each in rows]).astype({"n": "Int64"})
+        folder = runs / at.model.suite / experiment / at.model.name
+        folder.mkdir(parents=True, exist_ok=True)
+        records.write(folder / f"step{step:06d}.parquet", frame)
+
+
+def run_chapter(experiment: str, runs: Path, source: Path | None = None) -> list[dict]:
+    """Run a chapter of the book in this process on the records in `runs`; what its cells show, by type.
+
+    Figures are drawn, and not among it.
+
+    Raises:
+        Exception: what a cell raises.
+    """
+    import matplotlib.pyplot as plt
+    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.utils.capture import capture_output
+
+    path = source or ROOT / "book" / "experiments" / f"{experiment}.ipynb"
+    cells = json.loads(path.read_text())["cells"]
+    shell, shown = InteractiveShell.instance(), []
+    shell.reset()
+    before = os.environ.get("PYTHIA_RUNS")
+    os.environ["PYTHIA_RUNS"] = str(runs)
+    try:
+        for cell in cells:
+            if cell["cell_type"] == "code":
+                with capture_output() as captured:
+                    result = shell.run_cell("".join(cell["source"]))
+                result.raise_error()
+                shown += [output.data for output in captured.outputs]
+                if result.result is not None:
+                    shown.append(shell.display_formatter.format(result.result)[0])
+                for number in plt.get_fignums():
+                    plt.figure(number).canvas.draw()
+                plt.close("all")
+    finally:
+        os.environ.pop("PYTHIA_RUNS")
+        os.environ |= {"PYTHIA_RUNS": before} if before else {}
+    return shown
