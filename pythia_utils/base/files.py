@@ -1,17 +1,21 @@
 """Files and folders: written whole or not at all, digests that are remembered, and a lock for a folder.
 
 A grid is planned in seconds though its weights weigh gigabytes, since digests are kept. A lock is the
-operating system's own, so it ends with the process that holds it, however that dies.
+operating system's own, so it ends with the process that holds it, however that dies. What a killed
+writer leaves has a name that no reader takes for anything, and is removed when it is a day old.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
 import platform
 import secrets
 import shutil
+import stat
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -37,13 +41,13 @@ def local_path(path: str | Path) -> Path:
     return full
 
 
-def stamp(stat: os.stat_result) -> list[int]:
+def stamp(about: os.stat_result) -> list[int]:
     """What changes when a file is replaced: size, time of change and inode.
 
     The inode tells two versions apart that were renamed into place within one tick of the clock, or
     by a clock that went backwards.
     """
-    return [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+    return [about.st_size, about.st_mtime_ns, about.st_ino]
 
 
 class DigestCache:
@@ -95,6 +99,8 @@ class FolderInUse(OSError):
 def locked(folder: Path, what: str) -> Iterator[None]:
     """Hold the lock of a folder, which is made if need be, so that no other process works there too.
 
+    What killed writers left below it is swept.
+
     Args:
         folder: that only one may work in at a time.
         what: works there, for the message to others: `run`.
@@ -117,6 +123,7 @@ def locked(folder: Path, what: str) -> Iterator[None]:
         since = datetime.now().astimezone().isoformat(timespec="seconds")
         holder = {"pid": os.getpid(), "host": platform.node(), "since": since}
         path.write_text(json.dumps(holder), encoding="utf-8")
+        sweep(folder)
         yield
 
 
@@ -129,17 +136,36 @@ def _in_use(folder: Path, what: str) -> str:
     return f"another {what} works in {folder} ({who}); wait for it to end, or stop it"
 
 
-@contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; rename it into place when the block ends without an error.
+# --- whole or not at all --------------------------------------------------------------------------
 
-    The temporary name keeps the suffix of `path`. A killed process leaves at most a hidden
-    `.partial-*` file, never a half-written `path`.
+_PARTIAL = ".partial-"  # names of what is being written begin so
+_ABANDONED = 24 * 3600  # seconds after which nobody is writing it any more
+
+
+@contextmanager
+def atomic_write(path: Path, scratch: Path | None = None) -> Iterator[Path]:
+    """Yield a temporary path; rename it to `path` when the block ends without an error.
+
+    A link stays, and its target is replaced: where the name comes from elsewhere, see `within` first.
+    What is no regular file (a device, a FIFO) is not replaced: it is itself what is yielded, to be
+    written into.
+
+    Args:
+        path: of the file. A killed process never leaves it half-written.
+        scratch: the folder for the temporary file, on the same file system, where others read all that
+            lies beside `path`. Else it is beside `path`, and `is_partial` tells it.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".partial-{secrets.token_hex(6)}{path.suffix}")
-    # Not tempfile: it makes private files, and asking for the umask to undo that is not thread-safe.
+    if is_special(path):
+        yield Path(path)
+        return
+    path = Path(os.path.realpath(path))
+    folder = scratch or path.parent
+    for each in (path.parent, folder):
+        each.mkdir(parents=True, exist_ok=True)
+    _sweep_once(folder)
+    # Not the suffix of `path`, by which others look for their files. Not tempfile: it makes private
+    # files, and asking for the umask to undo that is not thread-safe.
+    temporary = folder / f"{_PARTIAL}{secrets.token_hex(6)}.part"
     temporary.touch(exist_ok=False)
     try:
         yield temporary
@@ -194,6 +220,57 @@ def _old(path: Path) -> Path:
     return path.with_name(f".old-{path.name}")
 
 
+def is_special(path: Path) -> bool:
+    """Whether something is there, at the end of links, that is no regular file and no folder."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def is_partial(path: Path) -> bool:
+    """Whether it is a file, or a folder, that a writer has not finished."""
+    return path.name.startswith(_PARTIAL)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed writers left, more than a day ago, anywhere below a folder."""
+    for parent, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            if name.startswith(_PARTIAL):
+                _remove_abandoned(Path(parent, name))
+
+
+@functools.cache
+def _sweep_once(folder: Path) -> None:
+    """The same of the folder's own files, once a process: a writer tidies up where it writes."""
+    with suppress(OSError):
+        for name in os.listdir(folder):
+            if name.startswith(_PARTIAL):
+                _remove_abandoned(folder / name)
+
+
+def _remove_abandoned(path: Path) -> None:
+    with suppress(OSError):  # gone by now, or another's
+        about = path.lstat()
+        if time.time() - about.st_mtime < _ABANDONED:
+            return
+        if stat.S_ISDIR(about.st_mode):
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def within(path: Path, folder: Path) -> bool:
+    """Whether a path, all links followed, lies below a folder: ask before you remove or write by a
+    name that comes from elsewhere."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
+# --- digests --------------------------------------------------------------------------------------
+
+
 def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes, in hex."""
     with open(path, "rb") as file:
@@ -212,6 +289,6 @@ def tree_digest(path: Path, digest: Callable[[Path], str] = file_digest) -> str:
     """
     if not path.is_dir():
         return digest(path)
-    files = sorted(file for file in path.rglob("*") if file.is_file())
+    files = sorted(f for f in path.rglob("*") if f.is_file() and not is_partial(f))
     lines = [f"{file.relative_to(path).as_posix()} {digest(file)}" for file in files]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

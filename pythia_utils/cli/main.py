@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 something failed, 2 wrong use, 130 interrupted.
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 import warnings
@@ -53,6 +54,7 @@ def main() -> None:
     from pythia_utils.site.build import SiteError
 
     warnings.showwarning = _one_line(warnings.showwarning)
+    os.environ["PYTHONSAFEPATH"] = "1"  # what is spawned runs no `random.py` of the working folder
     try:
         code = cli.main(standalone_mode=False)
     except UsageError as mistake:
@@ -241,7 +243,8 @@ def book_command(suite: str, workers: int | None) -> None:
         history = ledger_of(config.root)
         found = status.survey_suite(config, name, history)
         ran = run_due(found.chapters(), history, workers=workers)
-    click.echo(build.publish(config, name, found.after(ran, history)))
+        front = build.publish(config, name, found.after(ran, history))
+    click.echo(front)
 
 
 cli.add_command(audit_command)

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from pythia_utils.base.errors import UsageError, unknown
-from pythia_utils.base.files import atomic_write, local_path
+from pythia_utils.base.files import atomic_write, is_special, local_path
 from pythia_utils.base.terminal import show
 from pythia_utils.base.units import show_size
 
@@ -133,7 +133,10 @@ def output_option(text: str, *suffixes: str) -> Callable:
 
 
 def write(content: str | bytes, output: Path | None) -> None:
-    """Write a command's result to stdout, or whole or not at all to a file, whose path is printed."""
+    """Write a command's result to stdout, or whole or not at all to a file, whose path is printed.
+
+    A device or FIFO gets the same bytes, and nothing is printed: no file is there to be opened.
+    """
     if output is None and isinstance(content, str):
         show(content, end="")
     elif output is None:
@@ -145,7 +148,8 @@ def write(content: str | bytes, output: Path | None) -> None:
 def _write_file(content: str | bytes, output: Path) -> None:
     with atomic_write(output) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
-    click.echo(output)
+    if not is_special(output):
+        click.echo(output)
 
 
 # --- questions ------------------------------------------------------------------------------------

@@ -1,7 +1,9 @@
 """Dask for `pythia run`: worker processes of this machine, or a scheduler that runs already.
 
-Needs the extra `cluster`. What a cell needs beyond a core is told to dask as a resource: each worker
-says how many GPUs it has, each cell how much of one or how many it takes.
+Needs the extra `cluster`. A scheduler that we start speaks TLS, with certificates that only its own
+processes have: who reaches an open one runs code as its owner. What a cell needs beyond a core is told
+to dask as a resource: each worker says how many GPUs it has, each cell how much of one or how many it
+takes.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from distributed import Client, KilledWorker, Nanny, Scheduler, SpecCluster
+from distributed import Client, KilledWorker, Nanny, Scheduler, Security, SpecCluster
 from distributed.client import Future
 
 from pythia_utils.base.errors import UsageError, first_line
@@ -171,12 +173,15 @@ def local(workers: int) -> DaskScheduler:
 
 
 def _local_cluster(dealt: list[list[str]]) -> SpecCluster:
-    options = {"host": LOOPBACK, "port": 0, "dashboard_address": f"{LOOPBACK}:0"}
-    common = {"host": LOOPBACK, "nthreads": 1, "memory_limit": 0, "dashboard": False}
+    security = Security.temporary()
+    safe = {"host": LOOPBACK, "protocol": "tls", "security": security}
+    options = safe | {"port": 0, "dashboard_address": f"{LOOPBACK}:0"}
+    common = safe | {"nthreads": 1, "memory_limit": 0, "dashboard": False}
     common |= {"silence_logs": logging.CRITICAL, "preload": [_IGNORE_CTRL_C]}
     specs = {}
     for number, names in enumerate(dealt):
         own = {"env": {"CUDA_VISIBLE_DEVICES": ",".join(names)}}
         own |= {"resources": {gpus.RESOURCE: len(names)}}
         specs[number] = {"cls": Nanny, "options": common | (own if names else {})}
-    return SpecCluster(specs, {"cls": Scheduler, "options": options}, silence_logs=logging.CRITICAL)
+    scheduler = {"cls": Scheduler, "options": options}
+    return SpecCluster(specs, scheduler, security=security, silence_logs=logging.CRITICAL)

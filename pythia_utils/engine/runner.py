@@ -100,6 +100,8 @@ def keep(cell: Cell, outcome: Outcome) -> Outcome:
             cell.records.unlink(missing_ok=True)
         for suffix, path in paths.items():
             if suffix in outcome.files:
+                if path.is_symlink():
+                    path.unlink()  # wherever it leads: a cell's files are in `runs`
                 with atomic_write(path) as temporary:
                     temporary.write_bytes(outcome.files[suffix])
                 kept = replace(kept, output=path if suffix != RECORDS else None)

@@ -56,7 +56,8 @@ def choose(
 
     Args:
         spec: `threads`; `local:N` for N worker processes here; `slurm` for jobs of a SLURM cluster;
-            the address of a dask scheduler that runs already, `tcp://host:port` or `tls://...`.
+            the address of a dask scheduler that runs already, `tcp://host:port` or `tls://...`, whose
+            certificates dask's own settings name.
         workers: for `threads`, notebooks at a time; for `slurm`, jobs.
         settings: YAML file of dask-jobqueue's settings, for `slurm`.
 
@@ -70,7 +71,8 @@ def choose(
     local = re.fullmatch(r"local:([1-9][0-9]*)", spec)
     if not (local or spec == "slurm" or re.fullmatch(r"(tcp|tls|ws|wss)://\S+:[0-9]+", spec)):
         raise unknown("scheduler", spec, FORMS)
-    _require("distributed", *(["dask_jobqueue"] if spec == "slurm" else []))
+    more = {"slurm": ["dask_jobqueue", "cryptography"]}.get(spec, ["cryptography"] if local else [])
+    _require("distributed", *more)
     from pythia_utils.engine import dask_schedulers, slurm
 
     if spec == "slurm":

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 from pythia_utils.base.errors import first_line
 from pythia_utils.base.files import local_path
-from pythia_utils.base.sources import PACKAGE
 from pythia_utils.engine import gpus
 from pythia_utils.engine.kernels.watch import Stopped
 from pythia_utils.grid import records
@@ -102,24 +101,21 @@ def _text(path: Path) -> str | None:
 
 
 def _environment(cell: Cell, threads: int) -> dict[str, str]:
-    # Kernels import the very package whose sources are in the fingerprint, in a checkout too.
-    paths = [str(PACKAGE.parent)] if (PACKAGE.parent / "pyproject.toml").is_file() else []
-    paths += map(os.path.abspath, filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
+    # Kernels are safe by themselves; what a notebook starts finds its modules as it always does.
+    usual = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
     # The kernel works in another folder, where a relative path would be another.
+    paths = map(os.path.abspath, filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
     caches = {name: str(local_path(os.environ[name])) for name in _CACHES if os.environ.get(name)}
-    return (
-        os.environ
-        | caches
-        | {
-            "PYTHONPATH": os.pathsep.join(paths),
-            "OMP_NUM_THREADS": str(threads),
-            "PYTHONHASHSEED": "0",
-            "PYTHIA_HOME": str(folders.home()),
-            "PYTHIA_RUNS": str(cell.runs),
-            # Set to `agg` in many a CI: then figures would be missing from the notebooks.
-            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        }
-    )
+    ours = {
+        "PYTHONPATH": os.pathsep.join(paths),
+        "OMP_NUM_THREADS": str(threads),
+        "PYTHONHASHSEED": "0",
+        "PYTHIA_HOME": str(folders.home()),
+        "PYTHIA_RUNS": str(cell.runs),
+        # Set to `agg` in many a CI: then figures would be missing from the notebooks.
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    }
+    return usual | caches | ours
 
 
 def _outcome(cell: Cell, done: Execution, parts: dict, seconds: float) -> Outcome:
@@ -139,7 +135,7 @@ def _outcome(cell: Cell, done: Execution, parts: dict, seconds: float) -> Outcom
     )
     _describe(done.notebook, cell, outcome)
     notebook = (nbformat.writes(done.notebook) + "\n").encode()
-    outcome = replace(outcome, notebook_bytes=len(notebook))
+    outcome = replace(outcome, notebook_sha256=hashlib.sha256(notebook).hexdigest())
     if done.error:
         return replace(outcome, files={FAILED: notebook})
     frame = records.from_notebook(done.notebook, cell.explicit)

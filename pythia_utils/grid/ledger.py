@@ -35,7 +35,7 @@ class Outcome:
         rows: number of records; None if the notebook makes none.
         peak_memory_bytes: the most that the kernel and its children held; None if not known.
         device: `cpu` or the GPU's name; None if not known.
-        notebook_bytes: size of the executed notebook.
+        notebook_sha256: digest of the executed notebook; None if there is none.
         records_sha256: digest of the records' file; None if there is none.
         files: contents of the files to keep, by suffix, on their way from a worker; else empty.
     """
@@ -50,7 +50,7 @@ class Outcome:
     rows: int | None = None
     peak_memory_bytes: int | None = None
     device: str | None = None
-    notebook_bytes: int | None = None
+    notebook_sha256: str | None = None
     records_sha256: str | None = None
     files: dict[str, bytes] = field(default_factory=dict, repr=False)
 

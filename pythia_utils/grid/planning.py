@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from pythia_utils.base import files
@@ -135,24 +134,15 @@ def _without_news(parts: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
 
 def _fault(cell: Cell, entry: dict, cache: DigestCache) -> str | None:
     """What is wrong with the files of a cell that has run: one is gone, or not as it was written."""
-    size = _size(cell.output)
-    if size is None:
-        return "output missing"
-    same = entry.get("notebook_bytes") in (None, size)
+    expected = {cell.output: entry.get("notebook_sha256")}
     if entry["rows"] is not None:
-        try:
-            digest = cache.digest(cell.records)
-        except OSError:
-            return "output missing"
-        same = same and entry.get("records_sha256") in (None, digest)
-    return None if same else "output changed"
-
-
-def _size(path: Path) -> int | None:
+        expected[cell.records] = entry.get("records_sha256")
     try:
-        return path.stat().st_size
+        digests = {path: cache.digest(path) for path in expected}
     except OSError:
-        return None
+        return "output missing"
+    same = all(wanted in (None, digests[path]) for path, wanted in expected.items())
+    return None if same else "output changed"
 
 
 def _difference(new: dict[str, Any], old: dict[str, Any]) -> str:

@@ -18,21 +18,19 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pythia_utils.base.files import atomic_write
+from pythia_utils.base.files import atomic_write, is_partial, locked, within
 from pythia_utils.base.markup import plain
-from pythia_utils.base.sources import PACKAGE
 from pythia_utils.grid.config import BookPage, Config, Experiment
 from pythia_utils.grid.records import runs_dir
 from pythia_utils.grid.status import SuiteStatus
+from pythia_utils.site import jupyter_book, status_page, tables
 from pythia_utils.site import pages as site_pages
-from pythia_utils.site import status_page, tables
 from pythia_utils.site.pages import STAGED, Page, SiteError
 from pythia_utils.suites import catalog
 
+OUTPUT = "_build"
 VENDOR = Path("book", "_static", "vendor")
 SCRIPTS = ("tex-svg-full.js", "vega.min.js", "vega-lite.min.js", "vega-embed.min.js")
-# Jupyter Book has no `python -m`: this runs the one of this interpreter, wherever its scripts are.
-_JUPYTER_BOOK = "from jupyter_book.cli.main import main; main(prog_name='jupyter-book')"
 _SHOWN = {"text/html", "text/markdown", "text/latex", "text/plain"}
 _SHOWN |= {"image/svg+xml", "image/png", "image/jpeg"}
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -53,10 +51,12 @@ def publish(config: Config, suite: str, status: SuiteStatus) -> Path:
     Raises:
         SiteError: a notebook failed, a chapter was not run, or the build has warnings.
         UsageError: unknown suite.
+        FolderInUse: another process builds this site, of other runs maybe.
     """
     gate(config.root, suite)
-    stage(config, suite, status)
-    return build(config.root)
+    with locked(config.root / OUTPUT, "book"):
+        stage(config, suite, status)
+        return build(config.root)
 
 
 def gate(root: Path, suite: str) -> None:
@@ -68,7 +68,8 @@ def gate(root: Path, suite: str) -> None:
         SiteError: names each such notebook and the last line of its error.
     """
     folder = runs_dir(root) / catalog.suite(suite).name
-    faults = {path: _fault(path) for path in sorted(folder.glob("**/*.ipynb"))}
+    paths = sorted(path for path in folder.glob("**/*.ipynb") if not is_partial(path))
+    faults = {path: _fault(path) for path in paths}
     lines = [
         f"  {path.relative_to(folder.parent)}: {text}" for path, text in faults.items() if text
     ]
@@ -103,6 +104,8 @@ def stage(config: Config, suite: str, status: SuiteStatus) -> list[Page]:
         UsageError: unknown suite.
     """
     shown, staged = catalog.suite(suite), config.root / STAGED
+    if not within(staged, config.root):
+        raise SiteError(f"{staged} leads out of {config.root}; remove the link")
     folder = runs_dir(config.root) / shown.name
     pages = list(_pages(folder, shown, config))
     kept = set()
@@ -176,8 +179,8 @@ def _executed_page(folder: Path, suite: catalog.Suite, page: BookPage) -> Path:
 
 def _remove_others(folder: Path, kept: set[Path]) -> None:
     for path in sorted(folder.rglob("*"), reverse=True):
-        if path.is_file() and path not in kept:
-            path.unlink()
+        if path.is_symlink() or (path.is_file() and path not in kept):
+            path.unlink()  # the link itself: what it leads to is not ours
         elif path.is_dir() and not any(path.iterdir()):
             path.rmdir()
 
@@ -193,7 +196,7 @@ def build(root: Path) -> Path:
     """
     if missing := [name for name in SCRIPTS if not (root / VENDOR / name).is_file()]:
         raise SiteError(f"{VENDOR / missing[0]} is not there; run: python book/fetch_assets.py")
-    output = root / "_build"
+    output = root / OUTPUT
     output.mkdir(exist_ok=True)
     unfinished = output / ".unfinished"
     if unfinished.exists():
@@ -213,19 +216,21 @@ def build(root: Path) -> Path:
 def _run_jupyter_book(root: Path) -> list[str]:
     """Run it; return its warnings and errors, or its last lines if it failed without one."""
     toc = (root / STAGED / "_toc.yml").absolute()
-    command = [sys.executable, "-c", _JUPYTER_BOOK, "build", "book", "--config", "_config.yml"]
-    command += ["--toc", str(toc), "--path-output", ".", "-W", "-n", "--keep-going"]
-    package = str(PACKAGE.parent)
-    path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
-    environment = os.environ | {"PYTHONPATH": path, "PYTHONUTF8": "1"}
+    options = ("--config", "_config.yml", "--toc", str(toc), "--path-output", ".")
+    command = jupyter_book.command("build", "book", *options, "-W", "-n", "--keep-going")
+    environment = os.environ | {"PYTHONUTF8": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     lines, shown = [], ""
     with subprocess.Popen(
         command, cwd=root, env=environment, encoding="utf-8", errors="replace", **pipes
     ) as process:
-        for line in process.stdout:
-            lines.append(_COLOUR.sub("", line).rstrip())
-            shown = _progress(lines[-1], shown)
+        try:
+            for line in process.stdout:
+                lines.append(_COLOUR.sub("", line).rstrip())
+                shown = _progress(lines[-1], shown)
+        except BaseException:  # Ctrl-C that reached us alone
+            process.kill()
+            raise
     if process.returncode == 0:
         return []
     return [line for line in lines if _PROBLEM.search(line)] or lines[-15:]

@@ -7,6 +7,7 @@ Names, parameter counts and revisions follow from it by rule. Nothing is read bu
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -264,7 +265,7 @@ def _row(source: dict, size: str, variant: str, version: str, seed: int | None) 
         settings["seed"] = seed
     ending = "-deduped" * (variant == "deduped") + f"-{version}" * bool(version)
     ending += f"-seed{seed}" * (seed is not None)
-    name = f"{source['name']}-{size}{ending}"
+    name = _folder_name(f"{source['name']}-{size}{ending}")
     # Former names stand for today's release, so only models without a version or a number have one.
     former = settings.get("formerly") if not version and seed is None else None
     copied = ("seed", "n_layers", "d_model", "n_heads", "vocab_size", "rotary_pct", "learning_rate")
@@ -281,6 +282,13 @@ def _row(source: dict, size: str, variant: str, version: str, seed: int | None) 
         "aliases": (f"{source['name']}-{former}{ending}",) if former else (),
         "steps": _steps(last, **release.get("steps", source["steps"])),
     }
+
+
+def _folder_name(name: str) -> str:
+    """A model's name, which is also that of a folder in the suite's."""
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
+        raise UsageError(f"model {name!r}: expected a name of letters, digits, -, _ and dots")
+    return name
 
 
 def _vocab_size(source: dict) -> int:

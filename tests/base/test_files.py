@@ -1,4 +1,4 @@
-"""The lock of a folder: one holder at a time, named to others, gone with its process."""
+"""Files written whole, by links and into devices; the lock of a folder; what killed writers leave."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import json
 import multiprocessing
 import os
 import signal
+import stat
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 from helpers.commands import ROOT, wait_until
 
+from pythia_utils.base import files
 from pythia_utils.base.errors import UsageError
-from pythia_utils.base.files import LOCK_FILE, FolderInUse, local_path, locked
+from pythia_utils.base.files import LOCK_FILE, FolderInUse, atomic_write, local_path, locked
 
 
 @pytest.mark.parametrize("written", ["a/b", "./a/b/", "~/a/b", "a//b", "ABSOLUTE/a/b"])
@@ -126,3 +129,110 @@ def test_many_processes_take_turns(tmp_path):
         worker.join(60)
         assert worker.exitcode == 0
     assert log.read_text().split() == ["in", "out"] * 4
+
+
+# --- whole or not at all --------------------------------------------------------------------------
+
+
+def write(path: Path, text: str) -> None:
+    with atomic_write(path) as temporary:
+        temporary.write_text(text)
+
+
+@pytest.mark.parametrize("target", ["there.csv", "folder/new.csv"])
+def test_a_link_stays_and_its_target_is_replaced(tmp_path, target):
+    (tmp_path / "there.csv").write_text("old")
+    before = (tmp_path / "there.csv").stat().st_ino
+    link, far = tmp_path / "link.csv", tmp_path / "far.csv"
+    link.symlink_to(target)
+    far.symlink_to(link)
+    write(far, "new")
+    assert link.is_symlink()
+    assert far.is_symlink()
+    assert (tmp_path / target).read_text() == "new"
+    assert (tmp_path / "there.csv").stat().st_ino != before or target != "there.csv"
+    assert [path.name for path in tmp_path.rglob(".partial-*")] == []
+
+
+def test_a_link_that_leads_to_itself_is_no_file_to_be_replaced(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(OSError, match="symbolic links"):
+        write(tmp_path / "loop", "new")
+    assert (tmp_path / "loop").is_symlink()
+
+
+@pytest.mark.parametrize("through_a_link", [False, True])
+def test_a_fifo_is_written_into(tmp_path, through_a_link):
+    fifo, link = tmp_path / "fifo", tmp_path / "link"
+    os.mkfifo(fifo)
+    link.symlink_to(fifo)
+    got: list[str] = []
+    reader = threading.Thread(target=lambda: got.append(fifo.read_text()))
+    reader.start()
+    write(link if through_a_link else fifo, "one\ntwo\n")
+    reader.join(5)
+    assert got == ["one\ntwo\n"]
+    assert fifo.is_fifo()
+
+
+def test_a_device_stays_one(tmp_path):
+    device = tmp_path / "null"
+    try:
+        os.mknod(device, stat.S_IFCHR | 0o666, os.makedev(1, 3))
+        device.write_text("x")
+    except OSError:
+        pytest.skip("no device may be made here")
+    write(device, "nothing to see")
+    assert device.is_char_device()
+
+
+def leave_half(path: Path) -> Path:
+    """What a writer leaves that is killed in the middle."""
+    script = "import os, sys\nfrom pathlib import Path\nfrom pythia_utils.base.files import *\n"
+    script += "with atomic_write(Path(sys.argv[1])) as t:\n    t.write_text('half'); os._exit(9)"
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    before = {*path.parent.glob("*")}
+    subprocess.run([sys.executable, "-c", script, str(path)], env=env, check=False)
+    (left,) = {*path.parent.glob("*")} - before
+    return left
+
+
+@pytest.mark.parametrize("name", ["step000512.ipynb", "step000000.parquet", "page.md", "data.json"])
+def test_what_a_killed_writer_leaves_has_no_readers_ending(tmp_path, name):
+    (tmp_path / "whole.txt").write_text("whole")
+    digest = files.tree_digest(tmp_path)
+    left = leave_half(tmp_path / name)
+    assert left.read_text() == "half"
+    assert files.is_partial(left)
+    assert left not in {*tmp_path.rglob(f"*{Path(name).suffix}")}
+    assert files.tree_digest(tmp_path) == digest
+
+
+def test_what_is_left_goes_after_a_day_with_the_next_lock_or_writer(tmp_path):
+    deep = tmp_path / "pico" / "loss"
+    deep.mkdir(parents=True)
+    mine, old, young = deep / "partial-mine", leave_half(deep / "a.txt"), leave_half(deep / "b.txt")
+    folder = deep / ".partial-step512"
+    folder.mkdir()
+    (folder / "weights").touch()
+    mine.touch()
+    for path in (mine, old, folder):
+        os.utime(path, (time.time() - 90_000,) * 2)
+    with locked(tmp_path, "run"):
+        assert {*deep.iterdir()} == {mine, young}
+    os.utime(young, (time.time() - 90_000,) * 2)
+    files._sweep_once.cache_clear()
+    write(deep / "c.txt", "whole")
+    assert {*deep.iterdir()} == {mine, deep / "c.txt"}
+
+
+def test_a_path_within_a_folder_is_one_when_links_are_followed(tmp_path):
+    inside, outside = tmp_path / "in", tmp_path / "out"
+    for folder in (inside, outside):
+        folder.mkdir()
+    (inside / "link").symlink_to(outside)
+    (tmp_path / "alias").symlink_to(inside)
+    assert files.within(inside / "new" / "file", inside)
+    assert files.within(tmp_path / "alias" / "file", inside)
+    for path in (inside / "link" / "file", inside / ".." / "out", outside, tmp_path / "in2"):
+        assert not files.within(path, inside)

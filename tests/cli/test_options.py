@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 
 import click
 import pytest
 from click.testing import CliRunner
+from helpers.commands import pythia
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -185,3 +188,31 @@ def test_much_is_asked_for(monkeypatch):
     monkeypatch.setattr(sys.stdin, "isatty", lambda: False, raising=False)
     with pytest.raises(UsageError, match="more than 100 bytes; to fetch it, add --yes"):
         ask_above(101, yes=False)
+
+
+# --- where a result goes --------------------------------------------------------------------------
+
+
+def test_a_result_goes_through_a_link_and_into_a_fifo(tmp_path, capsys):
+    link, fifo = tmp_path / "link.csv", tmp_path / "fifo"
+    (tmp_path / "real.csv").write_text("old")
+    link.symlink_to("real.csv")
+    write("new", link)
+    assert link.is_symlink()
+    assert (tmp_path / "real.csv").read_text() == "new"
+    assert capsys.readouterr().out == f"{link}\n"
+    os.mkfifo(fifo)
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append(fifo.read_bytes()))
+    reader.start()
+    write(b"\x00\xff", fifo)
+    reader.join(5)
+    assert got == [b"\x00\xff"]
+    assert fifo.is_fifo()
+    assert capsys.readouterr().out == ""
+
+
+def test_a_standard_stream_by_its_name_gets_the_bytes(tmp_path):
+    done = pythia("config", "pythia-70m", "--output", "/dev/stdout")
+    usual = pythia("config", "pythia-70m")
+    assert (done.returncode, done.stdout) == (0, usual.stdout)

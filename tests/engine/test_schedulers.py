@@ -87,6 +87,8 @@ def test_the_job_script_asks_for_what_the_page_says(cluster_yml):
     for line in ("-p gpu", "-A my-project", "--cpus-per-task=8", "-t 04:00:00", "--gres=gpu:1"):
         assert f"\n#SBATCH {line}\n" in script
     (command,) = re.findall(r"^.* -m distributed\.cli\.dask_worker tcp://.*$", script, re.MULTILINE)
+    assert "--protocol tls://" in command
+    assert re.search(r"--tls-ca-file \S+ --tls-cert \S+ --tls-key \S+", command)
     assert command.startswith(sys.executable)
     assert "--resources GPU=1" in command
     assert "--nthreads 8" in command
@@ -99,6 +101,8 @@ def test_the_job_script_asks_for_what_the_page_says(cluster_yml):
         ({"quee": "gpu"}, "SLURM cluster: .*unexpected keyword argument 'quee'"),
         ({"cores": None, "memory": "1GB"}, "SLURM cluster: You must specify how much cores"),
         ({"worker_extra_args": 3}, "SLURM cluster: 'int' object is not iterable"),
+        ({"security": False}, "security must be true: who reaches a scheduler runs code as you"),
+        ({"security": "no"}, "security must be true"),
         ({"gpus": "two"}, "gpus must be a whole number, not 'two'"),
         ({"gpu_memory": "much"}, "gpu_memory: size 'much': expected a number"),
     ],
@@ -107,6 +111,46 @@ def test_a_fault_in_the_settings_is_one_clear_line(cluster_yml, change, message)
     cluster_yml.write_text(yaml.safe_dump(yaml.safe_load(cluster_yml.read_text()) | change))
     with pytest.raises(UsageError, match=message):
         slurm.job_script(cluster_yml)
+
+
+def test_a_dry_run_starts_no_scheduler(cluster_yml, monkeypatch):
+    """And so needs no network of the cluster's."""
+    from distributed import Scheduler
+
+    started = []
+    monkeypatch.setattr(Scheduler, "__init__", lambda *_, **__: started.append(1))
+    cluster_yml.write_text(cluster_yml.read_text().replace("interface: lo", "interface: ib7"))
+    threads = threading.active_count()
+    assert "--interface ib7" in slurm.job_script(cluster_yml)
+    assert (started, threading.active_count()) == ([], threads)
+
+
+@pytest.mark.parametrize("change", [{}, {"scheduler_options": {"protocol": "tcp"}}])
+def test_a_cluster_of_slurm_speaks_tls_with_certificates_that_only_we_can_read(
+    cluster_yml, tmp_path, change
+):
+    more = {"shared_temp_directory": str(tmp_path)} | change
+    _, settings = slurm._settings(cluster_yml)
+    with slurm._cluster(settings | more, 0) as cluster:
+        assert cluster.scheduler_address.startswith("tls://")
+        assert stranger_is_refused(cluster.scheduler_address)
+        certificates = [path for path in tmp_path.iterdir() if path != cluster_yml]
+        assert len(certificates) == 3
+        assert {path.stat().st_mode & 0o777 for path in certificates} == {0o600}
+
+
+def stranger_is_refused(address: str) -> bool:
+    """Whether a client without certificates, or with its own, cannot connect."""
+    from distributed import Client, Security
+
+    port = address.rpartition(":")[2]
+    for where, security in (
+        (f"tcp://127.0.0.1:{port}", None),
+        (f"tls://127.0.0.1:{port}", Security.temporary()),
+    ):
+        with suppress(OSError), Client(where, security=security, timeout=2):
+            return False
+    return True
 
 
 def test_cores_and_memory_must_be_given(cluster_yml):
@@ -259,7 +303,27 @@ def test_a_worker_elsewhere_returns_notebook_and_records(root, far_away):
     assert set(why(cells, ledger).values()) == {None}
 
 
-# --- dask on this machine: a worker dies, a user interrupts ---------------------------------------
+# --- dask on this machine: who may join, a worker dies, a user interrupts ---------------------------
+
+
+@pytest.mark.parametrize("warm", [True, False])
+def test_workers_here_take_no_code_of_strangers(root, warm):
+    from distributed import get_client
+
+    cells = expand(load_config(root), ["measure"], profile="tiny")
+    with schedulers.choose("local:2") as scheduler:
+        cluster = scheduler._cluster
+        workers = [each.worker_address for each in cluster.workers.values()]
+        for address in (cluster.scheduler_address, *workers):
+            assert address.startswith("tls://127.0.0.1:")
+            assert stranger_is_refused(address)
+        options = KernelOptions(warm=warm)
+        futures = [scheduler.submit(cell, options) for cell in cells]
+        outcomes = [future.result(120) for future in futures]
+    assert [(o.status, o.error) for o in outcomes] == [("done", None)] * 2
+    with pytest.raises(ValueError, match="No global client"):
+        get_client()
+
 
 SCRIPT = """
 import sys
@@ -334,8 +398,7 @@ def test_a_worker_that_is_killed_loses_nothing(dask_run):
     assert (root / "out").read_text().split() == ["done"] * 8
     cells = expand(load_config(root), ["sleeps"], profile="wide")
     assert set(why(cells, ledger_of(root)).values()) == {None}
-    kernels = pids[::2]  # not their children: a cold kernel has no time to end those
-    assert wait_until(lambda: not any(map(is_running, kernels)), 10)
+    assert wait_until(lambda: not any(map(is_running, pids)), 10)
 
 
 def parent_of(pid: int) -> int:

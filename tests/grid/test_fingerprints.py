@@ -20,7 +20,7 @@ from pythia_utils.grid.notebooks import read_code
 from pythia_utils.grid.planning import plan
 from pythia_utils.suites import catalog
 from pythia_utils.suites.folders import checkpoint_path, corpus_folder
-from pythia_utils.suites.hub import commits
+from pythia_utils.suites.hub import hugging_face
 
 REPO = "EleutherAI/pythia-14m"
 BOOK = sorted([*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("book/*/*.ipynb")])
@@ -226,7 +226,7 @@ def test_a_repaired_revision_is_noticed(root, hub, monkeypatch):
     # Without the network what the cache has is known, and what nothing tells is no change.
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     assert set(why(grid, ledger).values()) == {None}
-    ref = commits._ref(REPO, "step0")
+    ref = hugging_face.ref(hugging_face.cache_folder(), REPO, "step0")
     ref.parent.mkdir(parents=True)
     ref.write_text("f" * 40)
     reasons = why(grid, ledger)

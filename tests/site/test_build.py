@@ -7,14 +7,20 @@ import json
 import os
 import re
 import shutil
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
-from helpers.commands import ROOT
+from click.testing import CliRunner
+from helpers.commands import ROOT, is_running, wait_until
 
 from pythia_utils.base.errors import UsageError
+from pythia_utils.base.files import FolderInUse, locked
+from pythia_utils.cli import main
 from pythia_utils.grid import config as experiments
 from pythia_utils.grid import expand, status
 from pythia_utils.grid.ledger import FILE, Ledger
@@ -233,6 +239,17 @@ def test_gate_looks_only_at_the_suite_that_is_shown(book):
     build.gate(book, "pico")
 
 
+@pytest.mark.parametrize("name", [".partial-0a1b2c3d4e5f", ".partial-1.ipynb", ".partial-1.md"])
+def test_what_a_killed_writer_left_is_no_page_and_stops_nothing(book, name):
+    places = ("runs/pico/loss/pico-7k", "runs/pico/loss", "book/_executed/cells/pico")
+    stage(book, "pico")
+    for place in places:
+        (book / place / name).write_text('{"cells": [')
+    build.gate(book, "pico")
+    assert len(stage(book, "pico")) == len(EXPERIMENTS) * len(MODELS) * len(STEPS)
+    assert not list((book / build.STAGED).rglob(".partial-*"))
+
+
 def test_an_unreadable_notebook_is_named(book):
     (book / "runs/pico/loss/pico-7k/step000000.ipynb").write_text("{")
     with pytest.raises(SiteError, match=r"step000000\.ipynb is not a notebook"):
@@ -347,6 +364,21 @@ def test_pages_whose_run_is_gone_are_removed(book):
     assert not (book / build.STAGED / CELL).parent.exists()
     assert {page.model for page in pages if page.experiment == "loss"} == set(MODELS) - {"pico-14k"}
     assert "pico/loss/pico-14k" not in (book / build.STAGED / "runs.md").read_text()
+
+
+def test_staging_removes_links_and_not_what_they_lead_to(book, tmp_path_factory):
+    mine = tmp_path_factory.mktemp("mine")
+    (mine / "thesis.md").write_text("precious")
+    stage(book, "pico")
+    (book / build.STAGED / "folder").symlink_to(mine)
+    (book / build.STAGED / "thesis.md").symlink_to(mine / "thesis.md")
+    stage(book, "pico")
+    assert not [path for path in (book / build.STAGED).rglob("*") if path.is_symlink()]
+    shutil.rmtree(book / build.STAGED)
+    (book / build.STAGED).symlink_to(mine)
+    with pytest.raises(SiteError, match=r"leads out of .*; remove the link"):
+        stage(book, "pico")
+    assert (mine / "thesis.md").read_text() == "precious"
 
 
 def test_a_chapter_that_was_not_run_stops_staging_with_the_command_to_run(book):
@@ -563,6 +595,51 @@ def test_a_warning_stops_the_build_each_time_and_is_shown(small_site, monkeypatc
     source.write_text(good)
     os.utime(source)
     publish(small_site, "pico")
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_jupyter_book_ends_with_the_command(small_site, end):
+    script = "import sys\nfrom pathlib import Path\nfrom pythia_utils.site import build\n"
+    script += "build.build(Path(sys.argv[1]))"
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, "-c", script, str(small_site)], env=env) as command:
+        assert wait_until(lambda: psutil.Process(command.pid).children(), 30)
+        (child,) = psutil.Process(command.pid).children()
+        command.send_signal(end)
+        command.wait()
+        assert wait_until(lambda: not is_running(child.pid), 5)
+
+
+# --- one at a time
+
+
+def test_a_second_build_in_a_folder_is_refused_whatever_its_runs(book, tmp_path, monkeypatch):
+    def at_work(*_):
+        monkeypatch.setenv("PYTHIA_RUNS", str(elsewhere))
+        with pytest.raises(FolderInUse, match=r"another book works in .*_build"):
+            publish(book, "pico")
+        raise SiteError("seen")
+
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(book / "runs", elsewhere)
+    monkeypatch.setattr(build, "stage", at_work)
+    with pytest.raises(SiteError, match="seen"):
+        publish(book, "pico")
+
+
+def test_one_lock_covers_chapters_staging_and_build(book, monkeypatch):
+    def is_held(*_, **__):
+        with pytest.raises(FolderInUse, match="another run works in"), locked(book / "runs", "run"):
+            pass
+        held.append(True)
+        return []
+
+    held: list[bool] = []
+    monkeypatch.chdir(book)
+    monkeypatch.setattr(main, "run_due", is_held)
+    monkeypatch.setattr(build, "publish", is_held)
+    done = CliRunner().invoke(main.cli, ["book"], catch_exceptions=False)
+    assert (done.exit_code, held) == (0, [True, True])
 
 
 # --- the walk-through of add-experiment.md: what it tells a reader to write does run

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pythia_utils.base.errors import UsageError
+from pythia_utils.suites import catalog
 from pythia_utils.suites.catalog import find_model, renamed, suite, suite_names, suite_table
 from pythia_utils.suites.errata import in_words, steps_in_words
 
@@ -245,3 +246,9 @@ def test_errata_in_words():
     errata = find_model("pythia-12b").checkpoint(50000).errata
     assert in_words(errata) == "serves the final model's first shard (P#206)"
     assert in_words([*errata, *errata]).count("; ") == 1
+
+
+@pytest.mark.parametrize("name", ["../x-7k", "a/b", ".hidden", "", "x\n", "/etc"])
+def test_a_model_s_name_is_one_folder_s(name):
+    with pytest.raises(UsageError, match="expected a name of letters"):
+        catalog._folder_name(name)

@@ -28,6 +28,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 
 from pythia_utils.base.units import show_size
+from pythia_utils.engine.kernels import cold
 from pythia_utils.engine.kernels.options import KernelOptions
 from pythia_utils.engine.kernels.warm import ForkProvisioner, ForkServer
 from pythia_utils.engine.kernels.watch import KernelWatch, LiveKernels, memory_limit
@@ -134,7 +135,9 @@ class KernelManager(AsyncKernelManager):
 
     @property
     def kernel_spec(self) -> KernelSpec:
-        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        launcher = [sys.executable, "-m", "ipykernel_launcher"]  # as the provisioner expects it
+        argv = cold.command() if self.job.server is None else launcher
+        argv = [*argv, "-f", "{connection_file}"]
         argv += ["--log-level=CRITICAL"]  # a terminal full of warnings hides the failures
         argv += ["--HistoryManager.enabled=False"]  # one SQLite file for all kernels of a user
         return KernelSpec(argv=argv, display_name="Python 3", language="python")

@@ -35,13 +35,13 @@ from selectors import EVENT_READ, DefaultSelector
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
+from pythia_utils.base.children import kill_all
+
 _PR_SET_CHILD_SUBREAPER = 36
 
 
 def main() -> None:
     """Import the modules named on the command line, then serve until the socket closes."""
-    with suppress(ValueError):  # `python -c` puts it there; a kernel's launcher removes it likewise
-        sys.path.remove("")
     requests = socket.socket(fileno=os.dup(0))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     given = dict(os.environ)
@@ -103,7 +103,7 @@ class Server:
         self._set_by_imports = set_by_imports
         self._kernels: dict[int, int] = {}  # process id to request id
         self._alive = os.pipe()  # its writing end closes with this process, and kernels see it
-        # Orphans of kernels become this process's children, so that none can hide from `_kill_all`.
+        # Orphans of kernels become this process's children, so that none can hide from `kill_all`.
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
     def serve(self) -> None:
@@ -130,7 +130,7 @@ class Server:
                     *lines, pending = (pending + received).split(b"\n")
                     for line in lines:
                         self._fork(json.loads(line))
-        _kill_all()
+        kill_all()
 
     def _receive(self) -> bytes:
         try:
@@ -185,7 +185,7 @@ class Server:
 def _end_with_server(alive: int) -> None:
     """Wait for the end of the server; then end this kernel and its children."""
     os.read(alive, 1)
-    _kill_all()
+    kill_all()
     os.killpg(0, signal.SIGKILL)
 
 
@@ -216,17 +216,3 @@ def _exit(code: int) -> NoReturn:
                 stream.flush()
     finally:
         os._exit(code)
-
-
-def _kill_all() -> None:
-    """Kill all descendants. Again and again: they may be starting others."""
-    import psutil
-
-    for _ in range(20):
-        children = psutil.Process().children(recursive=True)
-        living = [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
-        for child in living:
-            with suppress(psutil.NoSuchProcess):
-                child.kill()
-        if not living:
-            return

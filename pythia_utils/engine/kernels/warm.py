@@ -24,6 +24,7 @@ from typing import Any
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning import LocalProvisioner
 
+from pythia_utils.base import children
 from pythia_utils.engine.kernels import fork_server
 
 START_WITHIN = 300  # seconds for the imports; a network's file system can be slow
@@ -99,11 +100,9 @@ class ForkServer:
         self._socket, theirs = socket.socketpair()
         # `torch.cuda.is_available()` then asks the driver's library and makes no context.
         env = env | {"PYTORCH_NVML_BASED_CUDA_CHECK": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-        command = [sys.executable, "-c", f"from {fork_server.__name__} import main; main()"]
+        command = children.command(fork_server.__name__, "main", *modules)
         with theirs:
-            self._process = subprocess.Popen(
-                [*command, *modules], stdin=theirs, env=env, start_new_session=True
-            )
+            self._process = subprocess.Popen(command, stdin=theirs, env=env, start_new_session=True)
         if note is not None:
             note(self._process)
         self._lines = self._socket.makefile("rb")

@@ -14,13 +14,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pythia_utils.base.files import DIGESTS_FILE, DigestCache, atomic_write
+from pythia_utils.base.files import DIGESTS_FILE, DigestCache, atomic_write, sweep, within
 from pythia_utils.base.http import FetchError, RangeReader
 from pythia_utils.base.progress import Bar
 from pythia_utils.base.units import show_size
 from pythia_utils.suites.hub import api, download
 from pythia_utils.suites.hub.api import Revision
-from pythia_utils.suites.hub.hugging_face import cache_folder, is_offline, repo_folder, snapshot
+from pythia_utils.suites.hub.hugging_face import (
+    cache_folder,
+    cached_commit,
+    is_offline,
+    ref,
+    repo_folder,
+    snapshot,
+)
 from pythia_utils.suites.hub.journal import Entry, Journal
 from pythia_utils.suites.hub.weight_files import CorruptFileError, weights_in
 
@@ -77,13 +84,7 @@ class HubCache:
 
     def commit(self, repo_id: str, revision: str) -> str | None:
         """The commit that the cache has for a revision."""
-        try:
-            return self._ref(repo_id, revision).read_text(encoding="utf-8").strip()
-        except OSError:
-            return None
-
-    def _ref(self, repo_id: str, revision: str) -> Path:
-        return self.folder / repo_folder(repo_id) / "refs" / revision
+        return cached_commit(self.folder, repo_id, revision)
 
     # --- from the cache ---------------------------------------------------------------------------
 
@@ -126,6 +127,7 @@ class HubCache:
         entry = self.journal.read(revision.repo_id, revision.commit)
         if entry is None or not folder.exists():
             entry = Entry(revision.repo_id, revision.name, revision.commit, not folder.exists())
+        self._check_inside(folder)
         folder.mkdir(parents=True, exist_ok=True)
         entry.files = {file.name: file.etag for file in needed}
         self.journal.write(entry)  # now: what is cut off counts as ours too
@@ -136,10 +138,24 @@ class HubCache:
             for file in needed:
                 download.fetch(revision, file, folder, known, report)
         known.save()
-        with atomic_write(self._ref(revision.repo_id, revision.name)) as temporary:
-            temporary.write_text(revision.commit, encoding="utf-8")
+        self._point_to(revision)
         self.journal.write(entry)
         return Snapshot(folder, revision.commit, entry.files)
+
+    def _point_to(self, revision: Revision) -> None:
+        """Let the revision's name mean its commit, for every tool."""
+        path = ref(self.folder, revision.repo_id, revision.name)
+        self._check_inside(path)
+        # To every tool each file in `refs/` is a name, a half-written one a broken repository.
+        scratch = self.folder / repo_folder(revision.repo_id) / "unfinished"
+        sweep(path.parent)
+        with atomic_write(path, scratch) as temporary:
+            temporary.write_text(revision.commit, encoding="utf-8")
+
+    def _check_inside(self, path: Path) -> None:
+        """Refuse to write where a link leads out of the cache."""
+        if not within(path, self.folder):
+            raise FetchError(f"{path} leads out of the cache ({self.folder}); remove the link")
 
     def missing(self, revision: Revision) -> dict[str, int]:
         """Sizes of the files that fetching would bring, by hash: revisions may share them."""

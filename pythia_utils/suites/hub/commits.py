@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 
+from pythia_utils.base.files import within
 from pythia_utils.base.http import FetchError, PassingError
 from pythia_utils.suites.hub import hugging_face
 
@@ -45,9 +45,7 @@ def _ask(repo_id: str) -> dict[str, str]:
 
 def cached_commit(repo_id: str, revision: str) -> str | None:
     """The commit that the shared cache has for a revision; None if it has none."""
-    with suppress(OSError):
-        return _ref(repo_id, revision).read_text(encoding="utf-8").strip()
-    return None
+    return hugging_face.cached_commit(hugging_face.cache_folder(), repo_id, revision)
 
 
 def forget_other(repo_id: str, revision: str, commit: str) -> None:
@@ -57,9 +55,7 @@ def forget_other(repo_id: str, revision: str, commit: str) -> None:
         OSError: the cache may not be written.
     """
     if cached_commit(repo_id, revision) not in (None, commit):
-        _ref(repo_id, revision).unlink(missing_ok=True)
-
-
-def _ref(repo_id: str, revision: str) -> Path:
-    folder = hugging_face.cache_folder() / hugging_face.repo_folder(repo_id)
-    return folder / "refs" / revision
+        cache = hugging_face.cache_folder()
+        path = hugging_face.ref(cache, repo_id, revision)
+        if within(path.parent, cache):
+            path.unlink(missing_ok=True)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from pythia_utils.base.files import DigestCache, file_digest
+from pythia_utils.base.files import DigestCache, file_digest, within
 from pythia_utils.base.http import FetchError
 from pythia_utils.suites.hub import hugging_face
 from pythia_utils.suites.hub.api import RemoteFile, Revision
@@ -42,16 +42,17 @@ def fetch(
         )
         if content_hash(path, file.etag, known) == file.etag:
             return
-        _remove(path, within=folder.parents[2])
+        _remove(path, folder.parents[1])
     raise FetchError(f"{what}: what came is corrupt: its hash is not {file.etag[:12]}...; removed")
 
 
-def _remove(path: Path, within: Path) -> None:
-    """A link and the bytes it leads to, if these are in the cache too."""
+def _remove(path: Path, repository: Path) -> None:
+    """A link and the bytes it leads to, each if it truly lies in the repository's folder."""
     target = path.resolve()
-    if target.is_relative_to(within.resolve()):
+    if within(target, repository):
         target.unlink()
-    path.unlink(missing_ok=True)
+    if within(path.parent, repository):
+        path.unlink(missing_ok=True)
 
 
 def content_hash(path: Path, like: str, known: DigestCache | None = None) -> str:

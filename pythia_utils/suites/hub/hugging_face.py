@@ -6,10 +6,13 @@ goes where the library sends it: to the Hub. Models and data sets differ by thei
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from pythia_utils.base.files import within
 from pythia_utils.base.http import PASSING, FetchError, PassingError, Retry, checked_url, shown_url
 
 _T = TypeVar("_T")
@@ -89,6 +92,25 @@ def repo_folder(repo_id: str, repo_type: str = "model") -> str:
     return "--".join([f"{repo_type}s", *repo_id.split("/")])
 
 
+def ref(cache: Path, repo_id: str, revision: str) -> Path:
+    """The cache's file with the commit of a branch or tag."""
+    return cache / repo_folder(repo_id) / "refs" / revision
+
+
+def is_commit(text: str) -> bool:
+    """Whether it is a commit's name: nothing else may be part of a path."""
+    return re.fullmatch("[0-9a-f]{40}", text) is not None
+
+
+def cached_commit(cache: Path, repo_id: str, revision: str) -> str | None:
+    """The commit that a cache has for a revision; None if it has none."""
+    try:
+        text = ref(cache, repo_id, revision).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return None
+    return text if is_commit(text) else None
+
+
 def snapshot(cache: Path, repo_id: str, commit: str, repo_type: str = "model") -> Path:
     """The cache's folder of a commit's files: links to `blobs/<hash>`, which commits share."""
     return cache / repo_folder(repo_id, repo_type) / "snapshots" / commit
@@ -151,10 +173,17 @@ def drop_leftovers(folder: Path, etag: str) -> None:
 
 
 def drop_revisions(cache: Path, commits: Iterable[str]) -> None:
-    """Take commits out of the cache, with the files that no other one has."""
+    """Take commits out of the cache, with the files that no other one has.
+
+    A snapshot's link may lead out of its repository: then the link goes, and what it leads to stays.
+    """
     from huggingface_hub import scan_cache_dir
 
-    scan_cache_dir(cache).delete_revisions(*commits).execute()
+    plan = scan_cache_dir(cache).delete_revisions(*commits)
+    places = {folder.parents[1] / "blobs" for folder in plan.snapshots}
+    places |= plan.snapshots  # where links are not supported
+    ours = {blob for blob in plan.blobs if any(within(blob.parent, each) for each in places)}
+    replace(plan, blobs=frozenset(ours)).execute()
 
 
 # --- what goes wrong ------------------------------------------------------------------------------

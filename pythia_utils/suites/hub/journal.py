@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,7 +17,9 @@ from pythia_utils.base.errors import UsageError
 from pythia_utils.base.files import atomic_write
 from pythia_utils.base.http import FetchError
 from pythia_utils.base.units import show_size
-from pythia_utils.suites.hub.hugging_face import drop_revisions, repo_folder, snapshot
+from pythia_utils.suites.hub.hugging_face import drop_revisions, is_commit, repo_folder, snapshot
+
+_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass
@@ -62,7 +65,16 @@ class Journal:
 
     def read(self, repo_id: str, commit: str) -> Entry | None:
         """The entry of a revision, if there is one that can be read."""
-        return _read(self._path(repo_id, commit))
+        return self._read(self._path(repo_id, commit))
+
+    def _read(self, path: Path) -> Entry | None:
+        """An entry, if it is about what its own place says: its names become paths."""
+        try:
+            entry = Entry(**json.loads(path.read_text(encoding="utf-8")))
+            sound = path == self._path(entry.repo_id, entry.commit) and is_commit(entry.commit)
+            return entry if sound and all(map(_HASH.fullmatch, entry.files.values())) else None
+        except (OSError, ValueError, TypeError, AttributeError):
+            return None
 
     def write(self, entry: Entry) -> None:
         """Keep an entry, as used just now."""
@@ -72,7 +84,7 @@ class Journal:
     def fetched(self) -> Iterator[Entry]:
         """Entries of what this program fetched and what is still there, least recently used first."""
         for path in sorted(self._root.glob("*/*.json"), key=lambda path: path.stat().st_mtime_ns):
-            entry = _read(path)
+            entry = self._read(path)
             if entry and entry.fetched and self._snapshot(entry).is_dir():
                 yield entry
 
@@ -133,13 +145,6 @@ class Journal:
             if self._snapshot(entry).exists():
                 raise FetchError(f"{self._snapshot(entry)} cannot be dropped from the cache")
             self._path(entry.repo_id, entry.commit).unlink(missing_ok=True)
-
-
-def _read(path: Path) -> Entry | None:
-    try:
-        return Entry(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
 
 
 def _total(held: dict[str, dict[Path, int]]) -> int:

@@ -237,7 +237,7 @@ import sys
 from pathlib import Path
 from helpers.kernel_notebooks import LIGHT, run_cells
 from pythia_utils.engine.kernels.pool import KernelPool
-run_cells(KernelPool(LIGHT), Path(sys.argv[1]), sys.argv[2])
+run_cells(KernelPool(LIGHT), Path(sys.argv[1]), sys.argv[2], warm=sys.argv[3] == "warm")
 """
 BUSY = """\
 import os, subprocess, time
@@ -249,14 +249,16 @@ time.sleep(600)"""
 
 
 @linux
-def test_a_killed_owner_leaves_no_process(tmp_path):
+@pytest.mark.parametrize("how", ["warm", "cold"])
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_owner_leaves_no_process(tmp_path, how, end):
     env = environment(PYTHONPATH=os.pathsep.join([str(ROOT), str(ROOT / "tests")]))
-    owner = subprocess.Popen([sys.executable, "-c", OWNER, str(tmp_path), BUSY], env=env)
+    owner = subprocess.Popen([sys.executable, "-c", OWNER, str(tmp_path), BUSY, how], env=env)
     started = tmp_path / "started"
     try:
         assert wait_until(started.exists, 60)
     finally:
-        owner.kill()
+        owner.send_signal(end)
         owner.wait()
     pids = [int(pid) for pid in started.read_text().split()]
     assert len(pids) == 4
@@ -293,6 +295,25 @@ def test_a_server_tells_how_its_kernels_ended(tmp_path):
     assert not forks.is_alive()
     with pytest.raises(WarmStartError, match="the fork server has died"):
         forks.start_kernel([], environment(), str(tmp_path))
+
+
+# --- Files of the working folder are not code ---------------------------------------------------
+
+
+@linux
+@pytest.mark.parametrize("warm", [True, False])
+def test_a_kernel_runs_no_file_of_its_folder(tmp_path, light, warm):
+    """Of the standard library's names, of what is installed, and of what is not."""
+    for name in ("json", "random", "yaml", "psutil", "ipykernel_launcher", "torch", "mine"):
+        (tmp_path / f"{name}.py").write_text(f"open('ran-{name}', 'w')")
+    find = "import importlib.util as u, os, random, sys\nimport yaml\n"
+    find += "print(os.getcwd(), u.find_spec('mine'), u.find_spec('torch').origin)"
+    env = {name: value for name, value in environment().items() if name != "PYTHONPATH"}
+    done = run_cells(light, tmp_path, find, env=env, warm=warm)
+    assert done.error is None
+    assert printed(done).startswith(f"{tmp_path} None ")
+    assert str(tmp_path / "torch.py") not in printed(done)
+    assert list(tmp_path.glob("ran-*")) == []
 
 
 # --- When it cannot be --------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -33,7 +34,7 @@ from transformers import GPTNeoXForCausalLM
 
 import pythia_utils
 from pythia_utils.base.errors import UsageError
-from pythia_utils.base.files import file_digest
+from pythia_utils.base.files import atomic_write, file_digest
 from pythia_utils.base.http import FetchError, Retry
 from pythia_utils.engine import worker
 from pythia_utils.grid.ledger import Outcome
@@ -651,6 +652,97 @@ def test_what_a_link_out_of_the_cache_leads_to_stays(server, tmp_path):
     link.symlink_to(precious)
     assert is_right(pythia_utils.load(MODEL, 2)[0], 2)
     assert precious.read_text() == "no weights"
+
+
+@pytest.mark.parametrize("levels", [1, 2])
+def test_dropping_a_revision_leaves_what_its_links_lead_to(server, tmp_path, levels):
+    """Also where the link is one of another repository's files."""
+    for step in (2, 4):
+        pythia_utils.load(MODEL, step)
+    precious = tmp_path / "precious"
+    if levels == 2:
+        precious = server.cache / "models--an--other" / "blobs" / "precious"
+        (server.cache / "models--an--other" / "snapshots" / ("0" * 40)).mkdir(parents=True)
+        precious.parent.mkdir()
+    precious.write_text("mine")
+    folder = next(server.cache.glob(f"*EleutherAI*/snapshots/{server.commit(REPO, 'step2')}"))
+    (folder / "extra.json").symlink_to(precious)
+    journal = checkpoints.hub_cache().journal
+    journal.drop([entry for entry in journal.fetched() if entry.revision == "step2"])
+    assert not folder.exists()
+    assert precious.read_text() == "mine"
+    assert is_right(pythia_utils.load(MODEL, 4)[0], 4)
+
+
+@pytest.mark.parametrize("part", ["snapshots", "refs"])
+def test_nothing_is_fetched_to_where_a_link_leads_out_of_the_cache(server, tmp_path, part):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    repository = server.cache / "models--EleutherAI--pythia-14m"
+    repository.mkdir(parents=True)
+    (repository / part).symlink_to(outside)
+    with pytest.raises(FetchError, match=r"leads out of the cache .*; remove the link") as error:
+        pythia_utils.load(MODEL, 2)
+    one_line(error)
+    assert list(outside.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["../../../../evil", "A" * 40, "0" * 39, ""])
+def test_a_ref_that_is_no_commit_is_none(server, tmp_path, text):
+    pythia_utils.load(MODEL, 2)
+    ref = server.cache / "models--EleutherAI--pythia-14m" / "refs" / "step2"
+    ref.write_text(text)
+    assert commits.cached_commit(REPO, "step2") is None
+    assert is_right(pythia_utils.load(MODEL, 2)[0], 2)
+    assert ref.read_text() == server.commit(REPO, "step2")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"commit": "../../../victim"},
+        {"repo_id": "../victim"},
+        {"files": {WEIGHTS: "../../../../victim"}},
+        {"files": {WEIGHTS: "*"}},
+        {"files": {WEIGHTS: 7}},
+    ],
+)
+def test_a_journal_that_names_files_elsewhere_is_not_followed(server, tmp_path, change):
+    pythia_utils.load(MODEL, 2)
+    victim = tmp_path / "victim0.incomplete"
+    victim.write_text("mine")
+    blob = next(server.cache.glob("*/blobs/*"))
+    other = blob.with_name(f"{'f' * 64}.incomplete")
+    other.write_text("another program's")
+    [entry] = (folders.home() / "hub").glob("*/*/*.json")
+    entry.write_text(json.dumps(json.loads(entry.read_text()) | change))
+    journal = checkpoints.hub_cache().journal
+    assert list(journal.fetched()) == []
+    assert journal.read(REPO, entry.stem) is None
+    assert (victim.read_text(), other.read_text()) == ("mine", "another program's")
+
+
+def test_a_writer_killed_at_a_ref_leaves_every_tool_a_sound_cache(server, monkeypatch):
+    """And what former versions left there goes, when it is old."""
+    old = server.cache / "models--EleutherAI--pythia-14m" / "refs" / ".partial-1"
+    old.parent.mkdir(parents=True)
+    old.write_text("half")
+    os.utime(old, (1, 1))
+    with monkeypatch.context() as patch:
+        patch.setattr(hub_cache, "atomic_write", killed_writer)
+        with pytest.raises(KeyboardInterrupt):
+            checkpoints.hub_cache().fetch(api.describe(REPO, "step2"))
+    assert list(server.cache.glob("*/*/.partial-*"))
+    assert cache_is_clean(server.cache)
+    assert is_right(pythia_utils.load(MODEL, 2)[0], 2)
+
+
+@contextmanager
+def killed_writer(*place):
+    with atomic_write(*place) as temporary:
+        yield temporary
+        temporary.rename(temporary.with_name(".partial-0a1b2c3d4e5f"))
+        raise KeyboardInterrupt
 
 
 def test_a_revision_that_moved_is_followed_by_fetch_and_not_by_load(server):
