@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+_BREAKS = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
 
 
 class UsageError(ValueError):
@@ -14,18 +18,49 @@ class TrainingError(RuntimeError):
     """A training process ended before its models were trained. The command exits with 1."""
 
 
-def first_line(error: object) -> str:
-    """An error in one line, shortened: the first of its message that is not empty, else its class's name."""
-    lines = (line.strip() for line in str(error).splitlines())
-    line = next(filter(None, lines), type(error).__name__)
-    return line if len(line) <= 300 else line[:299] + "…"
-
-
 def in_short(value: object, most: int = 60) -> str:
     """A value for a message: one line without control characters, of at most `most` characters."""
     text = str(value)[: most + 1]
     plain = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
     return plain if len(plain) <= most else plain[: most - 1] + "…"
+
+
+def quoted(value: object, most: int = 80) -> str:
+    """`in_short` of a value as Python writes it: a text in quotation marks."""
+    try:
+        return in_short(repr(value), most)
+    except ValueError:  # Python writes no numbers of more than 4,300 digits
+        return "a number of thousands of digits"
+
+
+def one_line(message: object, longest: int = 600) -> str:
+    """A message of anybody's on one line: breaks are blanks, controls escaped, long words and it all cut."""
+    text = _BREAKS.sub(" ", str(message).strip())
+    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return _cut(re.sub(r"\S{200,}", lambda word: _cut(word[0], 80), text), longest)
+
+
+def _cut(text: str, longest: int) -> str:
+    end = longest // 3
+    return text if len(text) <= longest else f"{text[: longest - end - 1]}…{text[-end:]}"
+
+
+@contextmanager
+def naming(path: object) -> Iterator[None]:
+    """Let an OSError that names no file name this one: a full disk tells only that it is full."""
+    try:
+        yield
+    except OSError as failure:
+        if failure.errno is not None and failure.filename is None:
+            failure.filename = str(path)
+        raise
+
+
+def first_line(error: object) -> str:
+    """An error in one line, shortened: the first of its message that is not empty, else its class's name."""
+    lines = (line.strip() for line in str(error).splitlines())
+    line = next(filter(None, lines), type(error).__name__)
+    return line if len(line) <= 300 else line[:299] + "…"
 
 
 def nearest(value: object, valid: Iterable[object], n: int = 3) -> list[str]:
@@ -34,7 +69,8 @@ def nearest(value: object, valid: Iterable[object], n: int = 3) -> list[str]:
     if isinstance(value, int) and all(isinstance(choice, int) for choice in choices):
         return [str(c) for c in sorted(sorted(choices, key=lambda c: (abs(c - value), c))[:n])]
     names = {str(choice).lower(): str(choice) for choice in choices}
-    matches = difflib.get_close_matches(str(value).lower(), names, n=n, cutoff=0.4)
+    # No name is so long, and to compare takes time that grows with the square of the length.
+    matches = difflib.get_close_matches(str(value)[:200].lower(), names, n=n, cutoff=0.4)
     return [names[match] for match in matches]
 
 
@@ -47,10 +83,9 @@ def unknown(kind: str, value: object, valid: Iterable[object], where: str = "") 
     choices = list(valid)
     place = f" {where}" if where else ""
     if similar := nearest(value, choices):
-        hint = f"nearest: {', '.join(similar)}"
+        hint = f"nearest: {', '.join(_cut(name, 80) for name in similar)}"
     elif choices:
-        hint = f"choose from: {', '.join(str(choice) for choice in choices[:8])}"
+        hint = f"choose from: {', '.join(_cut(str(choice), 80) for choice in choices[:8])}"
     else:
         hint = "there is none"
-    shown = repr(value if isinstance(value, int) else in_short(value))
-    return UsageError(f"unknown {kind} {shown}{place}; {hint}")
+    return UsageError(f"unknown {kind} {quoted(value)}{place}; {hint}")

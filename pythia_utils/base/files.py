@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
-from pythia_utils.base.errors import UsageError, in_short
+from pythia_utils.base.errors import UsageError, in_short, naming
 
 DIGESTS_FILE = ".digests.json"
 
@@ -168,7 +168,8 @@ def atomic_write(path: Path, scratch: Path | None = None) -> Iterator[Path]:
     temporary = folder / f"{_PARTIAL}{secrets.token_hex(6)}.part"
     temporary.touch(exist_ok=False)
     try:
-        yield temporary
+        with naming(path):
+            yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

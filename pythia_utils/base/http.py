@@ -18,7 +18,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from pythia_utils.base.errors import UsageError, in_short
+from pythia_utils.base.errors import UsageError, quoted
 
 if TYPE_CHECKING:
     import requests
@@ -167,8 +167,8 @@ def checked_url(url: str) -> str:
         sound = False
     if not sound:
         # A password with a slash in it would end the part that holds the login.
-        shown = in_short(shown_url(re.sub(r"(?<=://).*@", "", url)))
-        raise UsageError(f"{shown!r} is no address to read from; expected http:// or https://")
+        shown = quoted(shown_url(re.sub(r"(?<=://).*@", "", url)))
+        raise UsageError(f"{shown} is no address to read from; expected http:// or https://")
     return url
 
 

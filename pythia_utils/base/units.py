@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from pythia_utils.base.errors import UsageError
+from pythia_utils.base.errors import UsageError, quoted
 
 _PREFIXES = {"k": 1, "m": 2, "g": 3, "t": 4}
 _BYTES = {"": 1, "b": 1}
@@ -48,12 +48,14 @@ def _is_none(text: str | float) -> bool:
 
 def _quantity(text: str | float, units: Mapping[str, int]) -> float:
     """The number times its unit; 0 for what is no such text."""
-    match = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*([a-z]*)", str(text).strip().lower())
+    match = re.fullmatch(r"([0-9]{0,18}\.?[0-9]{1,18})\s*([a-z]*)", str(text).strip().lower())
     return float(match[1]) * units.get(match[2], 0) if match else 0.0
 
 
 def _mistake(what: str, text: object, examples: str) -> UsageError:
-    return UsageError(f"{what} {text!r}: expected a number and a unit, as {examples}, or none")
+    return UsageError(
+        f"{what} {quoted(text)}: expected a number and a unit, as {examples}, or none"
+    )
 
 
 def show_size(size: float) -> str:

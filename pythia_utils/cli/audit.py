@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from pythia_utils.cli.options import Steps, examples, output_option, steps_option, write
+from pythia_utils.cli.options import NAME, Steps, examples, output_option, steps_option, write
 from pythia_utils.suites.catalog import find_model, renamed
 
 
@@ -19,7 +19,7 @@ from pythia_utils.suites.catalog import find_model, renamed
         "pythia audit pythia-12b --steps 49000-59000 --json --output audit.json",
     ),
 )
-@click.argument("name", metavar="MODEL")
+@click.argument("name", type=NAME, metavar="MODEL")
 @steps_option("Only these checkpoints.")
 @click.option("--json", "as_json", is_flag=True, help="The whole report, instead of a table.")
 @output_option("Write the report there. Default: to stdout.")

@@ -12,7 +12,7 @@ from pythia_utils.base.errors import UsageError
 from pythia_utils.base.progress import Bar
 from pythia_utils.base.terminal import show
 from pythia_utils.base.units import parse_size, show_size
-from pythia_utils.cli.options import Steps, ask_above, examples, steps_option
+from pythia_utils.cli.options import NAME, Steps, ask_above, examples, steps_option
 from pythia_utils.suites import checkpoints as opening
 from pythia_utils.suites.catalog import Checkpoint, find_model, renamed
 from pythia_utils.suites.errata import heed_errata, in_words, require_weights, with_weights
@@ -53,10 +53,11 @@ def steps_text(rows: list[dict]) -> str:
         "pythia fetch pythia-14m --steps all --yes",
     ),
 )
-@click.argument("name", metavar="MODEL")
+@click.argument("name", type=NAME, metavar="MODEL")
 @steps_option("The checkpoints.")
 @click.option(
     "--disk-budget",
+    type=NAME,
     metavar="SIZE",
     help="Most that checkpoints fetched by this program may take, such as 20GB or 4GiB: those not used for "
     "longest are dropped first, never another program's.",

@@ -11,7 +11,16 @@ import click
 
 from pythia_utils.base.errors import UsageError
 from pythia_utils.base.terminal import show
-from pythia_utils.cli.options import examples, output_option, steps_option, write
+from pythia_utils.cli.options import (
+    COUNT,
+    NAME,
+    PLACE,
+    Whole,
+    examples,
+    output_option,
+    steps_option,
+    write,
+)
 from pythia_utils.cli.search import Wanted, find
 from pythia_utils.suites.catalog import Model, find_model, renamed
 
@@ -47,16 +56,17 @@ def _find(name: str) -> Model:
         'pythia batch --model pythia-70m --find " Alan Turing" --steps 1000-1015 --json',
     ),
 )
-@click.option("--model", "name", required=True, help="Whose training: a model's name.")
+@click.option("--model", "name", type=NAME, required=True, help="Whose training: a model's name.")
 @steps_option(
     "Training steps, any and not only checkpoints': one, with --find several.", required=True
 )
 @click.option(
     "--source",
+    type=PLACE,
     help="Where the data lie, if not at their usual place: a folder or an address of preshuffled "
     "shards, or an .idx/.bin pair. Documents are put in the order of training; rows are in it.",
 )
-@click.option("--rows", type=click.IntRange(min=1), help="Only the first rows of the batch.")
+@click.option("--rows", type=Whole(min=1), help="Only the first rows of the batch.")
 @click.option("--decode", is_flag=True, help="Text, with the end of each document marked.")
 @click.option(
     "--find",
@@ -67,7 +77,11 @@ def _find(name: str) -> Model:
     "case and blanks matter. Exit code 1: there is none.",
 )
 @click.option(
-    "--tokenizer", "tokenizer_file", metavar="FILE", help="A tokenizer.json for --decode or --find."
+    "--tokenizer",
+    "tokenizer_file",
+    type=PLACE,
+    metavar="FILE",
+    help="A tokenizer.json for --decode or --find.",
 )
 @output_option("Save the rows: .npy (array) or .parquet (table).", ".npy", ".parquet")
 @click.option(
@@ -201,7 +215,7 @@ def _show(batch: np.ndarray, texts: list[str] | None, step: int, first: int) -> 
         "pythia config nano-57k --format hf --output config.json",
     ),
 )
-@click.argument("name", metavar="MODEL")
+@click.argument("name", type=NAME, metavar="MODEL")
 @click.option(
     "--format",
     "form",
@@ -211,7 +225,7 @@ def _show(batch: np.ndarray, texts: list[str] | None, step: int, first: int) -> 
     help="GPT-NeoX's training configuration (YAML), or transformers' config.json.",
 )
 @click.option(
-    "--gpus", type=int, help="GPUs to train on. Default: as many as the published run had."
+    "--gpus", type=COUNT, help="GPUs to train on. Default: as many as the published run had."
 )
 @output_option("Write it there. Default: to stdout.")
 def config_command(name: str, form: str, gpus: int | None, output: Path | None) -> None:

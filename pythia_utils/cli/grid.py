@@ -15,7 +15,16 @@ from pythia_utils.base.files import locked
 from pythia_utils.base.progress import say
 from pythia_utils.base.terminal import show
 from pythia_utils.base.units import duration, show_size
-from pythia_utils.cli.options import Steps, examples, output_option, steps_option, write
+from pythia_utils.cli.options import (
+    COUNT,
+    NAME,
+    PLACE,
+    Steps,
+    examples,
+    output_option,
+    steps_option,
+    write,
+)
 from pythia_utils.engine import runner, schedulers
 from pythia_utils.engine.kernels.options import KernelOptions
 from pythia_utils.grid import expand, ledger, planning, records, status
@@ -37,12 +46,18 @@ def root() -> Path:
 def _grid_options(command: Callable) -> Callable:
     """The options that choose cells: the same for every command that is about the grid."""
     options = [
-        click.argument("names", nargs=-1, metavar="[EXPERIMENT]..."),
+        click.argument("names", nargs=-1, type=NAME, metavar="[EXPERIMENT]..."),
         click.option(
-            "--profile", default="quick", show_default=True, help="The grid, from experiments.yml."
+            "--profile",
+            type=NAME,
+            default="quick",
+            show_default=True,
+            help="The grid, from experiments.yml.",
         ),
-        click.option("--suite", help="Another suite than the profile's; needs --model."),
-        click.option("--model", "models", multiple=True, help="Only this model; may be repeated."),
+        click.option("--suite", type=NAME, help="Another suite than the profile's; needs --model."),
+        click.option(
+            "--model", "models", type=NAME, multiple=True, help="Only this model; may be repeated."
+        ),
         steps_option("Only these checkpoints."),
         click.option(
             "-p", "--parameter", multiple=True, metavar="NAME=VALUE", help="For the notebooks."
@@ -94,12 +109,13 @@ def _sound(steps: Steps) -> Callable[[Model], list[int]]:
 @_grid_options
 @click.option(
     "--workers",
-    type=click.IntRange(min=1),
+    type=COUNT,
     help="Notebooks at a time; with slurm, jobs. Default: one a core.",
 )
 @click.option(
     "--scheduler",
     "where",
+    type=NAME,
     default="threads",
     show_default=True,
     metavar="WHERE",
@@ -109,7 +125,8 @@ def _sound(steps: Steps) -> Callable[[Model], list[int]]:
 @click.option(
     "--cluster-config",
     "settings",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=PLACE,
+    callback=lambda _context, _option, name: name and Path(name),
     help="YAML file with dask-jobqueue's settings, for slurm.",
 )
 @click.option(
@@ -119,8 +136,12 @@ def _sound(steps: Steps) -> Callable[[Model], list[int]]:
     "Default: whatever is not up to date.",
 )
 @click.option("--strict", is_flag=True, help="Refuse a step that is named and known to be faulty.")
-@click.option("--timeout", metavar="TIME", help="That a notebook's cell may take. Default: 1h.")
-@click.option("--memory-limit", metavar="SIZE", help="That a notebook may hold, such as 4GB.")
+@click.option(
+    "--timeout", type=NAME, metavar="TIME", help="That a notebook's cell may take. Default: 1h."
+)
+@click.option(
+    "--memory-limit", type=NAME, metavar="SIZE", help="That a notebook may hold, such as 4GB."
+)
 @click.option("--cold", is_flag=True, help="Start each kernel from nothing: slower, same results.")
 @click.option(
     "--dry-run",
@@ -248,8 +269,10 @@ def _status_line(one: status.Status) -> str:
         "pythia records --experiment loss --steps 0-512 | head -3",
     ),
 )
-@click.option("--experiment", required=True, help="Whose numbers.")
-@click.option("--suite", help="Only this suite's. Default: of every suite that has been run.")
+@click.option("--experiment", type=NAME, required=True, help="Whose numbers.")
+@click.option(
+    "--suite", type=NAME, help="Only this suite's. Default: of every suite that has been run."
+)
 @click.option(
     "--format", "form", type=click.Choice(["csv", "parquet"]), help="Default: csv, or by --output."
 )

@@ -1,6 +1,6 @@
 """The command `pythia`: parse, call the package, print. Results on stdout, progress on stderr.
 
-Exit codes: 0 done, 1 something failed, 2 wrong use, 130 interrupted.
+Exit codes: 0 done, 1 something failed, 2 wrong use, 70 a fault of ours, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from collections.abc import Callable
 
 import click
 
-from pythia_utils.base.errors import TrainingError, UsageError
+from pythia_utils.base.errors import TrainingError, UsageError, one_line, quoted, unknown
 from pythia_utils.base.files import locked
 from pythia_utils.base.progress import say
 from pythia_utils.cli.audit import audit_command
 from pythia_utils.cli.checkpoints import fetch_command, steps_table, steps_text
 from pythia_utils.cli.data import batch_command, config_command
+from pythia_utils.cli.failures import fail, fail_unexpected, in_words
 from pythia_utils.cli.grid import (
     ledger_of,
     records_command,
@@ -28,7 +29,7 @@ from pythia_utils.cli.grid import (
     run_due,
     status_command,
 )
-from pythia_utils.cli.options import Steps, examples, steps_option
+from pythia_utils.cli.options import COUNT, NAME, Steps, Whole, examples, steps_option
 from pythia_utils.engine.worker import usable_cores
 from pythia_utils.grid import records, status
 from pythia_utils.grid.config import load_config
@@ -43,34 +44,43 @@ class _Group(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]):
         if args and not args[0].startswith("-") and args[0] not in self.commands:
-            from pythia_utils.base.errors import unknown
-
             raise unknown("command", args[0], self.commands)
         return super().resolve_command(ctx, args)
 
 
 def main() -> None:
-    """Entry point: turn every expected exception into one line and an exit code."""
-    from pythia_utils.site.build import SiteError
-
+    """Entry point: turn every exception into one line and an exit code."""
     warnings.showwarning = _one_line(warnings.showwarning)
     os.environ["PYTHONSAFEPATH"] = "1"  # what is spawned runs no `random.py` of the working folder
     try:
         code = cli.main(standalone_mode=False)
-    except UsageError as mistake:
-        code = _fail(mistake, 2)
-    except click.ClickException as mistake:
-        code = _fail(mistake.format_message(), 2)
-    except (SiteError, TrainingError) as failure:
-        code = _fail(failure, 1)
-    except (KeyboardInterrupt, click.Abort):
-        code = _fail("interrupted", 130)
+        sys.stdout.flush()
     except BrokenPipeError:
         sys.stderr.close()  # the reader, `head` say, has had enough
         code = 0
-    except OSError as failure:  # a full disk, a folder that may not be written, the network
-        code = _fail(failure, 1)
+    except BaseException as failure:
+        code = _told(failure)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _told(failure: BaseException) -> int:
+    """Print the one line that a failure is worth; gives the exit code."""
+    from pythia_utils.site.build import SiteError
+
+    match failure:
+        case UsageError():
+            return fail(failure, 2)
+        case click.ClickException():
+            return fail(failure.format_message(), 2)
+        case SiteError() | TrainingError():
+            return fail(failure, 1)
+        case KeyboardInterrupt() | click.Abort():
+            return fail("interrupted", 130)
+        case OSError():  # a full disk, a folder that may not be written, the network
+            return fail(in_words(failure), 1)
+        case Exception():
+            return fail_unexpected(failure)
+    raise failure
 
 
 def _one_line(usual: Callable) -> Callable:
@@ -78,16 +88,11 @@ def _one_line(usual: Callable) -> Callable:
 
     def show(message, category, *where, **more) -> None:
         if issubclass(category, CheckpointWarning):
-            say(f"pythia: warning: {message}")
+            say(f"pythia: warning: {one_line(message)}")
         else:
             usual(message, category, *where, **more)
 
     return show
-
-
-def _fail(message: object, code: int) -> int:
-    say(f"pythia: {message}")
-    return code
 
 
 @click.group(cls=_Group, context_settings=_CONTEXT, no_args_is_help=True)
@@ -109,10 +114,11 @@ def cli() -> None:
         "pythia suites pythia-2.8b --steps 0-1000",
     ),
 )
-@click.argument("names", nargs=-1, metavar="[SUITE|MODEL]...")
+@click.argument("names", nargs=-1, type=NAME, metavar="[SUITE|MODEL]...")
 @steps_option(
     "The checkpoints of one model, and what is odd of them; these, or all.",
     multiple=False,
+    type=NAME,
     is_flag=False,
     flag_value="all",
     callback=None,
@@ -120,7 +126,7 @@ def cli() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line of it, in a list.")
 def suites_command(names: tuple[str, ...], steps: str | None, as_json: bool) -> None:
     """Print the models: shape, parameters, checkpoints. All suites by default."""
-    if steps:
+    if steps is not None:
         _print_steps(names, steps, as_json)
         return
     table = catalog.suite_table(names or None)
@@ -190,19 +196,22 @@ def _aligned(row: tuple[str, ...], widths: list[int]) -> str:
         "pythia train pico --until 16",
     ),
 )
-@click.argument("suite")
-@click.option("--models", help="Sizes or model names, by commas. Default: all of the suite.")
-@click.option("--seeds", help="Only models of these seeds, by commas. Default: all.")
+@click.argument("suite", type=NAME)
+@click.option(
+    "--models", type=NAME, help="Sizes or model names, by commas. Default: all of the suite."
+)
+@click.option("--seeds", type=NAME, help="Only models of these seeds, by commas. Default: all.")
 @click.option(
     "--device",
+    type=NAME,
     default="auto",
     show_default=True,
     help="cpu, cuda, cuda:1; auto: a GPU if there is one.",
 )
+@click.option("--workers", type=COUNT, help="Models at a time. Default: one a core.")
 @click.option(
-    "--workers", type=click.IntRange(min=1), help="Models at a time. Default: one a core."
+    "--until", type=Whole(min=0), help="Stop after this checkpoint step; a later call goes on."
 )
-@click.option("--until", type=int, help="Stop after this checkpoint step; a later call goes on.")
 def train_command(
     suite: str,
     models: str | None,
@@ -223,17 +232,22 @@ def train_command(
 
 
 def _commas(text: str | None) -> list[str] | None:
-    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(parts):
+        raise UsageError(f"{quoted(text)}: expected names with a comma between them")
+    return parts
 
 
 # --- book -----------------------------------------------------------------------------------------
 
 
 @cli.command("book", epilog=examples("pythia book", "pythia book --suite nano"))
-@click.option("--suite", default="pico", show_default=True, help="Whose runs the site shows.")
 @click.option(
-    "--workers", type=click.IntRange(min=1), help="Chapters at a time. Default: one a core."
+    "--suite", type=NAME, default="pico", show_default=True, help="Whose runs the site shows."
 )
+@click.option("--workers", type=COUNT, help="Chapters at a time. Default: one a core.")
 def book_command(suite: str, workers: int | None) -> None:
     """Run the chapters over the records, and build the website. Prints the path to open."""
     from pythia_utils.site import build

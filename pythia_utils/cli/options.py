@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from pythia_utils.base.errors import UsageError, unknown
+from pythia_utils.base.errors import UsageError, quoted, unknown
 from pythia_utils.base.files import atomic_write, is_special, local_path
 from pythia_utils.base.terminal import show
 from pythia_utils.base.units import show_size
@@ -22,6 +22,48 @@ ASK_ABOVE = 10 * 10**9  # bytes from the Hub
 def examples(*lines: str) -> str:
     """An epilog that click does not rewrap."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+# --- values ---------------------------------------------------------------------------------------
+
+
+class Whole(click.IntRange):
+    """A whole number in plain digits: Python itself would take `1_000`, ` 5` and digits of any script."""
+
+    def convert(self, value, param, ctx) -> int:
+        if isinstance(value, str) and not re.fullmatch(r"-?[0-9]{1,18}", value):
+            self.fail(f"{quoted(value)} is no whole number", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+COUNT = Whole(min=1, max=10_000)  # of workers or jobs
+
+
+class _Name(click.ParamType):
+    """A text on one line, with something in it. Neither names nor sizes or durations are otherwise."""
+
+    name = "text"
+
+    def convert(self, value, param, ctx) -> str:
+        if not value.strip() or not value.isprintable():
+            self.fail(f"{quoted(value)}; expected text on one line", param, ctx)
+        return value
+
+
+NAME = _Name()
+
+
+class _Place(_Name):
+    """A file, a folder or an address. `~` at its beginning is a home folder, as a shell would have it."""
+
+    name = "file"
+
+    def convert(self, value, param, ctx) -> str:
+        path = super().convert(value, param, ctx)
+        return str(local_path(path)) if path.startswith("~") else path
+
+
+PLACE = _Place()
 
 
 # --- steps ----------------------------------------------------------------------------------------
@@ -76,10 +118,10 @@ class Steps:
 def _part(text: str) -> tuple[int, float]:
     if text == "all":
         return 0, math.inf
-    match = re.fullmatch(r"(\d+)(?:\s*-\s*(\d+))?", text, re.ASCII)
+    match = re.fullmatch(r"(\d{1,18})(?:\s*-\s*(\d{1,18}))?", text, re.ASCII)
     first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
     if first > last:
-        raise UsageError(f"--steps {text!r}: expected steps such as 0,512 or 0-3000, or all")
+        raise UsageError(f"--steps {quoted(text)}: expected steps such as 0,512 or 0-3000, or all")
     return first, last
 
 
@@ -111,7 +153,7 @@ class _OutputFile(click.ParamType):
         self.suffixes = suffixes
 
     def convert(self, value, param, ctx) -> Path:
-        path = local_path(value)
+        path = Path(PLACE.convert(value, param, ctx))
         if self.suffixes and path.suffix not in self.suffixes:
             endings = " or ".join(self.suffixes)
             raise UsageError(f"--output {value}: expected a name that ends in {endings}")

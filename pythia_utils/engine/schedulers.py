@@ -13,8 +13,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
-from pythia_utils.base.errors import UsageError, unknown
+from pythia_utils.base.errors import UsageError, quoted, unknown
 from pythia_utils.engine import worker
 from pythia_utils.grid.cells import Cell
 from pythia_utils.grid.ledger import Outcome
@@ -65,11 +66,11 @@ def choose(
         UsageError: none of these, a fault in the settings, or a package that is not installed.
     """
     if settings is not None and spec != "slurm":
-        raise UsageError(f"--cluster-config is for --scheduler slurm, not {spec}")
+        raise UsageError(f"--cluster-config is for --scheduler slurm, not {quoted(spec)}")
     if spec == "threads":
         return Threads(workers)
-    local = re.fullmatch(r"local:([1-9][0-9]*)", spec)
-    if not (local or spec == "slurm" or re.fullmatch(r"(tcp|tls|ws|wss)://\S+:[0-9]+", spec)):
+    local = _local_workers(spec)
+    if not (local or spec == "slurm" or _is_address(spec)):
         raise unknown("scheduler", spec, FORMS)
     more = {"slurm": ["dask_jobqueue", "cryptography"]}.get(spec, ["cryptography"] if local else [])
     _require("distributed", *more)
@@ -77,7 +78,29 @@ def choose(
 
     if spec == "slurm":
         return slurm.scheduler(settings, workers)
-    return dask_schedulers.local(int(local[1])) if local else dask_schedulers.connect(spec)
+    return dask_schedulers.local(local) if local else dask_schedulers.connect(spec)
+
+
+def _local_workers(spec: str) -> int | None:
+    """N of `local:N`; None for another text.
+
+    Raises:
+        UsageError: N is no number of processes that a machine could run.
+    """
+    if not spec.startswith("local:"):
+        return None
+    if not re.fullmatch(r"[1-9][0-9]{0,3}", number := spec.removeprefix("local:")):
+        raise UsageError(f"--scheduler local:N: N is {quoted(number)}; expected 1 to 9999 workers")
+    return int(number)
+
+
+def _is_address(spec: str) -> bool:
+    """Whether a text is `tcp://host:port` or the like, with a port that there can be."""
+    try:
+        parts = urlsplit(spec)
+        return parts.scheme in ("tcp", "tls", "ws", "wss") and bool(parts.hostname and parts.port)
+    except ValueError:  # of brackets, of the port
+        return False
 
 
 def _require(*modules: str) -> None:

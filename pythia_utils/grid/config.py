@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from pythia_utils.base import yaml
-from pythia_utils.base.errors import UsageError, in_short, unknown
+from pythia_utils.base.errors import UsageError, in_short, quoted, unknown
 from pythia_utils.base.http import holds_password
+from pythia_utils.base.schemas import misfit
 from pythia_utils.base.yaml import check_keys, check_name, check_text, mapping
 from pythia_utils.grid.cells import IDENTITY
 from pythia_utils.suites import catalog
@@ -64,7 +65,9 @@ def read_page(file: str, root: Path, name: str, entry: Any, taken: Container[str
         raise UsageError(f"{where}: {both}; expected one of them")
     (kind,) = entry.keys() - {"notebook"}
     if not isinstance(entry[kind], list):
-        raise UsageError(f"{where}.{kind}: expected a list, not {in_short(repr(entry[kind]))}")
+        raise UsageError(f"{where}.{kind}: expected a list, not {quoted(entry[kind])}")
+    if fault := misfit(entry[kind], [str]):
+        raise UsageError(f"{where}.{kind}{fault}")
     check = _model_name if kind == "models" else _data_file
     try:
         checked = tuple(check(item) for item in entry[kind])
@@ -89,6 +92,7 @@ def _data_file(name: str) -> Path:
 FILE = "experiments.yml"
 _LONGEST_LINE = 200
 _GRID = {"models", "steps"}
+_ITEMS = {"models": str, "steps": int}  # of lists; texts are looked at by their meaning
 _EXPERIMENT = {"title", "notebook", "chapter", "heatmap", "parameters", "profiles"}
 
 
@@ -204,7 +208,7 @@ def _notebook(root: Path, where: str, value: Any) -> Path:
     """The path of a notebook of the project."""
     path = _inside(root, where, value)
     if path.suffix != ".ipynb":
-        raise UsageError(f"{where}: expected a notebook (.ipynb), not {in_short(repr(value))}")
+        raise UsageError(f"{where}: expected a notebook (.ipynb), not {quoted(value)}")
     return path
 
 
@@ -212,7 +216,7 @@ def _inside(folder: Path, where: str, value: Any) -> Path:
     """A path below a folder. Raises UsageError for one that leads out of it, also by a link."""
     path = Path(os.path.normpath(folder / _line(where, value)))
     if not (path.is_relative_to(folder) and path.resolve().is_relative_to(folder.resolve())):
-        raise UsageError(f"{where}: {in_short(repr(value))} is not in {folder}")
+        raise UsageError(f"{where}: {quoted(value)} is not in {folder}")
     return path
 
 
@@ -242,6 +246,9 @@ def _check_profiles(config: Config) -> None:
 
 
 def _check_grid(where: str, grid: dict) -> None:
+    lists = {key: [kind] for key, kind in _ITEMS.items() if isinstance(grid[key], list)}
+    if fault := misfit(grid, {"suite": str} | lists):
+        raise UsageError(f"{where}.{fault}")
     try:
         catalog.suite(grid["suite"])
         list(checkpoints_of(models_of(grid["models"], grid["suite"]), grid["steps"]))
@@ -268,5 +275,5 @@ def checkpoints_of(
 
 def _names(value: Any) -> Iterable[Any]:
     if isinstance(value, str) or not isinstance(value, Iterable):
-        raise UsageError(f"expected a list or `all`, not {in_short(repr(value))}")
+        raise UsageError(f"expected a list or `all`, not {quoted(value)}")
     return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import keyword
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pythia_utils.base import yaml
-from pythia_utils.base.errors import UsageError, in_short
+from pythia_utils.base.errors import UsageError, quoted
 from pythia_utils.grid.cells import Cell
 from pythia_utils.grid.config import (
     BookPage,
@@ -218,8 +219,10 @@ def parse_parameters(assignments: Iterable[str]) -> dict[str, Any]:
     parsed = {}
     for item in assignments:
         name, equals, value = item.partition("=")
-        if not equals or not name.strip().isidentifier():
-            shown = repr(in_short(item))
-            raise UsageError(f"parameter {shown}: expected name=value, such as sequences=64")
-        parsed[name.strip()] = yaml.parse(value, f"parameter {in_short(item)!r}")
+        name, where = name.strip(), f"parameter {quoted(item)}"
+        if not equals or not name.isidentifier() or keyword.iskeyword(name):
+            raise UsageError(f"{where}: expected name=value, such as sequences=64")
+        if name in parsed:
+            raise UsageError(f"{where}: {name} is given twice; expected one value")
+        parsed[name] = yaml.parse(value, where)
     return parsed

@@ -9,13 +9,28 @@ from __future__ import annotations
 import json
 import os
 import re
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pythia_utils.base.errors import naming
+from pythia_utils.base.schemas import Choice, parse
+
 FILE = "ledger.jsonl"
-_NEEDED = ("cell_id", "status", "seconds", "fingerprint", "parts", "rows")
+_MAYBE = type(None)
+# What a line must say, and what it may; all of `parts` may be missing in the lines of older versions.
+_PARTS = {"notebook?": str, "parameters?": dict, "inputs?": {str: str}, "libraries?": {str: str}}
+_PARTS |= {"package?": {str: str}, "data?": {str: str}, "files?": {str: str}}
+_SCHEMA = {"cell_id": str, "status": str, "seconds": float, "fingerprint": (str, _MAYBE)}
+_SCHEMA |= {"parts": Choice(_MAYBE, _PARTS), "rows": (int, _MAYBE), "error?": (str, _MAYBE)}
+_SCHEMA |= {
+    "peak_memory_bytes?": (int, _MAYBE),
+    "device?": (str, _MAYBE),
+    "finished?": (str, _MAYBE),
+}
+_SCHEMA |= {"notebook_bytes?": (int, _MAYBE), "records_sha256?": (str, _MAYBE)}
 # Every line starts so; it spares parsing lines that a later one has replaced.
 _CELL_ID = re.compile(rb'\{"cell_id": "([^"\\]+)"')
 
@@ -76,7 +91,9 @@ class Ledger:
             if file.tell() > 0:
                 file.seek(-1, os.SEEK_END)
                 line = line if file.read(1) == b"\n" else b"\n" + line
-            if file.write(line) != len(line):
+            with naming(self.path):
+                written = file.write(line)
+            if written != len(line):
                 raise OSError(f"{self.path} has no room for another line: is the disk full?")
         if self._last is not None:
             self._last[outcome.cell_id] = json.loads(line)
@@ -95,10 +112,8 @@ class Ledger:
             start = _CELL_ID.match(line)
             if start and start[1].decode(errors="replace") in entries:
                 continue
-            try:
-                entry = json.loads(line)
-                identity, *_ = (entry[name] for name in _NEEDED)
-                entries.setdefault(identity, entry)
-            except (ValueError, KeyError, TypeError):
-                continue
+            with suppress(ValueError):  # a line of another shape is ignored, as a torn one is
+                entry = parse(line, _SCHEMA)
+                if entry["parts"] is not None or entry["status"] != "done":
+                    entries.setdefault(entry["cell_id"], entry)
         return entries

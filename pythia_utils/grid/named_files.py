@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pythia_utils.base.errors import UsageError
-from pythia_utils.base.files import tree_digest
+from pythia_utils.base.files import local_path, tree_digest
 from pythia_utils.suites.catalog import find_model, suite_names
 
 # What experiments know by name, though a folder may be called so, too.
@@ -37,8 +38,14 @@ def file_digests(
         for name in _texts(value)
         if not _is_name(name)
         for ending in _ENDINGS
-        if (path := root / Path(name + ending).expanduser()).exists()
+        if os.path.exists(
+            path := _path(name + ending, root)
+        )  # false, too, of what no file is called
     }
+
+
+def _path(name: str, root: Path) -> Path:
+    return local_path(name) if name.startswith("~") else root / name
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -51,6 +58,10 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _is_name(text: str) -> bool:
     if not text or "://" in text or "\0" in text or text in (*_SETS, *suite_names()):
+        return True
+    try:
+        local_path(text)
+    except UsageError:
         return True
     try:
         return bool(find_model(text))

@@ -12,7 +12,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from pythia_utils.base.errors import UsageError, in_short, unknown
+from pythia_utils.base.errors import UsageError, first_line, quoted, unknown
+from pythia_utils.base.schemas import Choice, parse
 from pythia_utils.base.sources import PACKAGE, Needs, code_fingerprint, needs
 
 # The libraries whose version can change a number, and by which import a notebook uses each.
@@ -23,6 +24,11 @@ COMPUTING = {
     "torch": ("torch",),
     "transformers": ("transformers",),
 }
+
+
+# What is read of a notebook, of format 4: what else the format has is papermill's to check.
+_CELL = {"cell_type": str, "source": Choice(str, [str]), "metadata?": {"tags?": [str]}}
+_NOTEBOOK = {"nbformat?": int, "cells": [_CELL]}
 
 
 def check_parameters(notebook: Path, parameters: dict[str, Any]) -> None:
@@ -42,7 +48,7 @@ def check_parameters(notebook: Path, parameters: dict[str, Any]) -> None:
         annotation, _ = declared[name]
         if not _fits(value, annotation):
             expected = ast.unparse(annotation)
-            got = f"{in_short(repr(value))} ({type(value).__name__})"
+            got = f"{quoted(value)} ({type(value).__name__})"
             raise UsageError(f"parameter {name!r} of {shown} must be {expected}, not {got}")
 
 
@@ -105,8 +111,8 @@ def _declarations(notebook: Path, _mtime_ns: int, _size: int) -> dict[str, tuple
         )
     try:
         body = ast.parse(_source(cells[0])).body
-    except SyntaxError as error:
-        raise UsageError(f"{_shown(notebook)}: parameters cell: {error}") from None
+    except (SyntaxError, ValueError, RecursionError) as error:
+        raise UsageError(f"{_shown(notebook)}: parameters cell: {first_line(error)}") from None
     declared: dict[str, tuple[ast.expr, Any]] = {}
     for statement in body:
         match statement:
@@ -144,11 +150,11 @@ def _stat(notebook: Path) -> Any:
 
 def _cells_of(notebook: Path) -> list[dict]:
     try:
-        return json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        return parse(notebook.read_bytes(), _NOTEBOOK)["cells"]
     except FileNotFoundError:
         raise UsageError(f"there is no notebook {notebook}") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{notebook} is not a notebook: {error!r}") from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{notebook} is not a notebook: {first_line(error)}") from None
 
 
 def _tags(cell: dict) -> list[str]:
@@ -206,7 +212,7 @@ def _needs_of(source: str) -> Needs:
     lines = [line for line in source.splitlines() if not line.lstrip().startswith(("%", "!"))]
     try:
         return needs("\n".join(lines))
-    except SyntaxError:
+    except (SyntaxError, ValueError, RecursionError):
         return Needs()  # when it runs, the notebook itself says what is wrong
 
 

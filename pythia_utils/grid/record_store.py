@@ -37,9 +37,18 @@ def read(files: Sequence[Path], schema: pa.Schema) -> pa.Table:
     checked = ds.ParquetFragmentScanOptions(page_checksum_verification=True, pre_buffer=False)
     form = ds.ParquetFileFormat(default_fragment_scan_options=checked)
     try:
-        return ds.dataset([str(f) for f in files], schema=schema, format=form).to_table()
+        table = ds.dataset([str(f) for f in files], schema=schema, format=form).to_table()
+        _refuse_foreign(table)
     except (OSError, ValueError) as error:  # pyarrow's errors are such too
         raise _damaged(files, schema) or error from None
+    return table
+
+
+def _refuse_foreign(table: pa.Table) -> None:
+    """Raise ValueError unless each row says what it is: a column that a file lacks is read as empty."""
+    for field in table.schema:
+        if not field.nullable and table[field.name].null_count:
+            raise ValueError(f"rows without {field.name}: no records")
 
 
 def _damaged(files: Sequence[Path], schema: pa.Schema) -> UsageError | None:
@@ -48,7 +57,11 @@ def _damaged(files: Sequence[Path], schema: pa.Schema) -> UsageError | None:
 
     for file in files:
         try:
-            pq.read_table(file, schema=schema, partitioning=None, page_checksum_verification=True)
+            _refuse_foreign(
+                pq.read_table(
+                    file, schema=schema, partitioning=None, page_checksum_verification=True
+                )
+            )
         except (OSError, ValueError) as error:
             suite, experiment = file.parts[-4:-2]
             return UsageError(

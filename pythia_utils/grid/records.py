@@ -48,6 +48,7 @@ _TYPES = {
     "n": "int64",
 }
 COLUMNS = tuple(_TYPES)
+_EMPTY = ("value", "stderr", "n")  # columns that may be
 _SET = ["measured_on", "parameters"]
 _MEASURED = ("metric", "subset", "value", "stderr", "n")
 _SHOWN_ROWS = 40
@@ -207,7 +208,9 @@ def _digits(value: float, stderr: float) -> str:
 def _schema() -> pa.Schema:
     import pyarrow as pa
 
-    return pa.schema([(name, getattr(pa, kind)()) for name, kind in _TYPES.items()])
+    return pa.schema(
+        [pa.field(n, getattr(pa, kind)(), nullable=n in _EMPTY) for n, kind in _TYPES.items()]
+    )
 
 
 def _frame(rows: list[dict]) -> pd.DataFrame:

@@ -24,13 +24,18 @@ import torch
 import transformers
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
 
+from pythia_utils.base.errors import first_line
 from pythia_utils.base.files import atomic_folder, atomic_write
+from pythia_utils.base.progress import say
+from pythia_utils.base.schemas import misfit
 from pythia_utils.nano.trained import put_in_place, recipe, workplace
 from pythia_utils.suites.catalog import Model, suite
 from pythia_utils.suites.folders import WEIGHTS
 from pythia_utils.training_data.corpus import END_OF_TEXT, PADDING, Corpus
 
 STATE = "trainer_state.pt"
+_SAVED = {"recipe": str, "step": int, "data_digest": str, "losses": torch.Tensor}
+_SAVED |= {"network": dict, "optimiser": {"state": dict, "param_groups": list}}
 transformers.utils.logging.disable_progress_bar()  # else a bar for every file of every checkpoint
 Progress = Callable[[int, float, float, bool], None]  # step, loss, tokens a second, last step?
 
@@ -132,8 +137,20 @@ def _optimiser(model: Model, network: GPTNeoXForCausalLM) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=model.learning_rate, betas=betas, eps=eps, fused=True)
 
 
-def _read_state(folder: Path, device: str) -> dict:
-    return torch.load(folder / STATE, map_location=device, weights_only=True)
+def _read_state(folder: Path, device: str) -> dict | None:
+    """The saved state; None if there is none, or the file is no such thing: then training begins anew."""
+    path = folder / STATE
+    if not path.exists():
+        return None
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+        fault = misfit(state, _SAVED)
+    except Exception as failure:  # of zip, of pickle, of the disk: each has its own
+        fault = f"{type(failure).__name__}: {first_line(failure)[:80]}"
+    if fault is None:
+        return state
+    say(f"{path} is no state of a training ({fault}): training begins anew")
+    return None
 
 
 class _Run:
@@ -146,8 +163,8 @@ class _Run:
         self.optimiser = _optimiser(model, self.network)
         self.step, self.losses, self.data_digest = 0, [], ""
         self.recipe, self.folder = recipe(model), workplace(model)
-        if (self.folder / STATE).is_file():
-            self._restore(_read_state(self.folder, device))
+        if (state := _read_state(self.folder, device)) is not None:
+            self._restore(state)
 
     def _restore(self, state: dict) -> None:
         """Take up a saved state, unless another recipe made it or a checkpoint before it is gone."""

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 from pythia_utils.base.files import replace_folder, restore_folder
+from pythia_utils.base.schemas import parse
 from pythia_utils.base.sources import code_fingerprint
 from pythia_utils.suites.catalog import Checkpoint, Model, suite
 from pythia_utils.suites.folders import checkpoint_path, is_available, suite_folder
@@ -77,6 +78,6 @@ def _made_by(checkpoint: Checkpoint) -> str | None:
 
 def _recipe_in(folder: Path) -> str | None:
     try:
-        return json.loads((folder / "checkpoint.json").read_text(encoding="utf-8"))["recipe"]
-    except (OSError, ValueError, KeyError):
+        return parse((folder / "checkpoint.json").read_bytes(), {"recipe": str})["recipe"]
+    except (OSError, ValueError):
         return None

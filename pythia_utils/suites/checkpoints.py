@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from pythia_utils.suites.hub.cache import HubCache
 
+END_OF_TEXT = "<|endoftext|>"  # in Pythia's tokenizer and in ours
 DTYPES = ("float32", "bfloat16", "float16")
 
 
@@ -217,10 +218,33 @@ def load(
     if not (folder / "tokenizer.json").is_file():
         raise UsageError(f"{source_of(checkpoint)}: no tokenizer.json; `sweep` does without")
 
+    tokenizer = read_tokenizer(folder)
+    network = build_network(checkpoint, folder, device, dtype)
+    return name_network(network, checkpoint), tokenizer
+
+
+def read_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    """The tokenizer of the files in a folder; without a file of settings, with what the suites' all have.
+
+    Raises:
+        UsageError: it is none, has no tokens, or none that ends a text.
+    """
     from transformers import PreTrainedTokenizerFast
 
-    network = name_network(build_network(checkpoint, folder, device, dtype), checkpoint)
-    return network, PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+    path = folder / "tokenizer.json"
+    try:
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+        known = tokenizer.get_vocab()
+        if tokenizer.eos_token not in known:
+            tokenizer.eos_token = END_OF_TEXT
+        tokenizer("a")
+    except Exception as failure:  # of tokenizers, transformers, JSON: each has its own
+        raise UsageError(f"{path} is not a tokenizer: {first_line(failure)}") from None
+    if tokenizer.eos_token not in known:
+        raise UsageError(
+            f"{path} is not a tokenizer: no token {END_OF_TEXT} among its {len(known)}"
+        )
+    return tokenizer
 
 
 def name_network(network: GPTNeoXForCausalLM, checkpoint: Checkpoint) -> GPTNeoXForCausalLM:

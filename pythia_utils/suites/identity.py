@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pythia_utils.base.errors import UsageError
 from pythia_utils.base.files import file_digest
+from pythia_utils.base.schemas import parse
 from pythia_utils.suites.catalog import Checkpoint, Suite, suite
 from pythia_utils.suites.folders import WEIGHTS, checkpoint_path, corpus_folder, is_available
 from pythia_utils.suites.hub.commits import cached_commit
@@ -70,7 +71,7 @@ def checkpoint_digest(
 def corpus_digest(name: str) -> str | None:
     """Digest of a local suite's corpus, from its manifest; None if there is none."""
     try:
-        manifest = json.loads((corpus_folder(name) / "manifest.json").read_bytes())
+        manifest = parse((corpus_folder(name) / "manifest.json").read_bytes(), dict)
     except (OSError, ValueError):
         return None
     return _digest(manifest.get("sha256", manifest))

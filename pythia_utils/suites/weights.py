@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pythia_utils.suites.catalog import Model
 
 # In the suite's own files, and no weights: causal masks, and frequencies that follow from the shape.
-_DERIVED = re.compile(r"attention\.(bias|masked_bias|rotary_emb\.inv_freq)$")
+_DERIVED = re.compile(r"(attention\.(bias|masked_bias)|rotary_emb\.inv_freq)$")
 _CHUNK = 1 << 22
 # Settings of a configuration that decide what is computed of the weights.
 _SHAPE = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads")

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from pythia_utils.base.errors import UsageError
+from pythia_utils.base.schemas import parse
 from pythia_utils.suites.catalog import Suite
 from pythia_utils.suites.catalog import suite as find_suite
 from pythia_utils.suites.folders import corpus_folder
@@ -29,6 +29,8 @@ VARIANTS = ("standard", "deduped")
 MEMORIZATION_LENGTH = 32
 COPIES = (1, 2, 4, 8, 16, 32, 64)  # of the sequences placed anywhere in training
 
+_MANIFEST = {"recipe": dict, "tokens": {str: int}, "sha256": {str: str}}
+
 
 @dataclass(frozen=True)
 class Corpus:
@@ -43,8 +45,10 @@ class Corpus:
     @property
     def manifest(self) -> dict:
         """What is there and what made it; empty if there is no whole corpus."""
-        path = self.folder / "manifest.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        try:
+            return parse((self.folder / "manifest.json").read_bytes(), _MANIFEST)
+        except (OSError, ValueError):
+            return {}
 
     def tokenizer_file(self) -> Path:
         return self.folder / "tokenizer.json"

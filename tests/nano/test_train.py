@@ -87,6 +87,20 @@ def test_a_training_in_pieces_gives_the_same_weights(trained_home, empty_home):
     assert digests(empty_home) == digests(trained_home)
 
 
+@pytest.mark.parametrize("foreign", [b"", b"PK", {"step": 1}, [1]])
+def test_a_state_that_is_none_costs_only_time(trained_home, empty_home, foreign, capsys):
+    model = find_model("pico-7k")
+    nano_train.train_model(model, until=2)
+    path = trained.model_folder(model) / nano_train.STATE
+    if isinstance(foreign, bytes):
+        path.write_bytes(foreign)
+    else:
+        torch.save(foreign, path)
+    nano_train.train_model(model, until=LAST)
+    assert f"{path} is no state of a training" in capsys.readouterr().err
+    assert digests(empty_home) == digests(trained_home)
+
+
 @pytest.mark.parametrize("write", range(1, 12))
 def test_a_crash_at_any_write_is_made_good(trained_home, empty_home, monkeypatch, write):
     """Every file that training puts in place goes through `rename` or `replace`: crash at the n-th."""

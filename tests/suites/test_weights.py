@@ -10,6 +10,7 @@ from helpers.hub_server import Files, checkpoint_files, make_tiny, serve_hub, sh
 from safetensors.torch import load, save
 
 import pythia_utils
+from pythia_utils.base.errors import UsageError
 from pythia_utils.base.http import Retry
 from pythia_utils.suites import checkpoints, folders, weights
 from pythia_utils.suites.audit import audit
@@ -193,3 +194,30 @@ def test_old_configurations_of_the_hub_are_understood(server):
     old = {"rotary_pct": 0.25, "rotary_emb_base": 10000, "rope_parameters": None}
     server.repos[REPO]["step1"] = config(**old, torch_dtype="float16", attention_bias=None)
     assert is_right(pythia_utils.load(MODEL, 1)[0].state_dict())
+
+
+def test_frequencies_that_follow_from_the_shape_are_no_weights(server):
+    """Some releases of transformers keep them beside the layers, others within each."""
+    state = load(checkpoint_files(1)["model.safetensors"])
+    extra = {"gpt_neox.rotary_emb.inv_freq": torch.ones(2)}
+    server.repos[REPO]["step1"] = checkpoint_files(1) | {"model.safetensors": save(state | extra)}
+    network, _ = pythia_utils.load(MODEL, 1)
+    assert is_right(network.state_dict())
+    *_, (_, network) = pythia_utils.sweep(MODEL, [0, 1])
+    assert is_right(network.state_dict())
+
+
+def test_a_tokenizer_without_its_settings_ends_texts_as_the_suite_does(server):
+    files = checkpoint_files(1)
+    alone = {name: files[name] for name in files if "tokenizer_config" not in name}
+    server.repos[REPO]["step1"] = alone
+    _, tokenizer = pythia_utils.load(MODEL, 1)
+    assert tokenizer.eos_token == "<|endoftext|>"
+    assert tokenizer.eos_token_id == 0
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b'{"model": {"type": "BPE"}}'])
+def test_what_is_no_tokenizer(server, content):
+    server.repos[REPO]["step1"] = checkpoint_files(1) | {"tokenizer.json": content}
+    with pytest.raises(UsageError, match=r"tokenizer\.json is not a tokenizer"):
+        pythia_utils.load(MODEL, 1)

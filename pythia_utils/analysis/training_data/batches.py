@@ -40,9 +40,12 @@ def open_tokenizer(model: Model, file: str | Path | None = None) -> Tokenizer:
         hint = "" if file or model.repo_id else f"; run: pythia train {model.suite}"
         raise UsageError(f"there is no tokenizer {path}{hint}")
     try:
-        return Tokenizer.from_file(str(path))
+        tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # tokenizers raises nothing narrower
-        raise UsageError(f"{path} is not a tokenizer: {error}") from None
+        raise UsageError(f"{path} is not a tokenizer: {first_line(error)}") from None
+    if not tokenizer.get_vocab_size():
+        raise UsageError(f"{path} is not a tokenizer: it has no tokens")
+    return tokenizer
 
 
 def _tokenizer_file(model: Model) -> Path:

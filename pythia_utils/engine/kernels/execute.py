@@ -73,9 +73,10 @@ def execute(path: Path, parameters: dict[str, Any], job: Job) -> Execution:
     error = None
     try:
         _run_cells(job)
-        raise_for_execution_errors(job.notebook, None)
-    except PapermillExecutionError as failure:
-        error = f"{failure.ename}: {failure.evalue}"
+        if _unforeseen(job.notebook):  # papermill itself knows no errors that are meant
+            raise_for_execution_errors(job.notebook, None)
+    except PapermillExecutionError:
+        error = _unforeseen(job.notebook)
     except DeadKernelError:
         error = job.death()
     except Exception as failure:
@@ -83,7 +84,7 @@ def execute(path: Path, parameters: dict[str, Any], job: Job) -> Execution:
     finally:
         _close_event_loop()
         job.close()
-    error = job.problem() or error or _left_early(job.notebook)
+    error = job.problem() or error or _unforeseen(job.notebook)
     peak = job.watch.peak_bytes if job.watch else None
     return Execution(
         job.notebook, error and first_line(error), peak_memory_bytes=peak, device=job.device
@@ -112,8 +113,11 @@ def _run_cells(job: Job) -> None:
         manager.notebook_complete()
 
 
-def _left_early(notebook: nbformat.NotebookNode) -> str | None:
-    """Papermill takes `sys.exit(0)` for success, but the cells after it have not run."""
+def _unforeseen(notebook: nbformat.NotebookNode) -> str | None:
+    """The first error of a cell that is not tagged `raises-exception`: such a cell is there to show its error.
+
+    Papermill takes `sys.exit(0)` for success, but the cells after it have not run.
+    """
     for cell in notebook.cells:
         for output in cell.get("outputs", ()):
             if output.output_type == "error" and "raises-exception" not in cell.metadata.tags:

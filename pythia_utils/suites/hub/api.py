@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from pythia_utils.base.errors import quoted
 from pythia_utils.base.http import FetchError, RangeReader, Retry
+from pythia_utils.base.schemas import misfit
 from pythia_utils.suites.hub import hugging_face
 from pythia_utils.suites.hub.weight_files import CorruptFileError, WeightFiles, choose_weights
 
@@ -109,11 +111,28 @@ def describe(
     way = way or reader()
     options = {"repo_type": repo_type, "files_metadata": True, "timeout": way.retry.read_timeout}
     info = hugging_face.ask("repo_info", repo_id, way.retry, revision=revision, **options)
-    files = {sibling.rfilename: _remote_file(sibling) for sibling in info.siblings or ()}
-    for name in (info.sha, *(file.etag for file in files.values())):  # names of files here
-        if not _HASH.fullmatch(str(name)):
-            raise FetchError(f"{repo_id}@{revision}: the Hub gives {name!r} for a hash")
+    where = f"{repo_id}@{revision}"
+    found = hugging_face.told(lambda: [_remote_file(each) for each in info.siblings or ()], where)
+    _check(where, info.sha, found)
+    files = {file.name: file for file in found}
     return Revision(repo_id, revision, info.sha, files, repo_type, way)
+
+
+def _check(where: str, commit: object, files: list[RemoteFile]) -> None:
+    """Raise FetchError unless an answer has the shape that it should: hashes become names of files here."""
+    if not _HASH.fullmatch(str(commit)):
+        raise FetchError(f"{where}: the Hub gives {quoted(commit)} for a commit")
+    if files and all(file.size is None and file.etag is None for file in files):
+        raise FetchError(
+            f"{where}: {hugging_face.endpoint()} tells neither sizes nor hashes of files; a mirror "
+            "that ignores `?blobs=true`? Expected a Hub in HF_ENDPOINT that heeds it"
+        )
+    for file in files:
+        if fault := misfit(vars(file), {"name": str, "size": int, "etag": str}):
+            raise FetchError(f"{where}: the Hub tells of a file, {fault}")
+        if not _HASH.fullmatch(file.etag) or file.size < 0:
+            told = f"size {quoted(file.size)} and hash {quoted(file.etag)}"
+            raise FetchError(f"{where}: the Hub gives {told} for {quoted(file.name)}")
 
 
 def _remote_file(sibling) -> RemoteFile:

@@ -14,8 +14,10 @@ from typing import TypeVar
 
 from pythia_utils.base.files import within
 from pythia_utils.base.http import PASSING, FetchError, PassingError, Retry, checked_url, shown_url
+from pythia_utils.base.schemas import parse
 
 _T = TypeVar("_T")
+_REF = {"name": str, "targetCommit": str}
 
 
 def endpoint() -> str:
@@ -71,7 +73,7 @@ def revisions(repo_id: str, timeout: float) -> dict[str, str]:
         url = f"{endpoint()}/api/models/{repo_id}/refs"  # the library's own call waits for ever
         response = get_session().get(url, headers=build_hf_headers(), timeout=timeout)
         hf_raise_for_status(response)
-        refs = response.json()
+        refs = parse(response.content, {"tags": [_REF], "branches": [_REF]})
         return {ref["name"]: ref["targetCommit"] for ref in refs["tags"] + refs["branches"]}
 
     return told(request, repo_id)
@@ -216,7 +218,13 @@ def _sorted(failure: Exception, what: str) -> Exception:
             return PassingError(f"status {response.status_code}", after)
         case errors.HfHubHTTPError():
             return FetchError(f"{what}: {_refusal(failure)}")
-        case errors.FileMetadataError() | ValueError() | KeyError() | TypeError():
+        case (
+            errors.FileMetadataError()
+            | ValueError()
+            | LookupError()
+            | TypeError()
+            | AttributeError()
+        ):
             return FetchError(f"{what}: {shown_url(endpoint())} does not answer as a Hub does")
         case errors.HTTPError() | ConnectionError() | TimeoutError():
             return PassingError(

@@ -16,10 +16,13 @@ from pathlib import Path
 from pythia_utils.base.errors import UsageError
 from pythia_utils.base.files import atomic_write
 from pythia_utils.base.http import FetchError
+from pythia_utils.base.schemas import parse
 from pythia_utils.base.units import show_size
 from pythia_utils.suites.hub.hugging_face import drop_revisions, is_commit, repo_folder, snapshot
 
 _HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
+_ENTRY = {"repo_id": str, "revision": str, "commit": str, "fetched": bool, "files?": {str: str}}
 
 
 @dataclass
@@ -70,7 +73,7 @@ class Journal:
     def _read(self, path: Path) -> Entry | None:
         """An entry, if it is about what its own place says: its names become paths."""
         try:
-            entry = Entry(**json.loads(path.read_text(encoding="utf-8")))
+            entry = Entry(**parse(path.read_bytes(), _ENTRY))
             sound = path == self._path(entry.repo_id, entry.commit) and is_commit(entry.commit)
             return entry if sound and all(map(_HASH.fullmatch, entry.files.values())) else None
         except (OSError, ValueError, TypeError, AttributeError):

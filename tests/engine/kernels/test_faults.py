@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import nbformat
 import pytest
 from helpers.kernel_notebooks import (
     LIGHT,
@@ -148,6 +149,22 @@ def test_an_error_in_the_last_cell_fails_and_keeps_what_was_before(pool, tmp_pat
     done = run_cells(pool, tmp_path, "print('worked')", "raise ValueError('at last')")
     assert (done.error, done.attempts) == ("ValueError: at last", 1)
     assert printed(done) == "worked\n"
+
+
+@pytest.mark.parametrize("meant", [True, False])
+def test_an_error_that_is_meant_shows_on_the_page_and_the_rest_goes_on(pool, tmp_path, meant):
+    raising = nbformat.v4.new_code_cell("1 / 0")
+    raising.metadata["tags"] = ["raises-exception"]
+    last = nbformat.v4.new_code_cell("print('after')" if meant else "int('x')")
+    path = tmp_path / "meant.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[raising, last]), path)
+    done = pool.run(path, {}, tmp_path, environment(), KernelOptions())
+    first, second = outputs(done)
+    assert first.ename == "ZeroDivisionError"
+    if meant:
+        assert (done.error, second.text) == (None, "after\n")
+    else:  # the error that is told is the one that nobody meant
+        assert done.error.startswith("ValueError: invalid literal")
 
 
 @pytest.mark.parametrize(

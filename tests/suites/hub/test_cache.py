@@ -857,6 +857,6 @@ def test_a_hub_cannot_name_files_outside_the_cache(server, tmp_path):
         handler.send(answer._replace(body=body))
 
     server.inject(evil, path="/api/")
-    with pytest.raises(FetchError, match=r"gives '\.\./.*evil' for a hash"):
+    with pytest.raises(FetchError, match=r"gives '\.\./.*evil' for a commit"):
         pythia_utils.load(MODEL, 2)
     assert not list(tmp_path.rglob("evil*"))
