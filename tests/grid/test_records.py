@@ -224,3 +224,26 @@ def test_the_name_of_a_cell_is_safe_short_and_its_own(parameters, name):
     assert found.startswith(name)
     assert len(found) - len(name) == (8 if name.endswith("~") else 0)
     assert len({records.stem(16, f"note={text}") for text in ("a b", "a/b", "a-b", "a?b")}) == 4
+
+
+def test_the_table_is_text_names_its_error_and_claims_no_certainty(shown):
+    rows = [
+        {
+            "metric": "accuracy",
+            "subset": "<script>x</script>",
+            "value": 0.5,
+            "stderr": 0.05,
+            "n": 9,
+        },
+        {"metric": "matched", "subset": "two\nlines $x$", "value": 0, "stderr": 0, "n": 9},
+    ]
+    records.record(rows, **WHERE)
+    (bundle,) = shown
+    page = bundle["text/html"]
+    assert "value ± standard error" in page
+    assert "0.5 ± 0.05" in page
+    assert "0, all alike" in page
+    assert "± 0<" not in page
+    assert "&lt;script&gt;x&lt;/script&gt;" in page
+    assert "two lines $x$" in page
+    assert "mathjax_ignore" in page

@@ -51,7 +51,7 @@ def memorization(model: str, step: int, names: Iterable[str] = ()) -> list[dict]
     table = pd.DataFrame({"position": np.arange(100), "block": np.arange(100) // 10})
     table = table.assign(place=place, seen=place < read, copies=np.arange(100) % 40 + 1)
     table["memorized"] = table["seen"] & (table["copies"] > 20)
-    placements = ["anywhere"] * 20 + [f"tenth-{i % 10}" for i in range(20)] + ["never"] * 10
+    placements = ["anywhere"] * 20 + [f"decile-{i % 10}" for i in range(20)] + ["never"] * 10
     copies = [1, 2, 8, 32] * 5 + [16] * 20 + [0] * 10
     planted = pd.DataFrame({"document": range(50), "copies": copies, "placement": placements})
     planted.loc[40:, "document"] = -1

@@ -21,6 +21,7 @@ from pythia_utils.analysis.plots import (
     size_palette,
     trajectories,
 )
+from pythia_utils.analysis.show import or_words
 from pythia_utils.analysis.stats import with_wilson_interval
 from pythia_utils.base.markup import mathtext
 from pythia_utils.suites.catalog import find_model
@@ -81,6 +82,7 @@ def by_class(counts: pd.DataFrame) -> Figure:
     return interval_bars(frame, "copies", "share memorized, by copies of the text")
 
 
+@or_words
 def by_decile(frame: pd.DataFrame) -> Figure:
     """The gain of the documents of each decile of training, a line a model.
 
@@ -97,6 +99,7 @@ def by_decile(frame: pd.DataFrame) -> Figure:
     return figure
 
 
+@or_words
 def forgetting(frame: pd.DataFrame, total_steps: int) -> Figure:
     """The gain of the documents of some deciles at each checkpoint of one model: learnt, then lost.
 
@@ -146,6 +149,7 @@ def poisson_process(counts: pd.DataFrame, quantiles: pd.DataFrame) -> Figure:
     return figure
 
 
+@or_words
 def slopes(frame: pd.DataFrame, bound: float, xlabel: str) -> Figure:
     """A slope with its interval for each model; shaded are slopes that count as none.
 
