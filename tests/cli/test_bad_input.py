@@ -5,6 +5,7 @@ A few are named here, hypothesis draws many; BAD_INPUTS=2000 draws that many of 
 
 from __future__ import annotations
 
+import json
 import os
 
 import click
@@ -222,6 +223,13 @@ def test_lines_of_a_ledger_that_are_no_lines_of_ours_count_as_torn(world):
     with replaced(path, b"\n".join([*lines, *foreign]) + b"\n"):
         code, out, _ = ending(["status", "--profile", "tiny"])
     assert (code, "3 runs: 3 done" in out) == (0, True)
+
+
+def test_a_manifest_without_a_digest_costs_only_the_digest(world):
+    path = targets(world)["manifest"].path
+    with replaced(path, path.read_bytes().replace(b'"standard.bin"', b'"other.bin"')):
+        code, out, _ = ending(["batch", "--model", "pico-7k", "--steps", "0", "--json"])
+    assert (code, "revision" in json.loads(out)) == (0, False)
 
 
 def test_a_foreign_table_is_no_records(world, tmp_path):

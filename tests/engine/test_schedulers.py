@@ -42,6 +42,12 @@ def test_an_unknown_scheduler_is_told_with_the_nearest(spec):
         schedulers.choose(spec)
 
 
+@pytest.mark.parametrize("number", ["0", "-1", "1e9", "99999", "²", ""])
+def test_a_number_of_workers_that_cannot_be(number):
+    with pytest.raises(UsageError, match=f"N is '{number}'; expected 1 to 9999 workers"):
+        schedulers.choose(f"local:{number}")
+
+
 def test_a_missing_package_is_told_with_what_to_install(monkeypatch):
     monkeypatch.setattr(schedulers, "find_spec", lambda name: None)
     for spec, settings in ("local:2", None), ("slurm", Path("x")), ("tcp://127.0.0.1:1", None):
