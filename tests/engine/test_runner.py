@@ -329,13 +329,13 @@ def test_the_last_line_counts_and_the_history_stays(tmp_path):
 @pytest.mark.parametrize("cut", [1, 20, 10_000])
 def test_a_torn_line_is_ignored_and_does_not_spoil_the_next(tmp_path, cut):
     ledger = Ledger(tmp_path / "ledger.jsonl")
-    ledger.append(Outcome("a", "done"))
+    ledger.append(Outcome("a", "failed"))
     whole = ledger.path.read_bytes()
-    ledger.append(Outcome("b", "done"))
+    ledger.append(Outcome("b", "failed"))
     torn = ledger.path.read_bytes()
     ledger.path.write_bytes(torn[: max(len(whole), len(torn) - cut)])
     assert set(ledger.last()) - {"b"} == {"a"}
-    ledger.append(Outcome("c", "done"))
+    ledger.append(Outcome("c", "failed"))
     assert {"a", "c"} <= set(ledger.last())
     assert ledger.path.read_bytes().endswith(b"}\n")
 
