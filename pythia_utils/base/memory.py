@@ -17,7 +17,9 @@ def cgroup_limits() -> list[int]:
     """Of the memory controller, in both of its versions: our own group's and those above it."""
     limits = []
     with suppress(OSError, ValueError):
-        for line in Path("/proc/self/cgroup").read_text().splitlines():
+        for line in (
+            Path("/proc/self/cgroup").read_text(encoding="utf-8", errors="replace").splitlines()
+        ):
             _, controllers, name = line.split(":", 2)
             if controllers in ("", "memory"):
                 mount = Path("/sys/fs/cgroup", controllers)
@@ -25,5 +27,5 @@ def cgroup_limits() -> list[int]:
                 for folder in (group, *group.parents):
                     for file in ("memory.max", "memory.limit_in_bytes"):
                         with suppress(OSError, ValueError):
-                            limits.append(int((folder / file).read_text()))
+                            limits.append(int((folder / file).read_text(encoding="utf-8")))
     return limits

@@ -7,6 +7,7 @@ others, `"key?"` for one that may be missing; `{str: schema}` for a dict of any 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -83,7 +84,7 @@ def _is(value: Any, kinds: tuple[type, ...]) -> bool:
         return bool in kinds
     if isinstance(value, int) and float in kinds:
         return abs(value) < 2**63
-    return isinstance(value, kinds) and value == value
+    return isinstance(value, kinds) and not (isinstance(value, float) and math.isnan(value))
 
 
 def _told(value: Any, kinds: tuple[type, ...], place: str) -> str:

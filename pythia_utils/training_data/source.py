@@ -213,7 +213,8 @@ def _open_corpus(model: Model, settings: _Settings) -> TrainingData:
     corpus = open_corpus(model.suite)
     origin = {"source": f"{model.suite}/corpus/{model.variant}"}
     digests = corpus.manifest.get("sha256", {})
-    origin |= {"revision": digests[f"{model.variant}.bin"]} if digests else {}
+    if digest := digests.get(f"{model.variant}.bin"):
+        origin["revision"] = digest
     rows = corpus.training_data(model.variant)
     return TrainingData(
         model.name, rows, model.batch_size, model.seq_length, model.total_steps, model, origin

@@ -36,12 +36,16 @@ COLD = KernelOptions(warm=False)
 # --- what users write -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "spec", ["slum", "local", "local:0", "local:-1", "tcp://host", "http://h:1"]
-)
+@pytest.mark.parametrize("spec", ["slum", "local", "tcp://host", "http://h:1"])
 def test_an_unknown_scheduler_is_told_with_the_nearest(spec):
     with pytest.raises(UsageError, match=f"unknown scheduler '{spec}'; (nearest|choose from): "):
         schedulers.choose(spec)
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "1e9", "99999", "²", ""])
+def test_a_number_of_workers_that_cannot_be(number):
+    with pytest.raises(UsageError, match=f"N is '{number}'; expected 1 to 9999 workers"):
+        schedulers.choose(f"local:{number}")
 
 
 def test_a_missing_package_is_told_with_what_to_install(monkeypatch):
@@ -51,8 +55,16 @@ def test_a_missing_package_is_told_with_what_to_install(monkeypatch):
             schedulers.choose(spec, settings=settings)
 
 
+@pytest.mark.parametrize("spec", ["local:0", "local:-1", "local:1e9"])
+def test_a_number_of_workers_is_told_what_it_may_be(spec):
+    with pytest.raises(UsageError, match=r"expected 1 to 9999 workers"):
+        schedulers.choose(spec)
+
+
 def test_settings_are_for_slurm_only(tmp_path):
-    with pytest.raises(UsageError, match="--cluster-config is for --scheduler slurm, not local:2"):
+    with pytest.raises(
+        UsageError, match="--cluster-config is for --scheduler slurm, not 'local:2'"
+    ):
         schedulers.choose("local:2", settings=tmp_path / "cluster.yml")
 
 
@@ -100,9 +112,9 @@ def test_the_job_script_asks_for_what_the_page_says(cluster_yml):
     [
         ({"quee": "gpu"}, "SLURM cluster: .*unexpected keyword argument 'quee'"),
         ({"cores": None, "memory": "1GB"}, "SLURM cluster: You must specify how much cores"),
-        ({"worker_extra_args": 3}, "SLURM cluster: 'int' object is not iterable"),
+        ({"worker_extra_args": 3}, "worker_extra_args: expected a list, not 3"),
         ({"security": False}, "security must be true: who reaches a scheduler runs code as you"),
-        ({"security": "no"}, "security must be true"),
+        ({"security": "no"}, "security: expected true or false"),
         ({"gpus": "two"}, "gpus must be a whole number, not 'two'"),
         ({"gpu_memory": "much"}, "gpu_memory: size 'much': expected a number"),
     ],

@@ -83,7 +83,7 @@ def test_cost_is_what_the_cells_took_before(root):
     assert status.cost(found) == (pytest.approx(10 + 10 * large / small), 2)
     due, unknown = 4, 2
     assert status.cost_text(due, 240, unknown) == (
-        "4 cells, about 4 min of one worker, from what past runs took; of 2 nothing is known"
+        "4 runs, about 4 min of one worker, from what past runs took; of 2 nothing is known"
     )
     assert status.cost_text(0, 0, 0) == "nothing to do"
     assert "not known" in status.cost_text(4, 0, 4)
@@ -183,8 +183,8 @@ def test_status_in_words_and_as_json(grid, pico_home):
     done = pythia(*command, cwd=root, home=pico_home)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[-2] == "8 cells: 3 done, 1 stale, 1 failed, 3 missing"
-    assert lines[-1].startswith("next run: 5 cells, about ")
+    assert lines[-2] == "8 runs: 3 done, 1 stale, 1 failed, 3 missing"
+    assert lines[-1].startswith("next run: 5 runs, about ")
     assert any(line.startswith(f"stale\t{states['stale'][0]}\t") for line in lines)
     data = json.loads(pythia(*command, "--json", cwd=root, home=pico_home).stdout)
     assert data["totals"] == {"done": 3, "stale": 1, "failed": 1, "missing": 3}

@@ -91,6 +91,8 @@ def test_a_training_in_pieces_gives_the_same_weights(trained_home, empty_home):
 def test_a_state_that_is_none_costs_only_time(trained_home, empty_home, foreign, capsys):
     model = find_model("pico-7k")
     nano_train.train_model(model, until=2)
+    nano_train.train_model(model, until=2)
+    assert capsys.readouterr().err == ""  # a sound one is taken up
     path = trained.model_folder(model) / nano_train.STATE
     if isinstance(foreign, bytes):
         path.write_bytes(foreign)
