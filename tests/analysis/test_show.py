@@ -146,11 +146,17 @@ def test_an_onset_beyond_the_end_is_an_arrow_an_open_line_and_words_in_the_legen
     assert "beyond the last step, as > 1,000 [917, –)" in drawn(figure)
 
 
+def test_an_open_interval_of_an_onset_in_time_is_told_without_an_arrow():
+    figure = figures.onsets(onset_rows(("pico-7k", "open", 1000, 800, 600, np.inf)))
+    assert "up to the edge: without an upper end, as 800 [600, –)" in drawn(figure)
+    assert not [text for text in drawn(figure) if "beyond" in text]
+
+
 def test_an_onset_in_time_leaves_the_legend_alone():
     figure = figures.onsets(
         onset_rows(("pico-7k", "a", 1000, 200, 100, 300), ("pico-14k", "a", 1000, 100, 50, 200))
     )
-    assert not [text for text in drawn(figure) if "beyond" in text]
+    assert not [text for text in drawn(figure) if "beyond" in text or "edge" in text]
     assert {"pico-7k", "pico-14k"} <= set(drawn(figure))
 
 

@@ -161,15 +161,18 @@ def _onset_marks(
 
 
 def _beyond_the_end(frame: pd.DataFrame) -> dict[str, Line2D]:
-    """What the arrow means, for the legend, with an example; nothing where all is reached."""
+    """For the legend, with an example: what an arrow means, else a line up to the edge; else nothing."""
     open_ended = frame[~np.isfinite(frame["high"])]
     if open_ended.empty:
         return {}
     never = open_ended[open_ended["onset"].isna()]
     row = (never if len(never) else open_ended).sort_values("low").iloc[0]
     text = step_in_words(row["onset"], row["low"], row["high"], row["last"])
-    arrow = Line2D([], [], marker=">", ls="-", lw=2, mfc="none", mec="0.4", color="0.7")
-    return {f"beyond the last step, as {text}": arrow}
+    line = {"ls": "-", "lw": 2, "color": "0.7"}
+    if len(never):
+        arrow = Line2D([], [], marker=">", mfc="none", mec="0.4", **line)
+        return {f"beyond the last step, as {text}": arrow}
+    return {f"up to the edge: without an upper end, as {text}": Line2D([], [], **line)}
 
 
 @or_words
