@@ -515,15 +515,20 @@ STRANGE = [
 ]
 
 
+def _strange(draw) -> Any:
+    # A copy: a second change may be one of it.
+    return copy.deepcopy(draw(st.sampled_from(STRANGE)))
+
+
 def _changed(draw, tree: Any) -> Any:
     """What a file says, changed in a place or two."""
     tree = copy.deepcopy(tree)
     if draw(st.integers(0, 9)) == 0:
-        return draw(st.sampled_from(STRANGE))
+        return _strange(draw)
     for _ in range(draw(st.integers(1, 2))):
         places = list(_places(tree, 0))
         if not places:
-            return draw(st.sampled_from(STRANGE))
+            return _strange(draw)
         holder, key = places[draw(st.integers(0, len(places) - 1))]
         _change(draw, holder, key)
     return tree
@@ -551,7 +556,7 @@ def _change(draw, holder: Any, key: Any) -> None:
     elif kind == "nest":
         holder[key] = [holder[key]]
     else:
-        holder[key] = draw(st.sampled_from(STRANGE))
+        holder[key] = _strange(draw)
 
 
 def _foreign(draw, form: str) -> bytes:
