@@ -408,7 +408,7 @@ def test_an_interrupt_leaves_nothing_behind_and_the_next_run_goes_on(root, signu
     )  # fmt: skip
     try:
         # Steps 0 and 1 of the first model finish; 2 and 4 sleep, each with a child of its own.
-        assert wait_until(lambda: len(list(started.glob("*"))) == 2, 30)
+        assert wait_until(lambda: len(list(started.glob("*"))) == 2, 90)
         time.sleep(0.2)
         process.send_signal(signum)
         sent = time.monotonic()
