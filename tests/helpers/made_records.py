@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -99,7 +100,9 @@ def run_chapter(experiment: str, runs: Path, source: Path | None = None) -> list
 
     path = source or ROOT / "book" / "experiments" / f"{experiment}.ipynb"
     cells = json.loads(path.read_text())["cells"]
+    main = sys.modules["__main__"]
     shell, shown = InteractiveShell.instance(), []
+    sys.modules["__main__"] = main  # the shell's own would stop multiprocessing from spawning
     shell.reset()
     before = os.environ.get("PYTHIA_RUNS")
     os.environ["PYTHIA_RUNS"] = str(runs)
