@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pythia_utils.base import yaml
-from pythia_utils.base.errors import UsageError, in_short, quoted, unknown
+from pythia_utils.base import schemas, yaml
+from pythia_utils.base.errors import UsageError, quoted, unknown
 from pythia_utils.base.http import holds_password
-from pythia_utils.base.schemas import misfit
-from pythia_utils.base.yaml import check_keys, check_name, check_text, mapping
+from pythia_utils.base.schemas import Choice, Only, Several, line, one_of
 from pythia_utils.grid.cells import IDENTITY
 from pythia_utils.suites import catalog
 from pythia_utils.suites.catalog import Checkpoint, Model
@@ -50,9 +49,8 @@ def read_page(file: str, root: Path, name: str, entry: Any, taken: Container[str
     Raises:
         UsageError: an unknown key, model or file, or a name that an experiment has taken.
     """
-    where = f"{file}: pages.{in_short(name)}"
-    check_name(where, name)
-    check_keys(where, entry, {"notebook", "models", "data"}, {"notebook"})
+    where = f"{file}: pages.{name}"
+    schemas.check(where, entry, _PAGE)
     if name in taken:
         raise UsageError(f"{where}: an experiment has this name; expected another")
     notebook = _notebook(root, f"{where}.notebook", entry["notebook"])
@@ -64,10 +62,6 @@ def read_page(file: str, root: Path, name: str, entry: Any, taken: Container[str
         )
         raise UsageError(f"{where}: {both}; expected one of them")
     (kind,) = entry.keys() - {"notebook"}
-    if not isinstance(entry[kind], list):
-        raise UsageError(f"{where}.{kind}: expected a list, not {quoted(entry[kind])}")
-    if fault := misfit(entry[kind], [str]):
-        raise UsageError(f"{where}.{kind}{fault}")
     check = _model_name if kind == "models" else _data_file
     try:
         checked = tuple(check(item) for item in entry[kind])
@@ -90,10 +84,30 @@ def _data_file(name: str) -> Path:
 
 
 FILE = "experiments.yml"
-_LONGEST_LINE = 200
-_GRID = {"models", "steps"}
-_ITEMS = {"models": str, "steps": int}  # of lists; texts are looked at by their meaning
-_EXPERIMENT = {"title", "notebook", "chapter", "heatmap", "parameters", "profiles"}
+_LINE = line(200)  # that a heading, a message and a file system bear
+_ALL = one_of("all")
+_MODELS, _STEPS = Choice(_ALL, Several(_LINE)), Choice(_ALL, Several(int))
+_PARAMETERS = {str: object}  # what each may be, its notebook says
+_OVERRIDES = Only({"models?": _MODELS, "steps?": _STEPS, "parameters?": _PARAMETERS})
+_PROFILE = Only({"suite": _LINE, "models": _MODELS, "steps": _STEPS})
+_PAGE = Only({"notebook": _LINE, "models?": Several(_LINE), "data?": Several(_LINE)})
+_EXPERIMENT = Only(
+    {
+        "title": _LINE,
+        "notebook": _LINE,
+        "chapter?": _LINE,
+        "heatmap?": Only({"metric": _LINE, "subset": _LINE}),
+        "parameters?": _PARAMETERS,
+        "profiles?": {str: _OVERRIDES},
+    }
+)
+_CONFIG = Only(
+    {
+        "profiles": {_LINE: _PROFILE},
+        "experiments": {schemas.name: _EXPERIMENT},
+        "pages?": {schemas.name: _PAGE},
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -164,47 +178,32 @@ def load_config(root: Path) -> Config:
     if not (root / FILE).is_file():
         raise UsageError(f"{root} has no {FILE}; run pythia in the book's own folder")
     source = yaml.read(root / FILE, FILE)
-    required = {"profiles", "experiments"}
-    check_keys(FILE, source, required | {"pages"}, required)
-    entries = mapping(f"{FILE}: experiments", source["experiments"])
+    schemas.check(FILE, source, _CONFIG)
+    entries, others = source["experiments"], source.get("pages", {})
     experiments = {name: _experiment(root, name, entry) for name, entry in entries.items()}
-    others = mapping(f"{FILE}: pages", source.get("pages") or {}).items()
-    pages = {name: read_page(FILE, root, name, entry, experiments) for name, entry in others}
-    config = Config(root, mapping(f"{FILE}: profiles", source["profiles"]), experiments, pages)
+    pages = {name: read_page(FILE, root, name, entry, entries) for name, entry in others.items()}
+    config = Config(root, source["profiles"], experiments, pages)
     _check_profiles(config)
     return config
 
 
-def _experiment(root: Path, name: str, entry: Any) -> Experiment:
-    where = f"{FILE}: experiments.{in_short(name)}"
-    check_name(where, name)
-    check_keys(where, entry, _EXPERIMENT, {"title", "notebook"})
-    title = _line(f"{where}.title", entry["title"])
+def _experiment(root: Path, name: str, entry: dict) -> Experiment:
+    where = f"{FILE}: experiments.{name}"
     notebook, chapter = (
         _notebook(root, f"{where}.{key}", entry[key]) if key in entry else None
         for key in ("notebook", "chapter")
     )
-    heatmap = entry.get("heatmap")
-    if heatmap is not None:
-        check_keys(f"{where}.heatmap", heatmap, {"metric", "subset"}, {"metric", "subset"})
-        heatmap = {key: _line(f"{where}.heatmap.{key}", heatmap[key]) for key in heatmap}
     parameters = own_parameters(where, entry)
-    profiles = mapping(f"{where}.profiles", entry.get("profiles") or {})
+    profiles = entry.get("profiles", {})
     for profile, overrides in profiles.items():
-        check_keys(f"{where}.profiles.{in_short(profile)}", overrides, _GRID | {"parameters"})
-        own_parameters(f"{where}.profiles.{in_short(profile)}", overrides)
-    return Experiment(name, title, notebook, chapter, heatmap, parameters, profiles)
+        own_parameters(f"{where}.profiles.{profile}", overrides)
+    heatmap = entry.get("heatmap")
+    return Experiment(
+        name, entry["title"].strip(), notebook, chapter, heatmap, parameters, profiles
+    )
 
 
-def _line(where: str, value: Any) -> str:
-    """`value`, if it is a line of text that a heading, a message and a file system bear."""
-    check_text(where, value)
-    if len(value) > _LONGEST_LINE:
-        raise UsageError(f"{where}: a line of {len(value):,} characters; at most {_LONGEST_LINE}")
-    return value.strip()
-
-
-def _notebook(root: Path, where: str, value: Any) -> Path:
+def _notebook(root: Path, where: str, value: str) -> Path:
     """The path of a notebook of the project."""
     path = _inside(root, where, value)
     if path.suffix != ".ipynb":
@@ -212,16 +211,16 @@ def _notebook(root: Path, where: str, value: Any) -> Path:
     return path
 
 
-def _inside(folder: Path, where: str, value: Any) -> Path:
+def _inside(folder: Path, where: str, value: str) -> Path:
     """A path below a folder. Raises UsageError for one that leads out of it, also by a link."""
-    path = Path(os.path.normpath(folder / _line(where, value)))
+    path = Path(os.path.normpath(folder / value.strip()))
     if not (path.is_relative_to(folder) and path.resolve().is_relative_to(folder.resolve())):
         raise UsageError(f"{where}: {quoted(value)} is not in {folder}")
     return path
 
 
 def own_parameters(where: str, entry: dict) -> dict[str, Any]:
-    parameters = mapping(f"{where}.parameters", entry.get("parameters") or {})
+    parameters = entry.get("parameters") or {}
     if taken := set(parameters) & set(IDENTITY):
         raise UsageError(f"{where}.parameters: {min(taken)!r} is filled in by the grid; remove it")
     for name, value in parameters.items():
@@ -234,21 +233,16 @@ def own_parameters(where: str, entry: dict) -> dict[str, Any]:
 def _check_profiles(config: Config) -> None:
     """Build every grid once, so that a wrong name is found now and not at its first use."""
     for name, grid in config.profiles.items():
-        where = f"{FILE}: profiles.{in_short(name)}"
-        check_keys(where, grid, {"suite"} | _GRID, {"suite"} | _GRID)
-        _check_grid(where, grid)
+        _check_grid(f"{FILE}: profiles.{name}", grid)
     for experiment in config.experiments.values():
         for name, overrides in experiment.profiles.items():
             where = f"{FILE}: experiments.{experiment.name}.profiles"
             if name not in config.profiles:
                 raise unknown("profile", name, config.profiles, where=f"in {where}")
-            _check_grid(f"{where}.{in_short(name)}", config.profiles[name] | overrides)
+            _check_grid(f"{where}.{name}", config.profiles[name] | overrides)
 
 
 def _check_grid(where: str, grid: dict) -> None:
-    lists = {key: [kind] for key, kind in _ITEMS.items() if isinstance(grid[key], list)}
-    if fault := misfit(grid, {"suite": str} | lists):
-        raise UsageError(f"{where}.{fault}")
     try:
         catalog.suite(grid["suite"])
         list(checkpoints_of(models_of(grid["models"], grid["suite"]), grid["steps"]))
