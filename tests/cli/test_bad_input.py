@@ -29,6 +29,7 @@ from pythia_utils.base.errors import UsageError, naming, one_line, quoted
 from pythia_utils.base.http import Retry
 from pythia_utils.cli import main as door
 from pythia_utils.cli.options import NAME, PLACE, Whole
+from pythia_utils.grid import records
 from pythia_utils.suites.hub import api
 
 drawn = settings(
@@ -239,11 +240,26 @@ def test_a_foreign_table_is_no_records(world, tmp_path):
     import pandas as pd
 
     path = targets(world)["records"].path
-    pd.DataFrame({"step": [1, 2], "value": [0.5, 0.7]}).to_parquet(tmp_path / "x.parquet")
-    with replaced(path, (tmp_path / "x.parquet").read_bytes()):
-        code, out, err = ending(["records", "--experiment", "measure"])
-    assert (code, out) == (2, "")
-    assert f"{path} is damaged (rows without suite: no records)" in err
+    own = pd.read_parquet(path)
+    foreign = {
+        "no column suite": pd.DataFrame({"step": [1, 2], "value": [0.5, 0.7]}),
+        "no column model": pd.DataFrame({"suite": []}),  # no rows, and so no number that is wrong
+        "no column value": own[:0].drop(columns="value"),
+        "rows without metric": own.assign(metric=None),
+    }
+    for why, frame in foreign.items():
+        frame.to_parquet(tmp_path / "x.parquet")
+        with replaced(path, (tmp_path / "x.parquet").read_bytes()):
+            code, out, err = ending(["records", "--experiment", "measure"])
+        assert (code, out) == (2, "")
+        assert f"{path} is damaged ({why}: no records)" in err
+
+
+def test_a_run_that_recorded_nothing_is_sound(world):
+    path = targets(world)["records"].path
+    with replaced(path, records.to_bytes(records._frame([]))):
+        code, out, _ = ending(["records", "--experiment", "measure"])
+    assert (code, out.count("\n")) == (0, 3)
 
 
 def test_a_mirror_that_tells_no_hashes_is_named(world, monkeypatch, tmp_path):
