@@ -165,18 +165,25 @@ def line(longest: int = 1_000) -> Test:
     return expected
 
 
-def whole(least: int) -> Test:
-    """A whole number, from `least`; true and false are none."""
-    return lambda value: (
-        None if _is(value, (int,)) and value >= least else f"a whole number from {least}"
-    )
+def whole(least: int, most: float = math.inf) -> Test:
+    """A whole number from `least` to `most`; true and false are none."""
+    return _between(int, least, most)
 
 
 def number(least: float, most: float = math.inf) -> Test:
     """A number from `least` to `most`."""
-    span = f"from {least:g}" + f" to {most:g}" * math.isfinite(most)
+    return _between(float, least, most)
+
+
+def _between(kind: type, least: float, most: float) -> Test:
+    span = f"{_WORDS[kind]} from {least:g}" + f" to {most:,.15g}" * math.isfinite(most)
+    return lambda value: None if _is(value, (kind,)) and least <= value <= most else span
+
+
+def like(pattern: str, expected: str) -> Test:
+    """Text that a regular expression matches; a number counts as it is written."""
     return lambda value: (
-        None if _is(value, (float,)) and least <= value <= most else f"a number {span}"
+        None if _is(value, (str, int)) and re.fullmatch(pattern, str(value)) else expected
     )
 
 
@@ -189,6 +196,5 @@ def one_of(*choices: str) -> Test:
 
 def name(value: Any) -> str | None:
     """What can be part of addresses and paths, and is not too long for them."""
-    if isinstance(value, str) and re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,59}", value):
-        return None
-    return "up to 60 a-z, 0-9, - and _, for it is part of addresses"
+    fits = isinstance(value, str) and re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,59}", value)
+    return None if fits else "up to 60 a-z, 0-9, - and _, for it is part of addresses"

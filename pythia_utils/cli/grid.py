@@ -161,16 +161,21 @@ def run_command(
     options = KernelOptions.parse(cold, timeout, memory_limit)
     scheduler = schedulers.choose(where, workers, settings)
     if dry_run:
+        script = _job_script(settings) if where == "slurm" else ""
         _list_due(cells, config.root, rerun, quiet)
-        if where == "slurm":
-            from pythia_utils.engine import slurm
-
-            show(slurm.job_script(settings))
+        if script:
+            show(script)
         return
     how = {"options": options, "workers": workers, "verbose": verbose, "scheduler": scheduler}
     with locked(records.runs_dir(config.root), "run"):
         history = ledger_of(config.root)
         run_due(planning.plan(cells, history, rerun), history, quiet, **how)
+
+
+def _job_script(settings: Path | None) -> str:
+    from pythia_utils.engine import slurm
+
+    return slurm.job_script(settings)
 
 
 def _list_due(cells: list[Cell], folder: Path, rerun: str | None, quiet: bool) -> None:

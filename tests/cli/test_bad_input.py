@@ -5,7 +5,10 @@ A few are named here, hypothesis draws many; BAD_INPUTS=2000 draws that many of 
 
 from __future__ import annotations
 
+import importlib
+import io
 import json
+import logging
 import os
 
 import click
@@ -27,10 +30,11 @@ from hypothesis import strategies as st
 
 from pythia_utils.base.errors import UsageError, naming, one_line, quoted
 from pythia_utils.base.http import Retry
+from pythia_utils.base.progress import say
 from pythia_utils.cli import main as door
 from pythia_utils.cli.options import NAME, PLACE, Whole
 from pythia_utils.grid import records
-from pythia_utils.suites.hub import api
+from pythia_utils.suites.hub import api, hugging_face
 
 drawn = settings(
     max_examples=int(os.environ.get("BAD_INPUTS", "150")),
@@ -301,6 +305,55 @@ def test_where_no_log_can_be_written_the_line_still_comes(broken, monkeypatch, t
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / "file"))
     code, _, err = ending(["suites"])
     assert (code, err.count("\n"), "PYTHIA_DEBUG=1" in err) == (70, 1, True)
+
+
+def telling(failure: Exception):
+    def tell(*_):
+        say(str(failure))
+        raise failure
+
+    return tell
+
+
+MIRROR = "https://me:secret@mirror/api/models"
+
+
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [
+        (RuntimeError(f"Repository Not Found for url: {MIRROR}"), 70),
+        (OSError(5, "Input/output error", MIRROR), 1),
+        (OSError(f"HTTPSConnectionPool: {MIRROR}"), 1),
+        (UsageError(f"no {MIRROR}"), 2),
+        (click.ClickException(f"no {MIRROR}"), 2),
+    ],
+)
+@pytest.mark.parametrize("debug", ["0", "1"])
+def test_what_leaves_the_command_names_no_password(monkeypatch, tmp_path, failure, code, debug):
+    monkeypatch.setenv("PYTHIA_HOME", str(tmp_path))
+    monkeypatch.setenv("PYTHIA_DEBUG", debug)
+    monkeypatch.setattr("pythia_utils.suites.catalog.suite_table", telling(failure))
+    ended, _, err = ending(["suites"])
+    logs = "".join(path.read_text() for path in tmp_path.glob("logs/*"))
+    assert ended == code
+    assert err.count("https://mirror/api/models") >= 2
+    assert "secret" not in err + logs
+    assert ("https://mirror" in logs) == (code == 70)
+
+
+def test_what_the_hubs_library_logs_names_no_password():
+    importlib.import_module("huggingface_hub.utils")  # sets up its logs
+
+    hugging_face.endpoint()
+    (handler,) = logging.getLogger("huggingface_hub").handlers
+    before = handler.setStream(heard := io.StringIO())
+    try:
+        logging.getLogger("huggingface_hub.utils._http").warning(
+            "%r thrown by %s", OSError(), MIRROR
+        )
+    finally:
+        handler.setStream(before)
+    assert "OSError() thrown by https://mirror/api/models" in heard.getvalue()
 
 
 def test_debug_shows_the_traceback(broken, monkeypatch, tmp_path):
