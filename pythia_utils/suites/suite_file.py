@@ -79,7 +79,10 @@ def _maybe(fields: dict[str, Any]) -> dict[str, Any]:
 _OWN_SETTINGS = _maybe(_TRAINING | _VOCAB | {"formerly": _size})  # of a size
 _VERSION = {"steps?": _STEPS, "sizes?": {_size: Only(_maybe(_SHAPE) | _OWN_SETTINGS)}}
 _GROUP = {"sizes": Choice(one_of("all"), Several(_size)), "variant?": one_of(*VARIANTS)}
-_GROUP |= {"version?": line(), "seeds?": Several(whole(0))}
+_GROUP |= {"version?": line(), "seeds?": Several(whole(0))}  # of weights and data order alike
+_GROUP |= _maybe(
+    dict.fromkeys(("weight_seeds", "data_seeds"), Several(whole(0)))
+)  # the other is the usual
 _ERRATUM = {
     "models": Choice(one_of("all"), Several(line())),
     "steps": Several(_steps),
