@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from pythia_utils.grid import expand, ledger, planning, records, status
 from pythia_utils.grid.cells import Cell
 from pythia_utils.grid.config import FILE, Config, load_config
 from pythia_utils.suites.catalog import Model
+from pythia_utils.suites.catalog import suite as find_suite
 from pythia_utils.suites.errata import without_errata
 
 
@@ -166,10 +167,23 @@ def run_command(
         if script:
             show(script)
         return
+    _say_old_corpora({cell.checkpoint.model.suite for cell in cells})
     how = {"options": options, "workers": workers, "verbose": verbose, "scheduler": scheduler}
     with locked(records.runs_dir(config.root), "run"):
         history = ledger_of(config.root)
         run_due(planning.plan(cells, history, rerun), history, quiet, **how)
+
+
+def _say_old_corpora(suites: Iterable[str]) -> None:
+    """Tell of corpora that other code made: the sentences we ask about are made by today's."""
+    from pythia_utils.nano.corpus import is_current
+    from pythia_utils.training_data.corpus import Corpus
+
+    for name in sorted(suites):
+        corpus = Corpus(find_suite(name))
+        if corpus.manifest and not is_current(corpus):
+            told = f"pythia: warning: {name}'s corpus was made by other code or settings than today's tests"
+            say(f"{told}; to make it and its models anew: pythia train {name}")
 
 
 def _job_script(settings: Path | None) -> str:

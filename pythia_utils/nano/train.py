@@ -32,6 +32,7 @@ from pythia_utils.base.schemas import misfit
 from pythia_utils.nano.trained import put_in_place, recipe, workplace
 from pythia_utils.suites.catalog import Model, suite
 from pythia_utils.suites.folders import WEIGHTS
+from pythia_utils.suites.identity import corpus_digest
 from pythia_utils.training_data.corpus import END_OF_TEXT, PADDING, Corpus
 
 STATE = "trainer_state.pt"
@@ -257,6 +258,7 @@ class _Run:
         checkpoint = self.model.checkpoint(self.step)
         return {
             "recipe": self.recipe,
+            "corpus": corpus_digest(self.model.suite),
             "suite": self.model.suite,
             "model": self.model.name,
             "step": self.step,

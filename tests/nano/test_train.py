@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.grids import make_project
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -320,6 +321,71 @@ def stale_home(trained_home, empty_home) -> Path:
         path.write_bytes(path.read_bytes() + path.parent.name.encode())
     shutil.copytree(folder / f"step{LAST}", folder / "step1000")
     return empty_home
+
+
+@pytest.fixture
+def rebuilt_home(trained_home, tmp_path, monkeypatch) -> Path:
+    """A home whose corpus was made anew, otherwise, after pico-7k was trained."""
+    for name in ("corpus", "pico-7k", "pico-14k"):
+        shutil.copytree(trained_home / "suites/pico" / name, tmp_path / "suites/pico" / name)
+    monkeypatch.setenv("PYTHIA_HOME", str(tmp_path))
+    path = tmp_path / "suites/pico/corpus/manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["sha256"]["standard.bin"] = "0" * 64
+    path.write_text(json.dumps(manifest))
+    return tmp_path
+
+
+def test_a_model_of_another_corpus_is_not_measured(rebuilt_home):
+    """Planted sequences, validation sets and pairs of one corpus say nothing of a model of another."""
+    told = (
+        r"^pico-7k step 16 was trained on another corpus than \S+/pico/corpus has now; "
+        "run: pythia train pico --models pico-7k$"
+    )
+    with pytest.raises(UsageError, match=told):
+        checkpoints.load("pico-7k", LAST)
+    with pytest.raises(UsageError, match=told):
+        checkpoints.resolved(find_model("pico-7k").checkpoint(LAST))
+    shutil.rmtree(
+        rebuilt_home / "suites/pico/corpus"
+    )  # with none there is nothing that contradicts
+    checkpoints.load("pico-7k", LAST)
+
+
+def test_runs_on_a_model_of_another_corpus_are_refused_and_a_dry_run_says_so(
+    rebuilt_home, tmp_path, monkeypatch, capsys
+):
+    from pythia_utils.cli import main as door
+
+    make_project(tmp_path / "project")
+    monkeypatch.chdir(tmp_path / "project")
+    silent = rebuilt_home / "suites/pico/pico-14k/step0/checkpoint.json"
+    silent.unlink()  # one that does not say what it was made of
+    run = ["run", "measure", "--profile", "tiny"]
+    for arguments, code in ((run, 2), ([*run, "--dry-run"], 0)):
+        monkeypatch.setattr(sys, "argv", ["pythia", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            door.main()
+        assert ended.value.code == code
+    out, err = capsys.readouterr()
+    assert err.startswith("pythia: pico-7k step 0 was trained on another corpus than ")
+    assert "pythia train pico --models pico-7k\n" in err
+    assert out.splitlines() == [
+        "pico/measure/pico-7k/step000000\tcheckpoint of another corpus",
+        "pico/measure/pico-14k/step000000\tnew",
+    ]
+
+
+def test_a_corpus_that_other_code_made_is_told_of(home, monkeypatch, capsys):
+    from pythia_utils.cli import grid
+
+    grid._say_old_corpora(["pythia", "nano", "pico"])
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(nano_corpus, "recipe", lambda suite: {"code": "other"})
+    grid._say_old_corpora(["pythia", "nano", "pico"])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("pythia: warning: pico's corpus was made by other code or settings")
+    assert line.endswith("pythia train pico")
 
 
 def old_ones(home: Path) -> dict[str, bytes]:
