@@ -173,7 +173,7 @@ def _value(row: Mapping[str, Any], column: str, where: str) -> str:
 
 
 def _whole_text(text: str, column: str, where: str) -> str:
-    """The text, unless it holds what no tokenizer reads: a NUL, half a surrogate pair (which JSON can spell)."""
+    """The text, unless it holds what no tokenizer reads: a NUL, half a surrogate pair, as JSON can spell."""
     if "\0" in text:
         raise UsageError(f"{where}: {column!r} holds the character 0x0; is the file UTF-8?")
     try:

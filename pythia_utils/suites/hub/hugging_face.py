@@ -27,7 +27,8 @@ def _constants() -> ModuleType:
     """The library's settings, which it reads from the environment.
 
     Raises:
-        UsageError: one is not as it must be: an address, a number of seconds.
+        UsageError: one is not as it must be: an address, a number of seconds. The library itself would
+            tell it wherever it is first imported.
     """
     try:
         from huggingface_hub import constants
@@ -36,6 +37,7 @@ def _constants() -> ModuleType:
         raise UsageError(
             f"a variable HF_... of the environment is no such setting: {told}"
         ) from None
+    checked_url(constants.ENDPOINT)
     return constants
 
 
@@ -47,7 +49,7 @@ def endpoint() -> str:
     constants = _constants()
     for handler in logging.getLogger("huggingface_hub").handlers:
         handler.addFilter(_without_logins)  # once, however often it is added
-    return checked_url(constants.ENDPOINT)
+    return constants.ENDPOINT
 
 
 def _without_logins(record: logging.LogRecord) -> bool:
