@@ -11,7 +11,7 @@ No parameter is tuned.
 
 Counts lie in sorted arrays, one level a context's length. A context is numbered by its place there, and its key
 is the number of the context one shorter with the token before it: so 20 million tokens of a vocabulary
-of 50,000 take about a gigabyte for n up to 5, and one fit serves every n below.
+of 50,000 take about two gigabytes for n up to 5, and one fit serves every n below.
 """
 
 from __future__ import annotations
