@@ -46,12 +46,15 @@ class Distances:
         reverse: the same shape, nats: D(M || P_n).
         model: float64 (rows, length - 1), nats: the model's log-probability of the token that comes.
         ngrams: float64 (order, rows, length - 1), nats: that of the n-grams.
+        known: bool, the same shape: whether the n-grams' training had the context of n - 1 tokens. If not,
+            P_n is P_(n-1) there.
     """
 
     divergence: np.ndarray
     reverse: np.ndarray
     model: np.ndarray
     ngrams: np.ndarray
+    known: np.ndarray
 
 
 @torch.inference_mode()
@@ -88,6 +91,7 @@ def distances(model: GPTNeoXForCausalLM, rows: np.ndarray, ngrams: NgramModel) -
         reverse.reshape(by_order),
         own.reshape(shape),
         others.reshape(by_order),
+        ngrams.known(contexts).reshape(by_order),
     )
 
 

@@ -217,6 +217,18 @@ class NgramModel:
             mixed = level.mixed(numbers if length else np.zeros(1, np.int64), mixed)
             yield np.broadcast_to(mixed, (len(contexts), self.vocab_size))
 
+    def known(self, contexts: np.ndarray) -> np.ndarray:
+        """Whether training had each context of 0, 1, ... order - 1 tokens: bool (order, m).
+
+        Where it did not, the distribution of that order is that of the next lower one. Contexts are as in
+        `distribution`.
+
+        Raises:
+            UsageError: what is no token of the vocabulary.
+        """
+        contexts = _token_ids(contexts, self.vocab_size, least=NOTHING)
+        return np.stack([numbers >= 0 for _, numbers in self._found(contexts)])
+
     def save(self, path: Path) -> None:
         """Write the counts to an `.npz` file, from which `load` makes the same model."""
         arrays = {

@@ -109,6 +109,9 @@ def test_the_definitions(vocabulary, monkeypatch):
     rows = rng.integers(vocabulary, size=(3, 6))
     far, expected = distances(network, rows, ngrams), plainly(network, rows, ngrams)
     assert far.divergence.shape == far.reverse.shape == far.ngrams.shape == (3, 3, 5)
+    same = (far.divergence[1:] == far.divergence[:-1]).reshape(2, -1)
+    assert (same == ~far.known[1:].reshape(2, -1)).all()
+    assert far.known[0].all()
     for n in range(3):
         of_n = expected[expected[:, 0] == n]
         for place, values in enumerate(

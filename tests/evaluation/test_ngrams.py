@@ -60,6 +60,14 @@ def test_an_unread_context_leaves_the_word_to_the_shorter_one():
     assert (model.distribution([[NOTHING, A]]) == model.lower(2).distribution([[A]])).all()
 
 
+def test_which_contexts_were_read():
+    """The last b ends the text: nothing followed it, but something followed the first."""
+    model = NgramModel.fit(TEXT, 3, 4)
+    contexts = [[A, B], [B, A], [D, A], [A, D], [NOTHING, C]]
+    expected = [[True] * 5, [True, True, True, False, True], [True, True, False, False, False]]
+    assert model.known(np.array(contexts)).tolist() == expected
+
+
 texts = st.integers(1, 6).flatmap(
     lambda vocab: st.tuples(
         st.just(vocab),
