@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
+from helpers.bigram_networks import sampled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -126,14 +127,6 @@ def test_perplexity_approaches_the_entropy_rate_of_the_text():
     assert cost[1] == pytest.approx(rate, abs=0.03)
     assert cost[0] > rate + 0.5
     assert cost[2] >= cost[1] - 0.005
-
-
-def sampled(chain, length, rng):
-    """A text whose every word is drawn from its predecessor's row."""
-    steps, text = chain.cumsum(axis=1), [0]
-    for draw in rng.random(length - 1):
-        text.append(int(np.searchsorted(steps[text[-1]], draw * steps[text[-1], -1])))
-    return np.array(text)
 
 
 def test_a_large_vocabulary_takes_no_dense_table():
