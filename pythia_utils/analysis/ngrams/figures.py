@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 def stages(curves: pd.DataFrame, ylabel: str, columns: int = 2) -> Figure:
     """The divergence from n-grams of every length over training, a panel a size.
 
-    A thin line for each seed, a thick one for their mean where there are several, and a dot at the least
-    value of each thin line.
+    A thin line for each seed, a broad pale one for their mean where there are several, and a dot at the
+    least value of each thin line.
 
     Args:
         curves: records of one metric: columns model, n_params, step, subset (the n-grams), value.
@@ -47,11 +47,16 @@ def stages(curves: pd.DataFrame, ylabel: str, columns: int = 2) -> Figure:
 def _panel(axes: Axes, part: pd.DataFrame, colours: Mapping[str, str]) -> None:
     for name, own in part.groupby("subset"):
         for _, line in own.groupby("model"):
-            x = np.log2(1 + line["step"].astype(float))
-            axes.plot(x, line["value"], color=colours[name], lw=0.9, alpha=0.8)
-            least = line["value"].to_numpy().argmin()
-            axes.plot(x.iloc[least], line["value"].iloc[least], "o", color=colours[name], ms=4)
-        runs, steps = own["model"].nunique(), own.groupby("step")["value"]
-        mean = steps.mean()[steps.count() == runs]  # a mean of other seeds would jump
-        if runs > 1:
-            axes.plot(np.log2(1 + mean.index.astype(float)), mean, color=colours[name], lw=2.2)
+            x, values = np.log2(1 + line["step"].to_numpy(dtype=float)), line["value"].to_numpy()
+            axes.plot(x, values, color=colours[name], lw=0.8)
+            least = values.argmin()
+            axes.plot(x[least], values[least], "o", color=colours[name], ms=4)
+        mean = _mean(own)
+        x = np.log2(1 + mean.index.to_numpy(dtype=float))
+        axes.plot(x, mean, color=colours[name], lw=4, alpha=0.25, zorder=1)
+
+
+def _mean(curves: pd.DataFrame) -> pd.Series:
+    """The mean over seeds, by step, where all of several have one: a mean of others would jump."""
+    runs, steps = curves["model"].nunique(), curves.groupby("step")["value"]
+    return steps.mean()[(steps.count() == runs) & (runs > 1)]

@@ -81,7 +81,7 @@ def passed(found: pd.DataFrame) -> Styler | Markdown:
             steps = [steps_over_seeds(runs["step"].dropna())] if never < len(runs) else []
             row[size] = "; ".join([*steps, *([f"not in {never} of {len(runs)}"] if never else [])])
         rows.append(row)
-    frame = pd.DataFrame(rows)
+    frame = pd.DataFrame(rows).fillna("–")  # a size of which one variant was not measured
     return show.table(frame, {"their loss, nats": "{:.3f}"})
 
 
