@@ -14,7 +14,6 @@ from pythia_utils.suites.catalog import suite
 COPIED_DOMAINS = ("grammar", "stories")  # whose documents `nano.corpus` copies
 
 
-
 def _corpus_settings() -> dict:
     """Nano's; pico's corpus has the same seed and shares, so both suites share their evaluation sets."""
     return suite("nano").corpus

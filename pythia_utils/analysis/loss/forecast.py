@@ -14,7 +14,6 @@ import pandas as pd
 
 from pythia_utils.analysis.loss import surface
 from pythia_utils.analysis.loss.surface import Surface
-from pythia_utils.base.errors import UsageError
 from pythia_utils.suites.catalog import find_model, suite
 
 DRAWS = 100
@@ -58,14 +57,13 @@ def hold_out(points: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def forecast(points: pd.DataFrame, floor: float | None = None, draws: int = DRAWS) -> Forecast:
-    """Fit the law to what is not held out and forecast the rest, with 95% intervals.
+    """Fit the law to what is not held out and forecast the rest, with 95% intervals over training runs.
 
-    The bootstrap gives each model the fitted curve times the residuals of a model drawn from all (whole
-    curves, so that what a model's checkpoints share stays shared; scaled by sqrt(n / (n - p)) for the p
-    parameters that n points paid for), refits, and adds to the new forecast the residual of a drawn model
-    at a drawn step: the interval is of a new model's loss, not of the law alone (Davison and Hinkley 1997,
-    section 6.3.3, with models in place of points). It covers models that depart from the surface as the
-    fitted ones do. It does not cover a law of another form.
+    The bootstrap gives each fitted model the mean curve of its size times how far a run lies from the mean
+    of its size: the curve of deviations, in logarithms, of a run drawn from all sizes (scaled by
+    sqrt(k / (k - 1)) for the mean of k seeds, and by Student's t over the normal quantile for few runs). It refits, and adds a drawn deviation to the forecast as
+    well: the interval is of another run for which the law is true. So it can fail: how far the law is
+    from the shape of the curves does not widen it. With one seed of each size there is no interval.
 
     Args:
         points: columns model, n_params, step, tokens_seen, value, of one domain.
@@ -73,57 +71,68 @@ def forecast(points: pd.DataFrame, floor: float | None = None, draws: int = DRAW
         draws: of the bootstrap.
 
     Raises:
-        UsageError: too few models or steps for the law.
+        UsageError: too few sizes or steps for the law.
     """
     fitted, held = hold_out(points)
-    curves = fitted.pivot_table(index=["model", "n_params"], columns="tokens_seen", values="value")
-    curves = curves.dropna(axis="columns")
-    if curves.empty:
-        raise UsageError("no step was measured of every model behind the warm-up")
-    best = _fit(curves, floor)
-    drawn = list(_refits(curves, best, floor, held, draws))
-    values = np.array([predicted for _, predicted in drawn]).reshape(draws, len(held))
-    low, high = np.quantile(values, _INTERVAL, axis=0)
+    best = surface.fit(fitted["n_params"], fitted["tokens_seen"], fitted["value"], floor)
+    curves = fitted.pivot_table(index=["n_params", "model"], columns="tokens_seen", values="value")
+    runs = list(_other_runs(np.log(curves), best, floor, held, draws))
     said = best.predict(held["n_params"], held["tokens_seen"])
-    held = held.assign(forecast=said, low=np.minimum(low, said), high=np.maximum(high, said))
+    low, high = _interval(np.array([law for _, law in runs]).reshape(len(runs), len(held)), said)
+    held = held.assign(forecast=said, low=low, high=high)
     held["larger"] = held["n_params"] == points["n_params"].max()
     held["inside"] = held["value"].between(held["low"], held["high"])
-    return Forecast(best, _parameters(best, [law for law, _ in drawn]), fitted, held)
+    return Forecast(best, _parameters(best, [law for law, _ in runs]), fitted, held)
 
 
-def _fit(curves: pd.DataFrame, floor: float | None, near: Surface | None = None) -> Surface:
-    sizes, tokens = _grid(curves)
-    return surface.fit(sizes.ravel(), tokens.ravel(), curves.to_numpy().ravel(), floor, near)
-
-
-def _grid(curves: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Sizes and tokens of the entries of a table of models by tokens."""
-    sizes = curves.index.get_level_values("n_params").to_numpy(float)
-    return tuple(np.meshgrid(sizes, curves.columns.to_numpy(float), indexing="ij"))
-
-
-def _refits(
+def _other_runs(
     curves: pd.DataFrame, best: Surface, floor: float | None, held: pd.DataFrame, draws: int
 ) -> Iterator[tuple[Surface, np.ndarray]]:
-    """Refitted surfaces, and of each what it says of the held-out points, a new model's residual added."""
+    """Refitted surfaces, and of each what it says of the held-out points, a run's deviation added.
+
+    `curves` are log losses, models by tokens; only what was measured of every model counts.
+    """
     rng = np.random.default_rng(0)
-    law = best.predict(*_grid(curves))
-    spent = 5 if floor is None else 4
-    scale = np.sqrt(law.size / max(law.size - spent, 1))
-    residuals = scale * np.log(curves.to_numpy() / law)
-    names = held["model"].to_numpy()
+    curves = curves.dropna(axis="columns")
+    means, deviations = curves.groupby("n_params").transform("mean"), _deviations(curves)
+    if not deviations.size:
+        return
+    sizes, tokens = np.meshgrid(means.index.get_level_values("n_params"), means, indexing="ij")
+    # At a held-out step a run deviates as it did at the last step before it that was fitted.
+    column = np.searchsorted(curves.columns, held["tokens_seen"], side="right").clip(1) - 1
+    model = pd.factorize(held["model"])[0]
     for _ in range(draws):
-        chosen = residuals[rng.integers(len(curves), size=len(curves))]
-        again = _fit(pd.DataFrame(law * np.exp(chosen), curves.index, curves.columns), floor, best)
-        new = {name: rng.choice(residuals.ravel()) for name in dict.fromkeys(names)}
-        shift = np.exp([new[name] for name in names])
-        yield again, again.predict(held["n_params"], held["tokens_seen"]) * shift
+        losses = np.exp(means + deviations[rng.integers(len(deviations), size=len(means))])
+        law = surface.fit(sizes.ravel(), tokens.ravel(), losses.to_numpy().ravel(), floor, best)
+        new = deviations[rng.integers(len(deviations), size=model.max() + 1)][model, column]
+        yield law, law.predict(held["n_params"], held["tokens_seen"]) * np.exp(new)
+
+
+def _deviations(curves: pd.DataFrame) -> np.ndarray:
+    """How far each run of a size with several lies from their mean, made as wide as those of new runs."""
+    from scipy import stats  # slow to import
+
+    by_size = curves.groupby("n_params")
+    seeds = by_size.transform("count")
+    apart = (curves - by_size.transform("mean")) * np.sqrt(seeds / (seeds - 1))
+    apart = apart[(seeds > 1).all(axis=1)]
+    freedom = len(apart) - apart.index.get_level_values("n_params").nunique()
+    widen = stats.t.ppf(_INTERVAL[1], max(freedom, 1)) / stats.norm.ppf(_INTERVAL[1])
+    return apart.to_numpy() * widen
+
+
+def _interval(drawn: np.ndarray, value: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
+    """The ends of the middle 95% of drawn values, the value itself inside; nan where nothing was drawn."""
+    if not len(drawn):
+        return np.full_like(value, np.nan, dtype=float), np.full_like(value, np.nan, dtype=float)
+    low, high = np.quantile(drawn, _INTERVAL, axis=0)
+    return np.minimum(low, value), np.maximum(high, value)
 
 
 def _parameters(best: Surface, drawn: list[Surface]) -> pd.DataFrame:
     rows = []
     for name in _PARAMETERS:
         value = getattr(best, name)
-        low, high = np.quantile([getattr(law, name) for law in drawn], _INTERVAL)
-        rows.append((name, value, min(low, value), max(high, value)))
+        low, high = _interval(np.array([getattr(law, name) for law in drawn]), value)
+        rows.append((name, value, float(low), float(high)))
     return pd.DataFrame(rows, columns=["parameter", "value", "low", "high"])

@@ -19,6 +19,8 @@ HUBER_WIDTH = 1e-3  # of ln L: a residual above .1% counts by its size, not by i
 _STEEPEST = 4.0  # exponents lie in [0, 4]
 _LEAST_FLOOR = 1e-3  # of the least loss: a fitted floor below it is none
 _LIMITS = {"maxiter": 1000, "maxfun": 2000, "ftol": 1e-10, "gtol": 1e-4}
+# A refit that begins beside the answer ends where the loss is flat: forecasts no longer change there.
+_REFIT_LIMITS = {"maxiter": 150, "maxfun": 200, "ftol": 1e-7, "gtol": 1e-2}
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,12 @@ def fit(
     levels = (logs.min() + np.log(_LEAST_FLOOR), logs.min())
     bounds = [(None, None), (0, _STEEPEST)] * 2 + [levels] * (floor is None)
     starts = _starts(points[2], floor) if near is None else [_as_start(near, size, read, floor)]
-    options = {"method": "L-BFGS-B", "jac": True, "bounds": bounds, "options": _LIMITS}
+    options = {
+        "method": "L-BFGS-B",
+        "jac": True,
+        "bounds": bounds,
+        "options": _LIMITS if near is None else _REFIT_LIMITS,
+    }
     found = [optimize.minimize(centred.objective, start, **options) for start in starts]
     a, alpha, b, beta, *e = min(found, key=lambda each: each.fun).x
     scales = np.exp([a + alpha * size.mean(), b + beta * read.mean()])
@@ -136,9 +143,7 @@ def _starts(loss: np.ndarray, floor: float | None) -> list[np.ndarray]:
     return starts
 
 
-def _as_start(
-    near: Surface, size: np.ndarray, read: np.ndarray, floor: float | None
-) -> np.ndarray:
+def _as_start(near: Surface, size: np.ndarray, read: np.ndarray, floor: float | None) -> np.ndarray:
     tiny = np.finfo(float).tiny
     a = np.log(max(near.size_scale, tiny)) - near.size_exponent * size.mean()
     b = np.log(max(near.token_scale, tiny)) - near.token_exponent * read.mean()
