@@ -48,7 +48,7 @@ def domain_shares() -> dict[str, float]:
 
 
 def least_nats(domain: str, texts: Sequence[str]) -> np.ndarray | None:
-    """What the best predictor pays for each document (`nano.entropy`): float64 (n,), or None if it is not known."""
+    """What the best predictor pays for each document (`nano.entropy`): float64 (n,); None if not known."""
     if domain not in entropy.KNOWN:
         return None
     seed = _corpus_settings()["seed"]

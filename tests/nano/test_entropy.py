@@ -1,4 +1,4 @@
-"""The entropy of nano's generators: equal to a mean over draws, and to a predictor that reads token by token."""
+"""The entropy of nano's generators: a mean over draws, and what a predictor pays that reads on and on."""
 
 import itertools
 import math
@@ -86,5 +86,5 @@ def test_a_part_of_known_probability():
     ],
 )
 def test_another_text_or_domain_is_refused(domain, text):
-    with pytest.raises(UsageError, match="no document of|domain"):
+    with pytest.raises(UsageError, match=r"no document of|domain"):
         entropy.document_nats(domain, text, SEED)

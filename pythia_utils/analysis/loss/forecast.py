@@ -6,7 +6,7 @@ bootstrap over models: a model's residuals, its whole curve over training, stay 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,10 +60,11 @@ def forecast(points: pd.DataFrame, floor: float | None = None, draws: int = DRAW
     """Fit the law to what is not held out and forecast the rest, with 95% intervals over training runs.
 
     The bootstrap gives each fitted model the mean curve of its size times how far a run lies from the mean
-    of its size: the curve of deviations, in logarithms, of a run drawn from all sizes (scaled by
-    sqrt(k / (k - 1)) for the mean of k seeds, and by Student's t over the normal quantile for few runs). It refits, and adds a drawn deviation to the forecast as
-    well: the interval is of another run for which the law is true. So it can fail: how far the law is
-    from the shape of the curves does not widen it. With one seed of each size there is no interval.
+    of its size: the curve of deviations, in logarithms, of a run drawn from all sizes, scaled by
+    sqrt(k / (k - 1)) for the mean of k seeds and by Student's t over the normal quantile for few runs. It
+    refits, and adds a drawn deviation to the forecast as well: the interval is of another run for which the
+    law is true. So it can fail: how far the law is from the shape of the curves does not widen it. With one
+    seed of each size there is no interval.
 
     Args:
         points: columns model, n_params, step, tokens_seen, value, of one domain.
@@ -90,22 +91,31 @@ def _other_runs(
 ) -> Iterator[tuple[Surface, np.ndarray]]:
     """Refitted surfaces, and of each what it says of the held-out points, a run's deviation added.
 
-    `curves` are log losses, models by tokens; only what was measured of every model counts.
+    `curves` are log losses, models by tokens. A run's deviation is known at the steps that were measured of
+    every model; at another step it is that of the last of these before it.
     """
     rng = np.random.default_rng(0)
-    curves = curves.dropna(axis="columns")
-    means, deviations = curves.groupby("n_params").transform("mean"), _deviations(curves)
+    common = curves.dropna(axis="columns")
+    deviations = _deviations(common)
     if not deviations.size:
         return
-    sizes, tokens = np.meshgrid(means.index.get_level_values("n_params"), means, indexing="ij")
-    # At a held-out step a run deviates as it did at the last step before it that was fitted.
-    column = np.searchsorted(curves.columns, held["tokens_seen"], side="right").clip(1) - 1
-    model = pd.factorize(held["model"])[0]
+
+    def columns(tokens: Sequence[float]) -> np.ndarray:
+        return np.searchsorted(common.columns, tokens, side="right").clip(1) - 1
+
+    def drawn(n: int) -> np.ndarray:
+        return deviations[rng.integers(len(deviations), size=n)]
+
+    measured, own = curves.notna().to_numpy(), columns(curves.columns)
+    means = curves.groupby("n_params").transform("mean").to_numpy()
+    n_params = curves.index.get_level_values("n_params")
+    sizes, tokens = np.meshgrid(n_params, curves.columns, indexing="ij")
+    model, ahead = pd.factorize(held["model"])[0], columns(held["tokens_seen"])
     for _ in range(draws):
-        losses = np.exp(means + deviations[rng.integers(len(deviations), size=len(means))])
-        law = surface.fit(sizes.ravel(), tokens.ravel(), losses.to_numpy().ravel(), floor, best)
-        new = deviations[rng.integers(len(deviations), size=model.max() + 1)][model, column]
-        yield law, law.predict(held["n_params"], held["tokens_seen"]) * np.exp(new)
+        losses = np.exp(means + drawn(len(curves))[:, own])[measured]
+        law = surface.fit(sizes[measured], tokens[measured], losses, floor, best)
+        said = law.predict(held["n_params"], held["tokens_seen"])
+        yield law, said * np.exp(drawn(model.max() + 1)[model, ahead])
 
 
 def _deviations(curves: pd.DataFrame) -> np.ndarray:

@@ -18,7 +18,7 @@ _TRUE_FLOOR, _EXCESS = 2.0, 9.0
 
 
 def floors(runs: pd.DataFrame) -> dict[str, float]:
-    """The least possible loss of each domain where it is known: the loss less its excess, the same of every model."""
+    """The least possible loss of each domain where it is known: loss less excess, the same of every model."""
     keys = ["model", "step", "subset"]
     loss, excess = (runs[runs["metric"] == metric] for metric in ("loss", "excess"))
     both = loss.merge(excess, on=keys, suffixes=("", "_excess"))
@@ -49,7 +49,7 @@ def without_floor(loss: pd.DataFrame) -> dict[str, Forecast]:
 
 
 def line_without_floor() -> PowerLaw:
-    """A straight line in logarithms through losses made by L = 2 + 9 / D^.30, 100k to 1M tokens: what it takes for .30."""
+    """A straight line in logarithms through losses of L = 2 + 9 / D^.30, from 100k to 1M tokens."""
     tokens = np.geomspace(1e5, 1e6, 6)
     return fit_power_law(tokens, _TRUE_FLOOR + _EXCESS * tokens**-TRUE_EXPONENT)
 

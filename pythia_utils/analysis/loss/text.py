@@ -57,7 +57,7 @@ def final_table(overall: pd.DataFrame) -> Styler:
 
 
 def above_floor(runs: pd.DataFrame) -> str:
-    """How far the standard models end above the least possible loss of each domain, and that none is below it."""
+    """How far the standard models end above the least possible loss, and whether any is below it."""
     excess = runs[(runs["metric"] == "excess") & (runs["variant"] == "standard")]
     if excess.empty:
         return "These records hold no standard model's loss beside a known entropy."
@@ -93,7 +93,7 @@ def law_table(found: Mapping[str, Forecast]) -> Styler:
 
 
 def verdict_table(found: Mapping[str, Forecast], bare: Mapping[str, Forecast]) -> Styler:
-    """Of each domain the forecast for the largest size at the last step, what was measured, and who is nearer."""
+    """Of each domain the forecast for the largest size at the last step, and what was measured."""
     rows = []
     for domain, each in found.items():
         end, other = _end(each), _end(bare[domain]) if domain in bare else None
@@ -117,7 +117,7 @@ def verdict(found: Mapping[str, Forecast]) -> str:
     sentences = [
         f"For the mean over domains the law forecasts {_said(end.iloc[0])} for {_sizes(end)} at step "
         f"{end['step'].iloc[0]:,}; measured: {seeds.in_words(end['value'], 3)}. "
-        f"{_judged(end, 'larger size')} The forecast is {abs(miss):.3f} nats too {'low' if miss < 0 else 'high'}.",
+        f"{_judged(end, 'larger size')} It is {abs(miss):.3f} nats too {'low' if miss < 0 else 'high'}.",
     ]
     if len(later):
         sentences.append(
@@ -143,8 +143,8 @@ def nearer(found: Mapping[str, Forecast], bare: Mapping[str, Forecast]) -> str:
 def line_without_floor(line: PowerLaw) -> str:
     """What a straight line makes of losses whose true exponent is known."""
     return (
-        f"Losses made by $L = 2 + 9 / D^{{{laws.TRUE_EXPONENT:.2f}}}$ show why the floor matters: a straight line "
-        f"in logarithms through {line.n} of them gives the exponent {line.exponent:.2f}, not "
+        f"Losses made by $L = 2 + 9 / D^{{{laws.TRUE_EXPONENT:.2f}}}$ show why the floor matters: a straight "
+        f"line in logarithms through {line.n} of them gives the exponent {line.exponent:.2f}, not "
         f"{laws.TRUE_EXPONENT:.2f}, and calls it good ($R^2 = {line.r_squared:.2f}$)."
     )
 
@@ -154,7 +154,8 @@ def published(each: Forecast) -> str:
     end = _end(each).iloc[0]
     return (
         f"The same law with the same hold-out, fitted to these published curves alone, forecasts "
-        f"{end['forecast']:.3f} for {markdown(end['model'])} at step {end['step']:,}; published: {end['value']:.3f}. "
+        f"{end['forecast']:.3f} for {markdown(end['model'])} at step {end['step']:,}; published: "
+        f"{end['value']:.3f}. "
         "There is one run of each size and each value was read off a figure to about .5%: no interval is given."
     )
 
