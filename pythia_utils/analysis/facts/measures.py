@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 
 from pythia_utils.analysis import stats
 from pythia_utils.analysis.facts.questions import Question, in_one_sentence, in_two_sentences
-from pythia_utils.evaluation.choices import PreparedChoices, Scorer, prepare_choices, right
+from pythia_utils.evaluation.choices import PreparedChoices, prepare_choices, right
 from pythia_utils.evaluation.ngrams import NgramModel
 from pythia_utils.training_data.source import TrainingData
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 # The least number of times told of each class. Text that is not ours has larger numbers, and fewer facts.
 DOUBLING = (0, 1, 3, 5, 9, 17, 33, 65)
 TENFOLD = (0, 1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
+Score = Callable[[PreparedChoices], np.ndarray]  # -> nats, (wordings, candidates)
 ORDER = 5  # of the n-grams that answer beside the model
 
 
@@ -34,7 +36,7 @@ def class_name(told: float, least: Sequence[int] = DOUBLING) -> str:
 
 
 def answers(
-    scorer: Scorer,
+    score: Score,
     tokenizer: PreTrainedTokenizerBase,
     questions: Sequence[Question],
     told: np.ndarray,
@@ -42,12 +44,12 @@ def answers(
     """All wordings of all questions, answered (`answered`).
 
     Args:
-        scorer: a network's, or an n-gram model's.
+        score: gives (wordings, candidates) log-probabilities: a network's, or an n-gram model's.
         tokenizer: of both.
         questions: with equally many candidates each.
         told: times of each question.
     """
-    return answered(_prepared(tokenizer, questions).score(scorer), questions, told)
+    return answered(score(_prepared(tokenizer, questions)), questions, told)
 
 
 def _prepared(tokenizer: PreTrainedTokenizerBase, questions: Sequence[Question]) -> PreparedChoices:
@@ -149,7 +151,7 @@ def chance(questions: Sequence[Question]) -> list[dict]:
 
 
 def put_together(
-    scorer: Scorer,
+    score: Score,
     tokenizer: PreTrainedTokenizerBase,
     questions: Sequence[Question],
     told: np.ndarray,
@@ -157,7 +159,7 @@ def put_together(
     """Shares of right answers behind another fact of the person: as two told sentences, and as one new one."""
     rows = []
     for metric, made in (("two_sentences", in_two_sentences), ("one_sentence", in_one_sentence)):
-        rows += accuracies(answers(scorer, tokenizer, made(questions), told), metric)
+        rows += accuracies(answers(score, tokenizer, made(questions), told), metric)
     return rows
 
 
@@ -180,29 +182,32 @@ def ngrams(
     if not steps:
         return []
     one = in_one_sentence(questions)
-    scorer = _ngram_scorer(data, steps, _prepared(tokenizer, questions))
-    rows = accuracies(answers(scorer, tokenizer, questions, told), "ngram")
-    return rows + accuracies(answers(scorer, tokenizer, one, told), "one_sentence_ngram")
+    score = _ngram_score(data, steps, _prepared(tokenizer, questions))
+    rows = accuracies(answers(score, tokenizer, questions, told), "ngram")
+    return rows + accuracies(answers(score, tokenizer, one, told), "one_sentence_ngram")
 
 
-def _ngram_scorer(data: TrainingData, steps: int, choices: PreparedChoices) -> Scorer:
+def _ngram_score(data: TrainingData, steps: int, choices: PreparedChoices) -> Score:
     """An n-gram model of what the first training steps read, as something that answers.
 
-    Sequences in which no token of any answer stands are left out: they cannot tell one answer from
-    another, and are most of the text.
+    Sequences that hold no answer behind the word before it in a question are left out. They are most of the
+    text, and no n-gram of two words or more tells one answer from another by them.
     """
     rows = data.sequences(0, steps * data.batch_size)
-    sizes = zip(choices.ids, choices.answer_tokens, strict=True)
-    told = {token for ids, tokens in sizes for token in ids[-tokens:]}
-    telling = rows[np.isin(rows, list(told)).any(axis=1)]
+    vocab_size = data.model.vocab_size
+    pairs = {
+        ids[-tokens - 1] * vocab_size + ids[-tokens]
+        for ids, tokens in zip(choices.ids, choices.answer_tokens, strict=True)
+    }
+    telling = np.isin(rows[:, :-1] * vocab_size + rows[:, 1:], list(pairs)).any(axis=1)
     # A row's first token is only an input: it is the target of another row.
-    model = NgramModel.fit(telling, ORDER, data.model.vocab_size, context_only=1)
-    return lambda ids: _ngram_logprobs(model, ids)
+    model = NgramModel.fit(rows[telling], ORDER, vocab_size, context_only=1)
+    return lambda asked: asked.score_by(partial(_ends_logprobs, model, max(asked.answer_tokens)))
 
 
-def _ngram_logprobs(model: NgramModel, ids: list[list[int]]) -> list[np.ndarray]:
-    rows = np.zeros((len(ids), max(map(len, ids))), np.int64)  # nothing looks to its right
-    for row, own in zip(rows, ids, strict=True):
-        row[: len(own)] = own
-    found = model.token_logprobs(rows)
-    return [values[1 : len(own)] for values, own in zip(found, ids, strict=True)]
+def _ends_logprobs(model: NgramModel, tokens: int, ids: list[list[int]]) -> list[np.ndarray]:
+    """Log-probabilities of the last tokens of each sequence, of at least `tokens`."""
+    width = model.order - 1 + tokens
+    # Each begins with end-of-text, as a document does; before a short one stands more of it.
+    rows = np.array([(own[:1] * width + own)[-width:] for own in ids])
+    return list(model.token_logprobs(rows)[:, -tokens:])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pythia_utils.analysis.facts.questions import Question
+from pythia_utils.analysis.training_ngrams import spread
 from pythia_utils.base.errors import UsageError
 from pythia_utils.training_data.mentions import rows_with_both, times_read
 from pythia_utils.training_data.source import TrainingData
@@ -79,11 +80,11 @@ def times_together(
     """
     if batches < 1:
         raise UsageError(f"{batches} batches to count in; expected 1 or more")
-    chosen = np.unique(np.linspace(0, steps, min(batches, steps), endpoint=False).astype(int))
+    chosen = spread(steps, batches)
     names = [f" {text}" for each in questions for text in (each.subject, each.answer)]
     ids = tokenizer(names, add_special_tokens=False)["input_ids"]
     pairs = list(zip(ids[::2], ids[1::2], strict=True))
     found = np.zeros(len(questions))
     for step in chosen:
-        found += rows_with_both(data.batch(int(step)), pairs)
+        found += rows_with_both(data.batch(step), pairs)
     return found * (steps / max(len(chosen), 1))

@@ -73,7 +73,8 @@ def baselines(records: pd.DataFrame) -> str:
     return (
         f"Over all models of step {records['step'].max():,}: shuffled answers get "
         f"{range_of('shuffled')}, guessing {range_of('chance')}. The 5-gram model gets "
-        f"{range_of('ngram')} of all answers: {counted} in the two wordings. The networks get {range_of('accuracy')}: {network}."
+        f"{range_of('ngram')} of all answers: {counted} in the two wordings. The "
+        f"networks get {range_of('accuracy')}: {network}."
     )
 
 
