@@ -61,12 +61,12 @@ def onset(
 ) -> Milestone:
     """Find the step at which a monotone fit of the accuracy reaches `threshold`, and its interval.
 
-    The fit is the isotonic regression, the most likely of all curves that never fall (Ayer et al. 1955):
-    one low accuracy on a plateau just above the threshold does not move it to the end of training, as it
-    moves the last step below. The interval inverts the curve's Wilson band: it begins where the upper
-    limit first reaches the threshold, and ends where the lower limit first does. At the true onset the
-    band holds the threshold as often as `confidence` says, or more often; that answers of different
-    steps are to the same items does not matter, since no two steps are pooled.
+    The fit is the isotonic regression, the most likely of all curves that never fall (de Leeuw, Hornik and
+    Mair 2009): one low accuracy on a plateau just above the threshold does not move it to the end of
+    training. The interval inverts the curve's Wilson band: it begins where the upper limit first reaches
+    the threshold, and ends where the lower limit first does. At the true onset the band holds the threshold
+    as often as `confidence` says, or more often; that answers of different steps are to the same items
+    does not matter, since no two steps are pooled.
 
     Args:
         steps: measured steps, increasing, at least two.
