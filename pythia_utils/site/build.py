@@ -18,13 +18,16 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pythia_utils.base import children
 from pythia_utils.base.files import atomic_write, is_partial, locked, within
 from pythia_utils.base.markup import plain
+from pythia_utils.base.progress import say
+from pythia_utils.base.terminal import show
 from pythia_utils.grid.config import BookPage, Config, Experiment
 from pythia_utils.grid.records import runs_dir
 from pythia_utils.grid.status import SuiteStatus
-from pythia_utils.site import jupyter_book, status_page, tables
 from pythia_utils.site import pages as site_pages
+from pythia_utils.site import status_page, tables
 from pythia_utils.site.pages import STAGED, Page, SiteError
 from pythia_utils.suites import catalog
 
@@ -209,7 +212,7 @@ def build(root: Path) -> Path:
     _remove_stale(root / STAGED, output / "html")
     _copy_changed(root / "book" / "_static", output / "html" / "_static")
     unfinished.unlink()
-    _say(f"site built in {time.monotonic() - started:.1f} s")
+    say(f"site built in {time.monotonic() - started:.1f} s")
     return output / "html" / "index.html"
 
 
@@ -217,7 +220,10 @@ def _run_jupyter_book(root: Path) -> list[str]:
     """Run it; return its warnings and errors, or its last lines if it failed without one."""
     toc = (root / STAGED / "_toc.yml").absolute()
     options = ("--config", "_config.yml", "--toc", str(toc), "--path-output", ".")
-    command = jupyter_book.command("build", "book", *options, "-W", "-n", "--keep-going")
+    options += ("-W", "-n", "--keep-going")
+    # `jupyter-book` has no `python -m`, and its script may be another interpreter's.
+    place = ("jupyter_book.cli.main", "main")
+    command = children.command(*place, "build", "book", *options, parent=os.getpid())
     environment = os.environ | {"PYTHONUTF8": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     lines, shown = [], ""
@@ -247,12 +253,8 @@ def _progress(line: str, shown: str) -> str:
         return shown
     text = f"{match[1]} {match[2]:>3}%"
     if text != shown:
-        _say(text, end="\n" if match[2] == "100" else "\r")
+        show(text, sys.stderr, end="\n" if match[2] == "100" else "\r")
     return text
-
-
-def _say(text: str, end: str = "\n") -> None:
-    print(text, end=end, file=sys.stderr, flush=True)
 
 
 def _remove_stale(staged: Path, html: Path) -> None:
