@@ -208,7 +208,7 @@ def slices(indexed: IndexedDataset, data: PackedDataset, index: int) -> list[sli
 def bench_http() -> None:
     """The published set's layout, served by this process: bytes and requests of whole batches."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-    from range_server import serve
+    from helpers.range_server import serve
 
     from pythia_utils.training_data.preshuffled import Preshuffled
     from pythia_utils.training_data.remote_shards import HttpShards

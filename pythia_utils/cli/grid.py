@@ -31,6 +31,7 @@ from pythia_utils.grid import expand, ledger, planning, records, status
 from pythia_utils.grid.cells import Cell
 from pythia_utils.grid.config import FILE, Config, load_config
 from pythia_utils.suites.catalog import Model
+from pythia_utils.suites.catalog import suite as find_suite
 from pythia_utils.suites.errata import without_errata
 
 
@@ -283,9 +284,7 @@ def records_command(experiment, suite, form, steps, output) -> None:
     config = load_config(root())
     config.experiment(experiment)
     if suite is not None:
-        from pythia_utils.suites import catalog
-
-        suite = catalog.suite(suite).name
+        suite = find_suite(suite).name
     form = form or ("parquet" if output and output.suffix == ".parquet" else "csv")
     if form == "parquet" and output is None and sys.stdout.isatty():
         raise UsageError("--format parquet is not for a screen; expected --output FILE")

@@ -15,6 +15,7 @@ from pythia_utils.base.errors import UsageError, quoted, unknown
 from pythia_utils.base.files import atomic_write, is_special, local_path
 from pythia_utils.base.terminal import show
 from pythia_utils.base.units import show_size
+from pythia_utils.suites.catalog import Model, find_model, renamed
 
 ASK_ABOVE = 10 * 10**9  # bytes from the Hub
 
@@ -64,6 +65,14 @@ class _Place(_Name):
 
 
 PLACE = _Place()
+
+
+def model_named(name: str) -> Model:
+    """The model of that name; what a former name is called now is said on stderr."""
+    model = find_model(name)
+    if notice := renamed(name):
+        click.echo(notice, err=True)
+    return model
 
 
 # --- steps ----------------------------------------------------------------------------------------

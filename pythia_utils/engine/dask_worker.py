@@ -36,14 +36,9 @@ class RunKernels(WorkerPlugin):
 def run_cell(
     run: str, cell: Cell, threads: int | None, options: KernelOptions | None, source: str
 ) -> Outcome:
-    """As `worker.run_cell`, in the kernels of a run.
+    """As `worker.run_cell`, in the `RunKernels` of that name.
 
-    Args:
-        run: the name of its `RunKernels`.
-        cell: what to run.
-        threads: that the notebook may use; None for a fair part of the worker's cores.
-        options: how its kernel starts, and its limits.
-        source: the notebook's text.
+    By default the notebook may use a fair part of the worker's cores.
     """
     here = get_worker()
     threads = threads or max(1, worker.usable_cores() // here.state.nthreads)

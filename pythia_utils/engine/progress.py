@@ -29,12 +29,6 @@ class Progress:
             for name, total in totals.items()
         }
 
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def close(self) -> None:
         """Leave the bars as they are; what is printed from now on comes below them."""
         for bar in self._bars.values():

@@ -222,11 +222,7 @@ def _digest(tensors: Iterable[torch.Tensor]) -> str:
 
 def _each(function: Callable[[_T], _R], items: Iterable[_T], label: str, quiet: bool) -> list[_R]:
     """`function` of each item, some at a time; at the first failure the rest is given up."""
-    with ThreadPoolExecutor(_WORKERS) as pool:
-        futures = [pool.submit(function, item) for item in items]
-        try:
-            with Bar(len(futures), label, "revision", quiet=quiet, keep=False) as bar:
-                return [future.result() for future in bar.over(futures)]
-        finally:
-            for future in futures:
-                future.cancel()
+    items = list(items)
+    bar = Bar(len(items), label, "revision", quiet=quiet, keep=False)
+    with ThreadPoolExecutor(_WORKERS) as pool, bar:
+        return list(bar.over(pool.map(function, items)))

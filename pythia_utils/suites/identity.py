@@ -13,7 +13,7 @@ from pythia_utils.base.files import file_digest
 from pythia_utils.base.schemas import parse
 from pythia_utils.suites.catalog import Checkpoint, Suite, suite
 from pythia_utils.suites.folders import WEIGHTS, checkpoint_path, corpus_folder, is_available
-from pythia_utils.suites.hub.commits import cached_commit
+from pythia_utils.suites.hub.hugging_face import cached_commit
 
 # Beside the weights, all that opening a checkpoint of ours reads.
 _OPENED = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json")

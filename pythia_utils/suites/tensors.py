@@ -66,9 +66,6 @@ class LocalTensors:
         except SafetensorError as error:
             raise CorruptFileError(f"{path} is damaged: {error}") from None
 
-    def names(self) -> list[str]:
-        return sorted(self.places)
-
     def read(self, name: str, rows: slice | None = None) -> torch.Tensor:
         with self._opened(self.places[name]) as file:
             if rows is None:
@@ -133,8 +130,7 @@ def read_tensors(
     """
     source = open_tensors(model, step, suite, reader)
     wanted = [names] if isinstance(names, str) else list(names)
-    known = source.names()
     for name in wanted:
-        if name not in known:
-            raise unknown("tensor", name, known, where=f"of {model} step {step}")
+        if name not in source.places:
+            raise unknown("tensor", name, sorted(source.places), f"of {model} step {step}")
     return {name: source.read(name, rows) for name in wanted}

@@ -53,15 +53,10 @@ class Execution:
 
 
 def execute(path: Path, parameters: dict[str, Any], job: Job) -> Execution:
-    """Execute a notebook with injected parameters; all that it started has ended when this returns.
+    """Execute a notebook; its source is not changed, and nothing is written.
 
-    Args:
-        path: of the source; it is not changed, and nothing is written.
-        parameters: replace the defaults of the cell tagged `parameters`.
-        job: where and within which limits. It gets what comes to be known.
-
-    Returns:
-        The executed notebook and what it took, but for the seconds.
+    The parameters replace the defaults of the cell tagged `parameters`; the job gets what comes to be
+    known. All that the notebook started has ended when this returns; the seconds are not told.
 
     Raises:
         OSError, ValueError: the source is no notebook.

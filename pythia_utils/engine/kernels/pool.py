@@ -80,20 +80,10 @@ class KernelPool:
         env: dict[str, str],
         options: KernelOptions | None = None,
     ) -> Execution:
-        """Execute a notebook with injected parameters.
+        """Execute a notebook in the folder `cwd`, with `env` for its whole environment; see `execute`.
 
         One that runs out of memory, the machine's, the GPU's or its limit, is run once more with half
         the tokens in a batch (see `batching`).
-
-        Args:
-            notebook: path of the source; it is not changed, and nothing is written.
-            parameters: replace the defaults of the cell tagged `parameters`.
-            cwd: the kernel's working folder.
-            env: the kernel's whole environment.
-            options: how to start the kernel, and its limits.
-
-        Returns:
-            The executed notebook and what it took.
 
         Raises:
             Stopped: `stop` was called.

@@ -23,6 +23,7 @@ from pythia_utils.suites.hub.api import Revision
 from pythia_utils.suites.hub.hugging_face import (
     cache_folder,
     cached_commit,
+    is_hash,
     is_offline,
     ref,
     repo_folder,
@@ -82,10 +83,6 @@ class HubCache:
                 raise FetchError(f"{repo_id}@{revision} in {self.folder}: {reason}") from None
         return self.fetch(api.describe(repo_id, revision, self.reader))
 
-    def commit(self, repo_id: str, revision: str) -> str | None:
-        """The commit that the cache has for a revision."""
-        return cached_commit(self.folder, repo_id, revision)
-
     # --- from the cache ---------------------------------------------------------------------------
 
     def cached(self, repo_id: str, revision: str) -> Snapshot:
@@ -94,7 +91,7 @@ class HubCache:
         Raises:
             FetchError, CorruptFileError: a clause that says what is missing or corrupt.
         """
-        commit = self.commit(repo_id, revision)
+        commit = cached_commit(repo_id, revision, self.folder)
         if commit is None:
             raise FetchError("not in the cache")
         folder = snapshot(self.folder, repo_id, commit)
@@ -189,8 +186,7 @@ class HubCache:
 
 def _verified(path: Path, expected: str | None, known: DigestCache) -> str:
     """A file's hash, which must be the one expected: the journal's, or the name of the blob it links to."""
-    blob = path.resolve().name
-    if path.is_symlink() and len(blob) in (40, 64):
+    if path.is_symlink() and is_hash(blob := path.resolve().name):
         expected = blob
     found = download.content_hash(path, expected or "0" * 64, known)
     if expected and found != expected:

@@ -202,10 +202,6 @@ class HubTensors:
             self._opened[name] = RangedFile(url, self.revision.reader, size)
         return self._opened[name]
 
-    def names(self) -> list[str]:
-        """Of the tensors, sorted. Errors: see `places`."""
-        return sorted(self.places)
-
     def read(self, name: str, rows: slice | None = None) -> torch.Tensor:
         """One tensor, in the dtype that it is stored in, or some rows of a matrix."""
         return self._file(self.places[name]).read(name, rows)
