@@ -28,13 +28,7 @@ def aligned(rows: Sequence[Sequence[str]], right: Container[int] = ()) -> str:
 
 
 def show(text: str, stream: TextIO | None = None, end: str = "\n") -> None:
-    """Print a text now: as it is, in UTF-8, or on a terminal with its orders spelled out.
-
-    Args:
-        text: from wherever.
-        stream: stdout by default.
-        end: written after it.
-    """
+    """Print a text now, by default to stdout: in UTF-8, or on a terminal with its orders spelled out."""
     stream = stream or sys.stdout
     if stream.isatty() or not hasattr(stream, "buffer"):
         coded = (visible(text) + end).encode(stream.encoding or "utf-8", "backslashreplace")

@@ -22,7 +22,7 @@ from pythia_utils.cli.options import (
     steps_option,
     write,
 )
-from pythia_utils.cli.search import Wanted, find
+from pythia_utils.cli.search import find
 
 if TYPE_CHECKING:
     import numpy as np
@@ -100,8 +100,8 @@ def batch_command(
     data = open_source(source, model=model.name) if source else open_source(model.name)
     chosen = steps.among(range(data.total_steps), data.name)
     if text is not None:
-        wanted = Wanted(text, batches.tokens_of(text, tokenizer))
-        find(data, wanted, chosen, as_json=as_json, yes=yes, quiet=quiet)
+        tokens = batches.tokens_of(text, tokenizer)
+        find(data, text, tokens, chosen, as_json=as_json, yes=yes, quiet=quiet)
     elif len(chosen) > 1:
         raise UsageError(f"{len(chosen)} steps; expected one, or --find TEXT to search them")
     else:

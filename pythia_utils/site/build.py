@@ -41,15 +41,9 @@ _PROBLEM = re.compile(r"\b(WARNING|ERROR|CRITICAL|SEVERE): |[a-z] error:|^\w*(Er
 
 
 def publish(config: Config, suite: str, status: SuiteStatus) -> Path:
-    """Check, stage and render.
+    """Check, stage and render a suite's executed notebooks; the path of the front page.
 
-    Args:
-        config: experiments.yml, of a project's folder with `book/` and `_config.yml`.
-        suite: the suite whose executed notebooks the site shows.
-        status: where it stands.
-
-    Returns:
-        The path of the front page.
+    The project's folder has `book/` and `_config.yml`.
 
     Raises:
         SiteError: a notebook failed, a chapter was not run, or the build has warnings.

@@ -82,13 +82,7 @@ class Cost:
 def hub_facts(
     model: Model, chosen: Sequence[Checkpoint], tensors: bool, quiet: bool = False
 ) -> tuple[list[Facts], Cost]:
-    """The revisions of some checkpoints, in training order, and `main`.
-
-    Args:
-        model: of a Hub suite.
-        chosen: its checkpoints to look at.
-        tensors: sample tensors too.
-        quiet: no progress on stderr.
+    """The revisions of some checkpoints of a Hub suite's model, in training order, and `main`.
 
     Raises:
         FetchError: the Hub has no such repository, refuses, or does not answer.

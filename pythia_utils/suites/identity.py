@@ -48,11 +48,7 @@ def checkpoint_digest(
 ) -> str:
     """What identifies a checkpoint before it is opened: SHA-256 of our files; of the Hub's the commit.
 
-    Args:
-        checkpoint: of any suite.
-        digest: SHA-256 of a file, from one that remembers, say.
-        commit: of the Hub's repository, if it is known; by default that of the shared cache. The Hub
-            is not asked.
+    The Hub is not asked: if its commit is not known, that of the shared cache is taken.
 
     Returns:
         Of the Hub's `repository@revision@commit`, without the commit if nothing tells it.

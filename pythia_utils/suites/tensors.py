@@ -81,12 +81,7 @@ def open_tensors(
     """A checkpoint of any suite, of which no tensor has been read yet.
 
     On the Hub one request to its API tells the files and the commit; the reader does not count it.
-
-    Args:
-        model: a name such as `pico-57k` or `pythia-70m-deduped`; old names are understood.
-        step: the training step, one of the model's checkpoints.
-        suite: the suite's name; inferred from the model's name if None.
-        reader: for the Hub; one reader for many checkpoints keeps its connections and its counts.
+    Arguments as for `read_tensors`.
 
     Raises:
         UsageError: unknown model, suite or step; one of ours that is not trained.

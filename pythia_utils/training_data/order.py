@@ -105,14 +105,6 @@ def build_order(sizes: np.ndarray, seq_length: int, num_samples: int, seed: int)
     return Order(doc_idx, sample_idx, shuffle_idx, epochs, seq_length)
 
 
-def _boundaries(doc_idx: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """int64 (entries + 1,): the token of the stream where each entry begins, and the end."""
-    boundaries = np.empty(len(doc_idx) + 1, np.int64)
-    boundaries[0] = 0
-    np.cumsum(sizes[doc_idx], out=boundaries[1:])
-    return boundaries
-
-
 def _row_dtype(entries: int) -> type:
     """Of `sample_idx`. Offsets always fit 32 bits, as documents' sizes do."""
     return np.int32 if entries + 1 < 2**31 else np.int64
@@ -164,10 +156,6 @@ class PackedDataset:
     `packed[i]` is the i-th sequence of training, `seq_length + 1` tokens of the data set's dtype.
     Opening checks every document and every cut; that takes, for a while, 4 bytes a document and a
     few MB. Reading takes no more than what it returns.
-
-    Args:
-        indexed: the documents.
-        order: as built from their sizes.
 
     Raises:
         UsageError: the order was built for other data.
@@ -278,27 +266,6 @@ class PackedDataset:
         ]
 
 
-def document_samples(order: Order, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The first and the last sample that hold a token of each entry of `doc_idx`.
-
-    A sample's last token, which is only a label there, counts. An entry that is empty, or lies
-    behind the last sample, has last < first.
-
-    Args:
-        order: as built from `sizes`.
-        sizes: (documents,), tokens of each.
-
-    Returns:
-        Two int64 arrays (entries,) of samples, before their shuffle.
-    """
-    boundaries = _boundaries(order.doc_idx, sizes)
-    begins, ends = boundaries[:-1], boundaries[1:]
-    first = np.maximum(begins - 1, 0) // order.seq_length
-    last = np.minimum((ends - 1) // order.seq_length, len(order) - 1)
-    last[begins == ends] = -1
-    return first, last
-
-
 class DocumentOccurrences(NamedTuple):
     """When documents are read: int64 arrays, one element a copy and sample, in training order.
 
@@ -326,12 +293,20 @@ def document_occurrences(
 ) -> DocumentOccurrences:
     """Where and when training reads each copy of some documents, or of all.
 
+    A sample's last token, which is only a label there, counts.
+
     Args:
         order: as built from `sizes`.
         sizes: (documents,), tokens of each.
         documents: ids; by default all.
     """
-    first, last = document_samples(order, sizes)
+    lengths = sizes[order.doc_idx]
+    ends = np.cumsum(lengths, dtype=np.int64)
+    begins = ends - lengths
+    # The samples that hold a token of each entry; last < first if it is empty, or lies behind all.
+    first = np.maximum(begins - 1, 0) // order.seq_length
+    last = np.minimum((ends - 1) // order.seq_length, len(order) - 1)
+    last[begins == ends] = -1
     entries = np.arange(len(order.doc_idx))
     if documents is not None:
         entries = np.flatnonzero(np.isin(order.doc_idx, np.fromiter(documents, np.int64)))
@@ -341,7 +316,7 @@ def document_occurrences(
     sample = first[entry] + nth
     document = order.doc_idx[entry].astype(np.int64)
     # Distances in tokens from the sample's beginning to the document's two ends.
-    begin = _boundaries(order.doc_idx, sizes)[entry] - sample * order.seq_length
+    begin = begins[entry] - sample * order.seq_length
     end = begin + sizes[document]
     at = np.maximum(begin, 0)
     length = np.minimum(end, order.seq_length + 1) - at

@@ -98,10 +98,8 @@ def describe(
     """A revision's commit and files, by one request.
 
     Args:
-        repo_id: of the repository.
         revision: branch, tag or commit.
         way: to the Hub: its patience holds, and it reads what else is asked of the revision.
-        repo_type: `model` or `dataset`.
 
     Raises:
         FetchError: there is no such repository or revision, or the Hub refuses, or does not answer.

@@ -130,13 +130,8 @@ def download(
     """One file, in the cache; not verified. Other processes that want it wait.
 
     A connection that breaks off goes on where it stopped; a download that a process did not end is
-    begun anew by the next.
-
-    Args:
-        folder: the `snapshot` that it is to be in.
-        repo_id: of the repository, and so is `repo_type`.
-        name: of the file.
-        report: called with the size of each piece; what it raises ends a download by plain HTTP.
+    begun anew by the next. It is to be in the `snapshot` folder. `report` is called with the size of
+    each piece; what it raises ends a download by plain HTTP.
     """
     from huggingface_hub import hf_hub_download
 

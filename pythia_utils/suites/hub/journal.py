@@ -93,13 +93,8 @@ class Journal:
     def make_room(self, need: int, budget: int, keep: str) -> list[Entry]:
         """Drop what was fetched and not used for longest, until `need` more bytes fit the budget.
 
-        Files that another revision of the cache has too stay. What other programs fetched is not
-        counted, and not touched.
-
-        Args:
-            need: bytes about to be fetched.
-            budget: bytes that this program's revisions may have in all.
-            keep: a commit that must stay.
+        Files that another revision of the cache has too stay, and so does the commit to `keep`. What
+        other programs fetched is not counted, and not touched.
 
         Returns:
             The entries dropped.

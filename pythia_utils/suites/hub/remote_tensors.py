@@ -93,12 +93,7 @@ def chosen_rows(shape: Sequence[int], rows: slice) -> range:
 
 
 def parse_header(header: bytes, size: int, where: str) -> dict[str, Entry]:
-    """The tensors of a file by name.
-
-    Args:
-        header: the JSON text, without the eight bytes before it.
-        size: of the whole file: the tensors must fill it exactly, without overlap or gap.
-        where: the file, for messages.
+    """The tensors of a file of `size` bytes, which they must fill without overlap or gap, by name.
 
     Raises:
         CorruptFileError: anything in it that the format does not allow, or a dtype not in `DTYPES`.
