@@ -45,6 +45,6 @@ def run_cell(
     return worker.run_cell(cell, here.plugins[run].pool, threads, options, source)
 
 
-def stop_kernels(run: str, dask_worker: Worker) -> int:
-    """Kill a run's notebooks on a worker, and let no other start. Returns how many."""
-    return dask_worker.plugins[run].pool.stop()
+def stop_kernels(run: str, dask_worker: Worker) -> None:
+    """Kill a run's notebooks on a worker, and let no other start."""
+    dask_worker.plugins[run].pool.stop()

@@ -130,7 +130,8 @@ def _files(
     experiments = list(config.experiments.values())
     for experiment in experiments:
         if experiment.chapter:
-            source = _executed_chapter(folder, suite, experiment)
+            hint = f"run it first: pythia run {experiment.name}"
+            source = _executed(folder, suite, f"chapter of {experiment.name!r}", experiment, hint)
             place = site_pages.chapter_path(experiment)
             yield place, site_pages.chapter(source, experiment.chapter, place, config)
     for other in config.pages.values():
@@ -148,30 +149,26 @@ def _files(
     yield "_toc.yml", tables.table_of_contents(template, experiments, list(config.pages))
 
 
-def _executed_chapter(folder: Path, suite: catalog.Suite, experiment: Experiment) -> Path:
-    path = folder / experiment.name / "chapter.ipynb"
-    if not path.is_file():
-        missing = f"the chapter of {experiment.name!r} has not been run for suite {suite.name!r}"
-        raise SiteError(
-            f"{missing} ({path} is not there); run it first: pythia run {experiment.name}"
-        )
-    return path
-
-
 def _executed_page(folder: Path, suite: catalog.Suite, page: BookPage) -> Path:
     """The executed page; of a suite of which it names no model, its source, without outputs."""
-    path, models = folder / page.name / "chapter.ipynb", page.models_of(suite.name)
-    if path.is_file():
-        return path
-    if not models and not page.data:
-        return page.notebook
-    missing = (
-        f"the page {page.name!r} has not been run for suite {suite.name!r} ({path} is not there)"
-    )
-    if page.data:
-        raise SiteError(f"{missing}; run: pythia book --suite {suite.name}")
-    hint = f"pythia train {suite.name} --models {models[0].name}"
-    raise SiteError(f"{missing}; train a model of it first: {hint}")
+    hint = f"run: pythia book --suite {suite.name}"
+    if not page.data:
+        models = page.models_of(suite.name)
+        if not models:
+            return page.notebook
+        command = f"pythia train {suite.name} --models {models[0].name}"
+        hint = f"train a model of it first: {command}"
+    return _executed(folder, suite, f"page {page.name!r}", page, hint)
+
+
+def _executed(
+    folder: Path, suite: catalog.Suite, what: str, page: Experiment | BookPage, hint: str
+) -> Path:
+    path = folder / page.name / "chapter.ipynb"
+    if not path.is_file():
+        missing = f"the {what} has not been run for suite {suite.name!r} ({path} is not there)"
+        raise SiteError(f"{missing}; {hint}")
+    return path
 
 
 def _remove_others(folder: Path, kept: set[Path]) -> None:

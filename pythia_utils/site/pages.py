@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pythia_utils.base.markup import code, markdown, plain
+from pythia_utils.base.schemas import parse
 from pythia_utils.grid.config import BookPage, Config, Experiment
 from pythia_utils.suites import catalog
 
@@ -108,13 +109,11 @@ def read_notebook(path: Path) -> dict:
         SiteError: the file is not a notebook.
     """
     try:
-        notebook = json.loads(path.read_text(encoding="utf-8"))
-        notebook["cells"], notebook["metadata"]
+        return parse(path.read_bytes(), {"cells": [dict], "metadata": dict})
     except OSError as error:
         raise SiteError(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except ValueError as error:
         raise SiteError(f"{path} is not a notebook: {plain(error)}") from None
-    return notebook
 
 
 def chapter(source: Path, original: Path, place: str, config: Config) -> str:

@@ -109,7 +109,7 @@ class TrainingData:
 
     def provenance(self) -> dict[str, str]:
         """Where the sequences are from, to be recorded beside a result; of the Hub, the commit too."""
-        return self.rows.provenance() if self.packed is None else dict(self.origin)
+        return self.rows.shards.provenance() if self.packed is None else dict(self.origin)
 
 
 # --- opening --------------------------------------------------------------------------------------

@@ -9,8 +9,7 @@ What is in the cache is used without asking the Hub; `fetch` asks.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -131,9 +130,10 @@ class HubCache:
         size = sum(self.missing(revision).values())
         self._make_room(size, revision.commit)
         known = DigestCache(self.records / DIGESTS_FILE)
-        with self._report(f"{revision.repo_id}@{revision.name}", size) as report:
+        what, quiet = f"{revision.repo_id}@{revision.name}", self.progress is not None
+        with Bar(size, what, "B", quiet=quiet, lines=False, keep=False) as bar:
             for file in needed:
-                download.fetch(revision, file, folder, known, report)
+                download.fetch(revision, file, folder, known, self.progress or bar.advance)
         known.save()
         self._point_to(revision)
         self.journal.write(entry)
@@ -173,15 +173,6 @@ class HubCache:
             raise FetchError(
                 f"{self.folder}: {show_size(need)} to fetch, {show_size(free)} free on the disk"
             )
-
-    @contextmanager
-    def _report(self, what: str, size: int) -> Iterator[Callable]:
-        """What is told of each piece: the caller's `progress`, or a bar (none where no terminal is)."""
-        if self.progress:
-            yield self.progress
-            return
-        with Bar(size, what, "B", lines=False, keep=False) as bar:
-            yield bar.advance
 
 
 def _verified(path: Path, expected: str | None, known: DigestCache) -> str:

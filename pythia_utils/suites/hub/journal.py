@@ -90,14 +90,11 @@ class Journal:
             if entry and entry.fetched and self._snapshot(entry).is_dir():
                 yield entry
 
-    def make_room(self, need: int, budget: int, keep: str) -> list[Entry]:
+    def make_room(self, need: int, budget: int, keep: str) -> None:
         """Drop what was fetched and not used for longest, until `need` more bytes fit the budget.
 
         Files that another revision of the cache has too stay, and so does the commit to `keep`. What
         other programs fetched is not counted, and not touched.
-
-        Returns:
-            The entries dropped.
 
         Raises:
             UsageError: the budget is too small for what is kept and needed.
@@ -115,7 +112,6 @@ class Journal:
             wanted = show_size(need + _total(held))
             raise UsageError(f"a disk budget of {show_size(budget)} is too small: {wanted} needed")
         self.drop(dropped)
-        return dropped
 
     def _blobs(self, entry: Entry) -> dict[Path, int]:
         """Sizes of a revision's files, by where they truly are: revisions share them."""
