@@ -141,15 +141,6 @@ def _cuts(
         yield first, rows
 
 
-class Span(NamedTuple):
-    """A piece of a document in a sequence: tokens `[offset, offset + length)` of that copy."""
-
-    document: int
-    entry: int
-    offset: int
-    length: int
-
-
 class PackedDataset:
     """Training sequences: a data set read in an order.
 
@@ -190,13 +181,12 @@ class PackedDataset:
         return len(self.order)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        head, begin, tail, end = self._cut(index)
         # `item` asks for one number at a fraction of the price of an index, and pieces are few.
-        document, starts, sizes = (
-            self.order.doc_idx.item,
-            self.indexed.starts.item,
-            self.indexed.sizes.item,
-        )
+        cut, document = self.order.sample_idx.item, self.order.doc_idx.item
+        starts, sizes = self.indexed.starts.item, self.indexed.sizes.item
+        sample = self.order.shuffle_idx.item(checked_index(index, len(self), "sequence"))
+        head, begin, tail = cut(sample, 0), cut(sample, 1), cut(sample + 1, 0)
+        end = cut(sample + 1, 1) + 1  # the next sample's first token is this one's last
         tokens, width = self.indexed.tokens, self.indexed.dtype.itemsize
         if head == tail:
             start = starts(document(head)) // width
@@ -210,13 +200,6 @@ class PackedDataset:
         start = starts(document(tail)) // width
         pieces.append(tokens[start : start + end])
         return np.concatenate(pieces)
-
-    def _cut(self, index: int) -> tuple[int, int, int, int]:
-        """First entry of a sequence and offset in it, last entry and the offset where it stops."""
-        sample = self.order.shuffle_idx.item(checked_index(index, len(self), "sequence"))
-        cut = self.order.sample_idx.item
-        # The next sample's first token is this one's last.
-        return cut(sample, 0), cut(sample, 1), cut(sample + 1, 0), cut(sample + 1, 1) + 1
 
     def sequences(self, start: int, stop: int) -> np.ndarray:
         """int64 (stop - start, seq_length + 1): training positions start..stop.
@@ -250,20 +233,6 @@ class PackedDataset:
             raise UsageError(f"batch_size is {batch_size}; expected at least 1")
         step = checked_index(step, len(self) // batch_size, f"step (of batch size {batch_size})")
         return self.sequences(step * batch_size, (step + 1) * batch_size)
-
-    def spans(self, index: int) -> list[Span]:
-        """The document copies that a sequence holds, in order, empty ones left out."""
-        head, begin, tail, end = self._cut(index)
-        documents = self.order.doc_idx[head : tail + 1].tolist()
-        stops = self.indexed.sizes[documents].tolist()
-        stops[-1] = end
-        offsets = [begin] + [0] * (tail - head)
-        spans = zip(documents, range(head, tail + 1), offsets, stops, strict=True)
-        return [
-            Span(d, entry, offset, stop - offset)
-            for d, entry, offset, stop in spans
-            if stop > offset
-        ]
 
 
 class DocumentOccurrences(NamedTuple):
