@@ -47,11 +47,7 @@ def run(
 
     A first Ctrl-C or SIGTERM kills the running notebooks and returns within seconds: the finished
     are kept, the others come back as `interrupted`. The ledger gets a line for each cell that was
-    done or failed.
-
-    Args:
-        workers: notebooks at a time; as many as there are cores by default.
-        scheduler: where to run; threads of this process by default. See `schedulers.choose`.
+    done or failed. By default as many run at a time as there are cores, in threads of this process.
 
     Returns:
         One outcome a cell, in the order of `cells`.

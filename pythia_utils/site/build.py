@@ -151,13 +151,12 @@ def _files(
 
 def _executed_page(folder: Path, suite: catalog.Suite, page: BookPage) -> Path:
     """The executed page; of a suite of which it names no model, its source, without outputs."""
-    hint = f"run: pythia book --suite {suite.name}"
-    if not page.data:
-        models = page.models_of(suite.name)
-        if not models:
-            return page.notebook
+    models, hint = page.models_of(suite.name), f"run: pythia book --suite {suite.name}"
+    if models:
         command = f"pythia train {suite.name} --models {models[0].name}"
         hint = f"train a model of it first: {command}"
+    elif not page.data and not (folder / page.name / "chapter.ipynb").is_file():
+        return page.notebook
     return _executed(folder, suite, f"page {page.name!r}", page, hint)
 
 

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 END_OF_TEXT = "<|endoftext|>"  # in Pythia's tokenizer and in ours
 DTYPES = ("float32", "bfloat16", "float16")
-_NEVER_OPENED = {"commit": None, "files": {}}
 
 
 def hub_cache(**options) -> HubCache:
@@ -57,7 +56,9 @@ def resolved(checkpoint: Checkpoint) -> dict:
         return {"source": source_of(checkpoint), "commit": None, "files": files}
     commit = cached_commit(model.repo_id, checkpoint.revision)
     entry = hub_cache().journal.read(model.repo_id, commit) if commit else None
-    known = {"commit": entry.commit, "files": entry.files} if entry else _NEVER_OPENED
+    known = (
+        {"commit": entry.commit, "files": entry.files} if entry else {"commit": None, "files": {}}
+    )
     return {"source": source_of(checkpoint)} | known
 
 
@@ -197,8 +198,8 @@ def load(
 
     Raises:
         UsageError: unknown model, suite, step, device or dtype; a model that does not fit here; one of ours
-            that is not trained yet;
-            one whose weights or tokenizer are missing on the Hub; a wrong one with `strict`.
+            that is not trained yet; one whose weights or tokenizer are missing on the Hub; a wrong one
+            with `strict`.
         FetchError: the Hub does not deliver, or what it delivers is corrupt.
         WeightsError: the files do not hold this model's weights.
     """
