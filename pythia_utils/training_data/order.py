@@ -148,6 +148,10 @@ class PackedDataset:
     Opening checks every document and every cut; that takes, for a while, 4 bytes a document and a
     few MB. Reading takes no more than what it returns.
 
+    Args:
+        indexed: the documents.
+        order: as built from their sizes.
+
     Raises:
         UsageError: the order was built for other data.
         FileFormatError: the data set's index is inconsistent.

@@ -214,7 +214,7 @@ def test_gpus_that_cannot_share_a_batch_are_refused(name, gpus):
 
 def test_two_seeds_cannot_be_told_to_gpt_neox():
     with pytest.raises(UsageError, match="pythia-160m-weight-seed2: GPT-NeoX has one seed"):
-        neox_config.neox_config(find_model("pythia-160m-weight-seed2"))
+        written(find_model("pythia-160m-weight-seed2"))
 
 
 def test_the_template_holds_every_value_and_no_other_dollar():
