@@ -150,7 +150,7 @@ def _files(
 
 
 def _executed_page(folder: Path, suite: catalog.Suite, page: BookPage) -> Path:
-    """The executed page; of a suite of which it names no model, its source, without outputs."""
+    """The executed page; of a suite that has nothing for it, its source, without outputs."""
     models, hint = page.models_of(suite.name), f"run: pythia book --suite {suite.name}"
     if models:
         command = f"pythia train {suite.name} --models {models[0].name}"
