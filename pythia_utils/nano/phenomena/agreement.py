@@ -72,9 +72,7 @@ def _demonstrative(rng: Rng, words: Words, with_adjective: bool) -> Twins:
     return make_twins((demonstrative[0], noun.lemma), noun.forms, singular, plural)
 
 
-@phenomenon(
-    "Subject-verb agreement", "morphology", "The dog sleeps/*sleep.", "subject and verb", 5
-)
+@phenomenon("Subject-verb agreement", "morphology", "The dog sleeps/*sleep.", "subject and verb", 5)
 def subject_verb_agreement(rng: Rng, words: Words) -> Twins:
     """A verb agrees in number with the subject right before it.
 

@@ -160,9 +160,7 @@ def possessive_gender(rng: Rng, words: Words) -> Twins | None:
     own = " own" if words.held or rng.random() < 0.5 else ""
     form = finite_form(rng, verb, SINGULAR)
     rest = f"{own} {adjective_before(rng, thing)}{thing.lemma}{tail_phrase(rng)}"
-    texts = [
-        capitalised(f"{the_noun(rng, owner, SINGULAR)} {form} %s{rest}.") for owner in owners
-    ]
+    texts = [capitalised(f"{the_noun(rng, owner, SINGULAR)} {form} %s{rest}.") for owner in owners]
     return _gender_twins(owners, verb, POSSESSIVE, texts)
 
 

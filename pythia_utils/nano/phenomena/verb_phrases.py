@@ -7,7 +7,7 @@ is.
 
 from __future__ import annotations
 
-from pythia_utils.nano.held_out import Words, held_out
+from pythia_utils.nano.held_out import Words
 from pythia_utils.nano.lexicon import Noun, Verb, pick
 from pythia_utils.nano.phenomena.phenomenon import phenomenon
 from pythia_utils.nano.phrases import (
@@ -17,7 +17,6 @@ from pythia_utils.nano.phrases import (
     Twins,
     capitalised,
     draw_number,
-    lemmas_of,
     make_twins,
     rest_of,
     tail_phrase,
@@ -87,9 +86,7 @@ def irregular_participle(rng: Rng, words: Words) -> Twins | None:
     subject, rest = capitalised(the_noun(rng, noun, number)), rest_of(rng, verb, noun)
     combination = HAVE[number], verb.lemma
     perfect = f"{subject} {HAVE[number]} %s{rest}."
-    return make_twins(
-        combination, (verb.participle, verb.past), perfect, f"{subject} %s{rest}."
-    )
+    return make_twins(combination, (verb.participle, verb.past), perfect, f"{subject} %s{rest}.")
 
 
 def _draw_number_of(rng: Rng, noun: Noun) -> int:
