@@ -17,12 +17,11 @@ from pythia_utils.grid.config import (
     BookPage,
     Config,
     Experiment,
-    checkpoints_of,
-    models_of,
     own_parameters,
 )
 from pythia_utils.grid.notebooks import check_parameters, defaults
 from pythia_utils.grid.records import record_files, runs_dir, stem
+from pythia_utils.grid.selection import checkpoints_of, models_of, parts
 from pythia_utils.suites import catalog
 from pythia_utils.suites.catalog import Checkpoint, Model
 from pythia_utils.suites.errata import heed_errata, without_errata
@@ -108,15 +107,15 @@ def _places(
 ) -> Iterator[tuple[Experiment, dict, dict, Checkpoint]]:
     """Every experiment, its usual and explicit parameters and a checkpoint, known errata included."""
     for experiment in _experiments(config, experiments):
-        override = experiment.profiles.get(profile, {})
-        grid = config.profile(profile) | override
-        usual = experiment.parameters | override.get("parameters", {})
+        grid = config.grid(experiment, profile)
+        usual = experiment.parameters | grid.get("parameters", {})
         explicit = _explicit(experiment.notebook, usual, own)
         # A model's name tells its suite; the profile's matters only where names do not.
         scope = suite or (grid["suite"] if not models or models == "all" else None)
-        chosen = models_of(models or grid["models"], scope)
-        for checkpoint in checkpoints_of(chosen, steps or grid["steps"]):
-            yield experiment, usual, explicit, checkpoint
+        for part in [grid] if models else parts(grid):
+            chosen = models_of(models or part["models"], scope)
+            for checkpoint in checkpoints_of(chosen, steps or part["steps"]):
+                yield experiment, usual, explicit, checkpoint
 
 
 def _sound(checkpoints: list[Checkpoint], named: bool, strict: bool) -> set[Checkpoint]:
