@@ -15,14 +15,32 @@ import numpy as np
 import pandas as pd
 
 from pythia_utils.analysis.stats import ratio_and_stderr, weighted_mean, with_normal_interval
+from pythia_utils.analysis.training_ngrams import fitted
 from pythia_utils.evaluation.ngrams import NgramModel
 from pythia_utils.nano.minimal_pair import MinimalPair
+from pythia_utils.suites.catalog import find_model, suite
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _TIE = 1e-9  # nats: sums of equal logarithms in another order differ by less
 _COLUMNS = ["phenomenon", "value", "stderr", "n"]
+
+
+def counted(model: str) -> NgramModel | None:
+    """The n-gram models of what training reads, of a suite trained here; None for Pythia.
+
+    All sizes and seeds of a variant read the same text, and its n-grams are counted once. Of Pythia's text
+    a page of one checkpoint would have to download a sample first: nothing is counted.
+
+    Raises:
+        UsageError: the suite has no corpus here.
+    """
+    own = find_model(model)
+    if own.repo_id is not None:
+        return None
+    models = suite(own.suite).models.values()
+    return fitted(next(m.name for m in models if m.variant == own.variant and m.has_usual_seed))
 
 
 def answers(
@@ -81,30 +99,68 @@ def by_phenomenon(scores: pd.DataFrame, values: np.ndarray) -> pd.DataFrame:
         values: (pairs,), such as a right answer less that of counting.
 
     Returns:
-        A row a phenomenon: phenomenon, value, stderr (`stats.ratio_and_stderr` over twins), n (pairs), low,
-        high (95%, normal).
+        A row a phenomenon: phenomenon, value, stderr (`stats.ratio_and_stderr` over twins), n (pairs).
     """
     rows = []
     for name, part in scores.assign(number=values).groupby("phenomenon", sort=False):
         twins = part.groupby("twin")["number"]
         rows.append((name, *ratio_and_stderr(twins.sum(), twins.size()), len(part)))
-    return with_normal_interval(pd.DataFrame(rows, columns=_COLUMNS))
+    return pd.DataFrame(rows, columns=_COLUMNS)
 
 
-def above(scores: pd.DataFrame, counting: np.ndarray) -> pd.DataFrame:
-    """A network's accuracy less that of counting, on the same pairs.
+def table(
+    scores: pd.DataFrame,
+    ngrams: NgramModel | None,
+    tokenizer: PreTrainedTokenizerBase,
+    pairs: Sequence[MinimalPair],
+) -> pd.DataFrame:
+    """The accuracy of counting, and a network's less it on the same pairs.
 
     Args:
         scores: of `controls.with_controls`.
-        counting: (pairs,) answers of `best`.
+        ngrams: of `counted`; None where nothing was.
+        tokenizer, pairs: as in `answers`.
 
     Returns:
-        As `by_phenomenon`.
+        For each metric, accuracy_of_ngrams and accuracy_above_ngrams, a row a phenomenon, then one of
+        `all`, their mean: columns phenomenon, metric, value, stderr, n (pairs), low, high (95%, normal).
+        Empty where nothing was counted.
     """
-    return by_phenomenon(scores, scores["correct"].to_numpy(float) - counting)
+    if ngrams is None:
+        return with_normal_interval(pd.DataFrame(columns=[*_COLUMNS, "metric"]))
+    counting = best(scores, answers(ngrams, tokenizer, pairs))
+    difference = scores["correct"].to_numpy(float) - counting
+    kinds = {"accuracy_of_ngrams": counting, "accuracy_above_ngrams": difference}
+    tables = [
+        _with_mean(by_phenomenon(scores, values)).assign(metric=metric)
+        for metric, values in kinds.items()
+    ]
+    return with_normal_interval(pd.concat(tables, ignore_index=True))
 
 
-def mean(table: pd.DataFrame) -> dict[str, float]:
-    """The mean over phenomena of a table of `by_phenomenon`, each with the same weight: value, stderr, n."""
+def _with_mean(table: pd.DataFrame) -> pd.DataFrame:
     value, stderr = weighted_mean(table["value"], table["stderr"])
-    return {"value": value, "stderr": stderr, "n": int(table["n"].sum())}
+    row = {"phenomenon": "all", "value": value, "stderr": stderr, "n": table["n"].sum()}
+    return pd.concat([table, pd.DataFrame([row])], ignore_index=True)
+
+
+def levels(table: pd.DataFrame, metric: str = "accuracy_of_ngrams") -> dict[str, float]:
+    """What counting reaches for each phenomenon.
+
+    Args:
+        table: of `table`, or records of models of one variant: all of them read the same text.
+        metric: its accuracy, or `attraction_of_ngrams`.
+
+    Returns:
+        By phenomenon; empty where nothing was counted.
+    """
+    name = "subset" if "subset" in table else "phenomenon"
+    own = table[(table["metric"] == metric) & (table[name] != "all")]
+    return own.groupby(name, sort=False)["value"].mean().to_dict()
+
+
+def attraction(records: pd.DataFrame) -> pd.DataFrame:
+    """Records of the attractor's effect with 95% intervals: less that of counting where that was counted."""
+    above = records[records["metric"] == "attraction_above_ngrams"]
+    plain = records[records["metric"] == "attraction"]
+    return with_normal_interval(above if len(above) else plain)

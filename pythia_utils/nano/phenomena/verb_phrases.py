@@ -17,7 +17,7 @@ from pythia_utils.nano.phrases import (
     Twins,
     capitalised,
     draw_number,
-    make_twins,
+    lemmas_of,
     rest_of,
     tail_phrase,
     the_noun,
@@ -84,9 +84,11 @@ def irregular_participle(rng: Rng, words: Words) -> Twins | None:
     if not words.allows((HAVE[number], verb.lemma)):
         return None
     subject, rest = capitalised(the_noun(rng, noun, number)), rest_of(rng, verb, noun)
-    combination = HAVE[number], verb.lemma
-    perfect = f"{subject} {HAVE[number]} %s{rest}."
-    return make_twins(combination, (verb.participle, verb.past), perfect, f"{subject} %s{rest}.")
+    forms = verb.participle, verb.past
+    return (
+        Frame(f"{subject} {HAVE[number]} %s{rest}.", *forms, (HAVE[number], verb.lemma)),
+        Frame(f"{subject} %s{rest}.", *forms[::-1], lemmas_of(noun, verb)),
+    )
 
 
 def _draw_number_of(rng: Rng, noun: Noun) -> int:
