@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import pairwise
 
 Words = tuple[str, ...]
 
@@ -20,7 +21,7 @@ def within(asked: Iterable[Words], texts: Iterable[str]) -> set[Words]:
         lengths[words[:2]].add(len(words))
     words = " ".join(texts).lower().replace(",", "").replace(".", " .").split()
     found = set()
-    for place, pair in enumerate(zip(words, words[1:], strict=False)):
+    for place, pair in enumerate(pairwise(words)):
         for length in lengths.get(pair, ()):
             run = tuple(words[place : place + length])
             if run in wanted:
