@@ -58,6 +58,12 @@ def _attractors_are_harder(records: pd.DataFrame) -> bool | None:
     return (found[names[0]] > found[names[1]]).all()
 
 
+def _networks_are_attracted(records: pd.DataFrame) -> bool | None:
+    found = _at_the_end(records, "attraction_above_ngrams")
+    found = found[found["subset"] == "subject_verb_agreement_attractor"]
+    return None if found.empty else found["value"].mean() > 0
+
+
 def _claim(name: str, text: str, holds) -> Claim:
     return Claim(name, "grammar", text, holds)
 
@@ -89,5 +95,11 @@ CLAIMS = (
         "At the end agreement with the noun right before the verb is better than across an attractor, at "
         "every size.",
         _attractors_are_harder,
+    ),
+    _claim(
+        "networks-are-attracted",
+        "At the end an attractor in a prepositional phrase costs accuracy, beyond what counting loses by it, "
+        "on average over sizes.",
+        _networks_are_attracted,
     ),
 )

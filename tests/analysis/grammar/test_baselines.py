@@ -162,8 +162,8 @@ def test_an_attractor_does_not_change_what_counting_answers(home, tokenizer):
 
 @pytest.mark.parametrize(
     ("name", "least"),
-    [("auxiliary_form", 0.9), ("argument_structure", 0.9), ("irregular_participle", 0.75),
-     ("npi_licensing", 0.7), ("possessive_gender", 0.7)],
+    [("auxiliary_form", 0.85), ("argument_structure", 0.85), ("irregular_participle", 0.75),
+     ("npi_licensing", 0.8), ("possessive_gender", 0.65)],
 )  # fmt: skip
 def test_counting_answers_what_is_not_held_out(home, tokenizer, name, least):
     """The same constructions with words that training combines: so it is the hold-out that makes chance."""

@@ -25,6 +25,14 @@ def curves(**ends: float) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+def attracted(*gains: float) -> pd.DataFrame:
+    """A size each."""
+    metric, name = "attraction_above_ngrams", "subject_verb_agreement_attractor"
+    return pd.concat(
+        [records((metric, name, gain)).assign(model=str(place)) for place, gain in enumerate(gains)]
+    )
+
+
 CASES = [
     ("counting-does-not-answer", records(("accuracy_of_ngrams", "a", 0.53)), True),
     ("counting-does-not-answer", records(("accuracy_of_ngrams", "a", 0.9)), False),
@@ -36,6 +44,8 @@ CASES = [
     ("some-are-learnt-first", curves(argument_structure=0.6, npi_licensing=1, b=0.9), False),
     ("attractors-are-harder", curves(subject_verb_agreement=0.9, subject_verb_agreement_attractor=0.6), True),
     ("attractors-are-harder", curves(subject_verb_agreement=0.6, subject_verb_agreement_attractor=0.7), False),
+    ("networks-are-attracted", attracted(0.2, -0.1), True),
+    ("networks-are-attracted", attracted(0.1, -0.2), False),
 ]  # fmt: skip
 
 
