@@ -177,6 +177,14 @@ def test_all_that_shows_the_argument_structure_is_held_out_with_either_verb():
                 assert held_out(VERB_FORMS[found[0]], word), pair
 
 
+@pytest.mark.parametrize("name", ["auxiliary_form", "irregular_participle"])
+def test_an_auxiliary_of_a_test_was_never_read_with_its_verb(name):
+    found = [AUXILIARY.search(pair.good) for pair in minimal_pairs(name, 200)]
+    cues = [match.groups() for match in found if match]
+    assert len(cues) >= 100
+    assert all(held_out(helper, VERB_FORMS[verb]) for helper, verb in cues)
+
+
 def test_twins_of_an_auxiliary_have_the_same_words_between():
     pairs = minimal_pairs("auxiliary_form", 200)
     form = re.compile(rf"\b(?:{HELPER}) ((?:(?:{ADVERB}) )?)(?:{VERB})\b(.*)")

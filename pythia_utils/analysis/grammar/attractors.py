@@ -74,7 +74,7 @@ def attraction(
 ) -> pd.DataFrame:
     """Accuracy gained when the attractor tempts to nothing: the same pairs, one noun changed.
 
-    The error is that of a mean of differences of pairs, twins taken together.
+    A paired difference: the error is that of the mean of differences of pairs (`baselines.by_phenomenon`).
 
     Args:
         model, tokenizer: what scored the pairs.

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from pythia_utils.analysis.stats import ratio_and_stderr, weighted_mean, with_normal_interval
+from pythia_utils.analysis.clusters import as_of_a_normal, linked_mean
+from pythia_utils.analysis.stats import weighted_mean, with_normal_interval
 from pythia_utils.analysis.training_ngrams import fitted
 from pythia_utils.evaluation.ngrams import NgramModel
 from pythia_utils.nano.minimal_pair import MinimalPair
@@ -92,19 +93,21 @@ def best(scores: pd.DataFrame, found: np.ndarray) -> np.ndarray:
 
 
 def by_phenomenon(scores: pd.DataFrame, values: np.ndarray) -> pd.DataFrame:
-    """The mean of a number of each pair, by phenomenon, with an error for which twins are one answer.
+    """The mean of a number of each pair, by phenomenon.
 
     Args:
-        scores: of `controls.with_controls`: columns phenomenon and twin.
+        scores: of `controls.with_controls`.
         values: (pairs,), such as a right answer less that of counting.
 
     Returns:
-        A row a phenomenon: phenomenon, value, stderr (`stats.ratio_and_stderr` over twins), n (pairs).
+        A row a phenomenon: phenomenon, value, stderr (pairs of one twin or about one word being linked:
+        `clusters.linked_mean`; that of a normal interval as wide as Student's), n (pairs).
     """
     rows = []
     for name, part in scores.assign(number=values).groupby("phenomenon", sort=False):
-        twins = part.groupby("twin")["number"]
-        rows.append((name, *ratio_and_stderr(twins.sum(), twins.size()), len(part)))
+        words = [part["first_word"], part["second_word"]]
+        value, stderr, dof = linked_mean(part["number"], part["twin"], words)
+        rows.append((name, value, as_of_a_normal(stderr, dof), len(part)))
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 

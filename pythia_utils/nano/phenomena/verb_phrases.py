@@ -56,8 +56,8 @@ def argument_structure(rng: Rng, words: Words) -> Twins | None:
     else:
         verbs = transitive.present[number], intransitive.present[number]
     return (
-        Frame(f"{subject} %s{rest}.", *verbs, _with_next_word(transitive, rest)),
-        Frame(f"{subject} %s{tail}.", *verbs[::-1], _with_next_word(intransitive, tail)),
+        Frame(f"{subject} %s{rest}.", *verbs, lemmas_of(noun, transitive)),
+        Frame(f"{subject} %s{tail}.", *verbs[::-1], lemmas_of(noun, intransitive)),
     )
 
 
@@ -86,7 +86,7 @@ def irregular_participle(rng: Rng, words: Words) -> Twins | None:
     subject, rest = capitalised(the_noun(rng, noun, number)), rest_of(rng, verb, noun)
     forms = verb.participle, verb.past
     return (
-        Frame(f"{subject} {HAVE[number]} %s{rest}.", *forms, (HAVE[number], verb.lemma)),
+        Frame(f"{subject} {HAVE[number]} %s{rest}.", *forms, lemmas_of(noun, verb)),
         Frame(f"{subject} %s{rest}.", *forms[::-1], lemmas_of(noun, verb)),
     )
 
@@ -118,8 +118,8 @@ def auxiliary_form(rng: Rng, words: Words) -> Twins | None:
     subject, rest = capitalised(the_noun(rng, noun, number)), rest_of(rng, verb, noun)
     forms = verb.lemma, verb.participle
     return (
-        Frame(f"{subject} {do}{adverb} %s{rest}.", *forms, (do, verb.lemma)),
-        Frame(f"{subject} {have}{adverb} %s{rest}.", *forms[::-1], (have, verb.lemma)),
+        Frame(f"{subject} {do}{adverb} %s{rest}.", *forms, lemmas_of(noun, verb)),
+        Frame(f"{subject} {have}{adverb} %s{rest}.", *forms[::-1], lemmas_of(noun, verb)),
     )
 
 

@@ -66,7 +66,7 @@ ATTRACTOR = "subject_verb_agreement_attractor"
 def scored(pairs, correct) -> pd.DataFrame:
     names = [pair.phenomenon for pair in pairs]
     frame = pd.DataFrame({"phenomenon": names, "correct": np.asarray(correct, bool)})
-    return frame.assign(twin=np.arange(len(pairs)) // 2)
+    return frame.assign(twin=np.arange(len(pairs)) // 2, first_word="a", second_word="b")
 
 
 @pytest.fixture

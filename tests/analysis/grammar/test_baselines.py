@@ -36,7 +36,9 @@ def pair(good: str, bad: str, phenomenon: str = "p") -> MinimalPair:
 
 def scored(pairs, correct) -> pd.DataFrame:
     frame = pd.DataFrame({"phenomenon": [p.phenomenon for p in pairs], "correct": correct})
-    return frame.astype({"correct": bool}).assign(twin=np.arange(len(pairs)) // 2)
+    return frame.astype({"correct": bool}).assign(
+        twin=np.arange(len(pairs)) // 2, first_word="a", second_word="b"
+    )
 
 
 # ---- Answers
