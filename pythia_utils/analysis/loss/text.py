@@ -132,11 +132,13 @@ def without_floor(found: Mapping[str, Forecast], bare: Mapping[str, Forecast]) -
     off = [abs(each["forecast"].iloc[0] - each["value"].mean()) for each in (end, other)]
     nearer = "farther from" if off[1] > off[0] else "nearer to"
     told = (
-        f"A law without a floor, fitted to the same points, forecasts {_said(other.iloc[0])}: {off[1]:.3f} nats "
-        f"off and not {off[0]:.3f}, {nearer} what was measured."
+        f"A law without a floor, fitted to the same points, forecasts {_said(other.iloc[0])}: {off[1]:.3f} "
+        f"nats off and not {off[0]:.3f}, {nearer} what was measured."
     )
     if end["inside"].all() and other["inside"].all():
-        told += " Both intervals hold the measured losses: these few runs do not decide between the two."
+        told += (
+            " Both intervals hold the measured losses: these runs do not decide between the two."
+        )
     return told
 
 
