@@ -95,10 +95,16 @@ def interval_errors(frame: pd.DataFrame) -> np.ndarray:
 def interval_bars(
     frame: pd.DataFrame, label: str, xlabel: str, reference: float | None = None, title: str = ""
 ) -> Figure:
-    """A point with its interval for each row: columns `label`, value, low, high."""
+    """A point with its interval for each row: columns `label`, value, low, high.
+
+    With a column `found` (`discoveries.with_finds`) the points of rows that are no finds are open.
+    """
     figure, axes = plt.subplots(figsize=(7, 0.9 + 0.32 * len(frame)))
     rows, errors = name_rows(axes, frame[label]), interval_errors(frame)
     axes.errorbar(frame["value"], rows, xerr=errors, fmt="o", color=ACCENT, capsize=3, ms=5)
+    if "found" in frame:
+        other = ~frame["found"].to_numpy(bool)
+        axes.plot(frame["value"][other], rows[other], "o", mfc="white", mec=ACCENT, ms=5, zorder=3)
     axes.set(xlabel=xlabel, title=mathtext(title, longest=100))
     if reference is not None:
         axes.axvline(reference, color=REFERENCE, ls="--", lw=1)
