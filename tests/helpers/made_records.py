@@ -16,6 +16,7 @@ from pythia_utils.analysis.memorization import sampling
 from pythia_utils.analysis.ngrams.measures import NAMES
 from pythia_utils.evaluation.validation import domain_shares
 from pythia_utils.grid import records
+from pythia_utils.nano import entropy
 from pythia_utils.nano.grammar import PHENOMENA
 from pythia_utils.suites.catalog import find_model
 
@@ -28,11 +29,9 @@ def row(metric: str, value: float, subset: str = "all", n: int = 100, stderr: fl
 
 def loss(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:
     height = 5 - 0.3 * np.log2(1 + step) / 10 - find_model(model).non_embedding_params / 1e6
-    return [
-        row(metric, height * (1 + 0.1 * place), name)
-        for metric in ("loss", "bits_per_byte")
-        for place, name in enumerate(["all", *domain_shares(), *names])
-    ]
+    heights = {n: height * (1 + 0.1 * i) for i, n in enumerate(["all", *domain_shares(), *names])}
+    rows = [row(m, high, n) for m in ("loss", "bits_per_byte") for n, high in heights.items()]
+    return rows + [row("excess", heights[domain] - 1, domain) for domain in entropy.KNOWN]
 
 
 def grammar(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:
