@@ -13,6 +13,7 @@ import pandas as pd
 from helpers.commands import ROOT
 
 from pythia_utils.analysis.memorization import sampling
+from pythia_utils.analysis.ngrams.measures import NAMES
 from pythia_utils.evaluation.validation import domain_shares
 from pythia_utils.grid import records
 from pythia_utils.nano.grammar import PHENOMENA
@@ -68,7 +69,20 @@ def training_data(model: str, step: int, names: Iterable[str] = ()) -> list[dict
     return [row("read_before", 0.1 * (step > 0)), row("has_other_copies", 0.3), *shares]
 
 
-MADE = {f.__name__: f for f in (loss, grammar, memorization, training_data)}
+def ngrams(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:
+    """A model meets the n-grams of each length two powers of two after those of the one before."""
+    time, names = np.log2(1 + step), [*NAMES, *names]
+    away = [abs(time - 4 - 2 * place) for place in range(len(names))]
+    closest = int(np.argmin(away[: len(NAMES)])) + 1
+    rows = [row("closest", closest, stderr=float("nan"))]
+    rows += [row("loss", 5 - time / 3, "model"), *(row("loss", 3.5, name) for name in names)]
+    for name, distance in zip(names, away, strict=True):
+        rows += [row("kl", 0.5 + distance, name), row("kl_reverse", 0.6 + distance, name)]
+        rows += [row("pearson_r", 0.9 - distance / 20, name), row("known", 0.8, name)]
+    return rows
+
+
+MADE = {f.__name__: f for f in (loss, grammar, memorization, training_data, ngrams)}
 
 
 def write(runs: Path, experiment: str, cells: Iterable[Cell], names: Iterable[str] = ()) -> None:
