@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from helpers.commands import ROOT
 
+from pythia_utils.analysis.grammar import answers
 from pythia_utils.analysis.memorization import sampling
 from pythia_utils.analysis.ngrams.measures import NAMES
 from pythia_utils.evaluation.validation import domain_shares
@@ -50,7 +51,9 @@ def grammar(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:
             gains["attraction_above_ngrams"] = 0.19
             rows += [row(metric, gain, name) for metric, gain in gains.items()]
     rows.append(row("frequency_correlation", 0.1))
-    return rows
+    right = [(r["subset"], r["value"]) for r in rows if r["metric"] == "accuracy"][1:]
+    scores = [(name, i / 100 < value) for name, value in right for i in range(100)]
+    return rows + answers.as_records(pd.DataFrame(scores, columns=["phenomenon", "correct"]))
 
 
 def memorization(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:
