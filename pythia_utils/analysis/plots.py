@@ -172,6 +172,7 @@ def trajectories(
     dashed: Sequence[str] = (),
     colours: Mapping[str, str] | None = None,
     bars: bool = False,
+    baseline: Mapping[str, float] | None = None,
 ) -> Figure:
     """Curves over training, with intervals as bands: a line a model, or another thing.
 
@@ -188,6 +189,7 @@ def trajectories(
         dashed: lines that were not measured: an expectation, another's assumption.
         colours: of lines that are no models; by default those of `category_palette`.
         bars: intervals as bars side by side, for many wide ones that would cover each other as bands.
+        baseline: a second, dotted line for each panel that has one: what something simpler reaches.
     """
     figure, grid, groups = panel_grid(frame, panels, columns)
     names = list(dict.fromkeys(frame[series]))
@@ -199,6 +201,8 @@ def trajectories(
         level = reference.get(panel) if isinstance(reference, Mapping) else reference
         if level is not None:
             axes.axhline(level, color=REFERENCE, ls="--", lw=1, zorder=1)
+        if baseline and panel in baseline:
+            axes.axhline(baseline[panel], color="black", ls=":", lw=1.6, zorder=1)
         _time_axis(axes, frame["step"], log, wide=len(groups) == 1)
     label = f"training step{' (log scale)' if log else ''}"
     _outer_labels(figure, grid, len(groups), label, ylabel)

@@ -43,7 +43,14 @@ def grammar(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:
         time = np.log2(1 + step)
         value = 0.5 if step == 0 else 0.2 if time < 4 else min(0.99, 0.5 + (time - place / 3) / 20)
         rows += [row("accuracy", round(value, 2), name), row("margin", value, name)]
-    rows += [row("attraction", 0.2, name) for name in (*PHENOMENA, *names) if "attractor" in name]
+        rows += [row("accuracy_of_ngrams", 0.52, name, stderr=0.01)]
+        rows += [row("accuracy_above_ngrams", round(value, 2) - 0.52, name)]
+    rows.append(row("accuracy_above_ngrams", 0.08))
+    for name in (*PHENOMENA, *names):
+        if "attractor" in name:
+            gains = {"attraction": 0.2, "attraction_of_ngrams": 0.01}
+            gains["attraction_above_ngrams"] = 0.19
+            rows += [row(metric, gain, name) for metric, gain in gains.items()]
     rows.append(row("frequency_correlation", 0.1))
     right = [(r["subset"], r["value"]) for r in rows if r["metric"] == "accuracy"][1:]
     scores = [(name, i / 100 < value) for name, value in right for i in range(100)]

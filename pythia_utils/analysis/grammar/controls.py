@@ -15,13 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from pythia_utils.analysis.clusters import (
-    as_of_a_normal,
-    linked_mean,
-    linked_proportion,
-    rank_correlation,
-)
-from pythia_utils.analysis.grammar.attractors import without_temptation
+from pythia_utils.analysis.clusters import linked_proportion, rank_correlation
 from pythia_utils.analysis.stats import (
     mean_and_stderr,
     proportion_stderr,
@@ -30,13 +24,12 @@ from pythia_utils.analysis.stats import (
     with_normal_interval,
     with_student_interval,
 )
-from pythia_utils.evaluation.minimal_pairs import score_minimal_pairs
 from pythia_utils.nano.minimal_pair import MinimalPair
 from pythia_utils.suites.catalog import find_model, suite
 from pythia_utils.training_data.source import open_source
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
 
 def token_counts(model: str, tokens: int) -> np.ndarray | None:
@@ -263,40 +256,6 @@ def _proportion(successes: float, n: int) -> dict[str, float]:
     low, high = map(float, wilson_interval(successes, n))
     stderr = proportion_stderr(successes, n)
     return {"value": successes / n, "stderr": stderr, "n": n, "low": low, "high": high}
-
-
-def attraction(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    scores: pd.DataFrame,
-    pairs: Sequence[MinimalPair],
-) -> pd.DataFrame:
-    """Accuracy gained when the attractor tempts to nothing: the same pairs, one noun changed.
-
-    A paired difference: the error is that of the mean of differences of pairs, those of twins and of
-    pairs about the same words taken together (`clusters.linked_mean`).
-
-    Args:
-        model, tokenizer: what scored the pairs.
-        scores: of `with_controls`.
-        pairs: nano's, as scored; none of another set.
-
-    Returns:
-        A row a phenomenon that has a attractor (`attractors`): phenomenon, value, stderr, n
-        (pairs), low, high (95%).
-    """
-    changed = without_temptation(pairs)
-    others = score_minimal_pairs(model, tokenizer, changed) if changed else scores.iloc[:0]
-    own = scores[scores["phenomenon"].isin(others["phenomenon"])]
-    gain = others["correct"].to_numpy(float) - own["correct"].to_numpy(float)
-    rows = []
-    for name, part in own.assign(gain=gain).groupby("phenomenon", sort=False):
-        words = [part["first_word"], part["second_word"]]
-        value, stderr, dof = linked_mean(part["gain"], part["twin"], words)
-        row = {"phenomenon": name, "value": value, "stderr": as_of_a_normal(stderr, dof)}
-        rows.append(row | {"n": len(part)})
-    table = pd.DataFrame(rows, columns=["phenomenon", "value", "stderr", "n"])
-    return with_normal_interval(table)
 
 
 def hardest(scores: pd.DataFrame, n: int) -> pd.DataFrame:

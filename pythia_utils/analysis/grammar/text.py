@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -99,6 +101,44 @@ def published_in_words(milestones: pd.DataFrame, phases: pd.DataFrame, first: in
         f"Phases below chance, both variants: {len(phases)}, {below}. A mean over paradigms hides "
         "more than it shows there: some of its paradigms may be far below, others above."
     )
+
+
+def counting_in_words(levels: Mapping[str, float]) -> str:
+    """What the best n-gram models answer, or that nothing was counted.
+
+    Args:
+        levels: of `baselines.levels`: accuracy by phenomenon.
+    """
+    if not levels:
+        return (
+            "N-grams were **not counted** here: that is done for suites trained here, whose text is at hand. "
+            "Some of these accuracies may be within the reach of a table of word sequences; nothing here tells."
+        )
+    values = pd.Series(levels)
+    return (
+        f"The best n-gram models are right in {values.min():.2f} to {values.max():.2f} of the pairs of a "
+        f"phenomenon, in {readable(values.idxmax())} most."
+    )
+
+
+def above_in_words(final: pd.DataFrame) -> str:
+    """How many phenomena of each size are above counting in every seed, and in none.
+
+    Args:
+        final: records of `accuracy_above_ngrams` at one step, with size (`seeds.label`), low and high.
+    """
+    if final.empty:
+        return "Nothing was counted, so nothing can be said about what lies above counting."
+    sentences = []
+    for size, part in final.groupby("size", sort=False):
+        above = (part["low"] > 0).groupby(part["subset"])
+        seeds, n = part["model"].nunique(), part["subset"].nunique()
+        each = "in its one seed" if seeds == 1 else f"in each of {seeds} seeds"
+        sentences.append(
+            f"{markdown(size)}: {above.all().sum()} of {n} phenomena are above counting {each}, with the "
+            f"interval over pairs, and {(~above.any()).sum()} in none."
+        )
+    return " ".join(sentences)
 
 
 def frequency_in_words(bias: pd.DataFrame) -> str:

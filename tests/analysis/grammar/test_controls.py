@@ -7,10 +7,8 @@ import pandas as pd
 import pytest
 
 from pythia_utils.analysis import stats as statistics
-from pythia_utils.analysis.grammar import attractors as grammar_attractors
 from pythia_utils.analysis.grammar import controls
 from pythia_utils.evaluation import sets
-from pythia_utils.nano.lexicon import COMMON
 from pythia_utils.nano.minimal_pair import MinimalPair
 from pythia_utils.training_data.corpus import open_corpus
 
@@ -221,73 +219,3 @@ def test_word_frequencies_score_half_on_nano(home):
     found = metric(controls.controls(scores), "accuracy_of_frequencies")
     assert (found["value"] == 0.5).all()
     assert (scores.groupby("twin").size() == 2).all()
-
-
-# ---- Attractors
-
-
-@pytest.mark.parametrize(
-    ("phenomenon", "sentence", "changed"),
-    [
-        (
-            "subject_verb_agreement_attractor",
-            "The key near the boxes %s old.",
-            "The key near the box %s old.",
-        ),
-        (
-            "subject_verb_agreement_relative",
-            "The dogs that the cat chases %s.",
-            "The dogs that the cats chase %s.",
-        ),
-        (
-            "binding_domain",
-            "The men said that the boy hurt %s.",
-            "The man said that the boy hurt %s.",
-        ),
-        (
-            "binding_domain",
-            "The man says that the boys hurt %s.",
-            "The men say that the boys hurt %s.",
-        ),
-    ],
-)
-def test_a_changed_attractor_tempts_no_more(phenomenon, sentence, changed):
-    (found,) = grammar_attractors.without_temptation(
-        [
-            MinimalPair(phenomenon, sentence % "right", sentence % "wrong"),
-            MinimalPair("filler_gap", "", ""),
-        ]
-    )
-    assert (found.good, found.bad) == (changed % "right", changed % "wrong")
-
-
-def test_every_attractor_of_nano_can_be_changed_there_and_back():
-    pairs = [
-        p for p in sets.load_pairs("nano", 200) if p.phenomenon in grammar_attractors.WRONG_RULES
-    ]
-    changed = grammar_attractors.without_temptation(pairs)
-    assert len(changed) == 3 * 200
-    assert grammar_attractors.without_temptation(changed) == pairs
-    for before, after in zip(pairs, changed, strict=True):
-        assert controls.critical_words(before) == controls.critical_words(after)
-    plural = {noun.forms[1] for noun in COMMON}
-    for pair in changed[:400]:
-        words = pair.good.split()
-        assert (words[1] in plural) == (words[4].rstrip(".") in plural), pair
-
-
-def test_attraction_is_the_difference_that_the_attractor_makes(monkeypatch):
-    phenomenon = "subject_verb_agreement_attractor"
-    pairs = [p for p in sets.load_pairs("nano", 40) if p.phenomenon in (phenomenon, "filler_gap")]
-    scores = scored([1, 0, 0, 0] * 20, [pair.phenomenon for pair in pairs])
-    scores = of_many_words(scores).assign(twin=np.repeat(np.arange(40), 2))
-    asked = []
-    others = scored([1, 1, 1, 0] * 10, phenomenon)
-    answer = lambda model, tokenizer, pairs: asked.extend(pairs) or others  # noqa: E731
-    monkeypatch.setattr(controls, "score_minimal_pairs", answer)
-    (row,) = controls.attraction(None, None, scores, pairs).itertuples()
-    assert asked == grammar_attractors.without_temptation(pairs)
-    assert (row.phenomenon, row.value, row.n) == (phenomenon, 0.5, 40)
-    # In each pair of twins just one changed: no spread between twins.
-    assert row.stderr == pytest.approx(0)
-    assert controls.attraction(None, None, scores, []).empty
