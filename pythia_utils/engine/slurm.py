@@ -11,7 +11,7 @@ from dask_jobqueue import SLURMCluster
 from distributed import Status
 
 from pythia_utils.base import yaml
-from pythia_utils.base.errors import UsageError, first_line, quoted
+from pythia_utils.base.errors import UsageError, first_line
 from pythia_utils.base.schemas import misfit
 from pythia_utils.base.units import parse_size
 from pythia_utils.engine import gpus
@@ -22,8 +22,8 @@ from pythia_utils.suites.folders import home
 _OURS = {"jobs": 1, "gpus": 0, "gpu_memory": "80GB"}
 # Settings that dask-jobqueue takes as they are, and would fail over much later, or not at all.
 _TEXTS = ("job_extra_directives", "job_script_prologue", "worker_extra_args", "env_extra")
-_SHAPE = {"cores?": int, "processes?": int, "memory?": (str, int), "walltime?": (str, int)}
-_SHAPE |= {"scheduler_options?": dict, "security?": (bool, dict), "nanny?": bool}
+_SHAPE = {"memory?": (str, int), "walltime?": (str, int), "scheduler_options?": dict}
+_SHAPE |= {"security?": (bool, dict), "nanny?": bool}
 _SHAPE |= {
     f"{name}?": str for name in ("account", "interface", "queue", "local_directory", "python")
 }
@@ -82,12 +82,8 @@ def _settings(path: Path | None) -> tuple[dict[str, Any], dict[str, Any]]:
     given = {name: value for name, value in given.items() if value is not None}
     if fault := misfit(given, _SHAPE):
         raise UsageError(f"{where}: {fault}")
-    for name in ("cores", "processes"):
-        if given.get(name, 1) < 1:
-            raise UsageError(f"{where}: {name} must be at least 1, not {given[name]}")
-    for name in ("jobs", "gpus"):
-        if type(ours[name]) is not int or ours[name] < 0:
-            raise UsageError(f"{where}: {name} must be a whole number, not {quoted(ours[name])}")
+    for name, least in {"cores": 1, "processes": 1, "jobs": 0, "gpus": 0}.items():
+        yaml.whole(least)(f"{where}: {name}", (ours | given).get(name, least))
     if given.pop("security", True) is not True:
         raise UsageError(
             f"{where}: security must be true: who reaches a scheduler runs code as you"

@@ -183,7 +183,7 @@ def test_a_value_that_is_not_meant_is_told_in_one_short_line(world, arguments, m
         ("records", b"PAR1", "is damaged"),
         ("tokenizer", b"{}", "is not a tokenizer"),
         ("cluster", b"cores: many\nmemory: 2GB\n", "cores: expected a whole number"),
-        ("cluster", b"cores: 1\nmemory: 2GB\nprocesses: 0\n", "processes must be at least 1"),
+        ("cluster", b"cores: 1\nmemory: 2GB\nprocesses: 0\n", "processes: expected a whole number"),
     ],
 )
 def test_a_file_that_is_not_what_it_should_be(world, name, content, message, capsys):

@@ -115,7 +115,7 @@ def test_the_job_script_asks_for_what_the_page_says(cluster_yml):
         ({"worker_extra_args": 3}, "worker_extra_args: expected a list, not 3"),
         ({"security": False}, "security must be true: who reaches a scheduler runs code as you"),
         ({"security": "no"}, "security: expected true or false"),
-        ({"gpus": "two"}, "gpus must be a whole number, not 'two'"),
+        ({"gpus": "two"}, "gpus: expected a whole number from 0, not 'two'"),
         ({"gpu_memory": "much"}, "gpu_memory: size 'much': expected a number"),
     ],
 )
