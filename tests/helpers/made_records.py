@@ -12,10 +12,12 @@ import numpy as np
 import pandas as pd
 from helpers.commands import ROOT
 
+from pythia_utils.analysis.grammar import answers
 from pythia_utils.analysis.memorization import sampling
 from pythia_utils.analysis.ngrams.measures import NAMES
 from pythia_utils.evaluation.validation import domain_shares
 from pythia_utils.grid import records
+from pythia_utils.nano import entropy
 from pythia_utils.nano.grammar import PHENOMENA
 from pythia_utils.suites.catalog import find_model
 
@@ -28,11 +30,9 @@ def row(metric: str, value: float, subset: str = "all", n: int = 100, stderr: fl
 
 def loss(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:
     height = 5 - 0.3 * np.log2(1 + step) / 10 - find_model(model).non_embedding_params / 1e6
-    return [
-        row(metric, height * (1 + 0.1 * place), name)
-        for metric in ("loss", "bits_per_byte")
-        for place, name in enumerate(["all", *domain_shares(), *names])
-    ]
+    heights = {n: height * (1 + 0.1 * i) for i, n in enumerate(["all", *domain_shares(), *names])}
+    rows = [row(m, high, n) for m in ("loss", "bits_per_byte") for n, high in heights.items()]
+    return rows + [row("excess", heights[domain] - 1, domain) for domain in entropy.KNOWN]
 
 
 def grammar(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:
@@ -51,7 +51,9 @@ def grammar(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:
             gains["attraction_above_ngrams"] = 0.19
             rows += [row(metric, gain, name) for metric, gain in gains.items()]
     rows.append(row("frequency_correlation", 0.1))
-    return rows
+    right = [(r["subset"], r["value"]) for r in rows if r["metric"] == "accuracy"][1:]
+    scores = [(name, i / 100 < value) for name, value in right for i in range(100)]
+    return rows + answers.as_records(pd.DataFrame(scores, columns=["phenomenon", "correct"]))
 
 
 def memorization(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:

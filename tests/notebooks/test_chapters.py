@@ -18,8 +18,11 @@ FEW = {
 }
 # What a chapter says of the first and the third.
 SAYS = {
-    ("loss", "one cell"): ["fewer than three sizes", "fewer than three checkpoints"],
-    ("loss", "only deduplicated"): ["nothing to draw", "no standard model's loss on echo"],
+    ("loss", "one cell"): ["too few sizes or steps", "nothing to list"],
+    ("loss", "only deduplicated"): [
+        "nothing to draw",
+        "no standard model's loss beside a known entropy",
+    ],
     ("ngrams", "one cell"): ["at enough steps", "nothing to list"],
     ("ngrams", "only deduplicated"): ["at enough steps", "nothing to draw"],
     ("grammar", "one cell"): ["no curve to compare", "nothing to draw", "too few, or learn too"],

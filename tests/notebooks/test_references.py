@@ -15,6 +15,7 @@ NEEDED = {  # of BibTeX, and what says where it appeared
     "inproceedings": {"author", "title", "booktitle", "year"},
     "misc": {"author", "title", "year", "eprint"},
     "book": {"author", "title", "publisher", "year"},
+    "techreport": {"author", "title", "institution", "number", "year"},
 }
 PAGES = [ROOT / "README.md", *ROOT.glob("book/*.md"), *ROOT.glob("book/[a-z]*/*.ipynb")]
 CITATION = re.compile(r"\{cite(?::\w+)?\}`([^`]+)`")
@@ -47,9 +48,9 @@ def test_an_entry_says_who_what_where_and_when(key):
     first = re.sub(r"[^a-z]", "", own["author"].split(",")[0].lower())
     assert key.startswith(first[:4]), "the key begins with the first author's name"
     assert own["year"] in key, "the key holds the year of what is cited"
-    # One can look it up: by an identifier, or by volume and pages, or as the book that it is.
+    # One can look it up: by an identifier, or by volume and pages, or as the book or report that it is.
     found = own.keys() & {"doi", "eprint", "url"} or {"volume", "pages"} <= own.keys()
-    assert found or kind(key) == "book"
+    assert found or kind(key) in ("book", "techreport")
 
 
 @pytest.mark.parametrize("key", list(ENTRIES))

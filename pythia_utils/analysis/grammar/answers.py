@@ -92,8 +92,9 @@ def _paired(
 @functools.cache
 def _links(name: str, n: int, measured_on: str) -> tuple[np.ndarray, list[list[str]]]:
     """Twins and words of nano's pairs, which can be drawn again; pairs of other sets stand for themselves."""
-    if measured_on != "nano":
+    pairs = sets.load_pairs("nano", n) if measured_on == "nano" else []
+    pairs = [pair for pair in pairs if pair.phenomenon == name]
+    if len(pairs) != n:
         return np.arange(n), []
-    pairs = [pair for pair in sets.load_pairs("nano", n) if pair.phenomenon == name]
     words = words_of(pairs)
     return np.arange(n) // 2, [words["first_word"], words["second_word"]]

@@ -61,8 +61,8 @@ def order_in_words(order: pd.DataFrame) -> str:
     kept, n = int((gaps >= 0).all(axis=1).sum()), len(order)
     told = listed(f"{name}s: {_steps(order[name])}" for name in order)
     return (
-        f"In {kept} of {n} runs no model was closest to longer n-grams before shorter ones. The runs were "
-        f"closest to {told}."
+        f"In {kept} of {n} runs the steps of the least divergence come in the order of n, or at the same "
+        f"step. They are, over all runs: {told}."
     )
 
 
