@@ -47,12 +47,14 @@ def recall(final: pd.DataFrame, chance: float) -> str:
     parts = []
     for size, own in final.groupby("size", sort=False):
         low, high = usual_class(own, 0), usual_class(own, -1)
-        if len(low) and len(high):
+        if set(low["told"]) != set(high["told"]):
             parts.append(
                 f"**{markdown(size)}**: {seeds.in_words(low['value'])} of the facts told "
                 f"{_classes(low)} times, {seeds.in_words(high['value'])} of those told {_classes(high)}"
             )
     told = "; ".join(parts)
+    if not told:
+        return "Nowhere do two classes of times told hold enough facts to compare."
     return f"At step {final['step'].max():,}, by size, where guessing gets {chance:.3f}: {told}."
 
 
