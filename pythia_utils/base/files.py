@@ -99,11 +99,7 @@ class FolderInUse(OSError):
 def locked(folder: Path, what: str) -> Iterator[None]:
     """Hold the lock of a folder, which is made if need be, so that no other process works there too.
 
-    What killed writers left below it is swept.
-
-    Args:
-        folder: that only one may work in at a time.
-        what: works there, for the message to others: `run`.
+    What killed writers left below it is swept. `what` works there is told to others: `run`.
 
     Raises:
         FolderInUse: another holds it; the message names the process.
@@ -280,10 +276,6 @@ def file_digest(path: Path) -> str:
 
 def tree_digest(path: Path, digest: Callable[[Path], str] = file_digest) -> str:
     """SHA-256 of a file, or of a folder: of the names and the digests of all files below it.
-
-    Args:
-        path: of the file or folder.
-        digest: SHA-256 of a file, from one that remembers, say.
 
     Raises:
         OSError: one of them cannot be read.

@@ -76,10 +76,6 @@ class Retry:
     def run(self, attempt: Callable[[], _T], what: str) -> _T:
         """What `attempt` gives, called again as long as it raises `PassingError`.
 
-        Args:
-            attempt: tries once.
-            what: it is about, for messages.
-
         Raises:
             FetchError: the failure did not pass, or the server asks to wait too long.
         """

@@ -216,16 +216,9 @@ def run_due(
     quiet: bool = False,
     **how: Any,
 ) -> list[str]:
-    """Run the cells of a plan that have a reason; exit with 1 or 130 where that did not go well.
+    """Run the cells of a plan that have a reason, and tell their ids; `how` is for `runner.run`.
 
-    Args:
-        planned: as from `planning.plan`.
-        history: that it was planned with.
-        quiet: no progress.
-        how: for `runner.run`.
-
-    Returns:
-        The ids of the cells that ran.
+    Exits with 1 or 130 where that did not go well.
     """
     _say_due(planned, quiet)
     outcomes = runner.run([cell for cell, reason in planned if reason], history, quiet=quiet, **how)
@@ -302,9 +295,7 @@ def records_command(experiment, suite, form, steps, output) -> None:
     config = load_config(root())
     config.experiment(experiment)
     if suite is not None:
-        from pythia_utils.suites import catalog
-
-        suite = catalog.suite(suite).name
+        suite = find_suite(suite).name
     form = form or ("parquet" if output and output.suffix == ".parquet" else "csv")
     if form == "parquet" and output is None and sys.stdout.isatty():
         raise UsageError("--format parquet is not for a screen; expected --output FILE")

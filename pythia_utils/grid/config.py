@@ -1,13 +1,13 @@
 """`experiments.yml`, read and checked: profiles, experiments, and pages of the book that are no experiment.
 
 A profile is a grid of models and steps; an experiment may have others in it. A page, such as the
-quickstart, runs once a suite: on one of its models, or on data that it shows.
+quickstart, runs once a suite: on one of its models, on data that it shows, or over records of experiments.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,19 +24,21 @@ from pythia_utils.suites.catalog import Model
 
 @dataclass(frozen=True)
 class BookPage:
-    """A page of the book that runs and is no experiment: once a suite, on one of its models or on data.
+    """A page of the book that runs and is no experiment: once a suite. One of the three says on what.
 
     Attributes:
         name: its key; part of addresses.
         notebook: declares the parameters `suite` and, if it is run on models, `model`.
         models: names, of several suites; of those of a suite the first that is trained is taken.
-        data: files of the package's data folder that a page on no model shows.
+        data: files of the package's data folder that the page shows.
+        records: experiments whose records of the suite it reads.
     """
 
     name: str
     notebook: Path
     models: tuple[str, ...] = ()
     data: tuple[Path, ...] = ()
+    records: tuple[str, ...] = ()
 
     def models_of(self, suite: str) -> list[Model]:
         """Those of a suite, in order."""
@@ -44,7 +46,9 @@ class BookPage:
         return [model for model in found if model.suite == suite]
 
 
-def read_page(file: str, root: Path, name: str, entry: Any, taken: Container[str]) -> BookPage:
+def read_page(
+    file: str, root: Path, name: str, entry: Any, experiments: Container[str]
+) -> BookPage:
     """An entry of `pages` of a file, checked.
 
     Raises:
@@ -52,23 +56,29 @@ def read_page(file: str, root: Path, name: str, entry: Any, taken: Container[str
     """
     where = f"{file}: pages.{name}"
     schemas.check(where, entry, _PAGE)
-    if name in taken:
+    if name in experiments:
         raise UsageError(f"{where}: an experiment has this name; expected another")
     notebook = _notebook(root, f"{where}.notebook", entry["notebook"])
     if len(entry) != 2:
-        both = (
-            "'models' and 'data' are both there"
-            if "data" in entry
-            else "'models' is missing, 'data' too"
-        )
-        raise UsageError(f"{where}: {both}; expected one of them")
+        there = ", ".join(kind for kind in _ON if kind in entry) or "none"
+        raise UsageError(f"{where}: expected one of {', '.join(_ON)}, not {there}")
     (kind,) = entry.keys() - {"notebook"}
-    check = _model_name if kind == "models" else _data_file
+    checks = {"models": _model_name, "data": _data_file, "records": _known(experiments)}
+    check = checks[kind]
     try:
         checked = tuple(check(item) for item in entry[kind])
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from None
     return BookPage(name, notebook, **{kind: checked})
+
+
+def _known(experiments: Container[str]) -> Callable[[str], str]:
+    def check(name: str) -> str:
+        if name not in experiments:
+            raise unknown("experiment", name, experiments)
+        return name
+
+    return check
 
 
 def _model_name(name: str) -> str:
@@ -92,7 +102,8 @@ _PARAMETERS = {str: object}  # what each may be, its notebook says
 _ALSO = {f"{ALSO}?": Only({"models": _MODELS, "steps": _STEPS})}
 _OVERRIDES = Only({"models?": _MODELS, "steps?": _STEPS, "parameters?": _PARAMETERS} | _ALSO)
 _PROFILE = Only({"suite": _LINE, "models": _MODELS, "steps": _STEPS} | _ALSO)
-_PAGE = Only({"notebook": _LINE, "models?": Several(_LINE), "data?": Several(_LINE)})
+_ON = ("data", "models", "records")  # one of them is what a page is about
+_PAGE = Only({"notebook": _LINE} | {f"{kind}?": Several(_LINE) for kind in _ON})
 _EXPERIMENT = Only(
     {
         "title": _LINE,

@@ -29,11 +29,12 @@ from pythia_utils.suites.folders import WEIGHTS, checkpoint_path
 
 
 def page_cell(root: Path, runs: Path, page: BookPage, suite: str) -> Cell | None:
-    """The page on its data, or on the first of its models that is trained; None if the suite has none."""
+    """The page on its data, its records, or its first model that is trained; None if the suite has none."""
     place = f"{suite}/{page.name}/chapter"
-    if page.data:
+    records = tuple(f for name in page.records for f in record_files(runs, name, suite))
+    if page.data or records:
         what = (page.name, page.notebook, {"suite": suite})
-        return Cell(place, *what, root, runs, page.data, kind="chapter")
+        return Cell(place, *what, root, runs, page.data or records, kind="chapter")
     models = page.models_of(suite)
     if not models:
         return None

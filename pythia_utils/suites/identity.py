@@ -13,7 +13,7 @@ from pythia_utils.base.files import file_digest
 from pythia_utils.base.schemas import parse
 from pythia_utils.suites.catalog import Checkpoint, Model, Suite, suite
 from pythia_utils.suites.folders import WEIGHTS, checkpoint_path, corpus_folder, is_available
-from pythia_utils.suites.hub.commits import cached_commit
+from pythia_utils.suites.hub.hugging_face import cached_commit
 
 # Beside the weights, all that opening a checkpoint of ours reads.
 _OPENED = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json")
@@ -65,11 +65,7 @@ def checkpoint_digest(
 ) -> str:
     """What identifies a checkpoint before it is opened: SHA-256 of our files; of the Hub's the commit.
 
-    Args:
-        checkpoint: of any suite.
-        digest: SHA-256 of a file, from one that remembers, say.
-        commit: of the Hub's repository, if it is known; by default that of the shared cache. The Hub
-            is not asked.
+    The Hub is not asked: if its commit is not known, that of the shared cache is taken.
 
     Returns:
         Of the Hub's `repository@revision@commit`, without the commit if nothing tells it.

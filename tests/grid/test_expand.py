@@ -571,7 +571,11 @@ def test_a_page_is_stale_when_a_checkpoint_changes_or_comes(with_page):
             "notebook: expected a line of text, not 3",
         ),
         ("notebook:", "notebok:", "unknown key 'notebok'"),
-        (", models: [pico-14k, pico-7k, nano-7k]", "", "pages.start: 'models' is missing"),
+        (
+            ", models: [pico-14k, pico-7k, nano-7k]",
+            "",
+            "pages.start: expected one of data, models, records, not none",
+        ),
     ],
 )
 def test_a_mistake_in_a_page_is_one_line(with_page, old, new, message):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from pythia_utils.analysis import order_tests
+from pythia_utils.analysis.memorization.published import bends
 from pythia_utils.analysis.stats import PowerLaw
 from pythia_utils.analysis.words import interval, p_value
 from pythia_utils.base.markup import markdown
@@ -169,7 +170,18 @@ def published(frame: pd.DataFrame, fits: dict[str, PowerLaw]) -> str:
     both = sizes.pivot_table("memorized", "size", "variant").dropna()
     fewer = 1 - both["deduped"] / both["standard"]
     return (
-        f"Counts grow as a power of size, with exponents {' and '.join(laws)}: 95% intervals from the scatter "
-        f"about the line. At the same size deduplicated models have memorized {fewer.min():.0%} to "
-        f"{fewer.max():.0%} fewer."
+        f"One power of size for all sizes would have exponents {' and '.join(laws)}: 95% intervals from the "
+        f"scatter about the line. {' '.join(map(_bend, bends(frame).itertuples()))} At the same size "
+        f"deduplicated models have memorized {fewer.min():.0%} to {fewer.max():.0%} fewer."
+    )
+
+
+def _bend(row) -> str:
+    """One row of `published.bends` as sentences."""
+    shown = row.low > 0 or row.high < 0
+    return (
+        f"But it may change with size: a parabola through the counts of {markdown(row.variant)} models has "
+        f"{row.exponent_small:.3f} at {markdown(row.smallest)} and {row.exponent_large:.3f} at "
+        f"{markdown(row.largest)}, a change of {row.value:+.3f} [{row.low:+.3f}, {row.high:+.3f}]"
+        f"{'' if shown else ', which so few sizes cannot tell from none'}."
     )

@@ -190,3 +190,22 @@ def test_variants_of_one_size_are_compared_at_the_last_step():
     assert (row["deduplicated"], row["standard"]) == ("3 of 9", "9 of 9")
     assert row["difference"] == pytest.approx(6 / 9)
     assert row["low"] < 6 / 9 < row["high"]
+
+
+def test_the_exponent_of_the_published_counts_changes_with_size():
+    table = published.bends(published.counts()).set_index("variant")
+    ends = table.loc["standard", ["exponent_small", "exponent_large"]].tolist()
+    assert ends == pytest.approx([0.275, 0.241], abs=5e-4)
+    assert table.loc["standard", "value"] == pytest.approx(ends[1] - ends[0])
+    assert "0.275 at pythia-70m and 0.241 at pythia-12b" in text.published(published.counts(), {})
+
+
+def test_a_bend_is_recovered_within_its_interval():
+    rng, hits, x = np.random.default_rng(8), 0, np.geomspace(2e7, 1e10, 8)
+    logs = np.log(x / x[0])
+    frame = pd.DataFrame({"model": [f"m{i}" for i in range(8)], "variant": "v", "n_params": x})
+    for _ in range(400):
+        counts = np.exp(10 + 0.3 * logs - 0.01 * logs**2 + rng.normal(0, 0.05, 8))
+        (row,) = published.bends(frame.assign(memorized=counts)).itertuples()
+        hits += row.low <= -0.02 * logs[-1] <= row.high
+    assert hits / 400 == pytest.approx(0.95, abs=0.03)
