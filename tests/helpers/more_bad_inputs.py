@@ -280,6 +280,18 @@ def files(world: World) -> Iterator[tuple[str, Case]]:
         yield f"notebook {name}", (path, content, _status)
 
 
+def with_content(
+    world: World, path: Path, content: bytes, call: Callable[[World], str | None]
+) -> str | None:
+    """The judgement of a call while a file holds a content."""
+    before = path.read_bytes() if path.exists() else None
+    path.write_bytes(content)
+    try:
+        return call(world)
+    finally:
+        path.unlink() if before is None else path.write_bytes(before)
+
+
 def _read_pairs(path: Path) -> Callable[[World], str | None]:
     from pythia_utils.evaluation import pair_files
 
