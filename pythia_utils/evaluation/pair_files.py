@@ -89,7 +89,7 @@ def _pairs_of_text(name: str, content: bytes) -> Iterator[MinimalPair]:
         raise UsageError(f"{name}, line {line}: not UTF-8 text") from None
     ending = Path(name.removesuffix(".gz")).suffix
     delimiter = {".csv": ",", ".tsv": "\t"}.get(ending)
-    rows = _table_rows(name, text, delimiter) if delimiter else _json_rows(name, text)
+    rows = table_rows(name, text, delimiter) if delimiter else _json_rows(name, text)
     for number, row in rows:
         yield _pair(row, name, number)
 
@@ -118,7 +118,12 @@ def _twice(names: Iterable[str]) -> list[str]:
     return [name for name, count in Counter(names).items() if count > 1]
 
 
-def _table_rows(name: str, text: str, delimiter: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def table_rows(name: str, text: str, delimiter: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The rows of a table with a line of names, each with its line's number; `name` is the file's.
+
+    Raises:
+        UsageError: it is no such table: a name is there twice, or a row has more or fewer columns.
+    """
     lines = io.StringIO(text, newline="")
     reader = csv.DictReader(lines, strict=True, delimiter=delimiter)
     try:
