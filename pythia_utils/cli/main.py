@@ -191,7 +191,7 @@ def _aligned(row: tuple[str, ...], widths: list[int]) -> str:
     epilog=examples(
         "pythia train pico",
         "pythia train nano --models 7k,14k --workers 2",
-        "pythia train nano --models 57k --seeds 1,2",
+        "pythia train nano --models 57k --seeds 1,2,weight-seed1",
         "pythia train nano --device cpu",
         "pythia train pico --until 16",
     ),
@@ -200,7 +200,12 @@ def _aligned(row: tuple[str, ...], widths: list[int]) -> str:
 @click.option(
     "--models", type=NAME, help="Sizes or model names, by commas. Default: all of the suite."
 )
-@click.option("--seeds", type=NAME, help="Only models of these seeds, by commas. Default: all.")
+@click.option(
+    "--seeds",
+    type=NAME,
+    help="Only these seeds, by commas: 1, weight-seed1, data-seed1; with --models any number. "
+    "Default: all of the suite.",
+)
 @click.option(
     "--device",
     type=NAME,

@@ -1,9 +1,9 @@
 """Train one model of a local suite from scratch, by Pythia's protocol in miniature.
 
 GPT-NeoX architecture from transformers, float32, AdamW, warm-up and cosine; every size reads the
-same batches in the same order. At each checkpoint step two things are written: `step<N>/`, float16
-weights with config and tokenizer in the layout of `from_pretrained`, and `trainer_state.pt`, all
-that is needed to go on to bit-identical weights after a kill at any moment.
+same batches in the same order, which is that of `data_seed`. At each checkpoint step two things are
+written: `step<N>/`, float16 weights with config and tokenizer in the layout of `from_pretrained`, and
+`trainer_state.pt`, all that is needed to go on to bit-identical weights after a kill at any moment.
 
 Departures from Pythia, both for a model this small: all of each head is rotated (`rotary_pct` 1.0),
 and iteration 0 has a learning rate above zero, so that step 1 differs from step 0.
@@ -56,7 +56,7 @@ def train_model(
     """
     run = _Run(model, device)
     last = model.steps[-1] if until is None else until
-    data = Corpus(suite(model.suite)).training_data(model.variant)
+    data = Corpus(suite(model.suite)).training_data(model.variant, model.data_seed)
     started, first = time.monotonic(), run.step
     if run.step == 0:
         run.save()
@@ -96,12 +96,12 @@ def config_of(model: Model) -> GPTNeoXConfig:
 
 
 def initialise(model: Model) -> GPTNeoXForCausalLM:
-    """The network at step 0: GPT-NeoX's small_init and wang_init, drawn from the model's seed.
+    """The network at step 0: GPT-NeoX's small_init and wang_init, drawn from `weight_seed`.
 
     Every matrix is normal with standard deviation sqrt(2 / 5d) (Nguyen and Salazar 2019), those
     that write to the residual stream 2 / (L sqrt(d)) (Wang and Komatsuzaki 2021); biases are 0.
     """
-    torch.manual_seed(model.seed)
+    torch.manual_seed(model.weight_seed)
     network = GPTNeoXForCausalLM(config_of(model))
     small = math.sqrt(2 / (5 * model.d_model))
     residual = 2 / (model.n_layers * math.sqrt(model.d_model))
@@ -223,7 +223,8 @@ class _Run:
             "model": self.model.name,
             "step": self.step,
             "tokens_seen": checkpoint.tokens_seen,
-            "seed": self.model.seed,
+            "weight_seed": self.model.weight_seed,
+            "data_seed": self.model.data_seed,
             "data_digest": self.data_digest,
             "training_loss": self.losses[-1] if self.losses else None,
             "device": self.device,

@@ -25,42 +25,45 @@ def choose_models(
 
     Args:
         suite: name of a suite that is trained here.
-        names: model names, or what follows the suite's: `57k`, `57k-deduped`; a size alone stands
-            for its standard model and, with `seeds`, for its seeds. None for all.
-        seeds: numbers, as text. None for all.
+        names: model names, or what follows the suite's: `57k`, `57k-deduped`. None for all.
+        seeds: numbers, or as names end: `1` is `seed1`, of weights and data order; `weight-seed1` and
+            `data-seed1` are of one of them. With `names` any number will do. None for all that the suite
+            lists, or for the very models that `names` says.
         until: a checkpoint step that every chosen model must have.
 
     Raises:
-        UsageError: an unknown name, seed or step, or no model with both.
+        UsageError: an unknown name, seed or step.
     """
     family = find_suite(suite)
     if family.kind != "local":
         raise UsageError(f"suite {family.name} is not trained here; expected nano or pico")
     models = list(family.models.values())
-    if seeds is not None:
-        known = {str(model.seed) for model in models}
-        wanted = list(seeds)
-        for seed in wanted:
-            if seed not in known:
-                raise unknown("seed", seed, sorted(known), where=f"in suite {family.name}")
-        models = [model for model in models if str(model.seed) in wanted]
     if names is not None:
-        chosen = {m.name for name in names for m in _named(name, family.name, seeds is not None)}
-        models = [model for model in models if model.name in chosen]
-    if not models:
-        raise UsageError(f"no model of {family.name} has both such a name and such a seed")
+        models = [find_model(_full(name, family.name), family.name) for name in names]
+    if seeds is not None:
+        usual = str(family.training["seed"])
+        models = [m for seed in seeds for m in _of_seed(models, seed, usual, names is not None)]
+    models = list({model.name: model for model in models}.values())
     for model in models if until is not None else ():
         model.checkpoint(until)
     return models
 
 
-def _named(name: str, suite: str, any_seed: bool) -> list[Model]:
-    full = name if name.lower().startswith(f"{suite}-") else f"{suite}-{name}"
-    model = find_model(full, suite)
-    if not any_seed:
-        return [model]
-    alike = find_suite(suite).models.values()
-    return [m for m in alike if (m.size, m.variant) == (model.size, model.variant)]
+def _full(name: str, suite: str) -> str:
+    return name if name.lower().startswith(f"{suite}-") else f"{suite}-{name}"
+
+
+def _of_seed(models: list[Model], seed: str, usual: str, any_number: bool) -> list[Model]:
+    """Of `models` those of one seed; with `any_number` their sizes trained with it, listed or not."""
+    ending = f"seed{seed}" if seed.isdecimal() else seed
+    ending = "" if ending == f"seed{usual}" else ending
+    if any_number and ending:
+        return [find_model(f"{model.name}-{ending}", model.suite) for model in models]
+    found = [model for model in models if model.seed_name == ending]
+    if not found:
+        known = [model.seed_name or usual for model in models]
+        raise unknown("seed", seed, sorted(set(known)), where=f"in suite {models[0].suite}")
+    return found
 
 
 def train_suite(models: list[Model], device: str, workers: int, until: int | None = None) -> None:

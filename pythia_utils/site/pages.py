@@ -222,7 +222,7 @@ def _step_links(page: Page, alike: list[Page]) -> str:
 
 def _same_run(one: Page, other: Page) -> bool:
     """Whether their models differ in nothing but their size."""
-    kinds = [(m.variant, m.version, m.seed) for m in map(_model, (one, other))]
+    kinds = [(m.variant, m.version, m.seed_name) for m in map(_model, (one, other))]
     return kinds[0] == kinds[1]
 
 

@@ -127,7 +127,7 @@ def _sizes_table(suite: catalog.Suite) -> str:
         group = [model for model in suite.models.values() if model.size == size]
         m = group[0]
         shape = (m.n_layers, m.d_model, m.n_heads, m.non_embedding_params, m.total_params)
-        seeds = len({model.seed for model in group})
+        seeds = len({(model.weight_seed, model.data_seed) for model in group})
         kinds = ["deduped" in {model.variant for model in group}]
         released = [version in {model.version for model in group} for version in versions]
         row = [

@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from pythia_utils.base.sources import PACKAGE
 from pythia_utils.suites.suite_file import read_suite
 
 HUB_ORGANISATION = "EleutherAI/"
+_SEEDS = ("weight_seed", "data_seed")
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ class Model:
         variant: `standard` or `deduped` training data.
         version: `v0` for the first release of the real suite, otherwise empty.
         size: `70m`.
-        seed: of weights and data order.
+        weight_seed: of the initial weights.
+        data_seed: of the order of the training data.
         learning_rate: the peak.
         batch_size: sequences a step.
         seq_length: tokens a sequence.
@@ -94,7 +96,8 @@ class Model:
     variant: str
     version: str
     size: str
-    seed: int
+    weight_seed: int
+    data_seed: int
     n_layers: int
     d_model: int
     n_heads: int
@@ -112,8 +115,17 @@ class Model:
 
     @property
     def has_usual_seed(self) -> bool:
-        """Whether its seed is that of the suite's other models, so that sizes can be compared."""
-        return self.seed == suite(self.suite).training["seed"]
+        """Whether its seeds are those of the suite's first models: one of each size and variant."""
+        return {self.weight_seed, self.data_seed} == {suite(self.suite).training["seed"]}
+
+    @property
+    def seed_name(self) -> str:
+        """How its name ends for its seeds: `seed1`, `weight-seed1`, `data-seed1`; empty for the usual."""
+        usual = suite(self.suite).training["seed"]
+        if self.weight_seed == self.data_seed:
+            return "" if self.has_usual_seed else f"seed{self.weight_seed}"
+        weights = self.weight_seed != usual
+        return f"weight-seed{self.weight_seed}" if weights else f"data-seed{self.data_seed}"
 
     @property
     def intermediate(self) -> int:
@@ -252,24 +264,37 @@ def _rows(source: dict) -> Iterator[dict]:
     for group in source["models"]:
         sizes = source["sizes"] if group["sizes"] == "all" else group["sizes"]
         for size in sizes:
-            for seed in group.get("seeds", [None]):
+            for seeds in _seeds(group):
                 variant, version = group.get("variant", "standard"), group.get("version", "")
-                yield _row(source, size, variant, version, seed)
+                yield _row(source, size, variant, version, seeds)
 
 
-def _row(source: dict, size: str, variant: str, version: str, seed: int | None) -> dict:
+def _seeds(group: dict) -> list[dict[str, int]]:
+    """The seeds of a group's models, by field; without lists of seeds one model of the usual."""
+    both = [{"weight_seed": n, "data_seed": n} for n in group.get("seeds", ())]
+    apart = [{field: n} for field in _SEEDS for n in group.get(f"{field}s", ())]
+    return both + apart or [{}]
+
+
+def _seed_ending(seeds: dict[str, int]) -> str:
+    """`-seed1` of one seed for both, `-weight-seed1`, `-data-seed1`."""
+    if len(seeds) == 2:
+        return f"-seed{seeds['weight_seed']}"
+    return "".join(f"-{field.replace('_', '-')}{n}" for field, n in seeds.items())
+
+
+def _row(source: dict, size: str, variant: str, version: str, seeds: dict[str, int]) -> dict:
     release = source.get("versions", {}).get(version, {})
     common = {**source["training"], "vocab_size": _vocab_size(source)}
     settings = {**common, **source["sizes"][size], **release.get("sizes", {}).get(size, {})}
-    if seed is not None:
-        settings["seed"] = seed
+    settings |= dict.fromkeys(_SEEDS, settings["seed"]) | seeds
     ending = "-deduped" * (variant == "deduped") + f"-{version}" * bool(version)
-    ending += f"-seed{seed}" * (seed is not None)
+    ending += _seed_ending(seeds)
     name = _folder_name(f"{source['name']}-{size}{ending}")
     # Former names stand for today's release, so only models without a version or a number have one.
-    former = settings.get("formerly") if not version and seed is None else None
-    copied = ("seed", "n_layers", "d_model", "n_heads", "vocab_size", "rotary_pct", "learning_rate")
-    copied += ("batch_size", "seq_length", "total_steps", "dtype")
+    former = settings.get("formerly") if not version and not seeds else None
+    copied = (*_SEEDS, "n_layers", "d_model", "n_heads", "vocab_size", "rotary_pct")
+    copied += ("learning_rate", "batch_size", "seq_length", "total_steps", "dtype")
     # Steps are named in the suite's own batches, whatever the size of this model's.
     last = source["training"]["total_steps"]
     return {key: settings[key] for key in copied} | {
@@ -340,7 +365,8 @@ def find_model(name: str, suite: str | None = None) -> Model:
     """Find the model of that name or former name, in any case, with or without `EleutherAI/`.
 
     Args:
-        name: `pythia-70m`, `EleutherAI/pythia-70m`, `pythia-19m`, `nano-57k-seed1`.
+        name: `pythia-70m`, `EleutherAI/pythia-70m`, `pythia-19m`, `nano-57k-seed1`. Of a suite that is
+            trained here also a seed that its file does not list, such as `nano-57k-seed77`.
         suite: look only there; by default the name tells.
 
     Returns:
@@ -351,13 +377,24 @@ def find_model(name: str, suite: str | None = None) -> Model:
     """
     scope = None if suite is None else _suite_name(suite)
     index = _index(scope)
-    if model := index.get(_plain(name)):
+    if model := index.get(_plain(name)) or _another_seed(_plain(name), index):
         return model
     # `70m` and `19m` alone are a size: offer the models of that size, under their present names.
     part = _plain(name)
     similar = list(dict.fromkeys(m.name for key, m in index.items() if part in key.split("-")))
     names = similar or [model.name for model in index.values()]
     raise unknown("model", name, dict.fromkeys(names), where=f"in suite {scope}" if scope else "")
+
+
+def _another_seed(name: str, index: dict[str, Model]) -> Model | None:
+    """`pico-57k-seed77`: of a suite that is trained here, any seed of a size can be."""
+    found = re.fullmatch(r"(.+?)-(weight-seed|data-seed|seed)(0|[1-9]\d{0,8})", name)
+    first = index.get(found[1]) if found else None
+    if first is None or first.repo_id is not None or not first.has_usual_seed:
+        return None
+    fields = _SEEDS if found[2] == "seed" else [found[2].replace("-", "_")]
+    ending = name.removeprefix(found[1])
+    return replace(first, name=first.name + ending, **dict.fromkeys(fields, int(found[3])))
 
 
 def renamed(name: str) -> str | None:

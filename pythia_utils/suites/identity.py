@@ -11,7 +11,7 @@ from pathlib import Path
 from pythia_utils.base.errors import UsageError
 from pythia_utils.base.files import file_digest
 from pythia_utils.base.schemas import parse
-from pythia_utils.suites.catalog import Checkpoint, Suite, suite
+from pythia_utils.suites.catalog import Checkpoint, Model, Suite, suite
 from pythia_utils.suites.folders import WEIGHTS, checkpoint_path, corpus_folder, is_available
 from pythia_utils.suites.hub.commits import cached_commit
 
@@ -90,7 +90,7 @@ def description_digest(checkpoint: Checkpoint) -> str:
     model = checkpoint.model
     known = suite(model.suite)
     errata = [(erratum.kind, erratum.text, erratum.source) for erratum in checkpoint.errata]
-    return _digest([_common_digest(known), _model_text(known, model.name), errata])
+    return _digest([_common_digest(known), _model_text(model), errata])
 
 
 @functools.cache
@@ -99,8 +99,7 @@ def _common_digest(known: Suite) -> str:
 
 
 @functools.cache
-def _model_text(known: Suite, name: str) -> str:
-    model = known.models[name]
+def _model_text(model: Model) -> str:
     return f"{model} to step {model.steps[-1]}"
 
 

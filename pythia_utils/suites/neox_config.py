@@ -86,7 +86,7 @@ def neox_config(model: Model, gpus: int | None = None) -> dict:
             the same: gradients are accumulated over more or fewer micro-batches.
 
     Raises:
-        UsageError: so many GPUs cannot make up the batch.
+        UsageError: so many GPUs cannot make up the batch, or the model's seeds are two: GPT-NeoX has one.
     """
     import yaml
 
@@ -128,6 +128,10 @@ def _heading(model: Model) -> str:
 
 def _values(model: Model, spread: Parallelism) -> dict[str, object]:
     """What the template's names stand for; `attention` is None where GPT-NeoX's default is meant."""
+    if model.weight_seed != model.data_seed:
+        raise UsageError(
+            f"{model.name}: GPT-NeoX has one seed; expected a model whose weights and data order share it"
+        )
     training = suite(model.suite).training
     flash = model.suite == "pythia" and not model.version  # v0 was trained without
     default = model.suite == "pythia" and model.size in _DEFAULT_INIT
@@ -135,6 +139,7 @@ def _values(model: Model, spread: Parallelism) -> dict[str, object]:
     return {
         **training,
         **vars(model),
+        "seed": model.weight_seed,
         **vars(spread),
         **_duration(model),
         **_data(model),

@@ -187,7 +187,9 @@ def _check_groups(where: str, value: Any) -> None:
         "sizes": _all_or(_check_size),
         "variant": one_of(*VARIANTS),
         "version": check_text,
-        "seeds": listed(whole(0)),
+        "seeds": listed(whole(0)),  # of weights and data order alike
+        "weight_seeds": listed(whole(0)),  # of these alone: the other is the usual
+        "data_seeds": listed(whole(0)),
     }
     if not isinstance(value, list) or not value:
         raise UsageError(f"{where}: expected a list of groups, such as - {{sizes: all}}")

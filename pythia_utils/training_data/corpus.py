@@ -18,7 +18,7 @@ from pythia_utils.suites.catalog import Suite
 from pythia_utils.suites.catalog import suite as find_suite
 from pythia_utils.suites.folders import corpus_folder
 from pythia_utils.training_data.indexed_dataset import IndexedDataset
-from pythia_utils.training_data.order import PackedDataset, build_order
+from pythia_utils.training_data.order import Order, PackedDataset, build_order
 
 END_OF_TEXT = "<|endoftext|>"  # id 0; ends every document, and stands for the unknown
 PADDING = "<|padding|>"
@@ -57,18 +57,23 @@ class Corpus:
         """The documents of a variant."""
         return IndexedDataset(self.folder / variant)
 
-    def training_data(self, variant: str) -> PackedDataset:
-        """The samples of a variant, (seq_length + 1,) tokens each, in the order of training."""
+    def training_data(self, variant: str, seed: int | None = None) -> PackedDataset:
+        """The samples of a variant, (seq_length + 1,) tokens each, in the order of training.
+
+        Args:
+            variant: `standard` or `deduped`.
+            seed: of the order; by default the suite's.
+        """
         indexed = self.indexed(variant)
         indexed.verify()  # before memory is taken for what the sizes say
-        return PackedDataset(indexed, order(self.suite, indexed.sizes))
+        return PackedDataset(indexed, order(self.suite, indexed.sizes, seed))
 
     def documents(self, variant: str) -> pd.DataFrame:
         """Ground truth, a row a document in the order of the file."""
         return pd.read_parquet(self.folder / f"{variant}.documents.parquet")
 
     def occurrences(self, variant: str) -> pd.DataFrame:
-        """Ground truth, a row for each time that training reads a document."""
+        """Ground truth, a row for each time that training reads a document, in the suite's own order."""
         return pd.read_parquet(self.folder / f"{variant}.occurrences.parquet")
 
     def facts(self) -> pd.DataFrame:
@@ -96,7 +101,9 @@ def open_corpus(suite_name: str) -> Corpus:
 # --- order and files ------------------------------------------------------------------------------
 
 
-def order(suite: Suite, sizes: Iterable[int]):
+def order(suite: Suite, sizes: Iterable[int], seed: int | None = None) -> Order:
+    """GPT-NeoX's order of documents of these sizes, in tokens; by default of the suite's seed."""
     training = suite.training
+    seed = training["seed"] if seed is None else seed
     samples = training["total_steps"] * training["batch_size"]
-    return build_order(np.asarray(sizes), training["seq_length"], samples, training["seed"])
+    return build_order(np.asarray(sizes), training["seq_length"], samples, seed)

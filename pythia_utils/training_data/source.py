@@ -184,10 +184,8 @@ class _Settings:
         return value
 
     def _of_model(self, name: str) -> int | None:
-        if name == "seed" and self.model is not None and self.model.repo_id is None:
-            # A suite trained here varies the weights alone: all its models read in one order.
-            return suite(self.model.suite).training["seed"]
-        return getattr(self.model, "total_steps" if name == "steps" else name, None)
+        fields = {"steps": "total_steps", "seed": "data_seed"}
+        return getattr(self.model, fields.get(name, name), None)
 
     def need(self, name: str, source: object) -> int:
         value = self.get(name)
@@ -215,7 +213,7 @@ def _open_corpus(model: Model, settings: _Settings) -> TrainingData:
     digests = corpus.manifest.get("sha256", {})
     if digest := digests.get(f"{model.variant}.bin"):
         origin["revision"] = digest
-    rows = corpus.training_data(model.variant)
+    rows = corpus.training_data(model.variant, model.data_seed)
     return TrainingData(
         model.name, rows, model.batch_size, model.seq_length, model.total_steps, model, origin
     )
@@ -233,9 +231,9 @@ def _open_hub(
 ) -> TrainingData:
     _refuse_settings(model, settings)
     usual = suite(model.suite).training["seed"]
-    if model.seed != usual:
+    if model.data_seed != usual:
         raise UsageError(
-            f"{model.name} read its data in another order (seed {model.seed}); the published sets "
+            f"{model.name} read its data in another order (seed {model.data_seed}); the published sets "
             f"are in that of seed {usual}: expected a source of its own"
         )
     shards = HubShards(HUB_DATASETS[model.variant], revision or "main", folder=cache.folder)

@@ -156,9 +156,13 @@ def test_a_corpus_of_another_recipe_is_made_again(tmp_path, monkeypatch):
     assert nano_corpus.is_current(nano_corpus.make_corpus(second.suite))
 
 
-def test_sizes_and_seeds_of_a_variant_read_the_same_batches(home):
-    small, large = (read_batch(name, 5) for name in ("pico-7k", "pico-234k"))
+def test_who_shares_a_variant_and_a_data_seed_reads_the_same_batches(home):
+    small, large, same = (read_batch(f"pico-{of}", 5) for of in ("7k", "234k", "7k-weight-seed1"))
     assert (small == large).all()
+    assert (small == same).all()
+    one, two = (read_batch(f"pico-{of}", 5) for of in ("7k-data-seed1", "57k-seed1"))
+    assert (one == two).all()
+    assert (small != one).any()
     assert small.shape == (8, 129)
     other = read_batch("pico-7k-deduped", 5)
     assert (small != other).any()

@@ -406,7 +406,18 @@ def test_models_are_chosen_by_size_name_and_seed():
         "pico-57k-deduped",
     ]
     assert names(choose_models("nano", ["57k"], ["1", "2"])) == ["nano-57k-seed1", "nano-57k-seed2"]
-    assert len(choose_models("pico", None, None)) == 8
+    assert names(choose_models("nano", ["57k", "7k-deduped"], ["1234", "weight-seed1", "77"])) == [
+        "nano-57k",
+        "nano-7k-deduped",
+        "nano-57k-weight-seed1",
+        "nano-7k-deduped-weight-seed1",
+        "nano-57k-seed77",
+        "nano-7k-deduped-seed77",
+    ]
+    assert names(choose_models("pico", ["57k-data-seed1"], None)) == ["pico-57k-data-seed1"]
+    assert len(choose_models("pico", None, None)) == 18
+    assert len(choose_models("pico", None, ["1234"])) == 8
+    assert len(choose_models("pico", None, ["1", "data-seed1"])) == 7
 
 
 @pytest.mark.parametrize(
@@ -415,7 +426,8 @@ def test_models_are_chosen_by_size_name_and_seed():
         (("pythia", None, None), "not trained here"),
         (("pico", ["9k"], None), "nearest"),
         (("pico", None, ["7"]), "unknown seed '7'"),
-        (("nano", ["793k"], ["1"]), "both"),
+        (("pico", ["57k-seed1"], ["2"]), "unknown model 'pico-57k-seed1-seed2'"),
+        (("pico", ["57k"], ["first"]), "unknown model 'pico-57k-first'"),
         (("pico", None, None, 17), "unknown step 17"),
     ],
 )

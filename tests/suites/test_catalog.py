@@ -59,6 +59,7 @@ def test_the_real_suite_is_complete():
     }
     seeded = ("14m", "31m", "70m", "160m", "410m")
     expected |= {f"pythia-{size}-seed{n}" for size in seeded for n in range(1, 10)}
+    expected |= {f"pythia-160m-{of}-seed{n}" for of in ("weight", "data") for n in (1, 2, 3)}
     assert set(models) == expected
     assert all(model.repo_id == f"EleutherAI/{name}" for name, model in models.items())
     assert {model.size for model in models.values() if model.dtype == "bfloat16"} == {"1b"}
@@ -180,9 +181,6 @@ def test_suites_trained_here():
     assert steps == (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 750, 1000)
     assert find_model("nano-7k").steps == (*steps, *range(1250, 3001, 250))
     assert {model.total_steps for model in nano.models.values()} == {3000}
-    seeds = {name: model.seed for name, model in nano.models.items() if "-seed" in name}
-    assert seeds == {f"nano-{size}-seed{n}": n for size in ("7k", "14k", "57k") for n in (1, 2)}
-    assert find_model("nano-57k-deduped").seed == 1234
     for local in (nano, pico):
         assert sum(local.corpus["shares"].values()) == pytest.approx(1)
         for model in local.models.values():
@@ -191,6 +189,44 @@ def test_suites_trained_here():
             assert model.total_params == model.non_embedding_params + 2 * 1024 * model.d_model
             assert model.tokens_per_step == 1024
             assert model.repo_id is None
+
+
+def seeds_of(name: str) -> tuple[int, int]:
+    return find_model(name).weight_seed, find_model(name).data_seed
+
+
+def test_seeds_vary_together_and_apart():
+    for suite_name, sizes in {"pico": ("7k", "14k", "57k"), "nano": ("57k",)}.items():
+        for size in sizes:
+            names = [
+                f"{suite_name}-{size}{end}"
+                for end in ("", "-seed1", "-weight-seed1", "-data-seed1")
+            ]
+            assert all(name in suite(suite_name).models for name in names)
+            assert list(map(seeds_of, names)) == [(1234, 1234), (1, 1), (1, 1234), (1234, 1)]
+    assert seeds_of("nano-57k-deduped") == seeds_of("pythia-12b") == (1234, 1234)
+    assert seeds_of("pythia-160m-data-seed3") == (1234, 3)
+    standard = [m for m in suite("nano").models.values() if m.variant == "standard"]
+    counts = {
+        size: len([m for m in standard if m.size == size]) for size in ("57k", "234k", "793k")
+    }
+    assert counts == {"57k": 7, "234k": 3, "793k": 2}
+
+
+def test_a_seed_that_is_not_listed_can_be_had_where_models_are_trained_here():
+    model, usual = find_model("PICO-57k-seed77"), find_model("pico-57k")
+    assert (model.name, model.weight_seed, model.data_seed) == ("pico-57k-seed77", 77, 77)
+    assert model.steps == usual.steps
+    assert not model.has_usual_seed
+    assert seeds_of("pico-57k-deduped-weight-seed5") == (5, 1234)
+    for wrong in ("pythia-70m-seed77", "pico-57k-seed077", "pico-57k-seed1-seed2", "pico-9k-seed2"):
+        with pytest.raises(UsageError, match="unknown model"):
+            find_model(wrong)
+
+
+@pytest.mark.parametrize("ending", ["", "seed1", "weight-seed1", "data-seed1", "seed77"])
+def test_the_seed_name_is_how_the_name_ends(ending):
+    assert find_model(f"pico-57k{'-' * bool(ending)}{ending}").seed_name == ending
 
 
 def test_every_model_is_well_formed():

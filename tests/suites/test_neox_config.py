@@ -24,7 +24,8 @@ PUBLISHED_TOTALS = {
     "pythia-6.9b": 6_857_302_016,
     "pythia-12b": 11_846_072_320,
 }
-EVERY_MODEL = [name for each in suite_names() for name in suite(each).models]
+MODELS = [model for each in suite_names() for model in suite(each).models.values()]
+EVERY_MODEL = [model.name for model in MODELS if model.weight_seed == model.data_seed]
 # What GPT-NeoX works out by itself: it overwrites these keys, so a value of ours would mean nothing
 # (megatron/neox_arguments/arguments.py, `calculate_derived`).
 DERIVED = {"gas", "batch_size", "clip_grad", "lr", "optimizer_type", "precision", "global_num_gpus"}
@@ -89,7 +90,7 @@ def test_batches_vocabulary_and_checkpoints_are_the_suites(name):
     saved = {*config["extra-save-iters"], *regular}
     assert {model.checkpoint(step).true_step for step in model.steps} <= saved
     assert config["min_lr"] <= config["optimizer"]["params"]["lr"] == model.learning_rate
-    assert config["seed"] == model.seed
+    assert config["seed"] == model.weight_seed == model.data_seed
 
 
 def test_the_yaml_reads_back_as_the_same_settings():
@@ -210,6 +211,11 @@ def test_the_rule_can_tell_a_wrong_batch():
 def test_gpus_that_cannot_share_a_batch_are_refused(name, gpus):
     with pytest.raises(UsageError, match=f"{gpus} GPUs cannot share the 1024 sequences"):
         neox_config.neox_config(find_model(name), gpus)
+
+
+def test_two_seeds_cannot_be_told_to_gpt_neox():
+    with pytest.raises(UsageError, match="pythia-160m-weight-seed2: GPT-NeoX has one seed"):
+        neox_config.neox_config(find_model("pythia-160m-weight-seed2"))
 
 
 def test_the_template_holds_every_value_and_no_other_dollar():

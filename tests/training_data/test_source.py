@@ -70,12 +70,21 @@ def test_our_files_by_their_prefix(home):
     np.testing.assert_array_equal(read_batch(prefix, 500, model="pico-7k-deduped"), ours)
 
 
-def test_seeds_of_ours_share_an_order_and_those_of_the_hub_do_not(prefix):
-    shape = SETTINGS | {"seed": None}
-    ours = open_source(prefix, model="nano-57k-seed1", **shape)
-    np.testing.assert_array_equal(ours.batch(2), read_batch(prefix, 2, **SETTINGS | {"seed": 1234}))
-    of_hub = open_source(prefix, model="pythia-70m-seed1", **shape)
-    np.testing.assert_array_equal(of_hub.batch(2), read_batch(prefix, 2, **SETTINGS | {"seed": 1}))
+@pytest.mark.parametrize(
+    ("model", "seed"),
+    [
+        ("nano-57k-seed1", 1),
+        ("nano-57k-data-seed2", 2),
+        ("nano-57k-weight-seed2", 1234),
+        ("pythia-70m-seed1", 1),
+        ("pythia-160m-weight-seed1", 1234),
+    ],
+)
+def test_the_order_is_that_of_the_models_data_seed(prefix, model, seed):
+    found = open_source(prefix, model=model, **SETTINGS | {"seed": None})
+    np.testing.assert_array_equal(
+        found.batch(2), read_batch(prefix, 2, **SETTINGS | {"seed": seed})
+    )
 
 
 def test_an_indexed_data_set_is_put_in_order(prefix, data):

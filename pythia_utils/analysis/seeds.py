@@ -1,0 +1,74 @@
+"""Seeds of one size: which runs differ by a seed alone, and how far their numbers lie apart.
+
+A seed decides two things, and suites vary them together and apart (van der Wal et al. 2025): the initial
+weights, and the order of the training data. What holds for one seed of a model says little of the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from pythia_utils.suites.catalog import find_model
+
+USUAL = "usual"  # the name here of a suite's first seed
+
+
+def name(model: str) -> str:
+    """A model's seed in a word: `usual`, `seed1`, `weight-seed1`, `data-seed1`."""
+    return find_model(model).seed_name or USUAL
+
+
+def label(records: pd.DataFrame) -> pd.DataFrame:
+    """The records with columns size, seed (`name`), weight_seed and data_seed."""
+    models = {each: find_model(each) for each in records["model"].unique()}
+    fields = ("size", "weight_seed", "data_seed")
+    columns = {
+        f: records["model"].map({n: getattr(m, f) for n, m in models.items()}) for f in fields
+    }
+    return records.assign(**columns, seed=records["model"].map({n: name(n) for n in models}))
+
+
+def each(records: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The records of each seed's models, of all sizes and both variants, the usual seed first."""
+    names = records["model"].map({model: name(model) for model in records["model"].unique()})
+    for seed in sorted(names.unique(), key=lambda seed: (seed != USUAL, seed)):
+        yield seed, records[names == seed]
+
+
+def spread(records: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
+    """Over the seeds of a size: the mean of each number, and how far seeds lie apart.
+
+    Args:
+        records: tidy records, of one experiment.
+        level: of the interval.
+
+    Returns:
+        A row for each variant, size, step, metric and subset: n_params, tokens_seen; value, the mean over
+        seeds; seeds, their number; lowest and highest; sd, over seeds (nan of one seed); low and high,
+        Student's interval for the mean of seeds like these (nan of one seed).
+    """
+    frame = label(records)
+    by = ["variant", "size", "step", "metric", "subset"]
+    found = frame.groupby(by, sort=False, observed=True).agg(
+        n_params=("n_params", "first"),
+        tokens_seen=("tokens_seen", "first"),
+        value=("value", "mean"),
+        seeds=("value", "count"),
+        lowest=("value", "min"),
+        highest=("value", "max"),
+        sd=("value", "std"),
+    )
+    reach = stats.t.ppf((1 + level) / 2, (found["seeds"] - 1).clip(lower=1))
+    reach = reach * found["sd"] / np.sqrt(found["seeds"])
+    return found.assign(low=found["value"] - reach, high=found["value"] + reach).reset_index()
+
+
+def in_words(values: pd.Series, digits: int = 2) -> str:
+    """`.24 to .74 over 4 seeds`, or the one value that there is."""
+    if len(values) == 1:
+        return f"{values.iloc[0]:.{digits}f} (one seed)"
+    return f"{values.min():.{digits}f} to {values.max():.{digits}f} over {len(values)} seeds"

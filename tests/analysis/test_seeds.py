@@ -1,0 +1,74 @@
+"""What differs by a seed alone, and how claims are asked of each."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pythia_utils.analysis import seeds
+from pythia_utils.analysis.claims import Claim, table, verdicts
+from pythia_utils.suites.catalog import find_model
+
+NAMES = ["pico-57k", "pico-57k-seed1", "pico-57k-weight-seed1", "pico-57k-data-seed1", "pico-7k"]
+
+
+def made(values: dict[str, float], metric: str = "accuracy") -> pd.DataFrame:
+    rows = [
+        {"model": name, "variant": find_model(name).variant, "step": 64, "metric": metric}
+        | {"n_params": find_model(name).non_embedding_params, "tokens_seen": 65_536}
+        | {"subset": "all", "value": value}
+        for name, value in values.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_seeds_have_names_and_two_numbers():
+    found = seeds.label(made(dict.fromkeys(NAMES, 0.0))).set_index("model")
+    assert list(found["seed"]) == ["usual", "seed1", "weight-seed1", "data-seed1", "usual"]
+    assert list(found["weight_seed"]) == [1234, 1, 1, 1234, 1234]
+    assert list(found["data_seed"]) == [1234, 1, 1234, 1, 1234]
+    assert list(found["size"]) == ["57k"] * 4 + ["7k"]
+
+
+def test_the_usual_seed_comes_first_and_has_all_sizes():
+    parts = dict(seeds.each(made(dict.fromkeys(reversed(NAMES), 0.0))))
+    assert list(parts) == ["usual", "data-seed1", "seed1", "weight-seed1"]
+    assert set(parts["usual"]["model"]) == {"pico-57k", "pico-7k"}
+
+
+def test_spread_is_over_the_seeds_of_a_size():
+    found = seeds.spread(made(dict(zip(NAMES, (0.1, 0.2, 0.3, 0.4, 0.9), strict=True))))
+    found = found.set_index("size")
+    assert found.loc["57k", ["value", "lowest", "highest", "seeds"]].tolist() == [0.25, 0.1, 0.4, 4]
+    assert np.isnan(found.loc["7k", ["sd", "low", "high"]].astype(float)).all()
+    # Student's t at 3 degrees of freedom: 3.182; the error of the mean: sqrt(0.05 / 3 / 4).
+    assert found.loc["57k", "high"] - 0.25 == pytest.approx(3.1824 * np.sqrt(0.05 / 12), abs=1e-4)
+
+
+def test_the_interval_over_seeds_covers_the_mean():
+    values = 0.6 + 0.05 * np.random.default_rng(0).standard_normal((400, 4))
+    records = pd.concat(
+        made(dict(zip(NAMES, row, strict=False))).assign(step=n) for n, row in enumerate(values)
+    )
+    found = seeds.spread(records)
+    assert len(found) == 400
+    assert 0.92 < ((found["low"] <= 0.6) & (found["high"] >= 0.6)).mean() < 0.98
+
+
+def test_a_claim_is_asked_of_each_seed():
+    def rises(part: pd.DataFrame) -> bool | None:
+        value = part.set_index("model")["value"].filter(like="57k")
+        return None if value.empty else value.iloc[0] > 0.15
+
+    claims = [
+        Claim("rises", "grammar", "It rises.", rises),
+        Claim("no", "grammar", "?", lambda _: None),
+    ]
+    records = made(dict(zip(NAMES, (0.1, 0.2, 0.3, 0.4, 0.9), strict=True)))
+    assert (
+        verdicts(claims, records).query("claim == 'rises'")["holds"].tolist()
+        == [False] + [True] * 3
+    )
+    assert table(claims, records).to_dict("records") == [
+        {"finding": "It rises.", "holds in": "3 of 4 seeds", "not in": "usual"},
+        {"finding": "?", "holds in": "cannot be told here", "not in": ""},
+    ]
