@@ -87,6 +87,40 @@ def below_chance(
     return stats.false_discovery_control(p_values) <= false_discovery
 
 
+def equivalence_power(
+    stderr: float, margin: float, alpha: float = 0.05, effect: float = 0.0, dof: float = np.inf
+) -> float:
+    """Power of two one-sided tests (Schuirmann 1987): how likely they show an effect to be within `margin`.
+
+    With s the estimated error and t = t(1 - alpha, dof) they pass where |estimate| < margin - t s, so the
+    power is the mean over s of Φ((margin - t s - effect) / stderr) - Φ((-margin + t s - effect) / stderr),
+    or 0 where margin < t s; s² dof / stderr² is a chi-squared variable of `dof` degrees of freedom. For
+    infinite `dof` and no effect that is 2 Φ(margin / stderr - z) - 1. A power near 0 means that the data
+    cannot tell: a test that then fails says nothing about the effect.
+
+    Args:
+        stderr: standard error of the estimate, above 0, in the unit of `margin`.
+        margin: bound of what counts as no effect, above 0.
+        alpha: of each one-sided test.
+        effect: the true effect; none by default, where the power is largest.
+        dof: degrees of freedom of `stderr`; infinite if it is known.
+
+    Raises:
+        UsageError: an error or a margin that is not above 0.
+    """
+    from scipy import stats
+
+    if not (stderr > 0 and margin > 0):
+        raise UsageError(
+            f"power needs an error and a margin above 0; got {stderr:g} and {margin:g}"
+        )
+    quantiles = (np.arange(1000) + 0.5) / 1000
+    ratio = np.sqrt(stats.chi2.ppf(quantiles, dof) / dof) if np.isfinite(dof) else np.ones(1)
+    inside = np.maximum(margin - stats.t.ppf(1 - alpha, dof) * stderr * ratio, 0) / stderr
+    shift = effect / stderr
+    return float(np.mean(stats.norm.cdf(inside - shift) - stats.norm.cdf(-inside - shift)))
+
+
 def mean_and_stderr(values: Sequence[float]) -> tuple[float, float]:
     """Sample mean and its standard error s/sqrt(n), with s from n - 1; the error of one value is nan."""
     values = np.asarray(values, dtype=float)

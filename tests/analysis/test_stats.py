@@ -136,3 +136,21 @@ def test_intervals_of_tables_are_those_of_the_formulas():
     shares = statistics.with_wilson_interval(frame[["n"]], [4, 1], frame["n"])
     assert list(shares["value"]) == [0.8, 1]
     assert (shares["low"].iloc[0], shares["high"].iloc[0]) == statistics.wilson_interval(4, 5)
+
+
+def test_power_of_an_equivalence_test_is_that_of_simulated_tests():
+    rng = np.random.default_rng(0)
+    estimates, errors = rng.normal(0.1, 1.0, 4000), np.sqrt(rng.chisquare(8, 4000) / 8)
+    half = stats.t.ppf(0.95, 8) * errors
+    passed = (estimates - half > -2.5) & (estimates + half < 2.5)
+    power = statistics.equivalence_power(1.0, 2.5, effect=0.1, dof=8)
+    assert power == pytest.approx(passed.mean(), abs=0.02)
+
+
+def test_power_of_an_equivalence_test_with_a_known_error():
+    z = stats.norm.ppf(0.95)
+    assert statistics.equivalence_power(0.5, 2.0) == pytest.approx(2 * stats.norm.cdf(4 - z) - 1)
+    assert statistics.equivalence_power(1.0, 1.6) == 0  # the interval never fits between the bounds
+    assert statistics.equivalence_power(1.0, 9.0, effect=9.0) == pytest.approx(0.05)
+    with pytest.raises(UsageError, match="above 0"):
+        statistics.equivalence_power(0, 1)
