@@ -22,7 +22,7 @@ from pythia_utils.training_data.spans import count_spans
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-ORDINARY = 48  # sequences of each class of ages in our own suites
+ORDINARY = 64  # sequences of each class of ages in our own suites
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +146,7 @@ def ordinary(test: Test, count: int | None = None) -> pd.DataFrame:
 
     Args:
         test: the checkpoint.
-        count: sequences of each class of ages; by default 48 of our own suites, and none of Pythia, where
+        count: sequences of each class of ages; by default 64 of our own suites, and none of Pythia, where
             each is a request, and the earlier checkpoint has to be fetched.
 
     Returns:
@@ -176,7 +176,7 @@ def examples(test: Test, tokens: np.ndarray) -> pd.DataFrame:
 
 
 def to_show(tested: sampling.Sample, documents: planted_texts.Planted | None) -> np.ndarray:
-    """Tokens of four sequences as examples: planted documents of which much or little is matched, if there are."""
+    """Tokens of four sequences as examples: planted documents, matched more and less, if there are any."""
     if documents is None:
         first = tested.table["memorized"].sort_values(ascending=False, kind="stable").index[:4]
         return tested.tokens[first]

@@ -30,7 +30,7 @@ from pythia_utils.training_data.source import TrainingData
 TOKENS = 64  # of each sequence, from its start, that are scored
 NEWEST = 8  # steps of the class of what was read last; each older class reaches twice as far back
 UNREAD = 0  # the class of what is still to be read
-_UNREAD_TIMES = 3  # as many of these as of each class: every class is compared with them
+_UNREAD_TIMES = 2  # as many of these as of each class: every class is compared with them
 _PAST = 0.75  # how much of the way a baseline may have behind it
 
 
@@ -55,8 +55,10 @@ def baseline(checkpoint: Checkpoint) -> Checkpoint | None:
     return max(earlier, key=lambda each: each.step) if earlier and checkpoint.step else None
 
 
-def ordinary_sample(data: TrainingData, before: Checkpoint, now: Checkpoint, count: int) -> Ordinary:
-    """Up to `count` sequences of each class of ages, and three times as many that are still to be read.
+def ordinary_sample(
+    data: TrainingData, before: Checkpoint, now: Checkpoint, count: int
+) -> Ordinary:
+    """Up to `count` sequences of each class of ages, and twice as many that are still to be read.
 
     Classes reach 8, 16, 32 ... steps back, as far as the baseline `before`. Positions are spread evenly
     within a class. Over HTTP each sequence is a request.
@@ -145,6 +147,6 @@ def order_correlations(table: pd.DataFrame) -> pd.DataFrame:
     rows = [
         (which, float(spearmanr(part["position"], part["change"])[0]), len(part))
         for which, part in parts.items()
-        if len(part) >= 10 and part["change"].nunique() > 1
+        if len(part) >= 10 and np.ptp(part["change"]) > 0
     ]
     return pd.DataFrame(rows, columns=["which", "value", "n"])

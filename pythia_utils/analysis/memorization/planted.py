@@ -24,7 +24,7 @@ from pythia_utils.training_data.seen import document_steps
 from pythia_utils.training_data.source import TrainingData
 
 CONTROLS = 100  # sequences of the same words that training never reads
-_WITHIN = 0.75  # share of a document's copies that must be read in its decile: cuts move a few
+_WITHIN = 0.75  # share of a text's copies that must be read in its decile
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,10 +78,11 @@ def planted(data: TrainingData) -> Planted:
 def _in_their_deciles(data: TrainingData, documents: pd.DataFrame) -> pd.Series:
     """Whether the model reads most copies of each text in the decile that it was planted in: bool, by content.
 
-    A copy is read where it begins. A text of one copy, as in a deduplicated corpus, cannot be.
+    A copy that is cut counts as read where most of it is, as it was planted. A text of one copy, as in a
+    deduplicated corpus, is read in no decile.
     """
     reads = pd.DataFrame(document_steps(data, documents["document"])._asdict())
-    reads = reads[(reads["offset"] == 0) & (reads["at"] < data.seq_length)]
+    reads = reads.sort_values(["entry", "length"]).drop_duplicates("entry", keep="last")
     truth = documents.set_index("document").loc[reads["document"]]
     planned = truth["placement"].str.extract(r"decile-(\d)", expand=False).astype(float)
     hit = reads["step"].to_numpy() * 10 // data.total_steps == planned.to_numpy()
