@@ -29,7 +29,7 @@ def _largest(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def _in_the_middle(records: pd.DataFrame) -> pd.DataFrame:
-    """The largest standard model's records at its checkpoint nearest to half of training, with both sides to it."""
+    """The largest standard model's records of what was read once, at its checkpoint nearest to half-way."""
     own = _largest(records[records["variant"] == "standard"])
     own = own[own["metric"].isin(["age_gain", "order_correlation"])]
     if own.empty:

@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from pythia_utils.analysis.memorization import deciles
 from pythia_utils.analysis.memorization.published import Bend
+from pythia_utils.analysis.order_tests import poisson_quantiles
 from pythia_utils.analysis.plots import (
     ACCENT,
     REFERENCE,
@@ -52,13 +53,17 @@ def by_position(blocks: pd.DataFrame, read: float, blocks_in_all: int) -> Figure
     return figure
 
 
-def by_copies(frames: dict[str, pd.DataFrame]) -> Figure:
-    """Measures over the number of copies, a panel a measure and a line a model.
+def by_copies(frames: dict[str, pd.DataFrame]) -> Figure | None:
+    """Measures over the number of copies, a panel a measure and a line a model; none without rows.
 
     Args:
         frames: by label; columns model, number (of copies, from 1), value, low, high.
     """
-    figure, grid = plt.subplots(1, len(frames), figsize=(4 * len(frames), 3.4), squeeze=False)
+    frames = {label: frame for label, frame in frames.items() if len(frame)}
+    if not frames:
+        return None
+    width = 4 * len(frames) if len(frames) > 1 else 6.4
+    figure, grid = plt.subplots(1, len(frames), figsize=(width, 3.4), squeeze=False)
     for axes, (label, frame) in zip(grid[0], frames.items(), strict=True):
         models = list(dict.fromkeys(frame["model"]))
         frame = frame.assign(x=np.log2(frame["number"]))
@@ -70,6 +75,7 @@ def by_copies(frames: dict[str, pd.DataFrame]) -> Figure:
     return figure
 
 
+@or_words
 def by_reads(counts: pd.DataFrame) -> Figure:
     """The memorized share of texts by how often training has read their continuation.
 
@@ -151,13 +157,13 @@ def _steps_of(part: pd.DataFrame) -> int:
 
 
 @or_words
-def forgetting(frame: pd.DataFrame, total_steps: int) -> Figure:
+def forgetting(frame: pd.DataFrame) -> Figure:
     """The gain of the documents of some deciles at each checkpoint of one model: learnt, then lost.
 
     Args:
         frame: of `tables.gains`, for one model.
-        total_steps: of training.
     """
+    total_steps = _steps_of(frame)
     frame = frame.sort_values("number").assign(
         decile=lambda f: [f"decile {n + 1}" for n in f["number"]]
     )
@@ -173,13 +179,15 @@ def forgetting(frame: pd.DataFrame, total_steps: int) -> Figure:
     return figure
 
 
-def poisson_process(counts: pd.DataFrame, quantiles: pd.DataFrame) -> Figure:
-    """Counts per stretch of training, and their Q-Q plot against a Poisson distribution.
+def poisson_process(counts: pd.DataFrame) -> Figure | None:
+    """Counts per stretch of training, and their Q-Q plot against a Poisson distribution; none of no counts.
 
     Args:
         counts: columns number (of the stretch) and memorized.
-        quantiles: of `order_tests.poisson_quantiles`.
     """
+    if not counts["memorized"].any():
+        return None
+    quantiles = poisson_quantiles(counts["memorized"])
     figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.2), width_ratios=(1.7, 1))
     left.bar(counts["number"] + 1, counts["memorized"], color=ACCENT, width=0.85)
     left.axhline(counts["memorized"].mean(), color=REFERENCE, ls="--", lw=1.2)

@@ -12,6 +12,20 @@ from pythia_utils.analysis import order_tests
 from pythia_utils.analysis.memorization.deciles import NEEDED_POWER
 from pythia_utils.analysis.memorization.text import ALPHA, NO_TRUTH, runs_of
 from pythia_utils.analysis.words import p_value
+from pythia_utils.base.markup import markdown
+
+
+def picture(counts: pd.DataFrame, model: str) -> str:
+    """What the picture of counts by stretch shows.
+
+    Args:
+        counts: `tables.counts(…, "block")` of the model.
+        model: its name.
+    """
+    return (
+        f"{markdown(model)} has memorized {counts['memorized'].sum():,} of {counts['tested'].sum():,} tested "
+        f"texts, in {len(counts)} stretches."
+    )
 
 
 def position(table: pd.DataFrame, tested: int, bound: float) -> str:

@@ -107,3 +107,36 @@ def over_steps(frame: pd.DataFrame) -> str:
             ]
             lines.append(f"{markdown(model)} has memorized {', '.join(shares)}")
     return f"Of the sequences read so far {'; '.join(lines)}."
+
+
+def census(frame: pd.DataFrame) -> str:
+    """What the counts cannot be uncertain of, and what they could tell of position. Markdown.
+
+    Args:
+        frame: of `counts`.
+    """
+    k, n = frame["memorized"], frame["tested"]
+    error = 1.96 * np.sqrt((1 - k / n) / k)
+    trend = (
+        np.exp(1.96 * np.sqrt(12 / k)) - 1
+    )  # of the rate over training: see `events_for_equivalence`
+    return (
+        f"If each of the {n.max():,} sequences had been memorized independently with one probability, a "
+        f"repetition of training would vary by the binomial error, 95% of the time by less than "
+        f"{error.max():.1%} of each count: narrower than the points. With so many, a change of the rate from "
+        f"the start of training to its end would be found four times in five from {trend.min():.1%} on in "
+        f"the largest counts, and from {trend.max():.1%} in the smallest."
+    )
+
+
+def of_sample(frame: pd.DataFrame, sequences: int) -> str:
+    """How many of a sample are to be expected memorized, at the two ends of the sizes. Markdown."""
+    ends = frame.sort_values("value").iloc[[0, -1]]
+    parts = [
+        f"about {r.value * sequences:.0f} by the final {markdown(r.model)}"
+        for r in ends.itertuples()
+    ]
+    return (
+        f"On Pythia memorized sequences are rare: by its published counts, of {sequences:,} training sequences "
+        f"{' and '.join(parts)}."
+    )

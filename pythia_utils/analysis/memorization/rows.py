@@ -66,7 +66,7 @@ def of_planted(table: pd.DataFrame) -> list[dict]:
     rows = []
     found = table["placement"].str.extract(r"(?P<kind>decile|scattered)-(?P<number>\d)")
     kind = found["kind"].mask(table["placement"] == "never", "never").fillna("copies")
-    number = found["number"].fillna(table["copies"]).astype(int)
+    number = found["number"].astype(float).fillna(table["copies"]).astype(int)
     for (name, value), part in table.groupby([kind, number]):
         subset = f"{name}-{value}"
         rows.append(_share(subset, part))

@@ -8,6 +8,7 @@ from scipy.stats import t as student
 
 from pythia_utils.analysis import order_tests, stats
 from pythia_utils.analysis.memorization.deciles import equivalence
+from pythia_utils.analysis.memorization.texts import KINDS
 from pythia_utils.analysis.seeds import label
 from pythia_utils.analysis.select import largest
 from pythia_utils.suites.catalog import find_model
@@ -63,29 +64,6 @@ def counts(records: pd.DataFrame, kind: str) -> pd.DataFrame:
     return both.astype({"memorized": float}).round().astype(int)
 
 
-def against(first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, str]) -> pd.DataFrame:
-    """Shares memorized of two sets of records, and their difference, by model and step.
-
-    Args:
-        first: records of metric `memorized`, one a model and step.
-        second: what to compare with, likewise.
-        names: what the two are.
-
-    Returns:
-        Columns model, step, one of each name (`3 of 1,000`), difference (second minus first), low, high
-        (Newcombe, 95%); of the models and steps that both have.
-    """
-    both = first.merge(second, on=["model", "step"])
-    rows = []
-    for row in both.itertuples():
-        n = (row.n_x, row.n_y)
-        k = (round(row.value_x * row.n_x), round(row.value_y * row.n_y))
-        shown = [f"{count} of {tested:,}" for count, tested in zip(k, n, strict=True)]
-        rows.append((row.model, row.step, *shown, *stats.difference_interval(k, n)))
-    columns = ["model", "step", *names, "difference", "low", "high"]
-    return pd.DataFrame(rows, columns=columns)
-
-
 def gains(records: pd.DataFrame, kind: str) -> pd.DataFrame:
     """How much a planted document's continuation gains from having been read, by `numbered` subsets.
 
@@ -103,6 +81,23 @@ def gains(records: pd.DataFrame, kind: str) -> pd.DataFrame:
     loss["stderr"] = np.hypot(loss["stderr"], loss["control_stderr"])
     columns = ["model", "variant", "n_params", "step", "metric", "number", "value", "stderr", "n"]
     return with_intervals(loss[columns])
+
+
+def kinds(records: pd.DataFrame) -> pd.DataFrame:
+    """Recited, reconstructed and recollected texts, of those of each kind that were read, by model.
+
+    Args:
+        records: one step a model.
+
+    Returns:
+        Columns model and one for each kind (`3 of 200`), of the kinds that there are.
+    """
+    part = records[(records["metric"] == "memorized") & records["subset"].isin(KINDS)]
+    count = (part["value"] * part["n"].astype(float)).round().astype(int)
+    shown = [f"{k} of {n:,}" for k, n in zip(count, part["n"], strict=True)]
+    wide = part.assign(shown=shown).pivot_table("shown", "model", "subset", "first", sort=False)
+    columns = [kind for kind in KINDS if kind in wide]
+    return wide[columns].fillna("none of this kind").reset_index().rename_axis(columns=None)
 
 
 def same_texts(records: pd.DataFrame) -> pd.DataFrame:

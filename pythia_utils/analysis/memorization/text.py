@@ -14,7 +14,7 @@ from pythia_utils.base.markup import markdown
 from pythia_utils.suites.catalog import find_model
 
 NO_TRUTH = "These data have no planted documents, and what is repeated in them is not recorded."
-NO_COPIES = "Nothing tells what copies do here: there are no planted documents, or no standard model to read them."
+NO_COPIES = "Nothing tells what copies do here: no standard model, or no planted documents."
 ALPHA = 0.05
 
 
