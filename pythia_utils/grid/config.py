@@ -1,13 +1,13 @@
-"""Pages of the book that run and are no experiments, such as the quickstart: once a suite, as a chapter does.
+"""`experiments.yml`, read and checked: profiles, experiments, and pages of the book that are no experiment.
 
-`experiments.yml` lists them under `pages`: a notebook, and the models to run it on, or the data that it
-shows.
+A profile is a grid of models and steps; an experiment may have others in it. A page, such as the
+quickstart, runs once a suite: on one of its models, on data that it shows, or over records of experiments.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,25 +18,28 @@ from pythia_utils.base.http import holds_password
 from pythia_utils.base.schemas import misfit
 from pythia_utils.base.yaml import check_keys, check_name, check_text, mapping
 from pythia_utils.grid.cells import IDENTITY
+from pythia_utils.grid.selection import ALSO, checkpoints_of, models_of
 from pythia_utils.suites import catalog
-from pythia_utils.suites.catalog import Checkpoint, Model
+from pythia_utils.suites.catalog import Model
 
 
 @dataclass(frozen=True)
 class BookPage:
-    """A page of the book that runs and is no experiment: once a suite, on one of its models or on data.
+    """A page of the book that runs and is no experiment: once a suite. One of the three says on what.
 
     Attributes:
         name: its key; part of addresses.
         notebook: declares the parameters `suite` and, if it is run on models, `model`.
         models: names, of several suites; of those of a suite the first that is trained is taken.
-        data: files of the package's data folder that a page on no model shows.
+        data: files of the package's data folder that the page shows.
+        records: experiments whose records of the suite it reads.
     """
 
     name: str
     notebook: Path
     models: tuple[str, ...] = ()
     data: tuple[Path, ...] = ()
+    records: tuple[str, ...] = ()
 
     def models_of(self, suite: str) -> list[Model]:
         """Those of a suite, in order."""
@@ -44,7 +47,9 @@ class BookPage:
         return [model for model in found if model.suite == suite]
 
 
-def read_page(file: str, root: Path, name: str, entry: Any, taken: Container[str]) -> BookPage:
+def read_page(
+    file: str, root: Path, name: str, entry: Any, experiments: Container[str]
+) -> BookPage:
     """An entry of `pages` of a file, checked.
 
     Raises:
@@ -52,28 +57,34 @@ def read_page(file: str, root: Path, name: str, entry: Any, taken: Container[str
     """
     where = f"{file}: pages.{in_short(name)}"
     check_name(where, name)
-    check_keys(where, entry, {"notebook", "models", "data"}, {"notebook"})
-    if name in taken:
+    check_keys(where, entry, {"notebook"} | _ON, {"notebook"})
+    if name in experiments:
         raise UsageError(f"{where}: an experiment has this name; expected another")
     notebook = _notebook(root, f"{where}.notebook", entry["notebook"])
     if len(entry) != 2:
-        both = (
-            "'models' and 'data' are both there"
-            if "data" in entry
-            else "'models' is missing, 'data' too"
-        )
-        raise UsageError(f"{where}: {both}; expected one of them")
+        there = ", ".join(sorted(entry.keys() & _ON)) or "none"
+        raise UsageError(f"{where}: expected one of {', '.join(sorted(_ON))}, not {there}")
     (kind,) = entry.keys() - {"notebook"}
     if not isinstance(entry[kind], list):
         raise UsageError(f"{where}.{kind}: expected a list, not {quoted(entry[kind])}")
     if fault := misfit(entry[kind], [str]):
         raise UsageError(f"{where}.{kind}{fault}")
-    check = _model_name if kind == "models" else _data_file
+    checks = {"models": _model_name, "data": _data_file, "records": _known(experiments)}
+    check = checks[kind]
     try:
         checked = tuple(check(item) for item in entry[kind])
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from None
     return BookPage(name, notebook, **{kind: checked})
+
+
+def _known(experiments: Container[str]) -> Callable[[str], str]:
+    def check(name: str) -> str:
+        if name not in experiments:
+            raise unknown("experiment", name, experiments)
+        return name
+
+    return check
 
 
 def _model_name(name: str) -> str:
@@ -92,6 +103,7 @@ def _data_file(name: str) -> Path:
 FILE = "experiments.yml"
 _LONGEST_LINE = 200
 _GRID = {"models", "steps"}
+_ON = {"models", "data", "records"}
 _ITEMS = {"models": str, "steps": int}  # of lists; texts are looked at by their meaning
 _EXPERIMENT = {"title", "notebook", "chapter", "heatmap", "parameters", "profiles"}
 
@@ -107,7 +119,7 @@ class Experiment:
         chapter: the chapter's notebook, None if it has none yet.
         heatmap: `metric` and `subset` of the number that the model x step heatmap shows, or None.
         parameters: of the notebook, in every profile.
-        profiles: by profile, what differs there: `models`, `steps`, `parameters`.
+        profiles: by profile, what differs there: `models`, `steps`, `also`, `parameters`.
     """
 
     name: str
@@ -121,7 +133,7 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Config:
-    """experiments.yml, validated. `profiles` holds each grid's `suite`, `models` and `steps`."""
+    """experiments.yml, validated. `profiles` holds each grid's `suite`, `models`, `steps` and `also`."""
 
     root: Path
     profiles: dict[str, dict]
@@ -152,6 +164,14 @@ class Config:
         if name not in self.profiles:
             raise unknown("profile", name, self.profiles, where=f"in {FILE}")
         return self.profiles[name]
+
+    def grid(self, experiment: Experiment, profile: str) -> dict[str, Any]:
+        """A profile's grid as it is for one experiment, whose own models leave out the profile's `also`."""
+        own = experiment.profiles.get(profile, {})
+        usual = self.profile(profile)
+        if "models" in own:
+            usual = {key: value for key, value in usual.items() if key != ALSO}
+        return usual | own
 
 
 def load_config(root: Path) -> Config:
@@ -191,7 +211,7 @@ def _experiment(root: Path, name: str, entry: Any) -> Experiment:
     parameters = own_parameters(where, entry)
     profiles = mapping(f"{where}.profiles", entry.get("profiles") or {})
     for profile, overrides in profiles.items():
-        check_keys(f"{where}.profiles.{in_short(profile)}", overrides, _GRID | {"parameters"})
+        check_keys(f"{where}.profiles.{in_short(profile)}", overrides, _GRID | {ALSO, "parameters"})
         own_parameters(f"{where}.profiles.{in_short(profile)}", overrides)
     return Experiment(name, title, notebook, chapter, heatmap, parameters, profiles)
 
@@ -235,17 +255,24 @@ def _check_profiles(config: Config) -> None:
     """Build every grid once, so that a wrong name is found now and not at its first use."""
     for name, grid in config.profiles.items():
         where = f"{FILE}: profiles.{in_short(name)}"
-        check_keys(where, grid, {"suite"} | _GRID, {"suite"} | _GRID)
+        check_keys(where, grid, {"suite", ALSO} | _GRID, {"suite"} | _GRID)
         _check_grid(where, grid)
     for experiment in config.experiments.values():
-        for name, overrides in experiment.profiles.items():
+        for name in experiment.profiles:
             where = f"{FILE}: experiments.{experiment.name}.profiles"
             if name not in config.profiles:
                 raise unknown("profile", name, config.profiles, where=f"in {where}")
-            _check_grid(f"{where}.{in_short(name)}", config.profiles[name] | overrides)
+            _check_grid(f"{where}.{in_short(name)}", config.grid(experiment, name))
 
 
 def _check_grid(where: str, grid: dict) -> None:
+    if grid.get(ALSO):
+        check_keys(f"{where}.{ALSO}", grid[ALSO], _GRID, _GRID)
+        _check_part(f"{where}.{ALSO}", grid[ALSO] | {"suite": grid["suite"]})
+    _check_part(where, grid)
+
+
+def _check_part(where: str, grid: dict) -> None:
     lists = {key: [kind] for key, kind in _ITEMS.items() if isinstance(grid[key], list)}
     if fault := misfit(grid, {"suite": str} | lists):
         raise UsageError(f"{where}.{fault}")
@@ -254,26 +281,3 @@ def _check_grid(where: str, grid: dict) -> None:
         list(checkpoints_of(models_of(grid["models"], grid["suite"]), grid["steps"]))
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from None
-
-
-def models_of(chosen: Iterable[str], suite: str | None) -> list[Model]:
-    if chosen == "all":
-        return list(catalog.suite(suite).models.values())
-    return list(dict.fromkeys(catalog.find_model(name, suite) for name in _names(chosen)))
-
-
-def checkpoints_of(
-    models: list[Model], steps: Iterable[int] | Callable[[Model], Iterable[int]]
-) -> Iterator[Checkpoint]:
-    for model in models:
-        if steps == "all":
-            yield from model.checkpoints
-        else:
-            own = steps(model) if callable(steps) else _names(steps)
-            yield from (model.checkpoint(step) for step in dict.fromkeys(own))
-
-
-def _names(value: Any) -> Iterable[Any]:
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise UsageError(f"expected a list or `all`, not {quoted(value)}")
-    return value

@@ -17,12 +17,11 @@ from pythia_utils.grid.config import (
     BookPage,
     Config,
     Experiment,
-    checkpoints_of,
-    models_of,
     own_parameters,
 )
 from pythia_utils.grid.notebooks import check_parameters, defaults
 from pythia_utils.grid.records import record_files, runs_dir, stem
+from pythia_utils.grid.selection import checkpoints_of, models_of, parts
 from pythia_utils.suites import catalog
 from pythia_utils.suites.catalog import Checkpoint, Model
 from pythia_utils.suites.errata import heed_errata, without_errata
@@ -30,11 +29,12 @@ from pythia_utils.suites.folders import WEIGHTS, checkpoint_path
 
 
 def page_cell(root: Path, runs: Path, page: BookPage, suite: str) -> Cell | None:
-    """The page on its data, or on the first of its models that is trained; None if the suite has none."""
+    """The page on its data, its records, or its first model that is trained; None if the suite has none."""
     place = f"{suite}/{page.name}/chapter"
-    if page.data:
+    records = tuple(f for name in page.records for f in record_files(runs, name, suite))
+    if page.data or records:
         what = (page.name, page.notebook, {"suite": suite})
-        return Cell(place, *what, root, runs, page.data, kind="chapter")
+        return Cell(place, *what, root, runs, page.data or records, kind="chapter")
     models = page.models_of(suite)
     if not models:
         return None
@@ -108,15 +108,15 @@ def _places(
 ) -> Iterator[tuple[Experiment, dict, dict, Checkpoint]]:
     """Every experiment, its usual and explicit parameters and a checkpoint, known errata included."""
     for experiment in _experiments(config, experiments):
-        override = experiment.profiles.get(profile, {})
-        grid = config.profile(profile) | override
-        usual = experiment.parameters | override.get("parameters", {})
+        grid = config.grid(experiment, profile)
+        usual = experiment.parameters | grid.get("parameters", {})
         explicit = _explicit(experiment.notebook, usual, own)
         # A model's name tells its suite; the profile's matters only where names do not.
         scope = suite or (grid["suite"] if not models or models == "all" else None)
-        chosen = models_of(models or grid["models"], scope)
-        for checkpoint in checkpoints_of(chosen, steps or grid["steps"]):
-            yield experiment, usual, explicit, checkpoint
+        for part in [grid] if models else parts(grid):
+            chosen = models_of(models or part["models"], scope)
+            for checkpoint in checkpoints_of(chosen, steps or part["steps"]):
+                yield experiment, usual, explicit, checkpoint
 
 
 def _sound(checkpoints: list[Checkpoint], named: bool, strict: bool) -> set[Checkpoint]:

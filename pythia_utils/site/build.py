@@ -162,7 +162,7 @@ def _executed_chapter(folder: Path, suite: catalog.Suite, experiment: Experiment
 
 
 def _executed_page(folder: Path, suite: catalog.Suite, page: BookPage) -> Path:
-    """The executed page; of a suite of which it names no model, its source, without outputs."""
+    """The executed page; of a suite that has nothing for it, its source, without outputs."""
     path, models = folder / page.name / "chapter.ipynb", page.models_of(suite.name)
     if path.is_file():
         return path

@@ -81,6 +81,37 @@ def test_all_means_every_model_and_each_models_own_steps(root):
     assert [(c.parameters["model"], c.parameters["step"]) for c in cells] == expected
 
 
+ALSO = "also: {models: [pico-57k-*, pico-7k-seed1], steps: [64, 128]}"
+
+
+def test_a_grid_may_have_more_models_at_steps_of_their_own(root):
+    config = load(root, "models: [pico-57k], steps: all", f"models: [pico-57k], steps: [0], {ALSO}")
+    others = ("pico-57k-deduped", "pico-57k-seed1", "pico-57k-weight-seed1", "pico-57k-data-seed1")
+    expected = [("pico-57k", 0)]
+    expected += [(name, step) for name in (*others, "pico-7k-seed1") for step in (64, 128)]
+
+    def chosen(**options) -> list[tuple[str, int]]:
+        return [
+            (c.parameters["model"], c.parameters["step"])
+            for c in expand(config, ["plain"], **options)
+        ]
+
+    assert chosen() == expected
+    assert chosen(steps=[4]) == list(dict.fromkeys((name, 4) for name, _ in expected))
+    assert chosen(models=["pico-*k-seed1"], steps=[0]) == [
+        (f"pico-{size}-seed1", 0) for size in ("7k", "14k", "57k", "234k")
+    ]
+
+
+def test_an_experiment_with_models_of_its_own_has_no_others(root):
+    text = YAML.replace("steps: [0, 16]}", f"steps: [0, 16], {ALSO}}}", 1)
+    (root / "experiments.yml").write_text(text)
+    assert len(expand(load_config(root), ["measure"], profile="tiny")) == 2 + 5 * 2
+    own = text.replace("steps: [1]}", "models: [pico-7k], steps: [1]}", 1)
+    (root / "experiments.yml").write_text(own)
+    assert len(expand(load_config(root), ["measure"], profile="tiny")) == 1
+
+
 def test_the_command_line_overrides_the_profile(root):
     config = load_config(root)
     cells = expand(config, ["measure"], models=["pico-234k"], steps=[4, 4], parameters={"scale": 5})
@@ -179,6 +210,17 @@ def test_wrong_use_is_one_line(root, call, message):
             "suite: nano",
             "suite: nan",
             "experiments.yml: profiles.full: unknown suite 'nan'; nearest: na",
+        ),
+        ("[pico-57k]", "[pico-58*]", "experiments.yml: profiles.quick: unknown model 'pico-58*'"),
+        (
+            "steps: [0, 16]",
+            "steps: [0], also: {models: [pico-7k]}",
+            "experiments.yml: profiles.tiny.also: 'steps' is missing",
+        ),
+        (
+            "steps: [0, 16]",
+            "steps: [0], also: {models: [pico-7k], steps: [3]}",
+            "experiments.yml: profiles.tiny.also: unknown step 3 of pico-7k",
         ),
         (", steps: [0, 16]", "", "experiments.yml: profiles.tiny: 'steps' is missing"),
         ("title: No records, ", "", "experiments.yml: experiments.plain: 'title' is missing"),
@@ -487,7 +529,11 @@ def test_a_page_is_stale_when_a_checkpoint_changes_or_comes(with_page):
             "notebook: expected a line of text, not 3",
         ),
         ("notebook:", "notebok:", "unknown key 'notebok'"),
-        (", models: [pico-14k, pico-7k, nano-7k]", "", "pages.start: 'models' is missing"),
+        (
+            ", models: [pico-14k, pico-7k, nano-7k]",
+            "",
+            "pages.start: expected one of data, models, records, not none",
+        ),
     ],
 )
 def test_a_mistake_in_a_page_is_one_line(with_page, old, new, message):

@@ -49,7 +49,10 @@ def test_a_page_is_stale_when_its_data_change(tmp_path, monkeypatch):
             r"unknown data file .*; nearest: published/summary\.csv",
         ),
         ({"data": "all"}, "pages.p.data: expected a list, not 'all'"),
-        ({"models": ["pico-7k"]}, "pages.p: 'models' and 'data' are both there"),
+        (
+            {"models": ["pico-7k"]},
+            "pages.p: expected one of data, models, records, not data, models",
+        ),
     ],
 )
 def test_a_mistake_in_a_page_of_data_is_one_line(change, message):
@@ -57,8 +60,23 @@ def test_a_mistake_in_a_page_of_data_is_one_line(change, message):
         read_page("e.yml", ROOT, "p", ENTRY | change, ())
 
 
-def test_a_page_of_neither_is_told():
-    with pytest.raises(UsageError, match="'models' is missing, 'data' too"):
+def test_a_page_over_records_is_stale_when_they_change(tmp_path):
+    entry = {"notebook": ENTRY["notebook"], "records": ["loss", "grammar"]}
+    page = read_page("e.yml", ROOT, "p", entry, ("loss", "grammar"))
+    assert page_cell(ROOT, tmp_path, page, "pico") is None
+    for name in ("loss", "grammar", "memorization"):
+        (tmp_path / "pico" / name / "pico-7k").mkdir(parents=True)
+        (tmp_path / "pico" / name / "pico-7k" / "step000016.parquet").write_bytes(b"PAR1")
+    cell = page_cell(ROOT, tmp_path, page, "pico")
+    assert [path.parts[-3] for path in cell.inputs] == ["loss", "grammar"]
+    with pytest.raises(UsageError, match="unknown experiment 'los'; nearest: loss"):
+        read_page("e.yml", ROOT, "p", entry | {"records": ["los"]}, ("loss", "grammar"))
+
+
+def test_a_page_of_none_is_told():
+    with pytest.raises(
+        UsageError, match=r"pages\.p: expected one of data, models, records, not none"
+    ):
         read_page("e.yml", ROOT, "p", {"notebook": "x.ipynb"}, ())
 
 

@@ -1,0 +1,58 @@
+"""Which checkpoints a grid is of: lists of models and steps, as files and command lines give them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from fnmatch import fnmatch
+from typing import Any
+
+from pythia_utils.base.errors import UsageError, quoted, unknown
+from pythia_utils.suites import catalog
+from pythia_utils.suites.catalog import Checkpoint, Model
+
+ALSO = "also"  # of a grid: more models, at steps of their own
+
+
+def parts(grid: dict) -> list[dict]:
+    """What a grid is made of: its models at its steps, and those of `also` at theirs."""
+    return [grid, *([grid[ALSO]] if grid.get(ALSO) else [])]
+
+
+def models_of(chosen: Iterable[str], suite: str | None) -> list[Model]:
+    """The models that a list says: names, and patterns such as `pico-57k*`; or `all` of a suite.
+
+    Raises:
+        UsageError: an unknown name, a pattern that no model fits, or no list.
+    """
+    if chosen == "all":
+        return list(catalog.suite(suite).models.values())
+    found = (model for name in _names(chosen) for model in _fitting(name, suite))
+    return list(dict.fromkeys(found))
+
+
+def _fitting(name: str, suite: str | None) -> list[Model]:
+    if not isinstance(name, str) or "*" not in name:
+        return [catalog.find_model(name, suite)]
+    suites = catalog.suite_names() if suite is None else [suite]
+    known = [model for each in suites for model in catalog.suite(each).models.values()]
+    found = [model for model in known if fnmatch(model.name, name.lower())]
+    if not found:
+        raise unknown("model", name, [model.name for model in known])
+    return found
+
+
+def checkpoints_of(
+    models: list[Model], steps: Iterable[int] | Callable[[Model], Iterable[int]]
+) -> Iterator[Checkpoint]:
+    for model in models:
+        if steps == "all":
+            yield from model.checkpoints
+        else:
+            own = steps(model) if callable(steps) else _names(steps)
+            yield from (model.checkpoint(step) for step in dict.fromkeys(own))
+
+
+def _names(value: Any) -> Iterable[Any]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise UsageError(f"expected a list or `all`, not {quoted(value)}")
+    return value
