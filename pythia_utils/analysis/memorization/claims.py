@@ -52,11 +52,10 @@ def _with_copies(records: pd.DataFrame) -> bool | None:
 
 
 def _with_size(records: pd.DataFrame) -> bool | None:
+    """Of 8 and 16 copies, where neither nothing nor everything is remembered."""
     gains = _gain(records, largest=False)
-    most = gains[gains["number"] == gains["number"].max()].sort_values("n_params")
-    if most["n_params"].nunique() < 2:
-        return None
-    return most["value"].iloc[-1] > most["value"].iloc[0]
+    means = gains[gains["number"].isin((8, 16))].groupby("n_params")["value"].mean()
+    return None if len(means) < 2 else means.iloc[-1] > means.iloc[0]
 
 
 def _with_reads(records: pd.DataFrame) -> bool | None:
@@ -115,7 +114,9 @@ CLAIMS = (
     _claim(
         "copies", "The more copies of a planted text, the more of it is remembered.", _with_copies
     ),
-    _claim("size", "A larger model remembers more of the text with most copies.", _with_size),
+    _claim(
+        "size", "A larger model remembers more of texts that it reads 8 to 16 times.", _with_size
+    ),
     _claim(
         "reads", "Texts read more than five times are recited more often than others.", _with_reads
     ),

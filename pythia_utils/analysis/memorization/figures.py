@@ -137,7 +137,7 @@ def by_age(frame: pd.DataFrame) -> Figure:
     """
     frame = frame.sort_values(["step", "number"])
     panels = [f"step {step:,}" for step in frame["step"]]
-    figure, grid, groups = panel_grid(frame.assign(panel=panels), "panel", 3)
+    figure, grid, groups = panel_grid(frame.assign(panel=panels), "panel", 2)
     styles = model_styles(list(dict.fromkeys(frame["model"])))
     for axes, (name, part) in zip(grid.flat, groups, strict=False):
         rate = rate_at(part["model"].iloc[0], part["step"].iloc[:1] / _steps_of(part))[0]
@@ -191,7 +191,7 @@ def poisson_process(counts: pd.DataFrame) -> Figure | None:
     figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.2), width_ratios=(1.7, 1))
     left.bar(counts["number"] + 1, counts["memorized"], color=ACCENT, width=0.85)
     left.axhline(counts["memorized"].mean(), color=REFERENCE, ls="--", lw=1.2)
-    left.set(xlabel="stretch of training", ylabel="memorized sequences")
+    left.set(xlabel="stretch of training", ylabel="memorized texts")
     left.yaxis.set_major_locator(MaxNLocator(integer=True))
     left.grid(axis="x", visible=False)
     ends = quantiles.groupby("expected")[["low", "high"]].agg({"low": "min", "high": "max"})

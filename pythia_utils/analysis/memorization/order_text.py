@@ -10,7 +10,7 @@ from scipy import stats
 
 from pythia_utils.analysis import order_tests
 from pythia_utils.analysis.memorization.deciles import NEEDED_POWER
-from pythia_utils.analysis.memorization.text import ALPHA, NO_TRUTH, runs_of
+from pythia_utils.analysis.memorization.text import ALPHA, NO_TRUTH, runs_of, span
 from pythia_utils.analysis.words import p_value
 from pythia_utils.base.markup import markdown
 
@@ -56,7 +56,7 @@ def position(table: pd.DataFrame, tested: int, bound: float) -> str:
 def _power(table: pd.DataFrame) -> str:
     """What the power of the tests allows to say."""
     low, high = table["power"].min(), table["power"].max()
-    shown = f"{low:.0%}" if round(low, 2) == round(high, 2) else f"{low:.0%} to {high:.0%}"
+    shown = span(low, high, ".0%")
     if high < NEEDED_POWER:
         return (
             f"Had they been equal, the test would have shown it with a probability of {shown}. **It cannot "
@@ -82,16 +82,17 @@ def experiment(table: pd.DataFrame, gains: pd.DataFrame) -> str:
     text = (
         f"The gain depends on the decile in {runs_of(matters, n)} (F test over deciles, p < {ALPHA} in each). "
         f"Documents of the last three deciles gain more than those of the first three in {runs_of(later, n)}: "
-        f"by {more.iloc[0]:.2f} to {more.iloc[-1]:.2f} nats a token. "
+        f"by {span(more.iloc[0], more.iloc[-1])} nats a token. "
     )
     if not bends.any():
         return text + "No profile is shown to bend down again."
     bent = table[bends]
+    top = span(bent["peak"].min(), bent["peak"].max(), ".0%")
     inside = (bent["high"] < 1).sum()
     return text + (
-        f"The profile bends downwards in {runs_of(len(bent), n)} (p < {ALPHA}). Its top lies at "
-        f"{bent['peak'].min():.0%} to {bent['peak'].max():.0%} of training, and with its whole interval before "
-        f"the end in {runs_of(inside, n)}: later is better remembered, but the very last is not best."
+        f"The profile bends downwards in {runs_of(len(bent), n)} (p < {ALPHA}). Its top lies at {top} of "
+        f"training, and with its whole interval before the end in {runs_of(inside, n)}: later is better "
+        "remembered, but the very last is not best."
         if inside
         else f"The profile bends downwards in {runs_of(len(bent), n)} (p < {ALPHA})."
     )
@@ -133,7 +134,7 @@ def ages(frame: pd.DataFrame) -> str:
         shown = (recent["low"] > 0).sum()
         lines.append(
             f"- **Step {step:,}.** What was read at most {recent['number'].iloc[0]} steps ago has a loss "
-            f"lower by {low:.2f} to {high:.2f} nats a token for it; the interval is above 0 in "
+            f"lower by {span(low, high)} nats a token for it; the interval is above 0 in "
             f"{runs_of(shown, len(recent))}."
             + (
                 f" It is more than what is left of the oldest class, of {old['number'].iloc[0]} steps, in "
@@ -168,7 +169,7 @@ def ranks(read: pd.DataFrame, unread: pd.DataFrame) -> str:
     lines = []
     for step, part in read.groupby("step"):
         lines.append(
-            f"- **Step {step:,}.** r is {part['value'].min():+.2f} to {part['value'].max():+.2f}; above 0 "
+            f"- **Step {step:,}.** r is {span(part['value'].min(), part['value'].max(), '+.2f')}; above 0 "
             f"with p < {ALPHA} in {runs_of(_found(part), len(part))}."
         )
     text = "\n".join(lines)

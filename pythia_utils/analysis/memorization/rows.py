@@ -25,8 +25,9 @@ def of_sequences(table: pd.DataFrame) -> list[dict]:
         how often training had read the continuation: `read-6` (from 6 times up to the next of `READS`),
         `recite`, `reconstruct`, `recollect` (of what was read), `unseen-met` and `unseen-new` (of sequences
         that were not yet read, those whose continuation was read elsewhere, and those of which it was not).
-        memorized_sequences, subset `all`: the share of sequences. A row of metric `memorized_item` for
-        each memorized text: `sequence-1234` is training position 1234.
+        memorized_sequences, subset `all`: the share of sequences; texts_of_memorized: how many texts these
+        sequences are. A row of metric `memorized_item` for each memorized text: `sequence-1234` is training
+        position 1234.
     """
     chosen = table[table["chosen"]]
     rows = [_share("all", chosen)]
@@ -35,6 +36,8 @@ def of_sequences(table: pd.DataFrame) -> list[dict]:
         rows += _by_reads(chosen)
     rows += [_share(f"block-{block}", part) for block, part in chosen.groupby("block")]
     rows.append(_share("all", table) | {"metric": "memorized_sequences"})
+    recited = table[table["memorized"]]
+    rows.append(_row("texts_of_memorized", "all", recited["text"].nunique(), None, len(recited)))
     return rows + _items("sequence", chosen["position"][chosen["memorized"]])
 
 

@@ -23,6 +23,12 @@ def runs_of(count: int, total: int) -> str:
     return f"{count} of {total} run{'s' * (total != 1)}"
 
 
+def span(low: float, high: float, digits: str = ".2f") -> str:
+    """`0.15 to 0.17`, or one number where both look alike."""
+    ends = [f"{end:{digits}}" for end in (low, high)]
+    return ends[0] if ends[0] == ends[1] else " to ".join(ends)
+
+
 def size_of(models: pd.Series) -> str:
     """The size of models that are alike but for their seeds, for a sentence."""
     return markdown(find_model(models.iloc[0]).size)
@@ -78,21 +84,17 @@ def texts(records: pd.DataFrame, classes: pd.DataFrame) -> str:
     """
     if classes.empty:
         return NO_TRUTH
-    whole = records[records["subset"] == "all"].assign(
-        k=lambda f: f["value"] * f["n"].astype(float)
-    )
-    counts = whole.pivot_table("k", "model", "metric").round().astype(int)
+    whole = records[records["metric"] == "texts_of_memorized"]
     parts = [
-        f"{row.memorized_sequences} memorized sequences stand for {row.memorized} texts in "
-        f"{markdown(model)}"
-        for model, row in zip(counts.index, counts.itertuples(index=False), strict=True)
+        f"{row.n} memorized sequences are {row.value:.0f} texts in {markdown(row.model)}"
+        for row in whole.itertuples()
     ]
     often = classes[classes["number"] >= kinds_of.OFTEN].sum()
     return (
-        f"Of those that were drawn to be judged, {'; '.join(parts)}. Over all runs of this size, "
-        f"{often['memorized']} of {classes['memorized'].sum()} memorized texts had been read more than "
-        f"{kinds_of.OFTEN - 1} times. Such texts are {often['tested'] / classes['tested'].sum():.1%} of all "
-        "that were tested."
+        f"Of the tested, {'; '.join(parts)}. Judged by the sequences that the lot drew, in all runs of this "
+        f"size together, {often['memorized']} of {classes['memorized'].sum()} memorized texts had been read "
+        f"more than {kinds_of.OFTEN - 1} times. Such texts are "
+        f"{often['tested'] / classes['tested'].sum():.1%} of all that were tested."
     )
 
 
