@@ -29,6 +29,9 @@ from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+from helpers.spans import spans_of
+
 from pythia_utils.training_data.indexed_dataset import IndexedDataset, write_indexed_dataset
 from pythia_utils.training_data.order import PackedDataset, _cuts, build_order, neox_num_samples
 from pythia_utils.training_data.repeats import (
@@ -197,7 +200,7 @@ def bench_reads(documents: int = 130_000, reads: int = 20_000) -> None:
 
 def slices(indexed: IndexedDataset, data: PackedDataset, index: int) -> list[slice]:
     """Where in the file a sequence's tokens lie."""
-    spans = data.spans(index)
+    spans = spans_of(data, index)
     begins = [int(indexed.starts[span.document]) // 2 + span.offset for span in spans]
     return [slice(at, at + span.length) for at, span in zip(begins, spans, strict=True)]
 
@@ -207,8 +210,7 @@ def slices(indexed: IndexedDataset, data: PackedDataset, index: int) -> list[sli
 
 def bench_http() -> None:
     """The published set's layout, served by this process: bytes and requests of whole batches."""
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-    from range_server import serve
+    from helpers.range_server import serve
 
     from pythia_utils.training_data.preshuffled import Preshuffled
     from pythia_utils.training_data.remote_shards import HttpShards

@@ -351,23 +351,23 @@ def layer_quality(archive: Archive) -> pd.DataFrame:
 @table
 def basin_volume(archive: Archive) -> pd.DataFrame:
     """The mean of the volumes that 500 directions give, as a natural logarithm."""
-    frame = pick(archive["basin_volume_31m"], metric="kl_neighborhood_logvolume_logmeanexp")
-    return frame.assign(metric="log_volume").drop(columns="seed")
+    names = {"kl_neighborhood_logvolume_logmeanexp": "log_volume"}
+    return renamed(archive["basin_volume_31m"], "metric", names).drop(columns="seed")
 
 
 @table
 def crows_pairs(archive: Archive) -> pd.DataFrame:
     """Of all sentences, and of those about gender."""
-    frame = pick(archive["pythia_crows_pairs"], metric="crows_pairs_pct_stereotype")
-    frame = renamed(frame, "subset", {"ALL": "all", "gender": "gender"})
-    return frame.assign(metric="pct_stereotype")
+    names = {"crows_pairs_pct_stereotype": "pct_stereotype"}
+    frame = renamed(archive["pythia_crows_pairs"], "metric", names)
+    return renamed(frame, "subset", {"ALL": "all", "gender": "gender"})
 
 
 @table
 def winobias(archive: Archive) -> pd.DataFrame:
     """The difference alone: its parts depend much on the prompt."""
-    frame = pick(archive["pythia_winobias"], metric="winobias_gap_pro_minus_anti")
-    return frame.assign(metric="pro_minus_anti").drop(columns="subset")
+    names = {"winobias_gap_pro_minus_anti": "pro_minus_anti"}
+    return renamed(archive["pythia_winobias"], "metric", names).drop(columns="subset")
 
 
 @table

@@ -10,14 +10,14 @@ first sequence to the last.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy import stats
-from scipy.optimize import brentq
 
+from pythia_utils.analysis.firth import crossing, maximise, penalised
 from pythia_utils.base.errors import UsageError
 
 
@@ -163,9 +163,8 @@ def share_trend(
 ) -> Trend:
     """Slope of a logistic regression of a share on the place; for small shares the log of a ratio of rates.
 
-    Firth's penalised likelihood (1993), Σ k log p + (n - k) log(1 - p) + log|I| / 2, with I the
-    information: finite even where all successes stand at one end. The interval and the p-value come from
-    the profile of that likelihood (Heinze and Schemper 2002), `stderr` from the information.
+    Firth's penalised likelihood (1993; `firth`). The interval and the p-value come from the profile of that
+    likelihood (Heinze and Schemper 2002), `stderr` from the information.
 
     Raises:
         UsageError: fewer than two different places, or nothing was tested.
@@ -175,61 +174,18 @@ def share_trend(
         raise UsageError("a trend of a share needs tests at two places")
     design = np.column_stack([np.ones_like(x), x - np.average(x, weights=n)])
     start = np.array([np.log((k.sum() + 0.5) / (n.sum() - k.sum() + 0.5)), 0.0])
-    beta, best = _maximise(k, n, design, start, [0, 1])
+    beta, best = maximise(k, n, design, start, [0, 1])
     slope = beta[1]
-    stderr = np.sqrt(np.linalg.inv(_penalised(k, n, design, beta)[2])[1, 1])
+    stderr = np.sqrt(np.linalg.inv(penalised(k, n, design, beta)[2])[1, 1])
 
     def fall(at: float) -> float:
         """Twice the fall of the profile from its top."""
-        return 2 * (best - _maximise(k, n, design, np.array([beta[0], at]), [0])[1])
+        return 2 * (best - maximise(k, n, design, np.array([beta[0], at]), [0])[1])
 
     p_value = stats.chi2.sf(max(fall(0.0), 0), 1)
     limit = stats.chi2.ppf(confidence, 1)
-    low, high = (_crossing(fall, limit, slope, side * stderr) for side in (-1, 1))
+    low, high = (crossing(fall, limit, slope, side * stderr) for side in (-1, 1))
     return Trend(*map(float, (slope, stderr, low, high, p_value)))
-
-
-def _maximise(
-    k: np.ndarray, n: np.ndarray, design: np.ndarray, beta: np.ndarray, free: list[int]
-) -> tuple[np.ndarray, float]:
-    """Newton's method over the `free` coefficients: where the penalised likelihood is best, and how good."""
-    value, score, information = _penalised(k, n, design, beta)
-    for _ in range(100):
-        step = np.zeros(2)
-        step[free] = np.linalg.solve(information[np.ix_(free, free)], score[free])
-        step /= max(1, np.abs(step).max())
-        while True:
-            found, *rest = _penalised(k, n, design, beta + step)
-            if found >= value - 1e-12 or np.abs(step).max() < 1e-9:
-                break
-            step /= 2
-        beta, value, (score, information) = beta + step, found, rest
-        if np.abs(step).max() < 1e-7:
-            break
-    return beta, value
-
-
-def _penalised(
-    k: np.ndarray, n: np.ndarray, design: np.ndarray, beta: np.ndarray
-) -> tuple[float, np.ndarray, np.ndarray]:
-    """The penalised log-likelihood, its gradient (2,) and the information (2, 2)."""
-    logit = design @ beta
-    log_p, log_q = -np.logaddexp(0, -logit), -np.logaddexp(0, logit)
-    p, weight = np.exp(log_p), n * np.exp(log_p + log_q)
-    information = design.T @ (weight[:, None] * design)
-    leverage = weight * np.sum(design @ np.linalg.inv(information) * design, axis=1)
-    score = design.T @ (k - n * p + leverage * (0.5 - p))
-    penalty = np.linalg.slogdet(information)[1] / 2
-    return float(np.sum(k * log_p + (n - k) * log_q) + penalty), score, information
-
-
-def _crossing(fall: Callable[[float], float], limit: float, slope: float, step: float) -> float:
-    """Where `fall` reaches `limit` on the side of `step`."""
-    end = slope + step
-    while fall(end) < limit:
-        step *= 2
-        end += step
-    return brentq(lambda at: fall(at) - limit, slope, end, xtol=1e-6)
 
 
 @dataclass(frozen=True)

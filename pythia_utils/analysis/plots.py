@@ -18,7 +18,6 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from pythia_utils.analysis.show import or_words
-from pythia_utils.analysis.stats import PowerLaw
 from pythia_utils.analysis.words import readable
 from pythia_utils.base.markup import mathtext
 from pythia_utils.suites.catalog import Model, find_model, suite
@@ -96,10 +95,16 @@ def interval_errors(frame: pd.DataFrame) -> np.ndarray:
 def interval_bars(
     frame: pd.DataFrame, label: str, xlabel: str, reference: float | None = None, title: str = ""
 ) -> Figure:
-    """A point with its interval for each row: columns `label`, value, low, high."""
+    """A point with its interval for each row: columns `label`, value, low, high.
+
+    With a column `found` (`discoveries.with_finds`) the points of rows that are no finds are open.
+    """
     figure, axes = plt.subplots(figsize=(7, 0.9 + 0.32 * len(frame)))
     rows, errors = name_rows(axes, frame[label]), interval_errors(frame)
     axes.errorbar(frame["value"], rows, xerr=errors, fmt="o", color=ACCENT, capsize=3, ms=5)
+    if "found" in frame:
+        other = ~frame["found"].to_numpy(bool)
+        axes.plot(frame["value"][other], rows[other], "o", mfc="white", mec=ACCENT, ms=5, zorder=3)
     axes.set(xlabel=xlabel, title=mathtext(title, longest=100))
     if reference is not None:
         axes.axvline(reference, color=REFERENCE, ls="--", lw=1)
@@ -166,6 +171,7 @@ def trajectories(
     dashed: Sequence[str] = (),
     colours: Mapping[str, str] | None = None,
     bars: bool = False,
+    baseline: Mapping[str, float] | None = None,
 ) -> Figure:
     """Curves over training, with intervals as bands: a line a model, or another thing.
 
@@ -182,6 +188,7 @@ def trajectories(
         dashed: lines that were not measured: an expectation, another's assumption.
         colours: of lines that are no models; by default those of `category_palette`.
         bars: intervals as bars side by side, for many wide ones that would cover each other as bands.
+        baseline: a second, dotted line for each panel that has one: what something simpler reaches.
     """
     figure, grid, groups = panel_grid(frame, panels, columns)
     names = list(dict.fromkeys(frame[series]))
@@ -193,6 +200,8 @@ def trajectories(
         level = reference.get(panel) if isinstance(reference, Mapping) else reference
         if level is not None:
             axes.axhline(level, color=REFERENCE, ls="--", lw=1, zorder=1)
+        if baseline and panel in baseline:
+            axes.axhline(baseline[panel], color="black", ls=":", lw=1.6, zorder=1)
         _time_axis(axes, frame["step"], log, wide=len(groups) == 1)
     label = f"training step{' (log scale)' if log else ''}"
     _outer_labels(figure, grid, len(groups), label, ylabel)
@@ -311,24 +320,3 @@ def _legend_of_sizes(figure: Figure, styles: Mapping[str, Mapping]) -> None:
         own = {kinds[ls]: Line2D([], [], color="0.4", ls=ls) for ls in kinds if ls in lines}
         handles |= own
     legend_above(figure, handles)
-
-
-def power_law(
-    frame: pd.DataFrame, x: str, fit: PowerLaw, xlabel: str, ylabel: str, label: str | None = None
-) -> Figure:
-    """Measured points (columns `x`, value, low, high) and the fitted line, both axes logarithmic."""
-    figure, axes = plt.subplots(figsize=(6.4, 3.8))
-    bars = {"yerr": interval_errors(frame), "capsize": 3, "zorder": 3}
-    axes.errorbar(frame[x], frame["value"], fmt="o", color=ACCENT, **bars)
-    span = np.geomspace(frame[x].min() / 1.3, frame[x].max() * 1.3, 50)
-    text = f"exponent {fit.exponent:.3f} [{fit.low:.3f}, {fit.high:.3f}]"
-    axes.plot(span, fit.predict(span), color=REFERENCE, ls="--", lw=1.4, label=text)
-    if label:
-        look = {"xytext": (6, 6), "textcoords": "offset points", "fontsize": 9}
-        for _, row in frame.iterrows():
-            axes.annotate(mathtext(row[label]), (row[x], row["value"]), **look)
-    axes.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
-    axes.yaxis.set_major_formatter("{x:.3g}")
-    axes.yaxis.set_minor_formatter("{x:.3g}")
-    axes.legend()
-    return figure

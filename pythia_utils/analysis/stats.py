@@ -68,25 +68,6 @@ def difference_interval(
     return float(difference), float(difference - down), float(difference + up)
 
 
-def below_chance(
-    successes: Sequence[int], n: Sequence[int], chance: float = 0.5, false_discovery: float = 0.05
-) -> np.ndarray:
-    """Which accuracies lie below chance, with few false finds among those that are named.
-
-    One-sided exact binomial tests, then Benjamini and Hochberg's procedure (1995), which keeps the
-    expected share of false finds at `false_discovery`.
-
-    Returns:
-        bool array of the shape of `successes`.
-    """
-    from scipy import stats  # slow to import, and not needed at every checkpoint
-
-    p_values = stats.binom.cdf(np.asarray(successes), np.asarray(n), chance)
-    if not len(p_values):
-        return np.zeros(0, dtype=bool)
-    return stats.false_discovery_control(p_values) <= false_discovery
-
-
 def equivalence_power(
     stderr: float, margin: float, alpha: float = 0.05, effect: float = 0.0, dof: float = np.inf
 ) -> float:
@@ -119,6 +100,21 @@ def equivalence_power(
     inside = np.maximum(margin - stats.t.ppf(1 - alpha, dof) * stderr * ratio, 0) / stderr
     shift = effect / stderr
     return float(np.mean(stats.norm.cdf(inside - shift) - stats.norm.cdf(-inside - shift)))
+
+
+def effective_trials(value: np.ndarray | float, stderr: np.ndarray | float) -> np.ndarray:
+    """The n whose `proportion_stderr` of a share of `value` is `stderr`: what an error says a share is worth.
+
+    With u = z²/n and h = z · stderr the half-width of Wilson's interval gives the quadratic equation
+    (1/4 - h²) u² + (p (1 - p) - 2 h²) u - h² = 0. An error of half of the whole range or more is worth nothing:
+    it gives one trial.
+    """
+    p, z = np.asarray(value, dtype=float), ndtri(0.975)
+    h2 = (z * np.asarray(stderr, dtype=float)) ** 2
+    a, b = 0.25 - h2, p * (1 - p) - 2 * h2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        u = (-b + np.sqrt(b**2 + 4 * a * h2)) / (2 * a)
+    return np.where(a > 0, np.maximum(z**2 / u, 1), np.where(np.isnan(h2), np.nan, 1.0))
 
 
 def mean_and_stderr(values: Sequence[float]) -> tuple[float, float]:
@@ -250,47 +246,3 @@ def fit_power_law(x: Sequence[float], y: Sequence[float], confidence: float = 0.
         r_squared=line.rvalue**2,
         n=len(x),
     )
-
-
-def rank_correlation(
-    x: Sequence[float],
-    y: Sequence[float],
-    groups: Sequence | None = None,
-    clusters: Sequence | None = None,
-    confidence: float = 0.95,
-) -> tuple[float, float, float]:
-    """Spearman's rank correlation r within groups, with an interval that allows for clusters.
-
-    Ranks are taken and centred within each group, so that differences between groups add nothing.
-    The error of r is linearised: with standardised ranks u, v the influence of an item is
-    u v - r (u² + v²)/2 (Devlin, Gnanadesikan and Kettenring 1975, section 2), summed within
-    clusters before squaring (Liang and Zeger 1986). The interval is tanh(atanh r ± t se / (1 - r²)),
-    t of (clusters - 1) degrees of freedom.
-
-    Args:
-        x, y: (n,) values.
-        groups: (n,) labels; all one group if None.
-        clusters: (n,) labels of items that are not independent; each its own if None.
-        confidence: two-sided.
-
-    Returns:
-        r and the ends of its interval; nan where x or y is constant within every group, or where
-        there are fewer than ten clusters.
-    """
-    from scipy import stats
-
-    n = len(x)
-    groups = np.zeros(n) if groups is None else np.asarray(groups)
-    clusters = np.arange(n) if clusters is None else np.asarray(clusters)
-    frame = pd.DataFrame({"x": np.asarray(x, float), "y": np.asarray(y, float)})
-    ranks = frame.groupby(groups).rank(pct=True)
-    u, v = (ranks - ranks.groupby(groups).transform("mean")).to_numpy().T
-    count = len(np.unique(clusters))
-    if count < 10 or min(u.std(), v.std()) < 1e-12:
-        return (float("nan"),) * 3
-    u, v = u / np.sqrt(np.mean(u**2)), v / np.sqrt(np.mean(v**2))
-    r = float(np.clip(np.mean(u * v), -1 + 1e-9, 1 - 1e-9))
-    influence = pd.Series(u * v - r * (u**2 + v**2) / 2).groupby(clusters).sum()
-    error = np.sqrt(count / (count - 1) * np.sum(influence**2)) / n
-    half = stats.t.ppf(0.5 + confidence / 2, count - 1) * error / (1 - r**2)
-    return r, float(np.tanh(np.arctanh(r) - half)), float(np.tanh(np.arctanh(r) + half))

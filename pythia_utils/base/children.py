@@ -2,8 +2,8 @@
 
 `command` gives the command of one that calls a function of this package. It looks for modules in the
 standard library, then where this very package is, then among what is installed; never in its working
-folder, in which a `random.py` may lie. When the process that started it ends, however that dies, it
-is killed, with all that it has started.
+folder, in which a `random.py` may lie. One that is given a parent is killed when that ends, however
+it dies, with all that it has started.
 """
 
 from __future__ import annotations
@@ -23,20 +23,29 @@ _START = """\
 import sys
 installed = (i for i, path in enumerate(sys.path) if path.endswith("-packages"))
 sys.path.insert(next(installed, len(sys.path)), {folder!r})
+"""
+_WATCH = """\
+from pythia_utils.base import children
+children.end_with_parent({parent})
+"""
+_CALL = """\
 from {module} import {function}
 {function}()
 """
 
 
-def command(module: str, function: str, *arguments: str) -> list[str]:
+def command(module: str, function: str, *arguments: str, parent: int | None = None) -> list[str]:
     """What to give to `subprocess.Popen`.
 
     Args:
-        module: of this package, by its whole name.
+        module: by its whole name.
         function: of it, to be called without arguments.
         arguments: that `sys.argv[1:]` has.
+        parent: the process with which it is to end; by default none.
     """
-    code = _START.format(folder=str(PACKAGE.parent), module=module, function=function)
+    code = _START.format(folder=str(PACKAGE.parent))
+    code += _WATCH.format(parent=parent) if parent else ""
+    code += _CALL.format(module=module, function=function)
     return [sys.executable, "-P", "-c", code, *arguments]
 
 

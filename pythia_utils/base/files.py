@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
-from pythia_utils.base.errors import UsageError, in_short, naming
+from pythia_utils.base.errors import UsageError, naming, one_line
 
 DIGESTS_FILE = ".digests.json"
 
@@ -35,9 +35,9 @@ def local_path(path: str | Path) -> Path:
     try:
         full = Path(path).expanduser().absolute()
     except RuntimeError:
-        raise UsageError(f"{in_short(path)}: whose folder that is, is not known") from None
+        raise UsageError(f"{one_line(path, 60)}: whose folder that is, is not known") from None
     if "\0" in str(full):
-        raise UsageError(f"{in_short(path)}: a path has no such character")
+        raise UsageError(f"{one_line(path, 60)}: a path has no such character")
     return full
 
 
@@ -99,11 +99,7 @@ class FolderInUse(OSError):
 def locked(folder: Path, what: str) -> Iterator[None]:
     """Hold the lock of a folder, which is made if need be, so that no other process works there too.
 
-    What killed writers left below it is swept.
-
-    Args:
-        folder: that only one may work in at a time.
-        what: works there, for the message to others: `run`.
+    What killed writers left below it is swept. `what` works there is told to others: `run`.
 
     Raises:
         FolderInUse: another holds it; the message names the process.
@@ -280,10 +276,6 @@ def file_digest(path: Path) -> str:
 
 def tree_digest(path: Path, digest: Callable[[Path], str] = file_digest) -> str:
     """SHA-256 of a file, or of a folder: of the names and the digests of all files below it.
-
-    Args:
-        path: of the file or folder.
-        digest: SHA-256 of a file, from one that remembers, say.
 
     Raises:
         OSError: one of them cannot be read.

@@ -17,15 +17,11 @@ PACKAGE = Path(__file__).resolve().parents[1]  # the one place that says where t
 
 def _without_docstrings(tree: ast.AST) -> ast.AST:
     """Drop docstrings, so that rewording one does not make a result stale. Comments are not in the tree."""
+    holders = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     for node in ast.walk(tree):
-        if _has_docstring(node):
+        if isinstance(node, holders) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
     return tree
-
-
-def _has_docstring(node: ast.AST) -> bool:
-    holders = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    return isinstance(node, holders) and ast.get_docstring(node, clean=False) is not None
 
 
 @functools.lru_cache(maxsize=256)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Container, Sequence
 from typing import TextIO
 
 # Control characters, but for tabs and line ends, and those that turn the direction of reading.
@@ -15,14 +16,19 @@ def visible(text: str) -> str:
     return _ORDERS.sub(lambda order: repr(order[0])[1:-1], text)
 
 
-def show(text: str, stream: TextIO | None = None, end: str = "\n") -> None:
-    """Print a text now: as it is, in UTF-8, or on a terminal with its orders spelled out.
+def aligned(rows: Sequence[Sequence[str]], right: Container[int] = ()) -> str:
+    """Lines of columns that stand below one another; the columns numbered in `right` end together."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    sides = [str.rjust if at in right else str.ljust for at in range(len(widths))]
+    lines = []
+    for row in rows:
+        cells = (side(text, width) for side, text, width in zip(sides, row, widths, strict=True))
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
 
-    Args:
-        text: from wherever.
-        stream: stdout by default.
-        end: written after it.
-    """
+
+def show(text: str, stream: TextIO | None = None, end: str = "\n") -> None:
+    """Print a text now, by default to stdout: in UTF-8, or on a terminal with its orders spelled out."""
     stream = stream or sys.stdout
     if stream.isatty() or not hasattr(stream, "buffer"):
         coded = (visible(text) + end).encode(stream.encoding or "utf-8", "backslashreplace")

@@ -7,8 +7,15 @@ from pathlib import Path
 
 import click
 
-from pythia_utils.cli.options import NAME, Steps, examples, output_option, steps_option, write
-from pythia_utils.suites.catalog import find_model, renamed
+from pythia_utils.cli.options import (
+    NAME,
+    Steps,
+    examples,
+    model_named,
+    output_option,
+    steps_option,
+    write,
+)
 
 
 @click.command(
@@ -43,9 +50,7 @@ def audit_command(
     """
     from pythia_utils.suites.audit import audit
 
-    model = find_model(name)
-    if notice := renamed(name):
-        click.echo(notice, err=True)
+    model = model_named(name)
     chosen = steps and steps.among(model.steps, model.name)
     report = audit(model.name, chosen, not no_tensors, quiet=quiet)
     text = json.dumps(report.to_json(), indent=1) if as_json else report.table()

@@ -10,11 +10,11 @@ import click
 
 from pythia_utils.base.errors import UsageError
 from pythia_utils.base.progress import Bar
-from pythia_utils.base.terminal import show
+from pythia_utils.base.terminal import aligned, show
 from pythia_utils.base.units import parse_size, show_size
-from pythia_utils.cli.options import NAME, Steps, ask_above, examples, steps_option
+from pythia_utils.cli.options import NAME, Steps, ask_above, examples, model_named, steps_option
 from pythia_utils.suites import checkpoints as opening
-from pythia_utils.suites.catalog import Checkpoint, find_model, renamed
+from pythia_utils.suites.catalog import Checkpoint, Model
 from pythia_utils.suites.errata import heed_errata, in_words, require_weights, with_weights
 
 if TYPE_CHECKING:
@@ -27,18 +27,15 @@ _AT_A_TIME = 8  # questions to the Hub
 # --- steps ----------------------------------------------------------------------------------------
 
 
-def steps_table(name: str, steps: Steps) -> list[dict]:
+def steps_table(model: Model, steps: Steps) -> list[dict]:
     """A dict for each of these checkpoints: `step`, `revision`, and `erratum`, one line or None."""
-    model = find_model(name)
     chosen = [model.checkpoint(step) for step in steps.among(model.steps, model.name)]
     return [{"step": c.step, "revision": c.revision, "erratum": in_words(c.errata)} for c in chosen]
 
 
 def steps_text(rows: list[dict]) -> str:
     """The same for the screen, a line a checkpoint."""
-    width = max(len(row["revision"]) for row in rows)
-    lines = [f"{row['revision']:<{width}}  {row['erratum'] or ''}".rstrip() for row in rows]
-    return "\n".join(lines)
+    return aligned([(row["revision"], row["erratum"] or "") for row in rows])
 
 
 # --- fetch ----------------------------------------------------------------------------------------
@@ -86,9 +83,7 @@ def fetch_command(name, steps, disk_budget, yes, strict, as_json, quiet) -> None
 
 def _choose(name: str, steps: Steps | None) -> list[Checkpoint]:
     """The checkpoints asked for, each once; of ranges, those that have weights."""
-    model = find_model(name)
-    if notice := renamed(name):
-        click.echo(notice, err=True)
+    model = model_named(name)
     if model.repo_id is None:
         command = f"pythia train {model.suite} --models {model.name}"
         raise UsageError(f"{model.name} is not on the Hub, it is trained here; run: {command}")
@@ -109,12 +104,7 @@ def _describe(chosen: list[Checkpoint]) -> list[Revision]:
         return revision
 
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
-        asked = [pool.submit(ask, checkpoint) for checkpoint in chosen]
-        try:
-            return [each.result() for each in asked]
-        finally:
-            for each in asked:
-                each.cancel()
+        return list(pool.map(ask, chosen))
 
 
 def _announce(

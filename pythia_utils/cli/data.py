@@ -17,12 +17,12 @@ from pythia_utils.cli.options import (
     PLACE,
     Whole,
     examples,
+    model_named,
     output_option,
     steps_option,
     write,
 )
-from pythia_utils.cli.search import Wanted, find
-from pythia_utils.suites.catalog import Model, find_model, renamed
+from pythia_utils.cli.search import find
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,14 +31,6 @@ if TYPE_CHECKING:
     from pythia_utils.training_data.source import TrainingData
 
 SHOWN_ROWS = 8  # on a screen, unless --rows says otherwise
-
-
-def _find(name: str) -> Model:
-    """The model of that name; what a former name is called now is said on stderr."""
-    model = find_model(name)
-    if notice := renamed(name):
-        click.echo(notice, err=True)
-    return model
 
 
 # --- batch ----------------------------------------------------------------------------------------
@@ -100,7 +92,7 @@ def batch_command(
     from pythia_utils.analysis.training_data import batches
     from pythia_utils.training_data.source import open_source
 
-    model = _find(name)
+    model = model_named(name)
     _check_forms(text, rows, decode, output, as_json)
     tokenizer = None
     if decode or text is not None:
@@ -108,8 +100,8 @@ def batch_command(
     data = open_source(source, model=model.name) if source else open_source(model.name)
     chosen = steps.among(range(data.total_steps), data.name)
     if text is not None:
-        wanted = Wanted(text, batches.tokens_of(text, tokenizer))
-        find(data, wanted, chosen, as_json=as_json, yes=yes, quiet=quiet)
+        tokens = batches.tokens_of(text, tokenizer)
+        find(data, text, tokens, chosen, as_json=as_json, yes=yes, quiet=quiet)
     elif len(chosen) > 1:
         raise UsageError(f"{len(chosen)} steps; expected one, or --find TEXT to search them")
     else:
@@ -142,7 +134,7 @@ def _put(
     from pythia_utils.analysis.training_data import batches
 
     batch = data.batch(step)
-    chosen = batch[: _row_count(rows, len(batch), everything=bool(output) or as_json)]
+    chosen = batch[: rows or (None if output or as_json else SHOWN_ROWS)]
     texts = batches.sequence_texts(chosen, tokenizer) if tokenizer else None
     first = step * data.batch_size
     if output:
@@ -154,12 +146,6 @@ def _put(
         _show(chosen, texts, step, first)
         if len(chosen) < len(batch):
             click.echo(f"{len(chosen)} of {len(batch)} rows; --rows for more", err=True)
-
-
-def _row_count(asked: int | None, there: int, everything: bool) -> int:
-    if asked is not None:
-        return min(asked, there)
-    return there if everything else min(SHOWN_ROWS, there)
 
 
 def _rows(batch: np.ndarray, texts: list[str] | None, first: int) -> list[dict]:
@@ -232,7 +218,7 @@ def config_command(name: str, form: str, gpus: int | None, output: Path | None) 
     """Write the configuration that trains a model again."""
     from pythia_utils.suites import neox_config
 
-    model = _find(name)
+    model = model_named(name)
     if form == "neox":
         text = neox_config.neox_yaml(model, gpus)
     elif gpus is not None:

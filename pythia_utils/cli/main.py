@@ -14,9 +14,17 @@ from collections.abc import Callable
 
 import click
 
-from pythia_utils.base.errors import TrainingError, UsageError, one_line, quoted, unknown
+from pythia_utils.base.errors import (
+    TrainingError,
+    UsageError,
+    one_line,
+    quoted,
+    unknown,
+    without_logins,
+)
 from pythia_utils.base.files import locked
 from pythia_utils.base.progress import say
+from pythia_utils.base.terminal import aligned
 from pythia_utils.cli.audit import audit_command
 from pythia_utils.cli.checkpoints import fetch_command, steps_table, steps_text
 from pythia_utils.cli.data import batch_command, config_command
@@ -29,7 +37,7 @@ from pythia_utils.cli.grid import (
     run_due,
     status_command,
 )
-from pythia_utils.cli.options import COUNT, NAME, Steps, Whole, examples, steps_option
+from pythia_utils.cli.options import COUNT, NAME, Steps, Whole, examples, model_named, steps_option
 from pythia_utils.engine.worker import usable_cores
 from pythia_utils.grid import records, status
 from pythia_utils.grid.config import load_config
@@ -90,7 +98,7 @@ def _one_line(usual: Callable) -> Callable:
         if issubclass(category, CheckpointWarning):
             say(f"pythia: warning: {one_line(message)}")
         else:
-            usual(message, category, *where, **more)
+            usual(without_logins(str(message)), category, *where, **more)
 
     return show
 
@@ -146,41 +154,20 @@ def _print_steps(names: tuple[str, ...], steps: str, as_json: bool) -> None:
         raise UsageError(
             "--steps is for one model; expected such as: pythia suites pythia-70m --steps"
         )
-    rows = steps_table(names[0], Steps.parse([steps]))
-    if notice := catalog.renamed(names[0]):
-        click.echo(notice, err=True)
+    rows = steps_table(model_named(names[0]), Steps.parse([steps]))
     click.echo(json.dumps(rows, indent=1) if as_json else steps_text(rows))
 
 
 def _suites_text(table: list[dict]) -> str:
-    headings = (
-        "model",
-        "layers",
-        "d_model",
-        "heads",
-        "non-embedding",
-        "total",
-        "checkpoints",
-        "was",
-    )
-    rows = [headings]
+    headings = ("model", "layers", "d_model", "heads", "non-embedding", "total")
+    rows = [(*headings, "checkpoints", "was")]
     for row in table:
         counts = [row[key] for key in ("n_layers", "d_model", "n_heads")]
         counts += [row["non_embedding_params"], row["total_params"]]
         steps = row["steps"]
         span = f"{len(steps)}: {steps[0]} .. {steps[-1]}"
         rows.append((row["name"], *(f"{n:,}" for n in counts), span, ", ".join(row["aliases"])))
-    widths = [max(len(row[i]) for row in rows) for i in range(len(headings))]
-    return "\n".join(_aligned(row, widths) for row in rows)
-
-
-def _aligned(row: tuple[str, ...], widths: list[int]) -> str:
-    texts = (0, len(row) - 1, len(row) - 2)  # names to the left, numbers to the right
-    cells = [
-        c.ljust(w) if i in texts else c.rjust(w)
-        for i, (c, w) in enumerate(zip(row, widths, strict=True))
-    ]
-    return "  ".join(cells).rstrip()
+    return aligned(rows, right=range(1, len(headings)))
 
 
 # --- train ----------------------------------------------------------------------------------------

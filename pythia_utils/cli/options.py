@@ -15,6 +15,7 @@ from pythia_utils.base.errors import UsageError, quoted, unknown
 from pythia_utils.base.files import atomic_write, is_special, local_path
 from pythia_utils.base.terminal import show
 from pythia_utils.base.units import show_size
+from pythia_utils.suites.catalog import Model, find_model, renamed
 
 ASK_ABOVE = 10 * 10**9  # bytes from the Hub
 
@@ -66,6 +67,14 @@ class _Place(_Name):
 PLACE = _Place()
 
 
+def model_named(name: str) -> Model:
+    """The model of that name; what a former name is called now is said on stderr."""
+    model = find_model(name)
+    if notice := renamed(name):
+        click.echo(notice, err=True)
+    return model
+
+
 # --- steps ----------------------------------------------------------------------------------------
 
 
@@ -93,11 +102,9 @@ class Steps:
         return (step, step) in self.parts
 
     def among(self, known: Sequence[int], whose: str) -> list[int]:
-        """Those of the `known` steps that are asked for, each once, in the order of the parts.
+        """Those of the `known` steps, ascending, that are asked for, each once, in the order of the parts.
 
-        Args:
-            known: ascending: a model's checkpoints, say. A range means those between its ends.
-            whose: they are, for messages.
+        A range means those between its ends.
 
         Raises:
             UsageError: a number is not known, or a range holds none that is.
@@ -126,12 +133,7 @@ def _part(text: str) -> tuple[int, float]:
 
 
 def steps_option(text: str, **how) -> Callable:
-    """The option `--steps` (`--step` says the same), which may be repeated: `Steps`, or None.
-
-    Args:
-        text: its help, without what the grammar is.
-        how: further arguments for `click.option`.
-    """
+    """The option `--steps` (`--step` says the same), which may be repeated: `Steps`, or None."""
 
     def parsed(_context: click.Context, _option: click.Parameter, texts) -> Steps | None:
         return Steps.parse(texts) if texts else None
@@ -165,12 +167,7 @@ class _OutputFile(click.ParamType):
 
 
 def output_option(text: str, *suffixes: str) -> Callable:
-    """The option `--output`: a path, or None for stdout.
-
-    Args:
-        text: its help.
-        suffixes: that the name may have, if not any.
-    """
+    """The option `--output`: a path, with one of the suffixes if there are any, or None for stdout."""
     return click.option("--output", type=_OutputFile(suffixes), metavar="FILE", help=text)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -21,35 +20,28 @@ if TYPE_CHECKING:
 _COLUMNS = ("step", "row", "position", "offset")
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What is looked for: a text, and its tokens."""
-
-    text: str
-    tokens: list[int]
-
-
 def find(
-    data: TrainingData, wanted: Wanted, steps: list[int], *, as_json: bool, yes: bool, quiet: bool
+    data: TrainingData,
+    text: str,
+    tokens: list[int],
+    steps: list[int],
+    *,
+    as_json: bool,
+    yes: bool,
+    quiet: bool,
 ) -> None:
-    """Search the batches of some steps, and print where the tokens stand; exit with 1 if nowhere.
+    """Search the batches of some steps, in this order, and print where a text's tokens stand.
 
-    Args:
-        data: what training reads.
-        wanted: the text.
-        steps: to search, in this order.
-        as_json: one JSON object in the end, instead of a line a place.
-        yes: do not ask, however much is to be fetched.
-        quiet: no progress.
+    A line a place as they are found, or one JSON object in the end. Exits with 1 if they stand nowhere.
     """
     from pythia_utils.training_data.seen import find_tokens
 
-    found = find_tokens(data, wanted.tokens, steps)
+    found = find_tokens(data, tokens, steps)
     size = len(steps) * data.batch_bytes
     if not quiet:
         many = f"{len(steps)} step{'s' * (len(steps) != 1)} of {data.name}"
         where = "fetch" if data.is_remote else "read"
-        say(f"{many}: tokens {wanted.tokens}; {show_size(size)} to {where}")
+        say(f"{many}: tokens {tokens}; {show_size(size)} to {where}")
     ask_above(size if data.is_remote else 0, yes)
     places = []
     with Bar(len(steps), "searched", "step", quiet=quiet) as bar:
@@ -62,10 +54,10 @@ def find(
             places.append(place)
     if as_json:
         rows = [dict(zip(_COLUMNS, place, strict=True)) for place in places]
-        origin = {"model": data.model.name, **data.provenance(), **asdict(wanted)}
+        origin = {"model": data.model.name, **data.provenance(), "text": text, "tokens": tokens}
         click.echo(json.dumps(origin | {"steps_searched": len(steps), "places": rows}))
     if not places:
-        say(f"{wanted.text!r} is not in these steps")
+        say(f"{text!r} is not in these steps")
         raise click.exceptions.Exit(1)
 
 

@@ -36,20 +36,15 @@ class RunKernels(WorkerPlugin):
 def run_cell(
     run: str, cell: Cell, threads: int | None, options: KernelOptions | None, source: str
 ) -> Outcome:
-    """As `worker.run_cell`, in the kernels of a run.
+    """As `worker.run_cell`, in the `RunKernels` of that name.
 
-    Args:
-        run: the name of its `RunKernels`.
-        cell: what to run.
-        threads: that the notebook may use; None for a fair part of the worker's cores.
-        options: how its kernel starts, and its limits.
-        source: the notebook's text.
+    By default the notebook may use a fair part of the worker's cores.
     """
     here = get_worker()
     threads = threads or max(1, worker.usable_cores() // here.state.nthreads)
     return worker.run_cell(cell, here.plugins[run].pool, threads, options, source)
 
 
-def stop_kernels(run: str, dask_worker: Worker) -> int:
-    """Kill a run's notebooks on a worker, and let no other start. Returns how many."""
-    return dask_worker.plugins[run].pool.stop()
+def stop_kernels(run: str, dask_worker: Worker) -> None:
+    """Kill a run's notebooks on a worker, and let no other start."""
+    dask_worker.plugins[run].pool.stop()

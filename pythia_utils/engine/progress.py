@@ -13,10 +13,7 @@ from pythia_utils.grid.ledger import Outcome
 class Progress:
     """Shows outcomes as they come: a bar an experiment, or now and then a line (see `base.progress`).
 
-    Args:
-        cells: all that will run.
-        quiet: show nothing at all.
-        verbose: a line for each cell, too.
+    `cells` are all that will run. If verbose, there is a line for each of them, too.
     """
 
     def __init__(self, cells: Iterable[Cell], quiet: bool = False, verbose: bool = False) -> None:
@@ -28,12 +25,6 @@ class Progress:
             name: Bar(total, name.ljust(width), "run", quiet=quiet)
             for name, total in totals.items()
         }
-
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Leave the bars as they are; what is printed from now on comes below them."""

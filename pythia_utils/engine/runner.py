@@ -14,7 +14,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,16 +46,8 @@ def run(
     """Run cells in parallel; one that fails does not stop the others.
 
     A first Ctrl-C or SIGTERM kills the running notebooks and returns within seconds: the finished
-    are kept, the others come back as `interrupted`.
-
-    Args:
-        cells: what to run, each of them; see `planning.plan`.
-        ledger: gets a line for each cell that was done or failed.
-        workers: notebooks at a time; as many as there are cores by default.
-        quiet: show no progress.
-        options: how kernels start, and their limits.
-        verbose: show a line for each cell.
-        scheduler: where to run; threads of this process by default. See `schedulers.choose`.
+    are kept, the others come back as `interrupted`. The ledger gets a line for each cell that was
+    done or failed. By default as many run at a time as there are cores, in threads of this process.
 
     Returns:
         One outcome a cell, in the order of `cells`.
@@ -69,7 +61,7 @@ def run(
         return []
     outcomes = {cell.id: Outcome(cell.id, "interrupted") for cell in cells}
     scheduler = scheduler or Threads(workers)
-    with _stop_signals() as stop, scheduler, Progress(cells, quiet, verbose) as progress:
+    with _stop_signals() as stop, scheduler, closing(Progress(cells, quiet, verbose)) as progress:
         if scheduler.dashboard:
             progress.note(f"dashboard: {scheduler.dashboard}")
         options = options or KernelOptions()

@@ -52,17 +52,11 @@ def run_cell(
     options: KernelOptions | None = None,
     source: str | None = None,
 ) -> Outcome:
-    """Run one cell. Never raises.
+    """Run one cell. Never raises. The contents of the files to keep are in the outcome's `files`.
 
     Args:
-        cell: what to run.
-        kernels: where its kernel comes from.
         threads: that the notebook's numerical libraries may use.
-        options: how its kernel starts, and its limits.
         source: the notebook's text, for a machine that may not have its file.
-
-    Returns:
-        The outcome, with the contents of the files to keep in `files`.
     """
     started = time.monotonic()
     try:

@@ -1,7 +1,7 @@
 """N-gram models of a training text, interpolated by Witten and Bell's rule: what counting alone predicts.
 
 The probability of a word w behind a context h is the mean of how often w followed h and of what the context
-without its first word says (Witten and Bell 1991, method C; Chen and Goodman 1998, section 2.4):
+without its first word says (Witten and Bell 1991, method C; Chen and Goodman 1999, on Witten-Bell smoothing):
 
     P(w | h) = (c(h w) + T(h) P(w | h')) / (c(h) + T(h))
 
@@ -11,7 +11,7 @@ No parameter is tuned.
 
 Counts lie in sorted arrays, one level a context's length. A context is numbered by its place there, and its key
 is the number of the context one shorter with the token before it: so 20 million tokens of a vocabulary
-of 50,000 take about a gigabyte for n up to 5, and one fit serves every n below.
+of 50,000 take about two gigabytes for n up to 5, and one fit serves every n below.
 """
 
 from __future__ import annotations
@@ -216,6 +216,18 @@ class NgramModel:
             # The empty context is every row's: one row stands for all of them.
             mixed = level.mixed(numbers if length else np.zeros(1, np.int64), mixed)
             yield np.broadcast_to(mixed, (len(contexts), self.vocab_size))
+
+    def known(self, contexts: np.ndarray) -> np.ndarray:
+        """Whether training had each context of 0, 1, ... order - 1 tokens: bool (order, m).
+
+        Where it did not, the distribution of that order is that of the next lower one. Contexts are as in
+        `distribution`.
+
+        Raises:
+            UsageError: what is no token of the vocabulary.
+        """
+        contexts = _token_ids(contexts, self.vocab_size, least=NOTHING)
+        return np.stack([numbers >= 0 for _, numbers in self._found(contexts)])
 
     def save(self, path: Path) -> None:
         """Write the counts to an `.npz` file, from which `load` makes the same model."""

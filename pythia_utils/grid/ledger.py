@@ -25,12 +25,9 @@ _PARTS = {"notebook?": str, "parameters?": dict, "inputs?": {str: str}, "librari
 _PARTS |= {"package?": {str: str}, "data?": {str: str}, "files?": {str: str}}
 _SCHEMA = {"cell_id": str, "status": str, "seconds": float, "fingerprint": (str, _MAYBE)}
 _SCHEMA |= {"parts": Choice(_MAYBE, _PARTS), "rows": (int, _MAYBE), "error?": (str, _MAYBE)}
-_SCHEMA |= {
-    "peak_memory_bytes?": (int, _MAYBE),
-    "device?": (str, _MAYBE),
-    "finished?": (str, _MAYBE),
-}
-_SCHEMA |= {"notebook_bytes?": (int, _MAYBE), "records_sha256?": (str, _MAYBE)}
+_SCHEMA |= {"peak_memory_bytes?": (int, _MAYBE), "device?": (str, _MAYBE)}
+_SCHEMA |= {"finished?": (str, _MAYBE)}
+_SCHEMA |= {"notebook_sha256?": (str, _MAYBE), "records_sha256?": (str, _MAYBE)}
 # Every line starts so; it spares parsing lines that a later one has replaced.
 _CELL_ID = re.compile(rb'\{"cell_id": "([^"\\]+)"')
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pythia_utils.base.errors import UsageError, first_line, quoted, unknown
+from pythia_utils.base.files import stamp
 from pythia_utils.base.schemas import Choice, parse
 from pythia_utils.base.sources import PACKAGE, Needs, code_fingerprint, needs
 
@@ -92,12 +93,11 @@ def defaults(notebook: Path) -> dict[str, Any]:
 
 def _declared(notebook: Path) -> dict[str, tuple[ast.expr, Any]]:
     """The names that a notebook's parameters cell assigns, with their types and defaults."""
-    stat = _stat(notebook)
-    return _declarations(notebook, stat.st_mtime_ns, stat.st_size)
+    return _declarations(notebook, tuple(stamp(notebook.stat())) if notebook.exists() else ())
 
 
 @functools.lru_cache(maxsize=64)
-def _declarations(notebook: Path, _mtime_ns: int, _size: int) -> dict[str, tuple[ast.expr, Any]]:
+def _declarations(notebook: Path, _stamp: tuple) -> dict[str, tuple[ast.expr, Any]]:
     cells = [cell for cell in _cells_of(notebook) if "parameters" in _tags(cell)]
     if not cells:
         raise UsageError(
@@ -139,13 +139,6 @@ def _type_of(value: Any) -> ast.expr:
 def _shown(notebook: Path) -> str:
     """A notebook's path as users know it: folder and name."""
     return "/".join(notebook.parts[-2:])
-
-
-def _stat(notebook: Path) -> Any:
-    try:
-        return notebook.stat()
-    except FileNotFoundError:
-        raise UsageError(f"there is no notebook {notebook}") from None
 
 
 def _cells_of(notebook: Path) -> list[dict]:

@@ -225,11 +225,9 @@ def _to_pandas(table: pa.Table) -> pd.DataFrame:
 
 
 def from_notebook(notebook: Mapping[str, Any], parameters: str = "") -> pd.DataFrame | None:
-    """The records that an executed notebook carries, in order; None if it carries none.
+    """The records that an executed notebook (its JSON) carries, in order; None if it carries none.
 
-    Args:
-        notebook: as read by `nbformat.read` or `json.load`.
-        parameters: that set its cell apart; a notebook itself does not know which these are.
+    It does not itself know which parameters set its cell apart.
     """
     outputs = [out for cell in notebook["cells"] for out in cell.get("outputs", ())]
     bundles = [out["data"][MIME] for out in outputs if MIME in out.get("data", {})]
@@ -322,12 +320,7 @@ def _first_set(cells: pd.DataFrame) -> tuple[str, str]:
 
 
 def set_in_words(shown: pd.DataFrame, everything: pd.DataFrame) -> str:
-    """What a chapter says of the records that it shows, and of those that it does not. Markdown.
-
-    Args:
-        shown: from `one_set`.
-        everything: from `read_all`, of which `shown` is a part.
-    """
+    """What a chapter says of the records that it shows (`one_set` of everything), and of others. Markdown."""
     (first,) = shown[_SET].drop_duplicates().itertuples(index=False)
     cells = everything[[*_SET, "model", "step"]].drop_duplicates().groupby(_SET).size()
     others = [f"{_set_name(*key)}: {n}" for key, n in cells.items() if key != tuple(first)]

@@ -1,26 +1,18 @@
-"""Nano's words: their forms, what goes with what, and which combinations are never trained on.
+"""Nano's words: their forms, and what goes with what.
 
 Tables of words come first, one line for each verb. A verb selects the kinds of its subject and
-object, so that sentences read as sensible English. Words meet in four relations: a subject and its
-verb, a noun and its adjective, a demonstrative and its noun, a possessor and the thing possessed.
-About one pair in five of each relation is held out (`held_out`): `TRAINING` draws from the others,
-`HELD_OUT` from these only, so a model can never have seen the pair of words it is tested on.
+object, so that sentences read as sensible English. Which words training never combines, though they
+would go together, is in `held_out`.
 """
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import random
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
-from typing import Generic, TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 T = TypeVar("T")
-A = TypeVar("A")
-B = TypeVar("B")
-
-HELD_OUT_ONE_IN = 5
 
 # Nouns: "singular" or "singular/plural". People who have a gender are listed apart.
 FEMALE = "girl woman/women queen mother sister aunt princess"
@@ -235,108 +227,3 @@ STORY_ONLY = _verbs(STORY_VERBS)
 # Each demonstrative as (singular, plural); its lemma is the singular.
 DEMONSTRATIVES = (("this", "these"), ("that", "those"))
 BY_KIND = {kind: tuple(n for n in COMMON if n.kind == kind) for kind in ADJECTIVES}
-
-
-@functools.cache
-def held_out(*lemmas: str) -> bool:
-    """Whether this combination of lemmas is kept from all training text (about one in five is).
-
-    The choice is a BLAKE2 hash of the words: the same on every machine and in every version.
-
-    Args:
-        *lemmas: in the relation's order: (subject, verb), (noun, adjective), (this or that, noun),
-            (possessor, possessed).
-    """
-    digest = hashlib.blake2b(" ".join(lemmas).encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") % HELD_OUT_ONE_IN == 0
-
-
-class Combinations(Generic[A, B]):
-    """Pairs of words that may stand in one relation.
-
-    Attributes:
-        pairs: all of them.
-        common: those that start with no name (so they have a singular and a plural).
-        after: the second words that go with each first word; `before`: the reverse.
-    """
-
-    def __init__(self, pairs: Iterable[tuple[A, B]], held: bool) -> None:
-        self.pairs = tuple(p for p in pairs if held_out(*map(_lemma, p)) == held)
-        self.common = tuple(p for p in self.pairs if p[0] not in NAMES)
-        self.after: dict[A, tuple[B, ...]] = {}
-        self.before: dict[B, tuple[A, ...]] = {}
-        for first, second in self.pairs:
-            self.after[first] = (*self.after.get(first, ()), second)
-            self.before[second] = (*self.before.get(second, ()), first)
-
-
-def _lemma(word: Noun | Verb | tuple[str, str] | str) -> str:
-    if isinstance(word, str):
-        return word
-    return word[0] if isinstance(word, tuple) else word.lemma
-
-
-@dataclass(frozen=True, eq=False)
-class Words:
-    """All relations, either for training or held out.
-
-    The first eight relate a subject, an animate noun or a name, to a verb of one sort.
-    """
-
-    held: bool
-    intransitive: Combinations[Noun, Verb]
-    transitive: Combinations[Noun, Verb]
-    strictly_transitive: Combinations[Noun, Verb]
-    strictly_intransitive: Combinations[Noun, Verb]
-    reflexive: Combinations[Noun, Verb]
-    irregular: Combinations[Noun, Verb]
-    that: Combinations[Noun, Verb]
-    wh: Combinations[Noun, Verb]
-    adjective: Combinations[Noun, str]
-    demonstrative: Combinations[tuple[str, str], Noun]
-    possession: Combinations[Noun, Noun]
-
-    def attractor_number(self, rng: random.Random, number: int) -> int:
-        """The number of a noun between subject and verb: in tests always the other one.
-
-        In training it is either, as in natural text; otherwise a model could learn to agree with
-        the opposite of the nearest noun.
-        """
-        return 1 - number if self.held else int(rng.random() * 2)
-
-
-def _is_plain(verb: Verb) -> bool:
-    return "clause" not in verb.objects
-
-
-VERB_SORTS = {
-    "intransitive": lambda verb: not verb.objects,
-    "transitive": lambda verb: verb.objects and _is_plain(verb),
-    "strictly_transitive": lambda verb: verb.objects and "strict" in verb.marks,
-    "strictly_intransitive": lambda verb: not verb.objects and "strict" in verb.marks,
-    "reflexive": lambda verb: "reflexive" in verb.marks,
-    "irregular": lambda verb: _is_plain(verb) and verb.past != verb.participle,
-    "that": lambda verb: "that" in verb.marks,
-    "wh": lambda verb: "wh" in verb.marks,
-}
-
-
-def _words(held: bool) -> Words:
-    subjects = ANIMATE + NAMES
-    by_sort = {
-        sort: [(n, v) for n in subjects for v in ALL_VERBS if n.kind in v.subjects and belongs(v)]
-        for sort, belongs in VERB_SORTS.items()
-    }
-    owned = [noun for noun in OBJECTS if noun.kind in ("clothes", "thing", "text")]
-    others = {
-        "adjective": [(n, a) for n in COMMON for a in ADJECTIVES[n.kind].split()],
-        "demonstrative": [(d, n) for d in DEMONSTRATIVES for n in COMMON],
-        "possession": [(p, thing) for p in NAMES + GENDERED for thing in owned],
-    }
-    relations = {name: Combinations(pairs, held) for name, pairs in {**by_sort, **others}.items()}
-    assert set(relations) == {field.name for field in fields(Words)} - {"held"}
-    return Words(held, **relations)
-
-
-TRAINING = _words(held=False)
-HELD_OUT = _words(held=True)

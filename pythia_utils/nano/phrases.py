@@ -1,6 +1,6 @@
 """Phrases of nano's grammar: noun phrases, predicates, places, and the twin frames of a pair.
 
-All combinations of words here come from training; only a phenomenon's own is held out.
+Their subjects and verbs come from training; only a phenomenon's own combination is held out.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from typing import NamedTuple
 
+from pythia_utils.nano.held_out import BE, TRAINING, Words
 from pythia_utils.nano.lexicon import (
     ADJECTIVES,
     ALL_VERBS,
@@ -16,10 +17,8 @@ from pythia_utils.nano.lexicon import (
     LOCATIONS,
     NAMES,
     OBJECTS,
-    TRAINING,
     Noun,
     Verb,
-    Words,
     pick,
 )
 
@@ -47,6 +46,8 @@ DETERMINERS = (
 )
 NEXT_TO = ("near", "behind", "beside")
 TIMES = (" again", " today", " at night", " in the morning")
+# What may stand between a subject and its verb.
+BETWEEN = (" often", " always", " never", " today", " at night", " in the morning")
 
 
 def determiners_for(noun: Noun) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -72,6 +73,7 @@ SPEAKERS = {
     gender: tuple(pair for pair in TRAINING.that.common if pair[0].gender == gender)
     for gender in "fm"
 }
+ADJECTIVES_OF = {noun: tuple(ADJECTIVES[noun.kind].split()) for noun in COMMON}
 NEIGHBOURS = dict.fromkeys(ANIMATE, ANIMATE + LOCATIONS)
 NEIGHBOURS |= dict.fromkeys(OBJECTS, OBJECTS + LOCATIONS)
 NEIGHBOURS |= dict.fromkeys(LOCATIONS, LOCATIONS)
@@ -83,7 +85,7 @@ def draw_number(rng: Rng) -> int:
 
 def adjective_before(rng: Rng, noun: Noun, chance: float = 0.25) -> str:
     """An adjective and a space, or nothing."""
-    return pick(rng, TRAINING.adjective.after[noun]) + " " if rng.random() < chance else ""
+    return pick(rng, ADJECTIVES_OF[noun]) + " " if rng.random() < chance else ""
 
 
 def the_noun(rng: Rng, noun: Noun, number: int) -> str:
@@ -161,21 +163,24 @@ def make_twins(
     return Frame(first, one, other, combination), Frame(second, other, one, combination)
 
 
-class _Predicate(NamedTuple):
-    """A predicate in the present (or was/were): `forms[number]` agrees with the subject."""
+class Predicate(NamedTuple):
+    """A predicate in the present (or was/were): `forms[number]` agrees with the subject.
+
+    `verb` is what the subject's combination with it is held out by: a lemma, or `be`.
+    """
 
     subject: Noun
     forms: tuple[str, str]
     rest: str
-    combination: tuple[str, str]
+    verb: str
 
 
-def draw_predicate(rng: Rng, words: Words) -> _Predicate:
+def draw_predicate(rng: Rng, words: Words) -> Predicate:
     chance = rng.random()
     if chance < 0.3:
-        noun, adjective = pick(rng, words.adjective.common)
+        noun, _ = pick(rng, words.be.common)
         be = ("is", "are") if rng.random() < 0.6 else ("was", "were")
-        return _Predicate(noun, be, " " + adjective, (noun.lemma, adjective))
+        return Predicate(noun, be, " " + pick(rng, ADJECTIVES_OF[noun]), BE)
     relation = words.intransitive if chance < 0.7 else words.transitive
     noun, verb = pick(rng, relation.common)
-    return _Predicate(noun, verb.present, rest_of(rng, verb, noun), lemmas_of(noun, verb))
+    return Predicate(noun, verb.present, rest_of(rng, verb, noun), verb.lemma)

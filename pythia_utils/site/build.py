@@ -18,13 +18,16 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pythia_utils.base import children
 from pythia_utils.base.files import atomic_write, is_partial, locked, within
 from pythia_utils.base.markup import plain
+from pythia_utils.base.progress import say
+from pythia_utils.base.terminal import show
 from pythia_utils.grid.config import BookPage, Config, Experiment
 from pythia_utils.grid.records import runs_dir
 from pythia_utils.grid.status import SuiteStatus
-from pythia_utils.site import jupyter_book, status_page, tables
 from pythia_utils.site import pages as site_pages
+from pythia_utils.site import status_page, tables
 from pythia_utils.site.pages import STAGED, Page, SiteError
 from pythia_utils.suites import catalog
 
@@ -38,15 +41,9 @@ _PROBLEM = re.compile(r"\b(WARNING|ERROR|CRITICAL|SEVERE): |[a-z] error:|^\w*(Er
 
 
 def publish(config: Config, suite: str, status: SuiteStatus) -> Path:
-    """Check, stage and render.
+    """Check, stage and render a suite's executed notebooks; the path of the front page.
 
-    Args:
-        config: experiments.yml, of a project's folder with `book/` and `_config.yml`.
-        suite: the suite whose executed notebooks the site shows.
-        status: where it stands.
-
-    Returns:
-        The path of the front page.
+    The project's folder has `book/` and `_config.yml`.
 
     Raises:
         SiteError: a notebook failed, a chapter was not run, or the build has warnings.
@@ -133,7 +130,8 @@ def _files(
     experiments = list(config.experiments.values())
     for experiment in experiments:
         if experiment.chapter:
-            source = _executed_chapter(folder, suite, experiment)
+            hint = f"run it first: pythia run {experiment.name}"
+            source = _executed(folder, suite, f"chapter of {experiment.name!r}", experiment, hint)
             place = site_pages.chapter_path(experiment)
             yield place, site_pages.chapter(source, experiment.chapter, place, config)
     for other in config.pages.values():
@@ -151,30 +149,25 @@ def _files(
     yield "_toc.yml", tables.table_of_contents(template, experiments, list(config.pages))
 
 
-def _executed_chapter(folder: Path, suite: catalog.Suite, experiment: Experiment) -> Path:
-    path = folder / experiment.name / "chapter.ipynb"
-    if not path.is_file():
-        missing = f"the chapter of {experiment.name!r} has not been run for suite {suite.name!r}"
-        raise SiteError(
-            f"{missing} ({path} is not there); run it first: pythia run {experiment.name}"
-        )
-    return path
-
-
 def _executed_page(folder: Path, suite: catalog.Suite, page: BookPage) -> Path:
     """The executed page; of a suite that has nothing for it, its source, without outputs."""
-    path, models = folder / page.name / "chapter.ipynb", page.models_of(suite.name)
-    if path.is_file():
-        return path
-    if not models and not page.data:
+    models, hint = page.models_of(suite.name), f"run: pythia book --suite {suite.name}"
+    if models:
+        command = f"pythia train {suite.name} --models {models[0].name}"
+        hint = f"train a model of it first: {command}"
+    elif not page.data and not (folder / page.name / "chapter.ipynb").is_file():
         return page.notebook
-    missing = (
-        f"the page {page.name!r} has not been run for suite {suite.name!r} ({path} is not there)"
-    )
-    if page.data:
-        raise SiteError(f"{missing}; run: pythia book --suite {suite.name}")
-    hint = f"pythia train {suite.name} --models {models[0].name}"
-    raise SiteError(f"{missing}; train a model of it first: {hint}")
+    return _executed(folder, suite, f"page {page.name!r}", page, hint)
+
+
+def _executed(
+    folder: Path, suite: catalog.Suite, what: str, page: Experiment | BookPage, hint: str
+) -> Path:
+    path = folder / page.name / "chapter.ipynb"
+    if not path.is_file():
+        missing = f"the {what} has not been run for suite {suite.name!r} ({path} is not there)"
+        raise SiteError(f"{missing}; {hint}")
+    return path
 
 
 def _remove_others(folder: Path, kept: set[Path]) -> None:
@@ -209,7 +202,7 @@ def build(root: Path) -> Path:
     _remove_stale(root / STAGED, output / "html")
     _copy_changed(root / "book" / "_static", output / "html" / "_static")
     unfinished.unlink()
-    _say(f"site built in {time.monotonic() - started:.1f} s")
+    say(f"site built in {time.monotonic() - started:.1f} s")
     return output / "html" / "index.html"
 
 
@@ -217,7 +210,10 @@ def _run_jupyter_book(root: Path) -> list[str]:
     """Run it; return its warnings and errors, or its last lines if it failed without one."""
     toc = (root / STAGED / "_toc.yml").absolute()
     options = ("--config", "_config.yml", "--toc", str(toc), "--path-output", ".")
-    command = jupyter_book.command("build", "book", *options, "-W", "-n", "--keep-going")
+    options += ("-W", "-n", "--keep-going")
+    # `jupyter-book` has no `python -m`, and its script may be another interpreter's.
+    place = ("jupyter_book.cli.main", "main")
+    command = children.command(*place, "build", "book", *options, parent=os.getpid())
     environment = os.environ | {"PYTHONUTF8": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     lines, shown = [], ""
@@ -247,12 +243,8 @@ def _progress(line: str, shown: str) -> str:
         return shown
     text = f"{match[1]} {match[2]:>3}%"
     if text != shown:
-        _say(text, end="\n" if match[2] == "100" else "\r")
+        show(text, sys.stderr, end="\n" if match[2] == "100" else "\r")
     return text
-
-
-def _say(text: str, end: str = "\n") -> None:
-    print(text, end=end, file=sys.stderr, flush=True)
 
 
 def _remove_stale(staged: Path, html: Path) -> None:

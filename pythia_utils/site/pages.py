@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pythia_utils.base.markup import code, markdown, plain
+from pythia_utils.base.schemas import parse
 from pythia_utils.grid.config import BookPage, Config, Experiment
 from pythia_utils.suites import catalog
 
@@ -29,14 +30,8 @@ class SiteError(Exception):
 def link(config: Config, target: str, original: Path, staged: Path) -> str:
     """Where a link of a notebook must lead on the site.
 
-    A link may be right beside the notebook's source, so that it works in JupyterLab, or beside
-    the staged copy, so that it can name generated pages. The former becomes the latter.
-
-    Args:
-        config: whose chapters and pages are staged.
-        target: the link as written.
-        original: path of the notebook's source.
-        staged: path of the staged notebook.
+    A link may be right beside the notebook's source (`original`), so that it works in JupyterLab, or
+    beside the staged copy, so that it can name generated pages. The former becomes the latter.
 
     Raises:
         SiteError: the link leads to no file of the project.
@@ -114,23 +109,17 @@ def read_notebook(path: Path) -> dict:
         SiteError: the file is not a notebook.
     """
     try:
-        notebook = json.loads(path.read_text(encoding="utf-8"))
-        notebook["cells"], notebook["metadata"]
+        return parse(path.read_bytes(), {"cells": [dict], "metadata": dict})
     except OSError as error:
         raise SiteError(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except ValueError as error:
         raise SiteError(f"{path} is not a notebook: {plain(error)}") from None
-    return notebook
 
 
 def chapter(source: Path, original: Path, place: str, config: Config) -> str:
-    """The staged text of a chapter or page.
+    """The staged text of a chapter or page, for a `place` below `book/_executed/`.
 
-    Args:
-        source: the executed notebook.
-        original: the notebook that was executed, beside which its links are right.
-        place: of the staged file, below `book/_executed/`.
-        config: where its links may lead.
+    Its links are right beside the notebook that was executed, `original`.
     """
     notebook = _tidy(read_notebook(source))
     _relink(notebook, config, original, config.root / STAGED / place)

@@ -15,13 +15,7 @@ _CELLS_SHOWN = 400  # of an experiment; of more there is a row for each model
 
 
 def status_page(config: Config, suite: str, found: SuiteStatus) -> str:
-    """The text of `status.md`.
-
-    Args:
-        config: experiments.yml.
-        suite: the suite that the site shows.
-        found: where it stands.
-    """
+    """The text of `status.md`."""
     profile, statuses = found.profile, found.statuses
     parts = ["# Status of the runs"]
     if profile is None:

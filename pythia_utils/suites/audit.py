@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 
 from pythia_utils.base.errors import UsageError
 from pythia_utils.base.http import shown_url
+from pythia_utils.base.terminal import aligned
 from pythia_utils.base.units import show_size
 from pythia_utils.suites import folders
 from pythia_utils.suites.audit_facts import Cost, Facts, hub_facts, local_facts
@@ -70,12 +71,7 @@ class Report:
         for finding in self.findings:
             steps = steps_in_words(self.model, finding.steps)
             rows.append((finding.status, finding.kind, steps, finding.text, finding.source))
-        widths = [max(len(row[column]) for row in rows) for column in range(4)] + [0]
-        lines = [
-            "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        ]
-        return "\n".join([*(lines if self.findings else []), self.summary()])
+        return "\n".join([*([aligned(rows)] if self.findings else []), self.summary()])
 
     def summary(self) -> str:
         """One sentence: how much was looked at, at what cost, and what is new."""

@@ -82,13 +82,7 @@ class Cost:
 def hub_facts(
     model: Model, chosen: Sequence[Checkpoint], tensors: bool, quiet: bool = False
 ) -> tuple[list[Facts], Cost]:
-    """The revisions of some checkpoints, in training order, and `main`.
-
-    Args:
-        model: of a Hub suite.
-        chosen: its checkpoints to look at.
-        tensors: sample tensors too.
-        quiet: no progress on stderr.
+    """The revisions of some checkpoints of a Hub suite's model, in training order, and `main`.
 
     Raises:
         FetchError: the Hub has no such repository, refuses, or does not answer.
@@ -222,11 +216,7 @@ def _digest(tensors: Iterable[torch.Tensor]) -> str:
 
 def _each(function: Callable[[_T], _R], items: Iterable[_T], label: str, quiet: bool) -> list[_R]:
     """`function` of each item, some at a time; at the first failure the rest is given up."""
-    with ThreadPoolExecutor(_WORKERS) as pool:
-        futures = [pool.submit(function, item) for item in items]
-        try:
-            with Bar(len(futures), label, "revision", quiet=quiet, keep=False) as bar:
-                return [future.result() for future in bar.over(futures)]
-        finally:
-            for future in futures:
-                future.cancel()
+    items = list(items)
+    bar = Bar(len(items), label, "revision", quiet=quiet, keep=False)
+    with ThreadPoolExecutor(_WORKERS) as pool, bar:
+        return list(bar.over(pool.map(function, items)))

@@ -55,14 +55,12 @@ class Finding:
 
 
 def judge(model: Model, facts: Sequence[Facts], tensors: bool = True) -> list[Finding]:
-    """All findings.
+    """All findings about some checkpoints, in training order, and `main` if there is one.
 
-    Args:
-        model: whose revisions these are.
-        facts: of the checkpoints looked at, in training order, and of `main` if there is one.
-        tensors: whether tensors were sampled.
+    `tensors` tells whether some were sampled.
     """
-    found = _missing(model, facts) + _damaged(model, facts)
+    found = _by_reason(model, "missing", facts, lambda one: one.missing)
+    found += _by_reason(model, "damaged", facts, lambda one: _damage(one, facts))
     broken = _steps_of(found)
     sound = [one for one in facts if not one.missing and not one.damaged]
     sound = [one for one in sound if one.step not in broken]
@@ -80,9 +78,10 @@ def _steps_of(found: Iterable[Finding], but: str = "") -> set[int]:
 
 
 def _marked(
-    model: Model, kind: str, steps: Iterable[int], text: Callable[[list[int]], str]
+    model: Model, kind: str, steps: Iterable[int], told: str | Callable[[list[int]], str]
 ) -> list[Finding]:
     """A finding for each erratum that explains some of the steps, and a new one for the rest."""
+    text = told if callable(told) else lambda _: told
     rest, found = list(steps), []
     for erratum in model.errata:
         hit = [step for step in rest if step in erratum.steps]
@@ -95,27 +94,25 @@ def _marked(
 # --- missing, damaged -----------------------------------------------------------------------------
 
 
-def _missing(model: Model, facts: Sequence[Facts]) -> list[Finding]:
+def _by_reason(
+    model: Model, kind: str, facts: Sequence[Facts], why: Callable[[Facts], str | None]
+) -> list[Finding]:
+    """The revisions that something is wrong with, those of one reason together; `main` by itself."""
     reasons = defaultdict(list)
     for one in facts:
-        if one.missing and one.step is not None:
-            reasons[one.missing].append(one.step)
+        if reason := why(one):
+            reasons[reason].append(one)
     found = []
-    for reason, steps in reasons.items():
-        found += _marked(model, "missing", steps, lambda _, reason=reason: reason)
-    lost = [one for one in facts if one.missing and one.step is None]
-    return found + [Finding("new", "missing", (), f"{MAIN}: {one.missing}") for one in lost]
-
-
-def _damaged(model: Model, facts: Sequence[Facts]) -> list[Finding]:
-    found = []
-    for one in facts:
-        reason = one.damaged or _too_short(one, facts) or _other_shape(one, facts)
-        if reason and one.step is not None:
-            found += _marked(model, "damaged", [one.step], lambda _, reason=reason: reason)
-        elif reason:
-            found.append(Finding("new", "damaged", (), f"{MAIN}: {reason}"))
+    for reason, group in reasons.items():
+        steps = [one.step for one in group if one.step is not None]
+        found += _marked(model, kind, steps, reason)
+        if len(steps) < len(group):
+            found.append(Finding("new", kind, (), f"{MAIN}: {reason}"))
     return found
+
+
+def _damage(one: Facts, facts: Sequence[Facts]) -> str | None:
+    return one.damaged or _too_short(one, facts) or _other_shape(one, facts)
 
 
 def _too_short(one: Facts, facts: Sequence[Facts]) -> str | None:
@@ -256,7 +253,7 @@ def _if_not_alike(
         return []
     if one.sample_digest and other.sample_digest:
         differ = one.sample_digest != other.sample_digest
-        return _marked(model, kind, steps, lambda _: text) if differ else []
+        return _marked(model, kind, steps, text) if differ else []
     what = f"{one.name} has other files than {other.name}"
     return [Finding("note", kind, steps, f"{what}; whether the weights differ was not looked at")]
 
@@ -274,7 +271,7 @@ def _breaks(model: Model, facts: Sequence[Facts], wrong: set[int]) -> list[Findi
     for off in breaks(np.stack([one.sample for one in points])):
         steps = sorted(points[index].step for index in off.indices)
         text = f"off the way of training: detour {off.detour:.1f}, where {LIMIT:g} is the limit"
-        found += _marked(model, "break", steps, lambda _, text=text: text)
+        found += _marked(model, "break", steps, text)
     return found
 
 

@@ -18,6 +18,8 @@ from pythia_utils.suites.errata import (
 )
 from pythia_utils.suites.errata import heed_errata
 from pythia_utils.suites.folders import WEIGHTS, home
+from pythia_utils.suites.hub.commits import forget_other
+from pythia_utils.suites.hub.hugging_face import cached_commit
 from pythia_utils.suites.identity import require, source_of
 
 if TYPE_CHECKING:
@@ -52,14 +54,12 @@ def resolved(checkpoint: Checkpoint) -> dict:
     if model.repo_id is None:
         files = {WEIGHTS: file_digest(require(checkpoint) / WEIGHTS)}
         return {"source": source_of(checkpoint), "commit": None, "files": files}
-    cache = hub_cache()
-    commit = cache.commit(model.repo_id, checkpoint.revision)
-    entry = cache.journal.read(model.repo_id, commit) if commit else None
-    return {
-        "source": source_of(checkpoint),
-        "commit": entry and entry.commit,
-        "files": entry.files if entry else {},
-    }
+    commit = cached_commit(model.repo_id, checkpoint.revision)
+    entry = hub_cache().journal.read(model.repo_id, commit) if commit else None
+    known = (
+        {"commit": entry.commit, "files": entry.files} if entry else {"commit": None, "files": {}}
+    )
+    return {"source": source_of(checkpoint)} | known
 
 
 def stamp(checkpoint: Checkpoint) -> str:
@@ -86,8 +86,6 @@ def renew(checkpoint: Checkpoint, commit: str | None) -> None:
     Raises:
         OSError: the cache may not be written.
     """
-    from pythia_utils.suites.hub.commits import forget_other
-
     if checkpoint.model.repo_id is not None and commit is not None:
         forget_other(checkpoint.model.repo_id, checkpoint.revision, commit)
 
@@ -138,11 +136,6 @@ def _pick_dtype(dtype: str, device: str, trained_in: str) -> torch.dtype:
     return getattr(torch, dtype)
 
 
-def check_placement(device: str, dtype: str) -> None:
-    """Raise what `load` would for such a device or dtype, before anything is read."""
-    _pick_dtype(dtype, pick_device(device), "float32")
-
-
 def _outgrows_gpu(model: Model, dtype: torch.dtype) -> bool:
     """Whether the weights, and a fifth for the work, are more than the first GPU has free."""
     import torch
@@ -151,11 +144,11 @@ def _outgrows_gpu(model: Model, dtype: torch.dtype) -> bool:
 
 
 def check_memory(model: Model, device: str, dtype: str) -> None:
-    """Refuse a model whose weights fit nowhere here, before anything is fetched.
+    """Refuse what `load` could not do with a device and dtype, before anything is fetched.
 
     Raises:
-        UsageError: they need more bytes than are free: of a GPU that was asked for, else in memory; with
-            `auto`, on all GPUs and in memory.
+        UsageError: unknown device or dtype; or the model's weights need more bytes than are free: of a
+            GPU that was asked for, else in memory; with `auto`, on all GPUs and in memory.
     """
     import torch
 
@@ -205,14 +198,13 @@ def load(
 
     Raises:
         UsageError: unknown model, suite, step, device or dtype; a model that does not fit here; one of ours
-            that is not trained yet;
-            one whose weights or tokenizer are missing on the Hub; a wrong one with `strict`.
+            that is not trained yet; one whose weights or tokenizer are missing on the Hub; a wrong one
+            with `strict`.
         FetchError: the Hub does not deliver, or what it delivers is corrupt.
         WeightsError: the files do not hold this model's weights.
     """
     checkpoint = find_model(model, suite).checkpoint(step)
     heed_errata([checkpoint], strict)
-    check_placement(device, dtype)
     check_memory(checkpoint.model, device, dtype)
     folder = checkpoint_folder(checkpoint)
     if not (folder / "tokenizer.json").is_file():

@@ -13,7 +13,7 @@ from pythia_utils.base.files import file_digest
 from pythia_utils.base.schemas import parse
 from pythia_utils.suites.catalog import Checkpoint, Model, Suite, suite
 from pythia_utils.suites.folders import WEIGHTS, checkpoint_path, corpus_folder, is_available
-from pythia_utils.suites.hub.commits import cached_commit
+from pythia_utils.suites.hub.hugging_face import cached_commit
 
 # Beside the weights, all that opening a checkpoint of ours reads.
 _OPENED = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json")
@@ -23,16 +23,33 @@ def require(checkpoint: Checkpoint) -> Path:
     """The folder of a checkpoint of ours.
 
     Raises:
-        UsageError: it has not been trained.
+        UsageError: it has not been trained, or was on another corpus than the suite has now: what is asked
+            of it, of planted sequences say, would be of what it never read.
     """
-    folder = checkpoint_path(checkpoint)
+    folder, model = checkpoint_path(checkpoint), checkpoint.model
+    what, run = (
+        f"{model.name} step {checkpoint.step}",
+        f"pythia train {model.suite} --models {model.name}",
+    )
     if not is_available(checkpoint):
-        model = checkpoint.model
-        raise UsageError(
-            f"{model.name} step {checkpoint.step} is not trained yet ({folder} has no {WEIGHTS}); "
-            f"run: pythia train {model.suite} --models {model.name}"
-        )
+        raise UsageError(f"{what} is not trained yet ({folder} has no {WEIGHTS}); run: {run}")
+    if is_of_another_corpus(checkpoint):
+        corpus = corpus_folder(model.suite)
+        raise UsageError(f"{what} was trained on another corpus than {corpus} has now; run: {run}")
     return folder
+
+
+def is_of_another_corpus(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint of ours says that it was trained on other data than the suite's corpus has now.
+
+    Not if either is silent: weights may have come without the corpus.
+    """
+    try:
+        content = (checkpoint_path(checkpoint) / "checkpoint.json").read_bytes()
+        made_of = parse(content, {"corpus?": (str, type(None))}).get("corpus")
+    except (OSError, ValueError):
+        return False
+    return None not in (made_of, now := corpus_digest(checkpoint.model.suite)) and made_of != now
 
 
 def source_of(checkpoint: Checkpoint) -> str:
@@ -48,11 +65,7 @@ def checkpoint_digest(
 ) -> str:
     """What identifies a checkpoint before it is opened: SHA-256 of our files; of the Hub's the commit.
 
-    Args:
-        checkpoint: of any suite.
-        digest: SHA-256 of a file, from one that remembers, say.
-        commit: of the Hub's repository, if it is known; by default that of the shared cache. The Hub
-            is not asked.
+    The Hub is not asked: if its commit is not known, that of the shared cache is taken.
 
     Returns:
         Of the Hub's `repository@revision@commit`, without the commit if nothing tells it.

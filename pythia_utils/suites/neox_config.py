@@ -77,8 +77,8 @@ def parallelism(model: Model, gpus: int | None = None) -> Parallelism:
     return Parallelism(gpus, usual.model_parallel, micro_batch, usual.zero_stage)
 
 
-def neox_config(model: Model, gpus: int | None = None) -> dict:
-    """All settings of GPT-NeoX for one model, under GPT-NeoX's names.
+def neox_yaml(model: Model, gpus: int | None = None) -> str:
+    """All settings of GPT-NeoX for one model, as YAML with a heading and comments.
 
     Args:
         model: of any suite.
@@ -88,13 +88,6 @@ def neox_config(model: Model, gpus: int | None = None) -> dict:
     Raises:
         UsageError: so many GPUs cannot make up the batch, or the model's seeds are two: GPT-NeoX has one.
     """
-    import yaml
-
-    return yaml.safe_load(neox_yaml(model, gpus))
-
-
-def neox_yaml(model: Model, gpus: int | None = None) -> str:
-    """The same as YAML, with a heading and a comment before each group of settings."""
     text = data_file("neox_config.yml").read_text(encoding="utf-8")
     values = _values(model, parallelism(model, gpus))
     if values["attention"] is None:

@@ -62,7 +62,6 @@ def sweep(
     """
     chosen = choose(find_model(model, suite), steps)
     heed_errata(chosen, strict)
-    opening.check_placement(device, dtype)
     opening.check_memory(chosen[0].model, device, dtype)
     for checkpoint in chosen:
         if checkpoint.model.repo_id is None:

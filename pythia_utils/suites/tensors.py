@@ -66,9 +66,6 @@ class LocalTensors:
         except SafetensorError as error:
             raise CorruptFileError(f"{path} is damaged: {error}") from None
 
-    def names(self) -> list[str]:
-        return sorted(self.places)
-
     def read(self, name: str, rows: slice | None = None) -> torch.Tensor:
         with self._opened(self.places[name]) as file:
             if rows is None:
@@ -84,12 +81,7 @@ def open_tensors(
     """A checkpoint of any suite, of which no tensor has been read yet.
 
     On the Hub one request to its API tells the files and the commit; the reader does not count it.
-
-    Args:
-        model: a name such as `pico-57k` or `pythia-70m-deduped`; old names are understood.
-        step: the training step, one of the model's checkpoints.
-        suite: the suite's name; inferred from the model's name if None.
-        reader: for the Hub; one reader for many checkpoints keeps its connections and its counts.
+    Arguments as for `read_tensors`.
 
     Raises:
         UsageError: unknown model, suite or step; one of ours that is not trained.
@@ -133,8 +125,7 @@ def read_tensors(
     """
     source = open_tensors(model, step, suite, reader)
     wanted = [names] if isinstance(names, str) else list(names)
-    known = source.names()
     for name in wanted:
-        if name not in known:
-            raise unknown("tensor", name, known, where=f"of {model} step {step}")
+        if name not in source.places:
+            raise unknown("tensor", name, sorted(source.places), f"of {model} step {step}")
     return {name: source.read(name, rows) for name in wanted}

@@ -25,6 +25,7 @@ _CHUNK = 1 << 22
 _SHAPE = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads")
 _SHAPE += ("intermediate_size", "hidden_act", "layer_norm_eps", "rope_parameters")
 _SHAPE += ("attention_bias", "use_parallel_residual", "tie_word_embeddings")
+_SHAPE += ("max_position_embeddings",)
 # While it builds, `from_pretrained` changes transformers and torch for the whole process (default
 # dtype, initialisation, tying): two at a time may leave it so.
 _BUILDING = threading.Lock()
@@ -39,11 +40,8 @@ def build(
 ) -> GPTNeoXForCausalLM:
     """The model in a folder, every weight of it from the files; in evaluation mode, on the CPU.
 
-    Args:
-        folder: in `from_pretrained` layout.
-        model: whose weights they are to be: nothing is allocated for those of another shape.
-        dtype: to convert to.
-        spread: over all GPUs, and the CPU's memory for the rest, by accelerate.
+    They are converted to `dtype`, and with `spread` lie on all GPUs, the rest in the CPU's memory, by
+    accelerate. Nothing is allocated for those of another shape.
 
     Raises:
         WeightsError: files that cannot be read, lack some weight, or are of another model.
@@ -99,9 +97,7 @@ def read(folder: Path, whole: bool = False) -> dict[str, torch.Tensor]:
 
     Tensors are mapped from the files, without a copy where the format allows it.
 
-    Args:
-        folder: in `from_pretrained` layout; where it has an index, that says which file has which.
-        whole: read the files to their end, so that they are in memory when they are wanted.
+    With `whole` the files are read to their end, so that they are in memory when they are wanted.
 
     Raises:
         WeightsError: files that cannot be read.
@@ -143,9 +139,7 @@ def _warm(path: Path) -> None:
 def swap(network: GPTNeoXForCausalLM, state: dict[str, torch.Tensor]) -> None:
     """Overwrite a model's weights in place, converted to its dtype, on its device.
 
-    Args:
-        network: keeps its parameters' memory; buffers follow from the shape and stay.
-        state: as `read` gives it.
+    The parameters keep their memory; buffers follow from the shape and stay.
 
     Raises:
         WeightsError: not this model's names and shapes, or weights that are not in memory; the model

@@ -10,7 +10,7 @@ from __future__ import annotations
 import array
 import operator
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -160,11 +160,8 @@ class IndexedDataset:
     def __len__(self) -> int:
         return len(self.sizes)
 
-    def __getitem__(self, index: int) -> np.ndarray:
+    def __getitem__(self, index: int) -> np.ndarray:  # iteration ends by its OutOfRangeError
         return self.get(index)
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        return (self.get(index) for index in range(len(self)))
 
     def get(self, index: int, offset: int = 0, length: int | None = None) -> np.ndarray:
         """Tokens `[offset, offset + length)` of a document, to its end by default, without a copy.

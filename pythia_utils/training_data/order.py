@@ -105,14 +105,6 @@ def build_order(sizes: np.ndarray, seq_length: int, num_samples: int, seed: int)
     return Order(doc_idx, sample_idx, shuffle_idx, epochs, seq_length)
 
 
-def _boundaries(doc_idx: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """int64 (entries + 1,): the token of the stream where each entry begins, and the end."""
-    boundaries = np.empty(len(doc_idx) + 1, np.int64)
-    boundaries[0] = 0
-    np.cumsum(sizes[doc_idx], out=boundaries[1:])
-    return boundaries
-
-
 def _row_dtype(entries: int) -> type:
     """Of `sample_idx`. Offsets always fit 32 bits, as documents' sizes do."""
     return np.int32 if entries + 1 < 2**31 else np.int64
@@ -147,15 +139,6 @@ def _cuts(
         if first == 0:
             rows[:1] = 0  # GPT-NeoX starts at the first entry even if that is empty
         yield first, rows
-
-
-class Span(NamedTuple):
-    """A piece of a document in a sequence: tokens `[offset, offset + length)` of that copy."""
-
-    document: int
-    entry: int
-    offset: int
-    length: int
 
 
 class PackedDataset:
@@ -202,13 +185,12 @@ class PackedDataset:
         return len(self.order)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        head, begin, tail, end = self._cut(index)
         # `item` asks for one number at a fraction of the price of an index, and pieces are few.
-        document, starts, sizes = (
-            self.order.doc_idx.item,
-            self.indexed.starts.item,
-            self.indexed.sizes.item,
-        )
+        cut, document = self.order.sample_idx.item, self.order.doc_idx.item
+        starts, sizes = self.indexed.starts.item, self.indexed.sizes.item
+        sample = self.order.shuffle_idx.item(checked_index(index, len(self), "sequence"))
+        head, begin, tail = cut(sample, 0), cut(sample, 1), cut(sample + 1, 0)
+        end = cut(sample + 1, 1) + 1  # the next sample's first token is this one's last
         tokens, width = self.indexed.tokens, self.indexed.dtype.itemsize
         if head == tail:
             start = starts(document(head)) // width
@@ -222,13 +204,6 @@ class PackedDataset:
         start = starts(document(tail)) // width
         pieces.append(tokens[start : start + end])
         return np.concatenate(pieces)
-
-    def _cut(self, index: int) -> tuple[int, int, int, int]:
-        """First entry of a sequence and offset in it, last entry and the offset where it stops."""
-        sample = self.order.shuffle_idx.item(checked_index(index, len(self), "sequence"))
-        cut = self.order.sample_idx.item
-        # The next sample's first token is this one's last.
-        return cut(sample, 0), cut(sample, 1), cut(sample + 1, 0), cut(sample + 1, 1) + 1
 
     def sequences(self, start: int, stop: int) -> np.ndarray:
         """int64 (stop - start, seq_length + 1): training positions start..stop.
@@ -263,41 +238,6 @@ class PackedDataset:
         step = checked_index(step, len(self) // batch_size, f"step (of batch size {batch_size})")
         return self.sequences(step * batch_size, (step + 1) * batch_size)
 
-    def spans(self, index: int) -> list[Span]:
-        """The document copies that a sequence holds, in order, empty ones left out."""
-        head, begin, tail, end = self._cut(index)
-        documents = self.order.doc_idx[head : tail + 1].tolist()
-        stops = self.indexed.sizes[documents].tolist()
-        stops[-1] = end
-        offsets = [begin] + [0] * (tail - head)
-        spans = zip(documents, range(head, tail + 1), offsets, stops, strict=True)
-        return [
-            Span(d, entry, offset, stop - offset)
-            for d, entry, offset, stop in spans
-            if stop > offset
-        ]
-
-
-def document_samples(order: Order, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The first and the last sample that hold a token of each entry of `doc_idx`.
-
-    A sample's last token, which is only a label there, counts. An entry that is empty, or lies
-    behind the last sample, has last < first.
-
-    Args:
-        order: as built from `sizes`.
-        sizes: (documents,), tokens of each.
-
-    Returns:
-        Two int64 arrays (entries,) of samples, before their shuffle.
-    """
-    boundaries = _boundaries(order.doc_idx, sizes)
-    begins, ends = boundaries[:-1], boundaries[1:]
-    first = np.maximum(begins - 1, 0) // order.seq_length
-    last = np.minimum((ends - 1) // order.seq_length, len(order) - 1)
-    last[begins == ends] = -1
-    return first, last
-
 
 class DocumentOccurrences(NamedTuple):
     """When documents are read: int64 arrays, one element a copy and sample, in training order.
@@ -326,12 +266,20 @@ def document_occurrences(
 ) -> DocumentOccurrences:
     """Where and when training reads each copy of some documents, or of all.
 
+    A sample's last token, which is only a label there, counts.
+
     Args:
         order: as built from `sizes`.
         sizes: (documents,), tokens of each.
         documents: ids; by default all.
     """
-    first, last = document_samples(order, sizes)
+    lengths = sizes[order.doc_idx]
+    ends = np.cumsum(lengths, dtype=np.int64)
+    begins = ends - lengths
+    # The samples that hold a token of each entry; last < first if it is empty, or lies behind all.
+    first = np.maximum(begins - 1, 0) // order.seq_length
+    last = np.minimum((ends - 1) // order.seq_length, len(order) - 1)
+    last[begins == ends] = -1
     entries = np.arange(len(order.doc_idx))
     if documents is not None:
         entries = np.flatnonzero(np.isin(order.doc_idx, np.fromiter(documents, np.int64)))
@@ -341,7 +289,7 @@ def document_occurrences(
     sample = first[entry] + nth
     document = order.doc_idx[entry].astype(np.int64)
     # Distances in tokens from the sample's beginning to the document's two ends.
-    begin = _boundaries(order.doc_idx, sizes)[entry] - sample * order.seq_length
+    begin = begins[entry] - sample * order.seq_length
     end = begin + sizes[document]
     at = np.maximum(begin, 0)
     length = np.minimum(end, order.seq_length + 1) - at

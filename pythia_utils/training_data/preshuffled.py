@@ -102,7 +102,3 @@ class Preshuffled:
 
     def _tokens(self, data: bytes) -> np.ndarray:
         return np.frombuffer(data, TOKEN).reshape(-1, self.width).astype(np.int64)
-
-    def provenance(self) -> dict[str, str]:
-        """Where the rows are from."""
-        return self.shards.provenance()

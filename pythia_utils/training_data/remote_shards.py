@@ -6,9 +6,8 @@ and every range is read from that commit.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,9 +16,10 @@ from urllib.parse import urlsplit
 from pythia_utils.base.errors import UsageError
 from pythia_utils.base.files import atomic_write
 from pythia_utils.base.http import RangeReader, checked_url, shown_url
+from pythia_utils.base.schemas import parse
 from pythia_utils.suites.folders import home
 from pythia_utils.suites.hub import api
-from pythia_utils.suites.hub.hugging_face import file_url, is_offline
+from pythia_utils.suites.hub.hugging_face import file_url, is_commit, is_offline
 from pythia_utils.training_data.shards import (
     HUB_LAST_SHARD,
     HUB_LAYOUT,
@@ -32,7 +32,6 @@ HUB_DATASETS = {
     "standard": "EleutherAI/pile-standard-pythia-preshuffled",
     "deduped": "EleutherAI/pile-deduped-pythia-preshuffled",
 }
-_COMMIT = re.compile(r"[0-9a-f]{40}$")
 
 
 def batches_folder() -> Path:
@@ -136,14 +135,14 @@ class HubShards:
         Raises:
             FetchError: there is no such data set or revision, or the Hub does not answer.
         """
-        if _COMMIT.match(self.revision):
+        if is_commit(self.revision):
             return self.revision
         pins, key = _read_pins(self.folder), f"{self.repo_id}@{self.revision}"
         if key not in pins:
             found = api.describe(self.repo_id, self.revision, self.reader, repo_type="dataset")
             pins[key] = found.commit
             # Where nothing can be written, the commit is asked for each time.
-            with contextlib.suppress(OSError), atomic_write(self.folder / "pins.json") as path:
+            with suppress(OSError), atomic_write(self.folder / "pins.json") as path:
                 path.write_text(json.dumps(pins, indent=1, sort_keys=True), encoding="utf-8")
         return pins[key]
 
@@ -164,8 +163,6 @@ class HubShards:
 
 
 def _read_pins(folder: Path) -> dict[str, str]:
-    try:
-        pins = json.loads((folder / "pins.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return pins if isinstance(pins, dict) else {}
+    with suppress(OSError, ValueError):
+        return parse((folder / "pins.json").read_bytes(), {str: str})
+    return {}

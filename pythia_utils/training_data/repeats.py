@@ -3,7 +3,8 @@
 GPT-NeoX shuffles all copies of all documents together. The deduplicated Pile has two copies of each
 and training stops at 72% of the samples, so a document is read twice, once or never by chance, and
 repeats begin at once: at a share t of the samples, a share t of what is read has been read before.
-There is no second epoch that begins somewhere.
+There is no second epoch that begins somewhere. That is what the code does; that Pythia's run did so is an
+inference from it, which the published batches can decide (the chapter says how).
 
 A copy counts as read when the sample in which it begins is.
 """

@@ -109,7 +109,7 @@ class TrainingData:
 
     def provenance(self) -> dict[str, str]:
         """Where the sequences are from, to be recorded beside a result; of the Hub, the commit too."""
-        return self.rows.provenance() if self.packed is None else dict(self.origin)
+        return self.rows.shards.provenance() if self.packed is None else dict(self.origin)
 
 
 # --- opening --------------------------------------------------------------------------------------
@@ -130,17 +130,13 @@ def open_source(
 
     Args:
         source: a model's name; the http(s) address of a folder of shards, or of one shard, whose
-            name then tells their number; a local set, by its folder, its prefix or one of its files;
-            or a `TrainingData`, which is returned as it is. A local set is read as it is stored if it
-            has no `.idx`, or one by which each document has seq_length + 1 tokens (as preshuffled
-            sets have); any other is put in GPT-NeoX's order.
-        model: whose batch size, sequence length, steps, seed and vocabulary hold, where the source
-            is not itself a model.
+            name then tells their number; a local set, by its folder, its prefix or one of its files
+            (put in GPT-NeoX's order if its `.idx` tells of documents other than rows of seq_length + 1
+            tokens); or a `TrainingData`, which is returned as it is.
+        model: whose settings and vocabulary hold, where the source is not itself a model.
         revision: of a data set on the Hub: branch, tag or commit; by default `main`.
-        seed: of the order of documents.
-        seq_length: tokens of a sequence but one.
-        batch_size: sequences a step.
-        steps: of the whole run.
+        seed, seq_length, batch_size, steps: of the run, where they are not the model's: a sequence has
+            seq_length + 1 tokens, a step batch_size sequences.
         cache: for batches that are fetched; by default in `PYTHIA_HOME/batches`.
 
     Returns:
@@ -153,14 +149,20 @@ def open_source(
     """
     if isinstance(source, TrainingData):
         return source
-    if not isinstance(source, str | Path):
-        kind = type(source).__name__
-        raise UsageError(f"{kind} is no source; expected a model's name, an address or a path")
     named = _model_of(source)
-    run = find_model(model) if model else named
     given = {"seed": seed, "seq_length": seq_length, "batch_size": batch_size, "steps": steps}
-    settings = _Settings(run, {key: value for key, value in given.items() if value is not None})
-    cache = cache or BatchCache(batches_folder())
+    given = {key: value for key, value in given.items() if value is not None}
+    settings = _Settings(find_model(model) if model else named, given)
+    return _open(source, named, settings, revision, cache or BatchCache(batches_folder()))
+
+
+def _open(
+    source: str | Path,
+    named: Model | None,
+    settings: _Settings,
+    revision: str | None,
+    cache: BatchCache,
+) -> TrainingData:
     if named is not None and named.repo_id is None:
         return _open_corpus(named, settings)
     if named is not None:
@@ -198,6 +200,9 @@ def _model_of(source: str | Path) -> Model | None:
     """The model that `source` names, if it does and is not an address or a path."""
     if isinstance(source, Path):
         return None
+    if not isinstance(source, str):
+        kind = type(source).__name__
+        raise UsageError(f"{kind} is no source; expected a model's name, an address or a path")
     try:
         return find_model(source)
     except UsageError:

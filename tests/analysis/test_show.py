@@ -106,6 +106,7 @@ def test_figures_of_one_checkpoint_draw_hostile_names():
     scores = pd.DataFrame(
         {"phenomenon": text, "paradigm": f"{text} ", "correct": margin > 0, "margin": margin}
         | {"length_difference": 0, "frequency_difference": margin, "twin": i}
+        | dict.fromkeys(("exchanged", "good_word", "bad_word", "first_word", "second_word"), text)
         for i, (text, margin) in enumerate((t, m) for t in TEXTS for m in np.linspace(-1, 2, 12))
     )
     summary = controls.accuracy(scores)

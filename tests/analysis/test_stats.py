@@ -31,6 +31,16 @@ def test_the_error_of_a_proportion_of_many_is_the_usual_one():
     assert statistics.proportion_stderr(30_000, 100_000) == pytest.approx(usual, rel=1e-4)
 
 
+def test_an_error_tells_how_many_trials_a_share_is_worth():
+    """The reverse of the error of a proportion, also where none or all succeed."""
+    k, n = np.array([0, 3, 100, 200, 1]), np.array([10, 10, 200, 200, 1])
+    errors = [statistics.proportion_stderr(*pair) for pair in zip(k, n, strict=True)]
+    assert statistics.effective_trials(k / n, errors) == pytest.approx(n)
+    assert statistics.effective_trials(0.3, np.sqrt(0.21 / 5e4)) == pytest.approx(5e4, rel=1e-3)
+    assert np.isnan(statistics.effective_trials(0.5, np.nan))
+    assert statistics.effective_trials(0.5, 0.9) == 1
+
+
 def test_wilson_interval_of_nothing_is_refused():
     with pytest.raises(UsageError, match="at least one trial"):
         statistics.wilson_interval(np.array([1, 0]), np.array([2, 0]))
@@ -54,20 +64,6 @@ def test_difference_interval_changes_sign_with_the_order():
     assert statistics.difference_interval((30, 10), (60, 50)) == pytest.approx(
         (-value, -high, -low)
     )
-
-
-def test_below_chance_keeps_false_finds_rare():
-    rng = np.random.default_rng(1)
-    null = rng.binomial(200, 0.5, 500)
-    assert statistics.below_chance(null, [200] * 500).sum() <= 2
-    assert statistics.below_chance([*null[:50], 60], [200] * 51)[-1]
-    assert statistics.below_chance([], []).shape == (0,)
-
-
-def test_below_chance_of_one_accuracy_is_scipys_exact_test():
-    for correct in range(30, 61):
-        p_value = stats.binomtest(correct, 100, 0.5, "less").pvalue
-        assert statistics.below_chance([correct], [100]) == [p_value <= 0.05]
 
 
 def test_mean_and_stderr_is_scipys():

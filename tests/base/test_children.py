@@ -17,12 +17,9 @@ if sys.platform != "linux":
 
 # A stand-in for a program of ours, with a child in a session of its own.
 BUSY = """
-import os, subprocess, sys, time
-from pythia_utils.base import children
+import os, subprocess, time
 
 def main():
-    if sys.argv[1] != "forever":
-        children.end_with_parent(int(sys.argv[1]))
     child = subprocess.Popen(["sleep", "600"], start_new_session=True)
     print(os.getpid(), child.pid, flush=True)
     time.sleep(600)
@@ -30,7 +27,7 @@ def main():
 OWNER = """
 import os, subprocess, sys
 from pythia_utils.base import children
-command = children.command("busy", "main", str(os.getpid()))
+command = children.command("busy", "main", parent=os.getpid())
 subprocess.Popen(command, start_new_session=sys.argv[1] == "own session").wait()
 """
 
@@ -55,7 +52,7 @@ def test_children_end_with_their_parent_and_so_do_theirs(tmp_path, env, session,
 
 
 def test_one_whose_parent_has_ended_before_it_looks_ends_at_once(env):
-    command = children.command("busy", "main", "1" if os.getpid() != 1 else "2")
+    command = children.command("busy", "main", parent=1 if os.getpid() != 1 else 2)
     done = subprocess.run(command, env=env, capture_output=True, timeout=30, check=False)
     assert done.returncode == -signal.SIGKILL
 

@@ -7,7 +7,7 @@ import io
 import pytest
 
 from pythia_utils.base import progress
-from pythia_utils.base.terminal import show, visible
+from pythia_utils.base.terminal import aligned, show, visible
 
 HOSTILE = "a\x1b[31mred\x1b]0;title\x07\x9b2J\r\x08\tb\u202e\u2066caf\u00e9\n"
 
@@ -48,3 +48,10 @@ def test_what_is_said_goes_to_stderr_so_too(capfdbinary):
     progress.say("\x1b[31mred")
     progress.Bar(3, "work").note("\x07bell")
     assert capfdbinary.readouterr().err == b"\x1b[31mred\n\x07bell\n"
+
+
+def test_columns_stand_below_one_another():
+    rows = [("model", "layers", "was"), ("pico-7k", "1", ""), ("x", "12", "y")]
+    told = ["model    layers  was", "pico-7k       1", "x            12  y"]
+    assert aligned(rows, right=[1]).splitlines() == told
+    assert aligned(rows).splitlines()[2] == "x        12      y"

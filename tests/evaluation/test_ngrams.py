@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
+from helpers.bigram_networks import sampled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -58,6 +59,14 @@ def test_an_unread_context_leaves_the_word_to_the_shorter_one():
     assert (model.distribution([[D, A]]) == model.lower(2).distribution([[A]])).all()
     assert (model.distribution([[A, D]]) == model.lower(1).distribution([[D]])).all()
     assert (model.distribution([[NOTHING, A]]) == model.lower(2).distribution([[A]])).all()
+
+
+def test_which_contexts_were_read():
+    """The last b ends the text: nothing followed it, but something followed the first."""
+    model = NgramModel.fit(TEXT, 3, 4)
+    contexts = [[A, B], [B, A], [D, A], [A, D], [NOTHING, C]]
+    expected = [[True] * 5, [True, True, True, False, True], [True, True, False, False, False]]
+    assert model.known(np.array(contexts)).tolist() == expected
 
 
 texts = st.integers(1, 6).flatmap(
@@ -118,14 +127,6 @@ def test_perplexity_approaches_the_entropy_rate_of_the_text():
     assert cost[1] == pytest.approx(rate, abs=0.03)
     assert cost[0] > rate + 0.5
     assert cost[2] >= cost[1] - 0.005
-
-
-def sampled(chain, length, rng):
-    """A text whose every word is drawn from its predecessor's row."""
-    steps, text = chain.cumsum(axis=1), [0]
-    for draw in rng.random(length - 1):
-        text.append(int(np.searchsorted(steps[text[-1]], draw * steps[text[-1], -1])))
-    return np.array(text)
 
 
 def test_a_large_vocabulary_takes_no_dense_table():

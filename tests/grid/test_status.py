@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+from contextlib import closing
 
 import pandas as pd
 import pytest
@@ -122,7 +123,7 @@ def test_progress_without_a_terminal_is_a_line_an_experiment(root, capsys):
     cells = expand(load_config(root), ["measure", "plain"], profile="tiny")
     outcomes = [Outcome(c.id, "failed" if i == 1 else "done", 1.0, "E: x" if i == 1 else None)
                 for i, c in enumerate(cells)]  # fmt: skip
-    with Progress(cells) as progress:
+    with closing(Progress(cells)) as progress:
         for cell, outcome in zip(cells, outcomes, strict=True):
             progress.update(cell, outcome)
     lines = capsys.readouterr().err.splitlines()
@@ -138,7 +139,7 @@ def test_progress_without_a_terminal_is_a_line_an_experiment(root, capsys):
 def test_quiet_shows_nothing_and_verbose_every_cell(root, capsys):
     cells = expand(load_config(root), ["measure"], profile="tiny")
     for options, count in ({"quiet": True}, 0), ({"verbose": True}, 4):
-        with Progress(cells, **options) as progress:
+        with closing(Progress(cells, **options)) as progress:
             for cell in cells:
                 progress.update(cell, Outcome(cell.id, "done", 1.0))
             progress.note("dashboard: http://127.0.0.1:1") if options.get("quiet") else None
@@ -148,7 +149,7 @@ def test_quiet_shows_nothing_and_verbose_every_cell(root, capsys):
 def test_a_terminal_gets_a_bar_an_experiment(root, capsys, monkeypatch):
     cells = expand(load_config(root), ["measure", "plain"], profile="tiny")
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    with Progress(cells) as progress:
+    with closing(Progress(cells)) as progress:
         assert list(progress._bars) == ["measure", "plain"]
         progress.update(cells[0], Outcome(cells[0].id, "failed", 1.0, "E: x"))
         assert progress._bars["measure"].done == 1

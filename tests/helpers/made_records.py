@@ -12,9 +12,13 @@ import numpy as np
 import pandas as pd
 from helpers.commands import ROOT
 
-from pythia_utils.analysis.memorization import rows
+from pythia_utils.analysis.facts import measures
+from pythia_utils.analysis.grammar import answers
+from pythia_utils.analysis.memorization import rows as measured
+from pythia_utils.analysis.ngrams.measures import NAMES
 from pythia_utils.evaluation.validation import domain_shares
 from pythia_utils.grid import records
+from pythia_utils.nano import entropy
 from pythia_utils.nano.grammar import PHENOMENA
 from pythia_utils.suites.catalog import find_model
 
@@ -27,11 +31,9 @@ def row(metric: str, value: float, subset: str = "all", n: int = 100, stderr: fl
 
 def loss(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:
     height = 5 - 0.3 * np.log2(1 + step) / 10 - find_model(model).non_embedding_params / 1e6
-    return [
-        row(metric, height * (1 + 0.1 * place), name)
-        for metric in ("loss", "bits_per_byte")
-        for place, name in enumerate(["all", *domain_shares(), *names])
-    ]
+    heights = {n: height * (1 + 0.1 * i) for i, n in enumerate(["all", *domain_shares(), *names])}
+    rows = [row(m, high, n) for m in ("loss", "bits_per_byte") for n, high in heights.items()]
+    return rows + [row("excess", heights[domain] - 1, domain) for domain in entropy.KNOWN]
 
 
 def grammar(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:
@@ -41,9 +43,18 @@ def grammar(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:
         time = np.log2(1 + step)
         value = 0.5 if step == 0 else 0.2 if time < 4 else min(0.99, 0.5 + (time - place / 3) / 20)
         rows += [row("accuracy", round(value, 2), name), row("margin", value, name)]
-    rows += [row("attraction", 0.2, name) for name in (*PHENOMENA, *names) if "attractor" in name]
+        rows += [row("accuracy_of_ngrams", 0.52, name, stderr=0.01)]
+        rows += [row("accuracy_above_ngrams", round(value, 2) - 0.52, name)]
+    rows.append(row("accuracy_above_ngrams", 0.08))
+    for name in (*PHENOMENA, *names):
+        if "attractor" in name:
+            gains = {"attraction": 0.2, "attraction_of_ngrams": 0.01}
+            gains["attraction_above_ngrams"] = 0.19
+            rows += [row(metric, gain, name) for metric, gain in gains.items()]
     rows.append(row("frequency_correlation", 0.1))
-    return rows
+    right = [(r["subset"], r["value"]) for r in rows if r["metric"] == "accuracy"][1:]
+    scores = [(name, i / 100 < value) for name, value in right for i in range(100)]
+    return rows + answers.as_records(pd.DataFrame(scores, columns=["phenomenon", "correct"]))
 
 
 def memorization(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:
@@ -58,8 +69,8 @@ def memorization(model: str, step: int, names: Iterable[str] = ()) -> list[dict]
     ages["change"] = ages["age"] / 100 + np.arange(120) * 7 % 11 / 10
     ages = ages[ages["age"] > 0] if read == 1 else ages
     shares = [row("memorized", 0.1, name) for name in names]
-    made = rows.of_sequences(table) + rows.of_planted(planted) + shares
-    return made + (rows.of_ordinary(ages) if step else [])
+    made = measured.of_sequences(table) + measured.of_planted(planted) + shares
+    return made + (measured.of_ordinary(ages) if step else [])
 
 
 def _planted(read: float) -> pd.DataFrame:
@@ -78,7 +89,40 @@ def training_data(model: str, step: int, names: Iterable[str] = ()) -> list[dict
     return [row("read_before", 0.1 * (step > 0)), row("has_other_copies", 0.3), *shares]
 
 
-MADE = {f.__name__: f for f in (loss, grammar, memorization, training_data)}
+def ngrams(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:
+    """A model meets the n-grams of each length two powers of two after those of the one before."""
+    time, names = np.log2(1 + step), [*NAMES, *names]
+    away = [abs(time - 4 - 2 * place) for place in range(len(names))]
+    closest = int(np.argmin(away[: len(NAMES)])) + 1
+    rows = [row("closest", closest, stderr=float("nan"))]
+    rows += [row("loss", 5 - time / 3, "model"), *(row("loss", 3.5, name) for name in names)]
+    for name, distance in zip(names, away, strict=True):
+        rows += [row("kl", 0.5 + distance, name), row("kl_reverse", 0.6 + distance, name)]
+        rows += [row("pearson_r", 0.9 - distance / 20, name), row("known", 0.8, name)]
+    return rows
+
+
+def facts(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:
+    """Facts of 30 persons, told up to 90 times by step 1000; those told 20 times or more are known."""
+    told = np.arange(1, 91) * step // 1000
+    table = pd.DataFrame({"fact": [f"P{i // 3}: {'abc'[i % 3]}" for i in range(90)], "told": told})
+    table = table.assign(subject=table["fact"].str[:-3], wording=1)
+    rows = [row("chance", 0.125), row("shuffled", 0.14)]
+    for metric, known in {
+        "accuracy": told >= 20,
+        "ngram": told >= 1,
+        "two_sentences": told >= 20,
+        "one_sentence": told >= 1000,
+        "one_sentence_ngram": told >= 1000,
+    }.items():
+        own = table.assign(correct=known | (np.arange(90) % 8 == 0))
+        rows += measures.accuracies(own, metric)
+        rows += [row(metric, own["correct"].mean(), f"wording {wording}") for wording in (1, 2)]
+    known = table.assign(correct=(told >= 20) | (np.arange(90) % 8 == 0))
+    return rows + measures.each_fact(known) + [row("accuracy", 0.5, name) for name in names]
+
+
+MADE = {f.__name__: f for f in (loss, grammar, memorization, training_data, ngrams, facts)}
 
 
 def write(runs: Path, experiment: str, cells: Iterable[Cell], names: Iterable[str] = ()) -> None:

@@ -27,4 +27,4 @@ def run(pool, notebook, parameters, cwd, env, options=None) -> Execution:
     data = {"text/plain": "x" * PADDING, records.MIME: {"version": 1, "rows": rows}}
     output = nbformat.v4.new_output("display_data", data=data)
     cell = nbformat.v4.new_code_cell("record()", outputs=[output])
-    return Execution(nbformat.v4.new_notebook(cells=[cell]), None, 0.01, 1_000_000, "cpu")
+    return Execution(nbformat.v4.new_notebook(cells=[cell]), None, 1_000_000, "cpu")

@@ -7,8 +7,10 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from helpers.sentences import bare_words, within
 
 from pythia_utils.base.errors import UsageError
+from pythia_utils.evaluation.sets import minimal_pairs
 from pythia_utils.nano import corpus as nano_corpus
 from pythia_utils.nano import documents as nano_documents
 from pythia_utils.suites.catalog import suite
@@ -122,6 +124,17 @@ def test_training_holds_no_validation_document(pico):
             np.array([*e.ids, 0], np.uint16).tobytes() for e in tokenizer.encode_batch(texts)
         ]
         assert not held & set(encoded)
+
+
+def test_no_minimal_pair_stands_in_training_not_even_within_another_sentence(pico):
+    from tokenizers import Tokenizer
+
+    asked = {bare_words(half) for pair in minimal_pairs(200) for half in (pair.good, pair.bad)}
+    tokenizer, data = Tokenizer.from_file(str(pico.tokenizer_file())), pico.indexed("standard")
+    texts = tokenizer.decode_batch([data[i].tolist() for i in range(len(data))])
+    assert not within(asked, texts)
+    some = next(bare_words(text.split(".")[0]) for text in texts if text.count(".") > 3)
+    assert within({some}, texts) == {some}  # the corpus is looked at
 
 
 def test_the_tokenizer_gives_back_what_it_took(pico):

@@ -361,8 +361,8 @@ def test_a_weight_of_ours_that_is_not_finite_is_found_wherever_it_is(trained, va
     rows[-1, 0] = value
     (trained / "step512" / SINGLE).write_bytes(save(tensors[512] | {EMBEDDING: rows}))
     found = [f for f in audit("pico-7k", steps=[8, 256, 512]).new if f.kind == "damaged"]
-    assert [f.steps for f in found] == [(256,), (512,)]
-    assert {f.text for f in found} == {"some of its weights are not finite"}
+    assert [f.steps for f in found] == [(256, 512)]
+    assert found[0].text == "some of its weights are not finite"
 
 
 def run(*arguments: str):

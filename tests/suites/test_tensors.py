@@ -68,7 +68,7 @@ def test_every_tensor_of_single_and_sharded_files_equals_the_librarys(
     server, reader, revisions, step
 ):
     expected = stored(revisions[f"step{step}"])
-    assert open_tensors(MODEL, step, reader=reader).names() == sorted(expected)
+    assert sorted(open_tensors(MODEL, step, reader=reader).places) == sorted(expected)
     found = read_tensors(MODEL, step, sorted(expected), reader=reader)
     assert list(found) == sorted(expected)
     for name, tensor in expected.items():
@@ -100,7 +100,7 @@ def test_of_a_sharded_checkpoint_only_the_shard_asked_for_is_opened(server, read
 
 def test_no_rows_move_no_bytes(server, reader):
     source = HubTensors(api.describe(REPO, "step0", reader))
-    source.names()
+    assert source.places
     before = reader.traffic.bytes
     assert source.read(EMBED, slice(5, 5)).shape == (0, 16)
     assert reader.traffic.bytes == before
@@ -108,7 +108,7 @@ def test_no_rows_move_no_bytes(server, reader):
 
 def test_all_is_read_from_one_commit(server, reader):
     source = HubTensors(api.describe(REPO, "step0", reader))
-    names = source.names()
+    names = sorted(source.places)
     kept = server.repos[REPO]["step0"]
     server.repos[REPO]["step0"] = server.repos[REPO]["step4"]
     with pytest.raises(MissingFileError):  # the commit is gone here, and nothing else is taken
@@ -125,7 +125,7 @@ def test_local_checkpoints_by_the_same_call(monkeypatch, tmp_path, revisions):
     folder.mkdir(parents=True)
     (folder / SINGLE).write_bytes(revisions["step0"][SINGLE])
     expected = stored(revisions["step0"])
-    assert open_tensors("pico-7k", 16).names() == sorted(expected)
+    assert sorted(open_tensors("pico-7k", 16).places) == sorted(expected)
     found = read_tensors("pico-7k", 16, [EMBED, BIAS])
     assert all(torch.equal(found[name], expected[name]) for name in (EMBED, BIAS))
     part = read_tensors("pico-7k", 16, EMBED, rows=slice(-2, None))
@@ -136,11 +136,11 @@ def test_local_checkpoints_by_the_same_call(monkeypatch, tmp_path, revisions):
 
 def test_a_folder_of_shards_a_damaged_one_and_an_empty_one(tmp_path, revisions):
     with pytest.raises(MissingWeightsError, match=f"{tmp_path} has neither"):
-        LocalTensors(tmp_path).names()
+        assert LocalTensors(tmp_path).places
     for name, data in revisions["step1"].items():
         (tmp_path / name).write_bytes(data)
     source, expected = LocalTensors(tmp_path), stored(revisions["step1"])
-    assert all(torch.equal(source.read(name), expected[name]) for name in source.names())
+    assert all(torch.equal(source.read(name), expected[name]) for name in source.places)
     shard = source.places[EMBED]
     (tmp_path / shard).write_bytes(revisions["step1"][shard][:-1])
     with pytest.raises(CorruptFileError, match=f"{shard} is damaged"):
@@ -176,7 +176,7 @@ def test_the_token_goes_to_the_hub_and_not_to_where_it_redirects(server, monkeyp
     monkeypatch.setattr(bad.Handler, "answer", watched)
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     reader = api.reader()
-    HubTensors(api.describe(f"{REPO}-deduped", "step0", reader)).names()
+    assert HubTensors(api.describe(f"{REPO}-deduped", "step0", reader)).places
     hosts = {host: {token for h, token in seen if h == host} for host, _ in seen}
     assert hosts[server.url.removeprefix("http://")] == {f"Bearer {TOKEN}"}
     assert hosts[server.cdn.removeprefix("http://")] == {None}
@@ -187,7 +187,7 @@ def test_a_netrc_file_does_not_replace_the_token(server, monkeypatch, tmp_path):
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login someone password secret\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setenv("HF_TOKEN", TOKEN)
-    assert HubTensors(api.describe(f"{REPO}-deduped", "step0")).names()
+    assert HubTensors(api.describe(f"{REPO}-deduped", "step0")).places
 
 
 # --- what is wrong --------------------------------------------------------------------------------
@@ -202,11 +202,11 @@ def test_an_unknown_tensor_offers_the_nearest(server, reader):
 
 def test_missing_weights_revisions_and_repositories(server, reader):
     with pytest.raises(MissingWeightsError, match=f"{REPO} at step2 has neither"):
-        open_tensors(MODEL, 2, reader=reader).names()
+        assert open_tensors(MODEL, 2, reader=reader).places
     with pytest.raises(FetchError, match=f"{REPO}@step8: the repository has no such revision"):
-        open_tensors(MODEL, 8, reader=reader).names()
+        assert open_tensors(MODEL, 8, reader=reader).places
     with pytest.raises(FetchError, match="pythia-31m@step0: no such repository"):
-        open_tensors("pythia-31m", 0, reader=reader).names()
+        assert open_tensors("pythia-31m", 0, reader=reader).places
     index = json.loads(server.repos[REPO]["step1"][INDEX])
     index["weight_map"][EMBED] = "other.safetensors"
     server.repos[REPO]["step1"][INDEX] = json.dumps(index).encode()
@@ -262,12 +262,12 @@ def test_an_index_that_names_a_shard_without_the_tensor(server, reader):
 def test_a_large_index_is_refused(server, reader, monkeypatch):
     monkeypatch.setattr("pythia_utils.suites.hub.api.INDEX_LIMIT", 100)
     with pytest.raises(CorruptFileError, match="an index has fewer"):
-        open_tensors(MODEL, 1, reader=reader).names()
+        assert open_tensors(MODEL, 1, reader=reader).places
 
 
 def test_an_index_that_breaks_off_is_asked_for_again(server, reader):
     server.inject(bad.dies_after(10), INDEX)
-    assert EMBED in open_tensors(MODEL, 1, reader=reader).names()
+    assert EMBED in open_tensors(MODEL, 1, reader=reader).places
 
 
 def test_a_file_that_is_not_the_one_described(reader):

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.commands import ROOT
+from helpers.spans import Span, spans_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,10 +20,8 @@ from pythia_utils.training_data.indexed_dataset import IndexedDataset, write_ind
 from pythia_utils.training_data.order import (
     Order,
     PackedDataset,
-    Span,
     build_order,
     document_occurrences,
-    document_samples,
     neox_num_samples,
 )
 
@@ -197,7 +196,7 @@ def test_spans_and_readings_tell_where_every_token_is_from(tmp_path_factory, cor
     documents = documents_of(corpus["sizes"])
     seen = defaultdict(list)
     for position in range(len(data)):
-        spans, at = data.spans(position), 0
+        spans, at = spans_of(data, position), 0
         pieces = [documents[s.document][s.offset : s.offset + s.length] for s in spans]
         assert np.array_equal(np.concatenate(pieces), data[position])
         for span in spans:
@@ -211,10 +210,7 @@ def test_spans_and_readings_tell_where_every_token_is_from(tmp_path_factory, cor
     assert told == sorted(told, key=lambda row: row[1][:2])  # in the order of training
     assert sorted(told) == sorted((e, row) for e in seen for row in seen[e])
 
-    first, last = document_samples(data.order, data.indexed.sizes)
-    for entry, (begin, end) in enumerate(zip(first.tolist(), last.tolist(), strict=True)):
-        held = sorted(int(data.order.shuffle_idx[position]) for position, _, _ in seen[entry])
-        assert held == list(range(begin, end + 1))
+    assert (readings.sample == data.order.shuffle_idx[readings.position]).all()
 
 
 def test_readings_of_chosen_documents(tmp_path):
@@ -248,7 +244,6 @@ def test_sequences_of_one_document_are_safe_to_change(tmp_path):
     [
         lambda data: data[-1],
         lambda data: data[len(data)],
-        lambda data: data.spans(-1),
         lambda data: data.batch(-1, 2),
         lambda data: data.batch(len(data) // 2, 2),
         lambda data: data.sequences(-1, 2),

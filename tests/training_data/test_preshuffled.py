@@ -439,7 +439,7 @@ def test_the_hub_is_read_at_a_commit_that_is_remembered(hub, reader, tmp_path):
     assert hub.requests == []  # opening asks for nothing
     np.testing.assert_array_equal(data.batch(0, BATCH), ROWS[:4])
     assert reader.traffic.requests == 1
-    assert data.provenance() == {"source": REPO, "revision": hub.head}
+    assert data.shards.provenance() == {"source": REPO, "revision": hub.head}
     assert json.loads((tmp_path / "pins.json").read_text()) == {f"{REPO}@main": hub.head}
 
     hub.requests.clear()

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.range_server import COMMIT, serve
+from helpers.spans import spans_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -516,7 +517,7 @@ def test_repeats_in_an_order_of_any_documents(prefix):
     order, sizes = data.packed.order, np.asarray(data.packed.indexed.sizes)
     begins = {}  # entry: the first sample that holds a token of it, when that is read, document
     for position in range(len(order)):
-        for span in data.packed.spans(position):
+        for span in spans_of(data.packed, position):
             at = (int(order.shuffle_idx[position]), position, span.document)
             begins[span.entry] = min(begins.get(span.entry, at), at)
     times, first, again = np.zeros(25, int), np.zeros(steps, int), np.zeros(steps, int)

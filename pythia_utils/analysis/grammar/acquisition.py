@@ -9,10 +9,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from pythia_utils.analysis.discoveries import adjusted
 from pythia_utils.analysis.grammar.attractors import WRONG_RULES
-from pythia_utils.analysis.learning_curves import mean_over_training, order_agreement
+from pythia_utils.analysis.learning_curves import mean_over_training
+from pythia_utils.analysis.orders import order_agreement
 from pythia_utils.analysis.stats import (
-    difference_interval,
+    effective_trials,
     mean_and_stderr,
     with_student_interval,
     with_wilson_interval,
@@ -40,17 +42,26 @@ IN_BLIMP = {
 
 
 def curves(accuracy: pd.DataFrame) -> pd.DataFrame:
-    """Accuracies of single phenomena with the counts behind them and Wilson's 95% interval.
+    """Accuracies of single phenomena with the counts that they are worth and Wilson's 95% interval.
+
+    Pairs that share a twin or a word are not independent. Their records' errors allow for it, and tell
+    how many independent pairs would have such an error (`stats.effective_trials`).
 
     Args:
-        accuracy: records of an accuracy: columns model, subset, step, value, n.
+        accuracy: records of an accuracy: columns model, subset, step, value, n, stderr (nan, or no such
+            column: pairs count as independent).
 
     Returns:
-        A copy without the subset `all`, with columns correct, low, high; n as int.
+        A copy without the subset `all`, with columns pairs (how many there are), n (how many independent
+        ones they are worth, float), correct (of these), low, high.
     """
     frame = accuracy[accuracy["subset"] != "all"].copy()
-    frame["n"] = frame["n"].astype(int)
-    frame["correct"] = (frame["value"] * frame["n"]).round().astype(int)
+    frame["pairs"] = frame["n"].astype(float)
+    frame["n"] = frame["pairs"]
+    if "stderr" in frame:
+        worth = effective_trials(frame["value"], frame["stderr"])
+        frame["n"] = frame["pairs"].where(np.isnan(worth), worth)
+    frame["correct"] = frame["value"] * frame["n"]
     return with_wilson_interval(frame, frame["correct"], frame["n"])
 
 
@@ -97,15 +108,16 @@ def agreements(values: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         A row a comparison: compared (what differs, in words), orders, items, rho, low, high, w,
-        p_value (`learning_curves.order_agreement`). Empty if there is nothing to compare, or fewer
-        than four phenomena.
+        p_value (`orders.order_agreement`), p_adjusted (`discoveries.adjusted`, over the rows). Empty if
+        there is nothing to compare, or fewer than four phenomena.
     """
     rows = []
     for compared, names in _comparisons(list(values.index)) if values.shape[1] >= 4 else ():
         found = order_agreement(values.loc[names].fillna(np.inf).to_numpy())
         measures = ("orders", "items", "rho", "low", "high", "w", "p_value")
         rows.append({"compared": compared} | {name: getattr(found, name) for name in measures})
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    return table.assign(p_adjusted=adjusted(table["p_value"])) if rows else table
 
 
 def _comparisons(names: list[str]) -> list[tuple[str, list[str]]]:
@@ -124,32 +136,6 @@ def _comparisons(names: list[str]) -> list[tuple[str, list[str]]]:
     for size, part in models[models["main"]].groupby("size", sort=False):
         found.append((f"standard and deduped data, {size}", list(part["model"])))
     return [(compared, members) for compared, members in found if len(members) > 1]
-
-
-def size_gain(curves: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Final accuracy of the largest model minus that of the smallest, Newcombe's 95% interval.
-
-    Returns:
-        Columns subset, value, low, high, the largest gain first; and a title that names the models.
-        Empty where the last step is one of a single size.
-    """
-    columns = ["subset", "value", "low", "high"]
-    final = curves[curves["step"] == curves["step"].max()]
-    if final["n_params"].nunique() < 2:
-        return pd.DataFrame(columns=columns), ""
-    small, large = (
-        final[final["n_params"] == end]
-        for end in (final["n_params"].min(), final["n_params"].max())
-    )
-    rows = []
-    for row in small.merge(large, on="subset", suffixes=("_small", "_large")).itertuples():
-        counts = (row.correct_small, row.correct_large), (row.n_small, row.n_large)
-        value, low, high = difference_interval(*counts)
-        rows.append({"subset": row.subset, "value": value, "low": low, "high": high})
-    title = (
-        f"{large['model'].iloc[0]} minus {small['model'].iloc[0]} at step {final['step'].max():,}"
-    )
-    return pd.DataFrame(rows, columns=columns).sort_values("value", ascending=False), title
 
 
 def variant_gains(heights: pd.DataFrame) -> pd.DataFrame:
@@ -178,7 +164,7 @@ def named_phases(phases: pd.DataFrame, attraction: pd.DataFrame) -> pd.DataFrame
     attractor alone raised the accuracy at the phase's deepest step (its interval above 0).
 
     Args:
-        phases: of `learning_curves.below_chance_phases`.
+        phases: of `phases.below_chance_phases`.
         attraction: records of that gain: columns model, subset, step, value, low.
 
     Returns:

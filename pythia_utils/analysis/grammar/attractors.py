@@ -1,18 +1,33 @@
 """Pairs whose attractor tempts to an error, and the same pairs where it tempts to none.
 
-In "The key near the boxes is/*are old" the nearest noun has the other number than the subject. With
-"box" instead, agreement with the nearest noun gives the right verb. The difference in accuracy is
+In "The key near the boxes today is/*are old" the nearest noun has the other number than the subject.
+With "box" instead, agreement with the nearest noun gives the right verb. The difference in accuracy is
 what the attractor does: the attraction effect (Bock and Miller 1991; for language models Linzen,
 Dupoux and Goldberg 2016). All else is the same, word for word.
+
+A table of word pairs gains as well where attractor and verb stand side by side ("boxes are"), without any
+rule. So a word or more stands between them, training combines the two in no sentence, and what is left of
+counting's gain is subtracted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
+import numpy as np
+import pandas as pd
+
+from pythia_utils.analysis.grammar import baselines
+from pythia_utils.analysis.stats import with_normal_interval
+from pythia_utils.evaluation.minimal_pairs import score_minimal_pairs
+from pythia_utils.evaluation.ngrams import NgramModel
 from pythia_utils.nano.lexicon import ALL_VERBS, COMMON
 from pythia_utils.nano.minimal_pair import MinimalPair
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 # The rule that each attractor tempts to, and where the words stand that show its number.
 WRONG_RULES = {
@@ -21,7 +36,7 @@ WRONG_RULES = {
     "binding_domain": "refer to the main clause's subject",
 }
 _NOUN_AND_VERB = {
-    "subject_verb_agreement_attractor": (4, None),  # The key near the boxes ...
+    "subject_verb_agreement_attractor": (4, None),  # The key near the boxes today ...
     "subject_verb_agreement_relative": (4, 5),  # The dog that the cats chase ...
     "binding_domain": (1, 2),  # The men say that ...
 }
@@ -30,10 +45,10 @@ _VERBS = {form: other for v in ALL_VERBS for form, other in (v.present, v.presen
 
 
 def without_temptation(pairs: Sequence[MinimalPair]) -> list[MinimalPair]:
-    """The pairs that have a attractor, in order, its number changed to that of the right word.
+    """The pairs that have an attractor, in order, its number changed to that of the right word.
 
     Args:
-        pairs: nano's, of any phenomena; those of phenomena without a attractor are left out.
+        pairs: nano's, of any phenomena; those of phenomena without an attractor are left out.
     """
     return [
         replace(pair, good=_changed(pair.good, *where), bad=_changed(pair.bad, *where))
@@ -48,3 +63,43 @@ def _changed(sentence: str, noun: int, verb: int | None) -> str:
     if verb is not None:
         words[verb] = _VERBS.get(words[verb], words[verb])  # a past form shows no number
     return " ".join(words)
+
+
+def attraction(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    scores: pd.DataFrame,
+    pairs: Sequence[MinimalPair],
+    ngrams: NgramModel | None = None,
+) -> pd.DataFrame:
+    """Accuracy gained when the attractor tempts to nothing: the same pairs, one noun changed.
+
+    A paired difference: the error is that of the mean of differences of pairs (`baselines.by_phenomenon`).
+
+    Args:
+        model, tokenizer: what scored the pairs.
+        scores: of `controls.with_controls`.
+        pairs: nano's, as scored; none of another set.
+        ngrams: of the training text, if it was counted.
+
+    Returns:
+        A row for each phenomenon with an attractor and each metric: attraction, the network's gain; and where
+        n-grams were counted attraction_of_ngrams, the gain of the order that gains most, and
+        attraction_above_ngrams, the first less the second. Columns phenomenon, metric, value, stderr, n
+        (pairs), low, high (95%, normal).
+    """
+    changed = without_temptation(pairs)
+    own = scores[scores["phenomenon"].isin({pair.phenomenon for pair in changed})]
+    others = score_minimal_pairs(model, tokenizer, changed) if changed else own
+    gain = others["correct"].to_numpy(float) - own["correct"].to_numpy(float)
+    kinds = {"attraction": gain}
+    if ngrams is not None and changed:
+        tempted = [pair for pair in pairs if pair.phenomenon in _NOUN_AND_VERB]
+        both = (baselines.answers(ngrams, tokenizer, part) for part in (changed, tempted))
+        counting = baselines.best(own, np.subtract(*both))
+        kinds |= {"attraction_of_ngrams": counting, "attraction_above_ngrams": gain - counting}
+    tables = [
+        baselines.by_phenomenon(own, values).assign(metric=metric)
+        for metric, values in kinds.items()
+    ]
+    return with_normal_interval(pd.concat(tables, ignore_index=True))

@@ -15,24 +15,21 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from pythia_utils.analysis.grammar.attractors import without_temptation
+from pythia_utils.analysis.clusters import linked_proportion, rank_correlation
 from pythia_utils.analysis.stats import (
     mean_and_stderr,
     proportion_stderr,
-    rank_correlation,
-    ratio_and_stderr,
     weighted_mean,
     wilson_interval,
     with_normal_interval,
     with_student_interval,
 )
-from pythia_utils.evaluation.minimal_pairs import score_minimal_pairs
 from pythia_utils.nano.minimal_pair import MinimalPair
 from pythia_utils.suites.catalog import find_model, suite
 from pythia_utils.training_data.source import open_source
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
 
 def token_counts(model: str, tokens: int) -> np.ndarray | None:
@@ -82,7 +79,9 @@ def with_controls(
     Returns:
         A copy with paradigm, field; length_difference (tokens) and frequency_difference (nats,
         log-likelihood under add-one smoothed token frequencies; nan without counts), good minus
-        bad; twin (pairs that exchange the same two words share a number).
+        bad; twin (pairs that exchange the same two words share a number); exchanged (the two words,
+        in one order for both twins); good_word, bad_word; first_word, second_word (of the combination
+        that a pair is about, the exchanged ones where none is told).
     """
     good, bad = (
         tokenizer([getattr(p, half) for p in pairs], add_special_tokens=False)["input_ids"]
@@ -100,7 +99,25 @@ def with_controls(
         length_difference=lengths,
         frequency_difference=frequencies,
         twin=_twins(pairs),
+        **words_of(pairs),
     )
+
+
+def words_of(pairs: Sequence[MinimalPair]) -> dict[str, list[str]]:
+    """What pairs may have in common: the words that change places, and those of their combination.
+
+    Returns:
+        Columns exchanged, good_word, bad_word, first_word, second_word, as of `with_controls`.
+    """
+    critical = [critical_words(pair) for pair in pairs]
+    about = [pair.combination or sorted(c) for pair, c in zip(pairs, critical, strict=True)]
+    return {
+        "exchanged": [" / ".join(sorted(c)) for c in critical],
+        "good_word": [good for good, _ in critical],
+        "bad_word": [bad for _, bad in critical],
+        "first_word": [first for first, _ in about],
+        "second_word": [second for _, second in about],
+    }
 
 
 def critical_words(pair: MinimalPair) -> tuple[str, str]:
@@ -126,13 +143,15 @@ def _twins(pairs: Sequence[MinimalPair]) -> np.ndarray:
 def accuracy(scores: pd.DataFrame, by: str = "phenomenon") -> pd.DataFrame:
     """Accuracy by phenomenon or paradigm.
 
-    Within a paradigm the interval is Wilson's over pairs. Over several paradigms the mean gives
+    Within a paradigm the interval is Wilson's, for as many pairs as they are worth: twins belong together,
+    and so do pairs about one word (`clusters.effective_n`). Over several paradigms the mean gives
     each the same weight (Warstadt et al. 2020, table 3) and there are two intervals: over pairs,
     these paradigms being what they are; and over paradigms, by Student's t of their accuracies,
     for what other constructions of the kind may give. Few paradigms make the second one wide.
 
     Args:
-        scores: columns phenomenon, paradigm, correct.
+        scores: columns phenomenon, paradigm, correct, and those of `with_controls`; without twins and
+            words each pair stands for itself.
         by: `phenomenon` or `paradigm`.
 
     Returns:
@@ -142,11 +161,10 @@ def accuracy(scores: pd.DataFrame, by: str = "phenomenon") -> pd.DataFrame:
     rows = []
     for name, part in scores.groupby(by, sort=False):
         row = {by: name, "phenomenon": part["phenomenon"].iloc[0]}
-        rows.append(row | _mean_of_paradigms(part.groupby("paradigm", sort=False)["correct"]))
-    table = with_normal_interval(pd.DataFrame(rows))
-    one = table["paradigms"] == 1
-    correct, n = table["value"][one] * table["n"][one], table["n"][one]
-    table.loc[one, "low"], table.loc[one, "high"] = wilson_interval(correct, n)
+        rows.append(row | _mean_of_paradigms([p for _, p in part.groupby("paradigm", sort=False)]))
+    table = pd.DataFrame(rows)
+    normal = with_normal_interval(table)
+    table = table.fillna({"low": normal["low"], "high": normal["high"]})
     of_paradigms = {"stderr": table["paradigm_stderr"], "n": table["paradigms"]}
     wide = with_student_interval(table.assign(**of_paradigms))[["low", "high"]]
     table[["wide_low", "wide_high"]] = wide
@@ -155,13 +173,24 @@ def accuracy(scores: pd.DataFrame, by: str = "phenomenon") -> pd.DataFrame:
     return table.drop(columns="paradigm_stderr")
 
 
-def _mean_of_paradigms(groups) -> dict[str, float]:
-    """The mean of paradigms' accuracies, its error over pairs, and that over paradigms (nan for one)."""
-    correct, n = groups.sum().to_numpy(), groups.size().to_numpy()
-    errors = [proportion_stderr(c, m) for c, m in zip(correct, n, strict=True)]
-    value, stderr = weighted_mean(correct / n, errors)
-    row = {"paradigms": len(n), "n": int(n.sum()), "value": value, "stderr": stderr}
-    return row | {"paradigm_stderr": mean_and_stderr(correct / n)[1]}
+def _mean_of_paradigms(parts: list[pd.DataFrame]) -> dict[str, float]:
+    """The mean of paradigms' accuracies, its error over pairs, and that over paradigms (nan for one).
+
+    The ends of its interval are those of a proportion for one paradigm, nan for several.
+    """
+    found = np.array([_linked(part) for part in parts])
+    value, stderr = weighted_mean(found[:, 0], found[:, 1])
+    low, high = found[0, 2:] if len(parts) == 1 else (np.nan, np.nan)
+    row = {"paradigms": len(parts), "n": sum(map(len, parts)), "value": value, "stderr": stderr}
+    row |= {"low": low, "high": high}
+    return row | {"paradigm_stderr": mean_and_stderr(found[:, 0])[1]}
+
+
+def _linked(part: pd.DataFrame) -> tuple[float, float, float, float]:
+    """Accuracy, error, low and high of pairs of one paradigm, of which some belong together."""
+    units = part["twin"] if "twin" in part else np.arange(len(part))
+    labels = [part[name] for name in ("first_word", "second_word") if name in part]
+    return linked_proportion(part["correct"], units, labels)
 
 
 def margins(scores: pd.DataFrame) -> pd.DataFrame:
@@ -182,10 +211,11 @@ def controls(scores: pd.DataFrame) -> pd.DataFrame:
         accuracy_equal_length, the accuracy on pairs of equal length; accuracy_of_frequencies, that of
         a model of token frequencies alone, a tie counting half; frequency_correlation and
         length_correlation, the rank correlation of being right with that difference, of frequency on
-        pairs of equal length (`stats.rank_correlation` within paradigms, twins being clusters).
+        pairs of equal length (`clusters.rank_correlation` within paradigms, pairs that exchange the same
+        words or share one of them being linked: a liking for *is* is one accident, not fifty).
         Columns phenomenon, metric, value, stderr, n (pairs), low, high (95%; of accuracies Wilson's).
         The stderr of a correlation is its interval's half-width over that of a normal one. nan where
-        there is nothing to tell, such as no pair wrong.
+        there is nothing to tell, such as no pair wrong, or too few words to tell it by.
     """
     parts = [*scores.groupby("phenomenon", sort=False), ("all", scores)]
     rows = [{"phenomenon": name} | row for name, part in parts for row in _controls(part)]
@@ -197,7 +227,7 @@ def _controls(part: pd.DataFrame) -> list[dict]:
     advantage = part["frequency_difference"].dropna()
     right = (np.sign(advantage) + 1).sum() / 2
     return [
-        {"metric": "accuracy_equal_length"} | _proportion(equal["correct"].sum(), len(equal)),
+        {"metric": "accuracy_equal_length"} | _share(equal),
         {"metric": "accuracy_of_frequencies"} | _proportion(right, len(advantage)),
         {"metric": "frequency_correlation"} | _correlation(equal, "frequency_difference"),
         {"metric": "length_correlation"} | _correlation(part, "length_difference"),
@@ -206,10 +236,18 @@ def _controls(part: pd.DataFrame) -> list[dict]:
 
 def _correlation(pairs: pd.DataFrame, difference: str) -> dict[str, float]:
     known = pairs[pairs[difference].notna()]
-    columns = (known[c] for c in ("correct", difference, "paradigm", "twin"))
-    r, low, high = rank_correlation(*columns) if len(known) else (np.nan,) * 3
+    columns = (known[c] for c in ("correct", difference, "paradigm", "exchanged"))
+    words = [known["good_word"], known["bad_word"]]
+    r, low, high = rank_correlation(*columns, words) if len(known) else (np.nan,) * 3
     stderr = (high - low) / (2 * ndtri(0.975))
     return {"value": r, "stderr": stderr, "n": len(known), "low": low, "high": high}
+
+
+def _share(pairs: pd.DataFrame) -> dict[str, float]:
+    if pairs.empty:
+        return _proportion(0, 0)
+    names = ("value", "stderr", "low", "high")
+    return dict(zip(names, _linked(pairs), strict=True)) | {"n": len(pairs)}
 
 
 def _proportion(successes: float, n: int) -> dict[str, float]:
@@ -218,39 +256,6 @@ def _proportion(successes: float, n: int) -> dict[str, float]:
     low, high = map(float, wilson_interval(successes, n))
     stderr = proportion_stderr(successes, n)
     return {"value": successes / n, "stderr": stderr, "n": n, "low": low, "high": high}
-
-
-def attraction(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    scores: pd.DataFrame,
-    pairs: Sequence[MinimalPair],
-) -> pd.DataFrame:
-    """Accuracy gained when the attractor tempts to nothing: the same pairs, one noun changed.
-
-    The error is that of a mean of differences of pairs, twins taken together
-    (`stats.ratio_and_stderr`).
-
-    Args:
-        model, tokenizer: what scored the pairs.
-        scores: of `with_controls`.
-        pairs: nano's, as scored; none of another set.
-
-    Returns:
-        A row a phenomenon that has a attractor (`attractors`): phenomenon, value, stderr, n
-        (pairs), low, high (95%).
-    """
-    changed = without_temptation(pairs)
-    others = score_minimal_pairs(model, tokenizer, changed) if changed else scores.iloc[:0]
-    own = scores[scores["phenomenon"].isin(others["phenomenon"])]
-    gain = others["correct"].to_numpy(float) - own["correct"].to_numpy(float)
-    rows = []
-    for name, part in own.assign(gain=gain).groupby("phenomenon", sort=False):
-        twins = part.groupby("twin")["gain"]
-        value, stderr = ratio_and_stderr(twins.sum(), twins.size())
-        rows.append({"phenomenon": name, "value": value, "stderr": stderr, "n": len(part)})
-    table = pd.DataFrame(rows, columns=["phenomenon", "value", "stderr", "n"])
-    return with_normal_interval(table)
 
 
 def hardest(scores: pd.DataFrame, n: int) -> pd.DataFrame:

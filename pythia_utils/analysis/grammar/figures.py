@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from pythia_utils.analysis.grammar.baselines import levels
 from pythia_utils.analysis.learning_curves import step_in_words
 from pythia_utils.analysis.plots import (
     ACCENT,
@@ -41,13 +42,19 @@ _CORRELATIONS = {
 }
 
 
-def accuracies(table: pd.DataFrame, paradigms: pd.DataFrame, by: str = "phenomenon") -> Figure:
+def accuracies(
+    table: pd.DataFrame,
+    paradigms: pd.DataFrame,
+    by: str = "phenomenon",
+    counting: pd.DataFrame | None = None,
+) -> Figure:
     """A point with its interval a row, the best on top; thin lines and dots where it is a mean.
 
     Args:
         table: of `controls.accuracy`.
         paradigms: the same by paradigm: a dot each.
         by: the column that names the rows.
+        counting: of `baselines.table`: a black tick for the accuracy of n-grams, where there is one.
     """
     table = table.sort_values("value", ascending=False)
     figure, axes = plt.subplots(figsize=(7, 0.9 + 0.3 * len(table)))
@@ -59,6 +66,9 @@ def accuracies(table: pd.DataFrame, paradigms: pd.DataFrame, by: str = "phenomen
         where = dict(zip(table[by], rows, strict=True))
         heights = [where[name] - 0.25 for name in paradigms[by]]
         axes.plot(paradigms["value"], heights, ".", color=_PALE, ms=5, zorder=1)
+    if counting is not None:
+        ticks = pd.Series(levels(counting), dtype=float).reindex(table[by])
+        axes.plot(ticks, rows, "|", color="black", ms=12, mew=1.6)
     left = min(0.45, table["low"].min(), paradigms["value"].min())
     axes.set(xlabel="accuracy", xlim=(left - 0.05, 1.02))
     axes.axvline(0.5, color=REFERENCE, ls="--", lw=1)
@@ -173,6 +183,47 @@ def _beyond_the_end(frame: pd.DataFrame) -> dict[str, Line2D]:
         arrow = Line2D([], [], marker=">", mfc="none", mec="0.4", **line)
         return {f"beyond the last step, as {text}": arrow}
     return {f"up to the edge: without an upper end, as {text}": Line2D([], [], **line)}
+
+
+@or_words
+def above_counting(frame: pd.DataFrame) -> Figure:
+    """Accuracy less that of counting, by phenomenon: a colour a size, a small point a seed.
+
+    The large point is the mean over seeds. The line reaches from the lowest seed to the highest; where there
+    is one seed it is the 95% interval over pairs.
+
+    Args:
+        frame: a row for each model and phenomenon at one step: columns subset, size, model (of its size, for
+            the colour), value, low, high.
+    """
+    names = list(frame.groupby("subset")["value"].mean().sort_values(ascending=False).index)
+    figure, axes = plt.subplots(figsize=(7.4, 1.1 + 0.42 * len(names)))
+    heights = dict(zip(names, name_rows(axes, names), strict=True))
+    first = frame.drop_duplicates("size")
+    colours = dict(zip(first["size"], size_palette(first["model"]).values(), strict=True))
+    handles = {}
+    for shift, (size, colour) in zip(
+        np.linspace(0.27, -0.27, len(colours)), colours.items(), strict=True
+    ):
+        part = frame[frame["size"] == size]
+        rows = part["subset"].map(heights) + shift
+        axes.plot(part["value"], rows, "o", ms=2.5, color=colour, alpha=0.7)
+        handles[mathtext(size)] = _means_over_seeds(axes, part.assign(row=rows), colour)
+    axes.axvline(0, color=REFERENCE, ls="--", lw=1)
+    axes.set_xlabel("accuracy less that of the best n-gram model")
+    legend_above(figure, handles)
+    return figure
+
+
+def _means_over_seeds(axes: Axes, part: pd.DataFrame, colour: tuple) -> Line2D:
+    """The mean of each row's seeds, and their range; of one seed the interval over pairs."""
+    groups = part.groupby("row")
+    several = groups["value"].size() > 1
+    low = groups["value"].min().where(several, groups["low"].min())
+    high = groups["value"].max().where(several, groups["high"].max())
+    axes.hlines(low.index, low, high, color=colour, lw=2, alpha=0.5)
+    means = groups["value"].mean()
+    return axes.plot(means, means.index, "o", ms=5.5, color=colour)[0]
 
 
 @or_words

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
 from pythia_utils.analysis.grammar.attractors import WRONG_RULES
-from pythia_utils.analysis.learning_curves import order_agreement, step_in_words
+from pythia_utils.analysis.learning_curves import step_in_words
 from pythia_utils.analysis.words import interval, listed, p_value, readable
 from pythia_utils.base.markup import markdown
 from pythia_utils.suites.catalog import find_model
@@ -77,12 +79,12 @@ def agreement_in_words(agreements: pd.DataFrame, what: str) -> str:
     if agreements.empty or np.isnan(agreements["rho"].iloc[0]):
         return f"These runs are too few, or learn too little, to compare orders across {what}."
     row = agreements.iloc[0]
-    agree = row["p_value"] < 0.05
+    agree = row["p_adjusted"] < 0.05
     verdict = "agree" if agree else "do not agree more than unrelated ones may"
     return (
         f"Across {row['orders']} {what} the orders of {row['items']} phenomena {verdict}: mean rank "
         f"correlation {interval(row, 'rho')}, Kendall's W {row['w']:.2f}, permutation "
-        f"{p_value(row['p_value'])}."
+        f"{p_value(row['p_value'])}, {p_value(row['p_adjusted'])} with {len(agreements)} such comparisons."
     )
 
 
@@ -99,6 +101,44 @@ def published_in_words(milestones: pd.DataFrame, phases: pd.DataFrame, first: in
         f"Phases below chance, both variants: {len(phases)}, {below}. A mean over paradigms hides "
         "more than it shows there: some of its paradigms may be far below, others above."
     )
+
+
+def counting_in_words(levels: Mapping[str, float]) -> str:
+    """What the best n-gram models answer, or that nothing was counted.
+
+    Args:
+        levels: of `baselines.levels`: accuracy by phenomenon.
+    """
+    if not levels:
+        return (
+            "N-grams were **not counted** here: that is done for suites trained here, whose text is at hand. "
+            "Some of these accuracies may be within the reach of a table of word sequences; nothing here tells."
+        )
+    values = pd.Series(levels)
+    return (
+        f"The best n-gram models are right in {values.min():.2f} to {values.max():.2f} of the pairs of a "
+        f"phenomenon, in {readable(values.idxmax())} most."
+    )
+
+
+def above_in_words(final: pd.DataFrame) -> str:
+    """How many phenomena of each size are above counting in every seed, and in none.
+
+    Args:
+        final: records of `accuracy_above_ngrams` at one step, with size (`seeds.label`), low and high.
+    """
+    if final.empty:
+        return "Nothing was counted, so nothing can be said about what lies above counting."
+    sentences = []
+    for size, part in final.groupby("size", sort=False):
+        above = (part["low"] > 0).groupby(part["subset"])
+        seeds, n = part["model"].nunique(), part["subset"].nunique()
+        each = "in its one seed" if seeds == 1 else f"in each of {seeds} seeds"
+        sentences.append(
+            f"{markdown(size)}: {above.all().sum()} of {n} phenomena are above counting {each}, with the "
+            f"interval over pairs, and {(~above.any()).sum()} in none."
+        )
+    return " ".join(sentences)
 
 
 def frequency_in_words(bias: pd.DataFrame) -> str:
@@ -130,10 +170,15 @@ def agreement_table(agreements: pd.DataFrame) -> pd.DataFrame:
             "phenomena": row.items,
             "ρ [95% interval]": _dash(f"{row.rho:.2f} [{row.low:.2f},{_SPACE}{row.high:.2f}]"),
             "W": _dash(f"{row.w:.2f}"),
-            "p": f"<{_SPACE}.001" if row.p_value < 0.001 else _dash(f"{row.p_value:.3f}"),
+            "p": _small(row.p_value),
+            "p, adjusted": _small(row.p_adjusted),
         }
         for row in rows
     )
+
+
+def _small(p: float) -> str:
+    return f"<{_SPACE}.001" if p < 0.001 else _dash(f"{p:.3f}")
 
 
 def _dash(text: str) -> str:
@@ -144,19 +189,6 @@ def beside_table(both: pd.DataFrame, suite: str) -> pd.DataFrame:
     """`beside_blimp` for readers."""
     table = both.rename(index=readable, columns={"ours": suite, "pythia": "Pythia (v0)"})
     return table.rename_axis(index="phenomenon of BLiMP").reset_index()
-
-
-def beside_in_words(both: pd.DataFrame) -> str:
-    """Whether nano's order and Pythia's agree, of `beside_blimp`."""
-    if len(both) < 4:
-        return "These records hold none of nano's phenomena: nothing to compare."
-    found = order_agreement(both.to_numpy().T)
-    verdict = (
-        "too few, and too unlike, to show any agreement: it may be there or not"
-        if not found.low > 0
-        else "enough to show that the two orders are related"
-    )
-    return f"Rank correlation {found}, over {found.items} phenomena: {verdict}."
 
 
 def seeds_in_words(heights: pd.DataFrame) -> str:

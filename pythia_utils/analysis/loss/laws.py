@@ -1,36 +1,72 @@
-"""The records of experiment `loss` as power laws: in size at the end, and in tokens on the way."""
+"""The records of experiment `loss` as scaling laws: of each domain, with its floor where that is known."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import numpy as np
 import pandas as pd
 
-from pythia_utils.analysis import select
+from pythia_utils.analysis import published_tables
+from pythia_utils.analysis.loss.forecast import Forecast, forecast, points
 from pythia_utils.analysis.stats import PowerLaw, fit_power_law
-from pythia_utils.suites.catalog import find_model, suite
+from pythia_utils.base.errors import UsageError
+from pythia_utils.suites.catalog import suite
+
+TRUE_EXPONENT = 0.30  # of the made-up losses of `line_without_floor`
+_TRUE_FLOOR, _EXCESS = 2.0, 9.0
 
 
-def in_size(overall: pd.DataFrame) -> tuple[pd.DataFrame, PowerLaw | None]:
-    """The final loss of each standard model of the usual seed, and its law in non-embedding parameters.
+def floors(runs: pd.DataFrame) -> dict[str, float]:
+    """The least possible loss of each domain where it is known: loss less excess, the same of every model."""
+    keys = ["model", "step", "subset"]
+    loss, excess = (runs[runs["metric"] == metric] for metric in ("loss", "excess"))
+    both = loss.merge(excess, on=keys, suffixes=("", "_excess"))
+    return (
+        (both["value"] - both["value_excess"]).groupby(both["subset"], sort=False).mean().to_dict()
+    )
+
+
+def forecasts(loss: pd.DataFrame, known: Mapping[str, float]) -> dict[str, Forecast]:
+    """Of every domain and of all the law and what it forecasts; none where there are too few models or steps.
 
     Args:
-        overall: the loss of subset `all`: columns model, variant, n_params, step, value.
-
-    Returns:
-        The points, and the law; None where there are fewer than three.
+        loss: columns model, variant, n_params, step, tokens_seen, subset, value.
+        known: floors of domains (`floors`); another domain's is fitted.
     """
-    last = select.usual_seed(overall[overall["step"] == overall["step"].max()])
-    points = last[last["variant"] == "standard"].sort_values("n_params")
-    return points, _law(points, "n_params")
+    fitted = {}
+    for domain, part in points(loss).groupby("subset", sort=False):
+        try:
+            fitted[domain] = forecast(part, known.get(domain))
+        except UsageError:
+            continue
+    return fitted
 
 
-def in_tokens(overall: pd.DataFrame) -> tuple[pd.DataFrame, PowerLaw | None]:
-    """The largest standard model's loss behind the warm-up, and its law in tokens; else as `in_size`."""
-    points = overall[overall["model"] == select.largest(overall)]
-    model = find_model(points["model"].iloc[0])
-    warm = suite(model.suite).training["warmup"] * model.total_steps
-    points = points[points["step"] > warm]
-    return points, _law(points, "tokens_seen")
+def without_floor(loss: pd.DataFrame) -> dict[str, Forecast]:
+    """As `forecasts`, of the mean over domains alone, and of a law that lets the loss fall to zero."""
+    return forecasts(loss[loss["subset"] == "all"], {"all": 0.0})
 
 
-def _law(points: pd.DataFrame, x: str) -> PowerLaw | None:
-    return fit_power_law(points[x], points["value"]) if len(points) >= 3 else None
+def line_without_floor() -> PowerLaw:
+    """A straight line in logarithms through losses of L = 2 + 9 / D^.30, from 100k to 1M tokens."""
+    tokens = np.geomspace(1e5, 1e6, 6)
+    return fit_power_law(tokens, _TRUE_FLOOR + _EXCESS * tokens**-TRUE_EXPONENT)
+
+
+def published() -> pd.DataFrame:
+    """Pythia's published losses: its curves, and of models without one the final loss.
+
+    Rows that read a fit drawn over a curve are left out (`data/published/README.md`).
+    """
+    frame = published_tables.read("loss_curves").drop(columns=["low", "high"])
+    curves = frame[frame["subset"] == "curve"]
+    final = frame[(frame["subset"] == "final model") & ~frame["model"].isin(curves["model"])]
+    return pd.concat([curves, final]).sort_values(["n_params", "step"])
+
+
+def published_forecast() -> Forecast:
+    """The same law, fitted to the published curves alone; one seed of each size, so without an interval."""
+    curves, training = published(), suite("pythia").training
+    warm = training["warmup"] * training["total_steps"]
+    return forecast(curves[(curves["subset"] == "curve") & (curves["step"] > warm)])

@@ -1,67 +1,197 @@
-"""The computed sentences and the table of the chapter on loss."""
+"""The computed sentences and the tables of the chapter on loss."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from pythia_utils.analysis import show
+from pythia_utils.analysis import seeds, select, show
+from pythia_utils.analysis.loss import laws
+from pythia_utils.analysis.loss.forecast import Forecast
 from pythia_utils.analysis.stats import PowerLaw
-from pythia_utils.analysis.words import interval
+from pythia_utils.analysis.words import interval, listed
 from pythia_utils.base.markup import markdown
-from pythia_utils.nano.documents import SYMBOLS
+from pythia_utils.evaluation import validation
+from pythia_utils.suites.catalog import find_model
 
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
-_TOO_FEW = "This run has fewer than three {}: too few for a law with an interval."
+HOLDS = {
+    "grammar": "unrelated sentences of nano's grammar",
+    "stories": "short stories with consistent characters",
+    "echo": "random symbols, said again two to four times",
+    "facts": "invented persons' homes, jobs and colours, the frequent ones told often",
+    "arithmetic": "sums and differences below 50",
+}
+_TOO_FEW = "These records hold too few sizes or steps behind the warm-up for a law with a hold-out."
+
+
+def domains_table(floors: Mapping[str, float]) -> Styler:
+    """What each domain holds, its share in the mean, and the least loss that any model can have on it."""
+    shares = validation.domain_shares()
+    rows = [(domain, HOLDS[domain], shares[domain], floors.get(domain)) for domain in shares]
+    names = ["domain", "what it holds", "share in the mean", "least possible loss"]
+    frame = pd.DataFrame(rows, columns=names)
+    frame["least possible loss"] = frame["least possible loss"].map(
+        lambda nats: "not known" if pd.isna(nats) else f"{nats:.3f}"
+    )
+    return show.table(frame, {"share in the mean": "{:.0%}"})
 
 
 def final_table(overall: pd.DataFrame) -> Styler:
-    """The loss of every model at the last step, by size."""
+    """The loss at the last step of each size and variant, over its seeds."""
     last = overall["step"].max()
-    final = overall[overall["step"] == last].sort_values(["n_params", "variant"])
-    counts, losses = ["n_params", "tokens_seen"], ["value", "low", "high"]
-    formats = dict.fromkeys(counts, "{:,}") | dict.fromkeys(losses, "{:.3f}")
-    caption = f"Validation loss at step {last:,}, with 95% intervals over documents."
-    return show.table(final[["model", *counts, *losses]], formats, caption)
+    found = seeds.spread(overall[overall["step"] == last]).sort_values(["variant", "n_params"])
+    found = found.sort_values("variant", key=lambda v: v != "standard", kind="stable")
+    columns = {"size": "size", "variant": "variant", "n_params": "parameters", "seeds": "seeds"}
+    columns |= {"value": "mean loss", "lowest": "lowest", "highest": "highest"}
+    formats = {"parameters": "{:,}"} | dict.fromkeys(["mean loss", "lowest", "highest"], "{:.3f}")
+    caption = (
+        f"Validation loss at step {last:,}: mean, lowest and highest over the seeds of each size."
+    )
+    return show.table(found[[*columns]].rename(columns=columns), formats, caption)
 
 
-def copying(losses: pd.DataFrame) -> str:
-    """Whether the best loss on echo is below that of a model which knows its symbols and does not copy."""
-    echo = losses[losses["subset"] == "echo"]
-    if echo.empty:
-        return "These records hold no standard model's loss on echo."
-    best, guess = echo.loc[echo["value"].idxmin()], math.log(len(SYMBOLS))
-    verdict = "not clearly below it: no model copies here"
-    if best["high"] < guess:
-        verdict = "below it: this model copies"
+def above_floor(runs: pd.DataFrame) -> str:
+    """How far the standard models end above the least possible loss, and whether any is below it."""
+    excess = runs[(runs["metric"] == "excess") & (runs["variant"] == "standard")]
+    if excess.empty:
+        return "These records hold no standard model's loss beside a known entropy."
+    ends = select.final(excess)
+    spans = [
+        f"{markdown(domain)} {part['value'].min():.2f} to {part['value'].max():.2f}"
+        for domain, part in ends.groupby("subset", sort=False)
+    ]
+    lowest = excess.loc[excess["value"].idxmin()]
+    below = "no model at any step is below it" if lowest["value"] > 0 else "the lowest is below it"
     return (
-        f"A model that knows the {len(SYMBOLS)} echo symbols and does not copy has a loss of at least about "
-        f"ln {len(SYMBOLS)} = {guess:.2f}. The lowest of this run is {interval(best)} "
-        f"({markdown(best['model'])}, step {best['step']:,}), {verdict}."
+        f"At step {ends['step'].max():,} the standard models are above the least possible loss by, in nats a "
+        f"token, over {ends['model'].nunique()} models of all sizes and seeds: {', '.join(spans)}. Of "
+        f"{len(excess)} measured losses {below}; the nearest is {lowest['value']:.3f} above "
+        f"(standard error {lowest['stderr']:.3f}; {markdown(lowest['model'])} on {markdown(lowest['subset'])})."
     )
 
 
-def law_in_size(law: PowerLaw | None) -> str:
-    """The exponent of `laws.in_size`."""
-    if law is None:
-        return _TOO_FEW.format("sizes")
+def law_table(found: Mapping[str, Forecast]) -> Styler:
+    """The fitted laws: floor, exponents, and what of it is known and not fitted."""
+    rows = []
+    for domain, each in found.items():
+        own = each.parameters.set_index("parameter")
+        known = own.loc["floor", "low"] == own.loc["floor", "high"]
+        cells = [_with_ends(own.loc[name]) for name in ("size_exponent", "token_exponent")]
+        level = (
+            f"{own.loc['floor', 'value']:.3f} (known)" if known else _with_ends(own.loc["floor"])
+        )
+        rows.append((domain, level, *cells, len(each.fitted)))
+    names = ["domain", "floor E", "exponent of size", "exponent of tokens", "points"]
+    caption = "The law, fitted to all but the held-out points; 95% intervals over training runs."
+    return show.table(pd.DataFrame(rows, columns=names), caption=caption)
+
+
+def verdict_table(found: Mapping[str, Forecast]) -> Styler:
+    """Of each domain the forecast for the largest size at the last step, and what was measured."""
+    rows = []
+    for domain, end in ((domain, _end(each)) for domain, each in found.items()):
+        measured = seeds.in_words(end["value"], 3)
+        off = end["forecast"].iloc[0] / end["value"].mean() - 1
+        rows.append((domain, _said(end.iloc[0]), measured, f"{off:+.1%}", _inside(end)))
+    names = ["domain", "forecast", "measured", "off by", "inside the interval"]
+    caption = "The largest size at the last step: neither was fitted."
+    return show.table(pd.DataFrame(rows, columns=names), caption=caption)
+
+
+def verdict(found: Mapping[str, Forecast]) -> str:
+    """Whether the forecast of the mean loss holds: of the size that was held out, and of later training."""
+    if "all" not in found:
+        return _TOO_FEW
+    each = found["all"]
+    end, later = _end(each), each.held[~each.held["larger"]]
+    miss = end["forecast"].iloc[0] - end["value"].mean()
+    sentences = [
+        f"For the mean over domains the law forecasts {_said(end.iloc[0])} for {_sizes(end)} at step "
+        f"{end['step'].iloc[0]:,}; measured: {seeds.in_words(end['value'], 3)}. "
+        f"{_judged(end, 'the larger size')} It is {abs(miss):.3f} nats too {'low' if miss < 0 else 'high'}.",
+    ]
+    if len(later):
+        sentences.append(
+            f"For the last quarter of training of the sizes that were fitted ({_sizes(later)}) it is "
+            f"{(later['forecast'] / later['value'] - 1).abs().max():.1%} off at most. "
+            f"{_judged(later, 'later steps')}"
+        )
+    return " ".join(sentences)
+
+
+def without_floor(found: Mapping[str, Forecast], bare: Mapping[str, Forecast]) -> str:
+    """What the law without a floor forecasts for the same points, and whether they tell the two apart."""
+    if "all" not in found or "all" not in bare:
+        return _TOO_FEW
+    end, other = _end(found["all"]), _end(bare["all"])
+    off = [abs(each["forecast"].iloc[0] - each["value"].mean()) for each in (end, other)]
+    nearer = "farther from" if off[1] > off[0] else "nearer to"
+    told = (
+        f"A law without a floor, fitted to the same points, forecasts {_said(other.iloc[0])}: {off[1]:.3f} "
+        f"nats off and not {off[0]:.3f}, {nearer} what was measured."
+    )
+    if end["inside"].all() and other["inside"].all():
+        told += (
+            " Both intervals hold the measured losses: these runs do not decide between the two."
+        )
+    return told
+
+
+def line_without_floor(line: PowerLaw) -> str:
+    """What a straight line makes of losses whose true exponent is known."""
     return (
-        f"On this run $\\alpha = {law.exponent:.3f}$, 95% interval [{law.low:.3f}, {law.high:.3f}], "
-        f"from {law.n} sizes ($R^2 = {law.r_squared:.3f}$)."
+        f"Losses made by $L = 2 + 9 / D^{{{laws.TRUE_EXPONENT:.2f}}}$ show why the floor matters: a straight "
+        f"line in logarithms through {line.n} of them gives the exponent {line.exponent:.2f}, not "
+        f"{laws.TRUE_EXPONENT:.2f}, and calls it good ($R^2 = {line.r_squared:.2f}$)."
     )
 
 
-def law_in_tokens(points: pd.DataFrame, law: PowerLaw | None) -> str:
-    """The exponent of `laws.in_tokens`, and how far the points are off the line."""
-    if law is None:
-        return _TOO_FEW.format("checkpoints after the warm-up")
-    off = (points["value"] / law.predict(points["tokens_seen"]) - 1).abs().max()
+def published(each: Forecast) -> str:
+    """What the same law, fitted to Pythia's published curves, says of the largest of them."""
+    end = _end(each).iloc[0]
     return (
-        f"For {markdown(points['model'].iloc[0])}: exponent {interval(vars(law), 'exponent', '.3f')}, {law.n} "
-        f"checkpoints from step {points['step'].min()} on. The points are up to {off:.0%} off the line. Where "
-        "they bend away from it together, one power law does not describe the whole of training."
+        f"The same law with the same hold-out, fitted to these published curves alone, forecasts "
+        f"{end['forecast']:.3f} for {markdown(end['model'])} at step {end['step']:,}; published: "
+        f"{end['value']:.3f}. "
+        "There is one run of each size and each value was read off a figure to about .5%: no interval is given."
     )
+
+
+def _end(each: Forecast) -> pd.DataFrame:
+    """The largest size at its last step, a row a seed."""
+    larger = each.held[each.held["larger"]]
+    return larger[larger["step"] == larger["step"].max()]
+
+
+def _sizes(points: pd.DataFrame) -> str:
+    return listed(dict.fromkeys(find_model(name).size for name in points["model"]))
+
+
+def _said(row: pd.Series) -> str:
+    return _with_ends(row, "forecast")
+
+
+def _with_ends(row: pd.Series, value: str = "value") -> str:
+    return f"{row[value]:.3f}" if pd.isna(row["low"]) else interval(row, value, ".3f")
+
+
+def _inside(points: pd.DataFrame) -> str:
+    if points["low"].isna().any():
+        return "one seed of each size: no interval"
+    return f"{points['inside'].sum()} of {len(points)}"
+
+
+def _judged(points: pd.DataFrame, what: str) -> str:
+    """Whether the forecast of these points holds."""
+    if points["low"].isna().any():
+        return "With one seed of each size there is no interval to judge it by."
+    inside, n = int(points["inside"].sum()), len(points)
+    if inside == n:
+        return f"The forecast of {what} holds: {n} of {n} are inside the interval."
+    holds = "does not hold" if inside < n / 2 else "holds in part"
+    return f"The forecast of {what} {holds}: {inside} of {n} are inside the interval."

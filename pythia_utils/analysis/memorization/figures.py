@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from pythia_utils.analysis.memorization import deciles
-from pythia_utils.analysis.memorization.published import Bend
+from pythia_utils.analysis.memorization.published import parabola
 from pythia_utils.analysis.order_tests import poisson_quantiles
 from pythia_utils.analysis.plots import (
     ACCENT,
@@ -229,20 +229,19 @@ def slopes(frame: pd.DataFrame, bound: float, xlabel: str) -> Figure:
     return figure
 
 
-def published_growth(frame: pd.DataFrame, curves: dict[str, Bend]) -> Figure:
+def published_growth(frame: pd.DataFrame) -> Figure:
     """Published counts of memorized sequences over size, both axes logarithmic.
 
     Args:
-        frame: columns model, variant, n_params, memorized.
-        curves: a `published.Bend` for each variant.
+        frame: columns model, variant, n_params, memorized; each variant gets its `published.parabola`.
     """
     figure, axes = plt.subplots(figsize=(6.8, 4))
     markers = {"standard": ("o", ACCENT), "deduped": ("s", REFERENCE)}
-    for variant, curve in curves.items():
-        part, (marker, colour) = frame[frame["variant"] == variant], markers[variant]
+    for variant, part in frame.groupby("variant", sort=False):
+        marker, colour = markers[variant]
         axes.plot(part["n_params"], part["memorized"], marker, color=colour, label=variant)
         span = np.geomspace(part["n_params"].min(), part["n_params"].max(), 20)
-        axes.plot(span, curve.predict(span), color=colour, ls="--", lw=1.2)
+        axes.plot(span, np.exp(parabola(part)(np.log(span))), color=colour, ls="--", lw=1.2)
     for row in frame[frame["variant"] == "standard"].itertuples():
         near = {"xytext": (-4, 6), "textcoords": "offset points", "ha": "right"}
         size = mathtext(find_model(row.model).size)

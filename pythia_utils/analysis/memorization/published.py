@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
+from scipy import stats as distributions
 
 from pythia_utils.analysis import published_tables, stats
-from pythia_utils.analysis.words import p_value
 from pythia_utils.base.markup import markdown
 
 TABLE = "memorization"
@@ -37,63 +35,59 @@ def counts(final: bool = True) -> pd.DataFrame:
     return stats.with_wilson_interval(frame, frame["memorized"], frame["tested"])
 
 
-@dataclass(frozen=True)
-class Bend:
-    """log y as a parabola in log x: a power law whose exponent changes.
+def parabola(part: pd.DataFrame) -> np.polynomial.Polynomial:
+    """log memorized as a parabola in log n_params, by least squares: its slope is the exponent there."""
+    x, y = (np.log(part[column].to_numpy(float)) for column in ("n_params", "memorized"))
+    return np.polynomial.Polynomial.fit(x, y, 2)
 
-    Attributes:
-        beta: float64 (3,), of 1, log x and log² x.
-        low, high: the least and the largest x that was fitted.
-        p_straight: of a power law with one exponent (t test of the last coefficient).
+
+def bends(table: pd.DataFrame) -> pd.DataFrame:
+    """Whether the counts follow one power of size, or a power that changes with it.
+
+    A parabola of log count on log size, by least squares; its slope at a size is the exponent there. Where
+    the interval of the curvature, Student's t with n - 3 degrees of freedom, excludes 0 no single exponent
+    describes the counts.
+
+    Args:
+        table: of `counts`.
+
+    Returns:
+        A row a variant: variant, smallest, largest (models), exponent_small, exponent_large (at them);
+        value, low, high (change of the exponent from the one to the other, 95%).
     """
-
-    beta: np.ndarray
-    low: float
-    high: float
-    p_straight: float
-
-    def predict(self, x: np.ndarray) -> np.ndarray:
-        log = np.log(np.asarray(x, dtype=float))
-        return np.exp(self.beta[0] + self.beta[1] * log + self.beta[2] * log**2)
-
-    def exponent(self, x: float) -> float:
-        """The local exponent d log y / d log x."""
-        return float(self.beta[1] + 2 * self.beta[2] * np.log(x))
-
-
-def bend(x: pd.Series, y: pd.Series) -> Bend:
-    """The parabola through at least four points in logarithms, by least squares."""
-    from scipy.stats import t
-
-    log_x, log_y = np.log(x.to_numpy(float)), np.log(y.to_numpy(float))
-    design = np.column_stack([np.ones_like(log_x), log_x, log_x**2])
-    beta = np.linalg.lstsq(design, log_y)[0]
-    dof = len(log_x) - 3
-    scatter = np.sum((log_y - design @ beta) ** 2) / dof
-    error = np.sqrt(scatter * np.linalg.pinv(design.T @ design)[2, 2])
-    p = 2 * float(t.sf(abs(beta[2]) / error, dof))
-    return Bend(beta, float(x.min()), float(x.max()), p)
+    rows = []
+    for variant, part in table.groupby("variant", sort=False):
+        part = part.sort_values("n_params")
+        x, y = np.log(part["n_params"].to_numpy(float)), np.log(part["memorized"].to_numpy(float))
+        centre, span = x.mean(), x[-1] - x[0]
+        (curve, slope, _), covariance = np.polyfit(x - centre, y, 2, cov=True)
+        ends = slope + 2 * curve * (x[[0, -1]] - centre)
+        half = distributions.t.ppf(0.975, len(x) - 3) * 2 * span * covariance[0, 0] ** 0.5
+        change = 2 * curve * span
+        names = part["model"].iloc[[0, -1]]
+        rows.append((variant, *names, *ends, change, change - half, change + half))
+    columns = ["variant", "smallest", "largest", "exponent_small", "exponent_large"]
+    return pd.DataFrame(rows, columns=[*columns, "value", "low", "high"])
 
 
-def bends(frame: pd.DataFrame) -> dict[str, Bend]:
-    """The curve of each variant's final counts over size."""
-    parts = frame.groupby("variant", sort=False)
-    return {variant: bend(part["n_params"], part["memorized"]) for variant, part in parts}
-
-
-def growth(frame: pd.DataFrame, curves: dict[str, Bend]) -> str:
+def growth(frame: pd.DataFrame) -> str:
     """How Pythia's published counts grow with size, and differ between the variants. Markdown."""
-    laws = [
-        f"from {curve.exponent(curve.low):.3f} at the smallest size to {curve.exponent(curve.high):.3f} at the "
-        f"largest ({markdown(variant)}; {'a bend' if curve.p_straight < 0.05 else 'no bend shown'}, "
-        f"{p_value(curve.p_straight)})"
-        for variant, curve in curves.items()
-    ]
     both = frame.pivot_table("memorized", "size", "variant").dropna()
     fewer = 1 - both["deduped"] / both["standard"]
     return (
-        f"Counts grow with size. The local exponent goes {' and '.join(laws)}. At the same size deduplicated "
-        f"models have memorized {fewer.min():.0%} to {fewer.max():.0%} fewer."
+        f"Counts grow with size. {' '.join(map(_bend, bends(frame).itertuples()))} At the same size "
+        f"deduplicated models have memorized {fewer.min():.0%} to {fewer.max():.0%} fewer."
+    )
+
+
+def _bend(row) -> str:
+    """One row of `bends` as sentences."""
+    shown = row.low > 0 or row.high < 0
+    return (
+        f"The local exponent of {markdown(row.variant)} models is {row.exponent_small:.3f} at "
+        f"{markdown(row.smallest)} and {row.exponent_large:.3f} at {markdown(row.largest)}, a change of "
+        f"{row.value:+.3f} [{row.low:+.3f}, {row.high:+.3f}]"
+        f"{'' if shown else ', which so few sizes cannot tell from none'}."
     )
 
 

@@ -1,7 +1,8 @@
 """What the suite's published results show when they are compared: sizes, variants, versions, steps.
 
-All functions work on accuracies as `accuracies` gives them, with the standard errors that were
-published. These are errors over test items; nothing here covers another training run.
+All functions work on accuracies as `accuracies` gives them. The standard errors that were published are
+errors over test items. Effects of size and of deduplication are measured on the runs instead, one a size
+and variant: what is asked is whether other runs would show them, not whether other items would.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from pythia_utils.analysis.discoveries import adjusted, with_finds
+from pythia_utils.analysis.order_tests import linear_trend
 from pythia_utils.analysis.published.summary import summary
-from pythia_utils.analysis.stats import weighted_mean, with_normal_interval
+from pythia_utils.analysis.stats import mean_and_stderr, with_student_interval
 
 TASKS = {  # titles, in the order of the page
     "lambada_openai": "LAMBADA",
@@ -101,38 +104,44 @@ def falls(frame: pd.DataFrame, sigmas: float = 3.0) -> pd.DataFrame:
 
 
 def size_effect(frame: pd.DataFrame) -> pd.DataFrame:
-    """The largest minus the smallest model at one step, with its 95% interval: task, value, low, high."""
-    by_task = frame.sort_values("n_params").groupby("task", sort=False)
-    small, large = by_task.first(), by_task.last()
-    table = pd.DataFrame(
-        {
-            "value": large["value"] - small["value"],
-            "stderr": np.hypot(large["stderr"], small["stderr"]),
-        }
-    )
-    return with_normal_interval(table.loc[frame["task"].unique()].reset_index())
+    """What ten times the size adds to the accuracy, at one step: the slope over sizes, a run each.
+
+    Least squares of the accuracy on log10 of the parameters (`order_tests.linear_trend`): the interval is
+    that of the scatter of the runs about the line. The line is a summary; curves that level off are none.
+
+    Args:
+        frame: accuracies of one variant.
+
+    Returns:
+        Columns task, value, low, high, dof, found (`discoveries.with_finds`), in order of appearance.
+    """
+    rows = []
+    for task, own in frame.groupby("task", sort=False):
+        trend = linear_trend(own["value"], np.log10(own["n_params"]))
+        rows.append((task, trend.slope, trend.low, trend.high, trend.dof))
+    return with_finds(pd.DataFrame(rows, columns=["task", "value", "low", "high", "dof"]))
 
 
 def variant_effect(frame: pd.DataFrame) -> pd.DataFrame:
-    """The deduped minus the standard variant, as a mean over sizes, with its 95% interval.
+    """The deduped minus the standard variant: the mean over the pairs of runs, a pair a size.
 
-    The sizes are fixed; the interval is that of drawing other test items, as if each model had its
-    own. As all have the same, it is somewhat too wide.
+    The interval is Student's t of the pairs' differences. It holds what differs between two runs, their
+    data and all the rest, and so it is far wider than one over test items would be.
 
     Args:
         frame: accuracies of both variants at one step.
 
     Returns:
-        Columns task, value, stderr, sizes (how many have both variants), low, high.
+        Columns task, value, stderr, n (pairs of runs), low, high, dof, found (`discoveries.with_finds`).
     """
     variants = [frame[frame["variant"] == name] for name in ("deduped", "standard")]
     pairs = variants[0].merge(variants[1], on=["size", "task"], suffixes=("", "_standard"))
     rows = []
     for task, own in pairs.groupby("task", sort=False):
-        errors = (own["stderr"] ** 2 + own["stderr_standard"] ** 2) ** 0.5
-        value, stderr = weighted_mean(own["value"] - own["value_standard"], errors)
-        rows.append({"task": task, "value": value, "stderr": stderr, "sizes": len(own)})
-    return with_normal_interval(pd.DataFrame(rows))
+        value, stderr = mean_and_stderr(own["value"] - own["value_standard"])
+        row = {"task": task, "value": value, "stderr": stderr, "n": len(own)}
+        rows.append(row | {"dof": len(own) - 1.0})
+    return with_finds(with_student_interval(pd.DataFrame(rows)))
 
 
 def distances(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
@@ -181,10 +190,19 @@ def variant_distances(version: str, shots: int = 0, first: int = 1000) -> pd.Dat
 
 
 def version_distances(step: int) -> pd.DataFrame:
-    """`distances` of v1 from v0 at a step, of the sizes that both trained alike; with the variant."""
+    """`distances` of v1 from v0 at a step, of the sizes that both trained alike.
+
+    Returns:
+        Also the variant, and found: whether the pair is further apart than chance makes two equally good
+        models, false discoveries over all pairs held at 5%.
+    """
+    from scipy.stats import chi2
+
     tables = []
     for variant in ("standard", "deduped"):
         pair = [accuracies(version, step=step) for version in ("v1", "v0")]
         chosen = [f[(f["variant"] == variant) & f["size"].isin(SAME_BATCH)] for f in pair]
         tables.append(distances(*chosen).assign(variant=variant))
-    return pd.concat(tables).sort_values("n_params", kind="stable", ignore_index=True)
+    table = pd.concat(tables).sort_values("n_params", kind="stable", ignore_index=True)
+    p_values = chi2.sf(table["tasks"] * table["distance"] ** 2, table["tasks"])
+    return table.assign(found=adjusted(p_values) <= 0.05)

@@ -10,13 +10,13 @@ from pythia_utils.base.markup import markdown
 
 
 def last_word(lambada: pd.DataFrame) -> str:
-    """When standard models learn LAMBADA, how the smallest and the largest end, and which get worse.
+    """When standard models learn LAMBADA, whether larger ones do sooner, how both ends end, which get worse.
 
     Args:
         lambada: the task's accuracies of the standard models.
     """
     best, worst = (lambada.groupby("step")["value"].agg(which) for which in ("max", "min"))
-    ends = lambada[lambada["step"] == lambada["step"].max()].iloc[[0, -1]]
+    ends = lambada[lambada["step"] == lambada["step"].max()].sort_values("n_params").iloc[[0, -1]]
     small, large = (
         f"{markdown(row['model'])} {interval(row, digits='.3f')}" for _, row in ends.iterrows()
     )
@@ -26,9 +26,32 @@ def last_word(lambada: pd.DataFrame) -> str:
     ]
     return (
         f"Up to step {best.index[best < 0.01].max():,} no standard model has one answer in a hundred right; "
-        f"from step {worst.index[worst > 0.01].min():,} on all have. At the end: {small}; {large}. Models that "
+        f"from step {worst.index[worst > 0.01].min():,} on all have. {_sooner(lambada)} "
+        f"At the end: {small}; {large}. Models that "
         f"end more than three standard errors below their best: {'; '.join(fallen) or 'none'}."
     )
+
+
+def _sooner(lambada: pd.DataFrame) -> str:
+    """Whether larger models are ahead at the first step at which one knows anything, and from when on."""
+    table = lambada.pivot_table(index="step", columns="n_params", values="value")
+    names = lambada.drop_duplicates("n_params").set_index("n_params")["model"]
+    first = table[table.max(axis=1) > 0.01].iloc[0]
+    ordered = (table.diff(axis=1).iloc[:, 1:] > 0).all(axis=1)
+    disordered = ordered.index[~ordered].max()
+    later = ordered.index[ordered.index > disordered]
+    until = f"from step {later.min():,} on" if len(later) else "not even at the last step"
+    if first.is_monotonic_increasing:
+        start = (
+            f"Larger models are ahead from step {first.name:,} on, the first at which any knows it."
+        )
+    else:
+        start = (
+            f"Larger models are **not** ahead at step {first.name:,}, the first at which any knows it: "
+            f"{markdown(names[first.idxmax()])} has the most, {first.max():.3f}, and "
+            f"{markdown(names[first.index[-1]])} {first.iloc[-1]:.3f}."
+        )
+    return f"{start} That each has more right than all smaller ones holds {until}."
 
 
 def same_answer(wsc: pd.DataFrame) -> str:
@@ -62,15 +85,18 @@ def grammar(phenomena: pd.DataFrame) -> str:
 
 
 def deduplication(effect: pd.DataFrame) -> str:
-    """Which tasks' effects of a variant exclude zero, of `comparisons.variant_effect`."""
-    clear = effect[(effect["low"] > 0) | (effect["high"] < 0)]
+    """Which tasks' effects of a variant are finds, of `comparisons.variant_effect`."""
+    clear = effect[effect["found"]]
+    alone = ((effect["low"] > 0) | (effect["high"] < 0)).sum()
     names = "; ".join(
         f"{markdown(row['task'])} ({interval(row, digits='+.3f')})" for _, row in clear.iterrows()
     )
     return (
-        f"Intervals that exclude zero: {names or 'none'}, of {len(effect)}. They cover test items, not "
-        "training runs: with one run of each kind, a difference of this size may be the run's and not the "
-        "data's."
+        f"Finds, false discoveries held at 5%: {names or 'none'}, of {len(effect)} tasks. Taken alone, the "
+        f"intervals of {alone} exclude zero; with {len(effect)} of them side by side some would by chance. "
+        f"They are over {effect['n'].min()} to {effect['n'].max()} pairs of runs, one a size, so they hold "
+        "whatever else differs between two runs. They cannot tell it from the data's doing: each size was "
+        "trained once a variant."
     )
 
 
@@ -94,11 +120,12 @@ def alike(apart: pd.DataFrame, expected: tuple[float, float], size: str) -> str:
     )
 
 
-def versions(distances: pd.DataFrame, expected: tuple[float, float]) -> str:
+def versions(distances: pd.DataFrame) -> str:
     """Which pairs of v0 and v1 are further apart than chance, of `comparisons.version_distances`."""
-    far = distances[distances["distance"] > expected[1]]["model"].map(markdown)
+    far = distances[distances["found"]]["model"].map(markdown)
     return (
-        f"Pairs above the band: {', '.join(far) or 'none'}, of {len(distances)}. There, training again with "
-        "other software and settings changed more than other test items would. A difference of that size "
-        "between two models is no evidence of what sets them apart."
+        "Pairs further apart than chance makes them, false discoveries held at 5%: "
+        f"{', '.join(far) or 'none'}, of {len(distances)}. There, training again with other software and "
+        "settings changed more than other test items would. A difference of that size between two models is "
+        "no evidence of what sets them apart."
     )

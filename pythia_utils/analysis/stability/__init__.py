@@ -1,3 +1,3 @@
-"""What another seed would change: variance components of headline numbers, and claims over seeds.
+"""What another seed would change: variance components of headline numbers, and claims asked of every seed.
 
-May import base, suites, training_data, nano, evaluation, `grid.records` and what analysis shares."""
+Imports what `analysis` may; no other experiment's folder."""

@@ -9,6 +9,7 @@ with all that they started.
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
 import signal
 import sys
@@ -27,6 +28,7 @@ from jupyter_core.utils import ensure_async
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 
+from pythia_utils.base import children
 from pythia_utils.base.units import show_size
 from pythia_utils.engine.kernels import cold
 from pythia_utils.engine.kernels.options import KernelOptions
@@ -135,9 +137,11 @@ class KernelManager(AsyncKernelManager):
 
     @property
     def kernel_spec(self) -> KernelSpec:
-        launcher = [sys.executable, "-m", "ipykernel_launcher"]  # as the provisioner expects it
-        argv = cold.command() if self.job.server is None else launcher
-        argv = [*argv, "-f", "{connection_file}"]
+        if self.job.server is None:
+            argv = children.command(cold.__name__, "main", parent=os.getpid())
+        else:
+            argv = [sys.executable, "-m", "ipykernel_launcher"]  # as the provisioner expects it
+        argv += ["-f", "{connection_file}"]
         argv += ["--log-level=CRITICAL"]  # a terminal full of warnings hides the failures
         argv += ["--HistoryManager.enabled=False"]  # one SQLite file for all kernels of a user
         return KernelSpec(argv=argv, display_name="Python 3", language="python")

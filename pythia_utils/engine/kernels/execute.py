@@ -38,7 +38,6 @@ class Execution:
     Attributes:
         notebook: as executed, up to where it came.
         error: in one line, None if all is well.
-        seconds: wall time, the kernel's start and end included.
         peak_memory_bytes: the most that the kernel and its children held; None if not known.
         device: what the notebook computed on: `cpu`, `cuda` or `mps`; None if the kernel died.
         attempts: 2 if it ran out of memory and was run again with smaller batches, else 1.
@@ -46,22 +45,16 @@ class Execution:
 
     notebook: nbformat.NotebookNode
     error: str | None
-    seconds: float = 0.0
     peak_memory_bytes: int | None = None
     device: str | None = None
     attempts: int = 1
 
 
 def execute(path: Path, parameters: dict[str, Any], job: Job) -> Execution:
-    """Execute a notebook with injected parameters; all that it started has ended when this returns.
+    """Execute a notebook; its source is not changed, and nothing is written.
 
-    Args:
-        path: of the source; it is not changed, and nothing is written.
-        parameters: replace the defaults of the cell tagged `parameters`.
-        job: where and within which limits. It gets what comes to be known.
-
-    Returns:
-        The executed notebook and what it took, but for the seconds.
+    The parameters replace the defaults of the cell tagged `parameters`; the job gets what comes to be
+    known. All that the notebook started has ended when this returns.
 
     Raises:
         OSError, ValueError: the source is no notebook.

@@ -157,7 +157,7 @@ class Server:
         self._kernels[pid] = request["id"]
 
     def _be_kernel(self, request: dict[str, Any]) -> NoReturn:
-        """In the fork: leave the server behind, then do what `python -m ipykernel_launcher` does."""
+        """In the fork: leave the server behind, then run a kernel."""
         code = 1
         try:
             os.setsid()  # before the answer: whoever has the number can kill the group by it
@@ -172,7 +172,7 @@ class Server:
             os.environ.update(request["env"] | self._set_by_imports)
             os.chdir(request["cwd"])
             _renew_random_states()
-            _run_kernel(request["argv"])
+            run_kernel(request["argv"])
             code = 0
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
@@ -196,7 +196,8 @@ def _renew_random_states() -> None:
         sys.modules["torch"].seed()
 
 
-def _run_kernel(argv: list[str]) -> None:
+def run_kernel(argv: list[str]) -> None:
+    """Do what `python -m ipykernel_launcher` does with these arguments."""
     import ipykernel_launcher
     from ipykernel import kernelapp
 

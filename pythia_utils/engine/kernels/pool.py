@@ -13,7 +13,6 @@ import re
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -80,33 +79,23 @@ class KernelPool:
         env: dict[str, str],
         options: KernelOptions | None = None,
     ) -> Execution:
-        """Execute a notebook with injected parameters.
+        """Execute a notebook in the folder `cwd`, with `env` for its whole environment; see `execute`.
 
         One that runs out of memory, the machine's, the GPU's or its limit, is run once more with half
         the tokens in a batch (see `batching`).
-
-        Args:
-            notebook: path of the source; it is not changed, and nothing is written.
-            parameters: replace the defaults of the cell tagged `parameters`.
-            cwd: the kernel's working folder.
-            env: the kernel's whole environment.
-            options: how to start the kernel, and its limits.
-
-        Returns:
-            The executed notebook and what it took.
 
         Raises:
             Stopped: `stop` was called.
             OSError, ValueError: the source is no notebook.
         """
-        options, started = options or KernelOptions(), time.monotonic()
+        options = options or KernelOptions()
         done = self._run(notebook, parameters, cwd, env, options)
         if done.error and _NO_MEMORY.search(done.error):
             fewer = {batching.VARIABLE: str(batching.share(env) / 2)}
             done = self._run(notebook, parameters, cwd, env | fewer, options)
             error = done.error and f"{done.error} (also with smaller batches)"
             done = replace(done, error=error, attempts=2)
-        return replace(done, seconds=time.monotonic() - started)
+        return done
 
     def _run(
         self, notebook: Path, parameters: dict, cwd: Path, env: dict, options: KernelOptions
@@ -168,12 +157,11 @@ class KernelPool:
         state = json.dumps([sorted(self._shared(env).items()), sources])
         return hashlib.sha256(state.encode()).hexdigest()
 
-    def stop(self) -> int:
-        """Kill all kernels, their children and the servers; let no other start. Returns how many kernels."""
-        stopped = self._live.stop()
+    def stop(self) -> None:
+        """Kill all kernels, their children and the servers; let no other start."""
+        self._live.stop()
         for process in list(self._processes):
             process.kill()
-        return stopped
 
     def close(self) -> None:
         """End all servers, and any kernels of theirs."""

@@ -76,10 +76,7 @@ class ForkedKernel:
 class ForkServer:
     """A server process, started and with its imports done.
 
-    Args:
-        env: its environment.
-        modules: to import.
-        note: is given the process as soon as there is one, before the imports.
+    `note` is given the process as soon as there is one, before the imports.
 
     Raises:
         WarmStartError: it could not be started, or an import failed.
@@ -132,12 +129,7 @@ class ForkServer:
         return self._process.poll() is None
 
     def start_kernel(self, argv: Sequence[str], env: dict[str, str], cwd: str) -> ForkedKernel:
-        """Fork a kernel.
-
-        Args:
-            argv: arguments of ipykernel, such as `["-f", connection_file]`.
-            env: the whole environment; see the module's docstring.
-            cwd: its working folder.
+        """Fork a kernel, with arguments of ipykernel such as `["-f", connection_file]`.
 
         Raises:
             WarmStartError: no process could be made, or the server has died.

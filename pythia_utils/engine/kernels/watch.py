@@ -84,26 +84,22 @@ class KernelWatch:
         self._seen = {process for process in self._seen if _lives(process)}
         return list(self._seen)
 
-    def kill(self) -> int:
-        """Kill the kernel and all that it started. Returns how many processes."""
-        killed: set[psutil.Process] = set()
+    def kill(self) -> None:
+        """Kill the kernel and all that it started."""
         with self._lock:
             for _ in range(20):  # they may be starting others
-                members = self._members(tree=True)
+                if not (members := self._members(tree=True)):
+                    return
                 for process in members:
                     with suppress(psutil.Error):
                         process.kill()
-                        killed.add(process)
-                if not members:
-                    break
                 time.sleep(0.01)
-        return len(killed)
 
-    def close(self) -> int:
-        """Stop looking, once the kernel has ended; kill what it left. Returns how many processes."""
+    def close(self) -> None:
+        """Stop looking, once the kernel has ended; kill what it left."""
         self._closing.set()
         self._thread.join()
-        return self.kill()
+        self.kill()
 
 
 class LiveKernels:
@@ -132,14 +128,13 @@ class LiveKernels:
         with self._lock:
             self._watches.discard(watch)
 
-    def stop(self) -> int:
-        """Kill all kernels and their children, and let no other start. Returns how many."""
+    def stop(self) -> None:
+        """Kill all kernels and their children, and let no other start."""
         with self._lock:
             self.stopped = True
             watches = list(self._watches)
         for watch in watches:
             watch.kill()
-        return len(watches)
 
 
 def _lives(process: psutil.Process) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -16,7 +15,6 @@ RETRY = Retry()
 SMALL_FILES = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json")
 SMALL_FILES += ("special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt")
 INDEX_LIMIT = 20_000_000  # bytes of model.safetensors.index.json
-_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 def reader(retry: Retry | None = None) -> RangeReader:
@@ -100,10 +98,8 @@ def describe(
     """A revision's commit and files, by one request.
 
     Args:
-        repo_id: of the repository.
         revision: branch, tag or commit.
         way: to the Hub: its patience holds, and it reads what else is asked of the revision.
-        repo_type: `model` or `dataset`.
 
     Raises:
         FetchError: there is no such repository or revision, or the Hub refuses, or does not answer.
@@ -120,7 +116,7 @@ def describe(
 
 def _check(where: str, commit: object, files: list[RemoteFile]) -> None:
     """Raise FetchError unless an answer has the shape that it should: hashes become names of files here."""
-    if not _HASH.fullmatch(str(commit)):
+    if not hugging_face.is_hash(str(commit)):
         raise FetchError(f"{where}: the Hub gives {quoted(commit)} for a commit")
     if files and all(file.size is None and file.etag is None for file in files):
         raise FetchError(
@@ -130,7 +126,7 @@ def _check(where: str, commit: object, files: list[RemoteFile]) -> None:
     for file in files:
         if fault := misfit(vars(file), {"name": str, "size": int, "etag": str}):
             raise FetchError(f"{where}: the Hub tells of a file, {fault}")
-        if not _HASH.fullmatch(file.etag) or file.size < 0:
+        if not hugging_face.is_hash(file.etag) or file.size < 0:
             told = f"size {quoted(file.size)} and hash {quoted(file.etag)}"
             raise FetchError(f"{where}: the Hub gives {told} for {quoted(file.name)}")
 

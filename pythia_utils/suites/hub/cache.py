@@ -9,8 +9,7 @@ What is in the cache is used without asking the Hub; `fetch` asks.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from pythia_utils.suites.hub.api import Revision
 from pythia_utils.suites.hub.hugging_face import (
     cache_folder,
     cached_commit,
+    is_hash,
     is_offline,
     ref,
     repo_folder,
@@ -82,10 +82,6 @@ class HubCache:
                 raise FetchError(f"{repo_id}@{revision} in {self.folder}: {reason}") from None
         return self.fetch(api.describe(repo_id, revision, self.reader))
 
-    def commit(self, repo_id: str, revision: str) -> str | None:
-        """The commit that the cache has for a revision."""
-        return cached_commit(self.folder, repo_id, revision)
-
     # --- from the cache ---------------------------------------------------------------------------
 
     def cached(self, repo_id: str, revision: str) -> Snapshot:
@@ -94,7 +90,7 @@ class HubCache:
         Raises:
             FetchError, CorruptFileError: a clause that says what is missing or corrupt.
         """
-        commit = self.commit(repo_id, revision)
+        commit = cached_commit(repo_id, revision, self.folder)
         if commit is None:
             raise FetchError("not in the cache")
         folder = snapshot(self.folder, repo_id, commit)
@@ -134,9 +130,10 @@ class HubCache:
         size = sum(self.missing(revision).values())
         self._make_room(size, revision.commit)
         known = DigestCache(self.records / DIGESTS_FILE)
-        with self._report(f"{revision.repo_id}@{revision.name}", size) as report:
+        what, quiet = f"{revision.repo_id}@{revision.name}", self.progress is not None
+        with Bar(size, what, "B", quiet=quiet, lines=False, keep=False) as bar:
             for file in needed:
-                download.fetch(revision, file, folder, known, report)
+                download.fetch(revision, file, folder, known, self.progress or bar.advance)
         known.save()
         self._point_to(revision)
         self.journal.write(entry)
@@ -177,20 +174,10 @@ class HubCache:
                 f"{self.folder}: {show_size(need)} to fetch, {show_size(free)} free on the disk"
             )
 
-    @contextmanager
-    def _report(self, what: str, size: int) -> Iterator[Callable]:
-        """What is told of each piece: the caller's `progress`, or a bar (none where no terminal is)."""
-        if self.progress:
-            yield self.progress
-            return
-        with Bar(size, what, "B", lines=False, keep=False) as bar:
-            yield bar.advance
-
 
 def _verified(path: Path, expected: str | None, known: DigestCache) -> str:
     """A file's hash, which must be the one expected: the journal's, or the name of the blob it links to."""
-    blob = path.resolve().name
-    if path.is_symlink() and len(blob) in (40, 64):
+    if path.is_symlink() and is_hash(blob := path.resolve().name):
         expected = blob
     found = download.content_hash(path, expected or "0" * 64, known)
     if expected and found != expected:

@@ -1,4 +1,4 @@
-"""Which commit a revision of the Hub is: as the Hub says now, else as the shared cache has it.
+"""Which commit a revision of the Hub is now; one of the shared cache that is not it is forgotten.
 
 A publisher may repair a revision: its name stays and its commit changes. One request tells the
 commits of all revisions of a repository, so that a grid of thousands asks a few times.
@@ -43,18 +43,13 @@ def _ask(repo_id: str) -> dict[str, str]:
     return {}
 
 
-def cached_commit(repo_id: str, revision: str) -> str | None:
-    """The commit that the shared cache has for a revision; None if it has none."""
-    return hugging_face.cached_commit(hugging_face.cache_folder(), repo_id, revision)
-
-
 def forget_other(repo_id: str, revision: str, commit: str) -> None:
     """If the cache has another commit for a revision, forget which: it is fetched when it is opened next.
 
     Raises:
         OSError: the cache may not be written.
     """
-    if cached_commit(repo_id, revision) not in (None, commit):
+    if hugging_face.cached_commit(repo_id, revision) not in (None, commit):
         cache = hugging_face.cache_folder()
         path = hugging_face.ref(cache, repo_id, revision)
         if within(path.parent, cache):

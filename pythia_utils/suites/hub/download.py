@@ -19,14 +19,10 @@ def fetch(
     known: DigestCache | None = None,
     report: Callable[[int], object] = lambda size: None,
 ) -> None:
-    """Let the cache have one file of a revision, and be it right.
+    """Let the cache's folder of a revision have one file of it, and be it right.
 
-    Args:
-        revision: that has the file.
-        file: what to fetch. One that does not match is deleted and fetched once more.
-        folder: of the revision in the cache.
-        known: hashes of files that have not changed since they were computed.
-        report: called with the size of each piece that comes.
+    One that does not match is deleted and fetched once more. `report` is called with the size of each
+    piece that comes.
 
     Raises:
         FetchError: the Hub does not deliver, or twice something else than it said; nothing of that

@@ -6,12 +6,15 @@ goes where the library sends it: to the Hub. Models and data sets differ by thei
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from pythia_utils.base.errors import without_logins
 from pythia_utils.base.files import within
 from pythia_utils.base.http import PASSING, FetchError, PassingError, Retry, checked_url, shown_url
 from pythia_utils.base.schemas import parse
@@ -21,10 +24,20 @@ _REF = {"name": str, "targetCommit": str}
 
 
 def endpoint() -> str:
-    """The Hub's address, without a slash at its end: HF_ENDPOINT's, or huggingface.co."""
+    """The Hub's address, without a slash at its end: HF_ENDPOINT's, or huggingface.co.
+
+    Whoever asks for it uses it: what the library logs then, the address with it, names no password.
+    """
     from huggingface_hub import constants
 
+    for handler in logging.getLogger("huggingface_hub").handlers:
+        handler.addFilter(_without_logins)  # once, however often it is added
     return checked_url(constants.ENDPOINT)
+
+
+def _without_logins(record: logging.LogRecord) -> bool:
+    record.msg, record.args = without_logins(record.getMessage()), ()
+    return True
 
 
 def is_offline() -> bool:
@@ -101,16 +114,21 @@ def ref(cache: Path, repo_id: str, revision: str) -> Path:
 
 def is_commit(text: str) -> bool:
     """Whether it is a commit's name: nothing else may be part of a path."""
-    return re.fullmatch("[0-9a-f]{40}", text) is not None
+    return is_hash(text) and len(text) == 40
 
 
-def cached_commit(cache: Path, repo_id: str, revision: str) -> str | None:
-    """The commit that a cache has for a revision; None if it has none."""
-    try:
-        text = ref(cache, repo_id, revision).read_text(encoding="utf-8").strip()
-    except (OSError, ValueError):
-        return None
-    return text if is_commit(text) else None
+def is_hash(text: str) -> bool:
+    """Whether it is a hash by which the Hub knows files: git's, or SHA-256."""
+    return re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", text) is not None
+
+
+def cached_commit(repo_id: str, revision: str, cache: Path | None = None) -> str | None:
+    """The commit that a cache, by default the shared one, has for a revision; None if it has none."""
+    path = ref(cache or cache_folder(), repo_id, revision)
+    with suppress(OSError, ValueError):
+        if is_commit(text := path.read_text(encoding="utf-8").strip()):
+            return text
+    return None
 
 
 def snapshot(cache: Path, repo_id: str, commit: str, repo_type: str = "model") -> Path:
@@ -124,13 +142,8 @@ def download(
     """One file, in the cache; not verified. Other processes that want it wait.
 
     A connection that breaks off goes on where it stopped; a download that a process did not end is
-    begun anew by the next.
-
-    Args:
-        folder: the `snapshot` that it is to be in.
-        repo_id: of the repository, and so is `repo_type`.
-        name: of the file.
-        report: called with the size of each piece; what it raises ends a download by plain HTTP.
+    begun anew by the next. It is to be in the `snapshot` folder. `report` is called with the size of
+    each piece; what it raises ends a download by plain HTTP.
     """
     from huggingface_hub import hf_hub_download
 

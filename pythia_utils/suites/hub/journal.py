@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,9 +17,8 @@ from pythia_utils.base.files import atomic_write
 from pythia_utils.base.http import FetchError
 from pythia_utils.base.schemas import parse
 from pythia_utils.base.units import show_size
-from pythia_utils.suites.hub.hugging_face import drop_revisions, is_commit, repo_folder, snapshot
-
-_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+from pythia_utils.suites.hub import hugging_face
+from pythia_utils.suites.hub.hugging_face import repo_folder, snapshot
 
 _ENTRY = {"repo_id": str, "revision": str, "commit": str, "fetched": bool, "files?": {str: str}}
 
@@ -74,10 +72,11 @@ class Journal:
         """An entry, if it is about what its own place says: its names become paths."""
         try:
             entry = Entry(**parse(path.read_bytes(), _ENTRY))
-            sound = path == self._path(entry.repo_id, entry.commit) and is_commit(entry.commit)
-            return entry if sound and all(map(_HASH.fullmatch, entry.files.values())) else None
-        except (OSError, ValueError, TypeError, AttributeError):
+        except (OSError, ValueError, TypeError):
             return None
+        sound = hugging_face.is_commit(entry.commit)
+        sound = sound and path == self._path(entry.repo_id, entry.commit)
+        return entry if sound and all(map(hugging_face.is_hash, entry.files.values())) else None
 
     def write(self, entry: Entry) -> None:
         """Keep an entry, as used just now."""
@@ -91,19 +90,11 @@ class Journal:
             if entry and entry.fetched and self._snapshot(entry).is_dir():
                 yield entry
 
-    def make_room(self, need: int, budget: int, keep: str) -> list[Entry]:
+    def make_room(self, need: int, budget: int, keep: str) -> None:
         """Drop what was fetched and not used for longest, until `need` more bytes fit the budget.
 
-        Files that another revision of the cache has too stay. What other programs fetched is not
-        counted, and not touched.
-
-        Args:
-            need: bytes about to be fetched.
-            budget: bytes that this program's revisions may have in all.
-            keep: a commit that must stay.
-
-        Returns:
-            The entries dropped.
+        Files that another revision of the cache has too stay, and so does the commit to `keep`. What
+        other programs fetched is not counted, and not touched.
 
         Raises:
             UsageError: the budget is too small for what is kept and needed.
@@ -121,7 +112,6 @@ class Journal:
             wanted = show_size(need + _total(held))
             raise UsageError(f"a disk budget of {show_size(budget)} is too small: {wanted} needed")
         self.drop(dropped)
-        return dropped
 
     def _blobs(self, entry: Entry) -> dict[Path, int]:
         """Sizes of a revision's files, by where they truly are: revisions share them."""
@@ -143,7 +133,7 @@ class Journal:
         for entry in entries:
             for path in self._partial(entry):
                 path.unlink(missing_ok=True)
-        drop_revisions(self.cache, [entry.commit for entry in entries])
+        hugging_face.drop_revisions(self.cache, [entry.commit for entry in entries])
         for entry in entries:
             if self._snapshot(entry).exists():
                 raise FetchError(f"{self._snapshot(entry)} cannot be dropped from the cache")

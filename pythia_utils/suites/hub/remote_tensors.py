@@ -93,12 +93,7 @@ def chosen_rows(shape: Sequence[int], rows: slice) -> range:
 
 
 def parse_header(header: bytes, size: int, where: str) -> dict[str, Entry]:
-    """The tensors of a file by name.
-
-    Args:
-        header: the JSON text, without the eight bytes before it.
-        size: of the whole file: the tensors must fill it exactly, without overlap or gap.
-        where: the file, for messages.
+    """The tensors of a file of `size` bytes, which they must fill without overlap or gap, by name.
 
     Raises:
         CorruptFileError: anything in it that the format does not allow, or a dtype not in `DTYPES`.
@@ -201,10 +196,6 @@ class HubTensors:
             url, size = self.revision.url(name), self.revision.files[name].size
             self._opened[name] = RangedFile(url, self.revision.reader, size)
         return self._opened[name]
-
-    def names(self) -> list[str]:
-        """Of the tensors, sorted. Errors: see `places`."""
-        return sorted(self.places)
 
     def read(self, name: str, rows: slice | None = None) -> torch.Tensor:
         """One tensor, in the dtype that it is stored in, or some rows of a matrix."""

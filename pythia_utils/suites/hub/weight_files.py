@@ -40,11 +40,7 @@ class WeightFiles:
 
 
 def choose_weights(names: Container[str], read: Callable[[str], bytes]) -> WeightFiles | None:
-    """The weights to open of those that are there; None if no set is complete.
-
-    Args:
-        names: of the files that are there.
-        read: gives the content of an index.
+    """The weights to open of the files that are there; None if no set is complete.
 
     Raises:
         CorruptFileError: an index that is none.

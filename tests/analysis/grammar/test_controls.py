@@ -5,13 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 
 from pythia_utils.analysis import stats as statistics
-from pythia_utils.analysis.grammar import attractors as grammar_attractors
 from pythia_utils.analysis.grammar import controls
 from pythia_utils.evaluation import sets
-from pythia_utils.nano.lexicon import COMMON
 from pythia_utils.nano.minimal_pair import MinimalPair
 from pythia_utils.training_data.corpus import open_corpus
 
@@ -35,55 +32,11 @@ def scored(correct: np.ndarray, phenomenon="p", paradigm=None) -> pd.DataFrame:
     )
 
 
-# ---- Rank correlation
-
-
-def test_rank_correlation_is_scipys_spearman():
-    rng = np.random.default_rng(0)
-    x, y = rng.integers(0, 9, 60), rng.random(60)
-    r, low, high = statistics.rank_correlation(x, y)
-    assert r == pytest.approx(stats.spearmanr(x, y).statistic)
-    assert low < r < high
-
-
-def test_rank_correlation_leaves_differences_between_groups_out():
-    x = np.concatenate([np.arange(50), 1000 + np.arange(50)])
-    y = np.concatenate([np.tile([0, 1], 25), 1000 + np.tile([0, 1], 25)])
-    assert statistics.rank_correlation(x, y)[0] > 0.7
-    within = statistics.rank_correlation(x, y, groups=x >= 1000)[0]
-    assert within == pytest.approx(statistics.rank_correlation(x[:50], y[:50])[0])
-
-
-def test_rank_correlation_counts_clusters_not_items():
-    """Every item said twice is no new evidence: the interval is that of the single items."""
-    rng = np.random.default_rng(1)
-    x = rng.random(40)
-    y = x + rng.random(40)
-    single = statistics.rank_correlation(x, y)
-    double = statistics.rank_correlation(
-        np.tile(x, 2), np.tile(y, 2), clusters=np.tile(range(40), 2)
-    )
-    assert double == pytest.approx(single)
-
-
-def test_rank_correlation_of_nothing_that_varies_is_unknown():
-    assert np.isnan(statistics.rank_correlation(np.ones(20), np.arange(20))).all()
-    assert np.isnan(statistics.rank_correlation(np.arange(8), np.arange(8))).all()
-    assert statistics.rank_correlation(np.arange(20), np.arange(20))[0] == pytest.approx(1)
-
-
-@pytest.mark.parametrize("correlation", [0.0, 0.5])
-def test_rank_correlation_interval_covers_under_clustering(correlation):
-    """Pairs of twins that exchange their words: both values change sign together."""
-    rng, truth, hits = np.random.default_rng(2), 6 / np.pi * np.arcsin(correlation / 2), 0
-    clusters = np.repeat(np.arange(60), 2)
-    for _ in range(300):
-        x = rng.normal(size=60)
-        y = correlation * x + np.sqrt(1 - correlation**2) * rng.normal(size=60)
-        both = (np.stack([v, -v], axis=1).ravel() for v in (x, y))
-        _, low, high = statistics.rank_correlation(*both, clusters=clusters)
-        hits += low <= truth <= high
-    assert 0.91 <= hits / 300 <= 0.985
+def of_many_words(scores: pd.DataFrame) -> pd.DataFrame:
+    """Each pair a unit of its own, about words that no other holds."""
+    names = [f"word {i}" for i in range(len(scores))]
+    columns = ("exchanged", "good_word", "bad_word", "first_word", "second_word", "twin")
+    return scores.assign(**dict.fromkeys(columns, names))
 
 
 # ---- Accuracy
@@ -159,6 +112,31 @@ def test_differences_are_good_minus_bad_and_twins_share_a_number():
     assert list(scores["frequency_difference"]) == pytest.approx(expected)
 
 
+def test_words_of_a_pair_are_those_of_its_combination_else_those_that_change_places():
+    about = MinimalPair("p", "The cat aa.", "The cat b.", combination=("cat", "aa"))
+    found = controls.words_of([*PAIRS[:2], about])
+    assert found["exchanged"] == ["aa / b"] * 3
+    assert (found["good_word"][1], found["bad_word"][1]) == ("b", "aa")
+    assert found["first_word"] == ["aa", "aa", "cat"]
+    assert found["second_word"] == ["b", "b", "aa"]
+
+
+def test_a_liking_for_words_is_as_many_accidents_as_there_are_words():
+    """An untrained model: it likes one of each two words at random, in all of their pairs alike."""
+    rng, ratios = np.random.default_rng(9), []
+    kinds = rng.permutation(np.repeat(np.arange(20), 20))  # pairs of words, each in 20 pairs
+    names = {"exchanged": kinds, "good_word": kinds, "bad_word": -1 - kinds}
+    for _ in range(60):
+        side = rng.choice([-1, 1], 400)  # which of the two is the good word
+        likes, commoner = rng.choice([-1, 1], 20)[kinds], rng.normal(size=20)[kinds]
+        own = of_many_words(scored(likes * side > 0)).assign(**names, length_difference=0)
+        table = controls.controls(own.assign(frequency_difference=commoner * side))
+        found = metric(table, "frequency_correlation").iloc[-1]
+        ratios.append(found["value"] / found["stderr"])
+    assert np.mean(np.abs(ratios) > 2) < 0.15  # over pairs it was most of them
+    assert np.std(ratios) == pytest.approx(1, abs=0.35)
+
+
 def test_frequency_is_unknown_without_counts():
     table = controls.controls(controlled(None))
     assert list(table["phenomenon"].unique()) == ["p", "all"]
@@ -176,7 +154,7 @@ def metric(table: pd.DataFrame, name: str) -> pd.DataFrame:
 def test_a_model_of_frequencies_alone_is_found_out():
     """Right exactly where the unigram model is right: accuracies agree, correlation is high."""
     rng = np.random.default_rng(4)
-    scores = scored(rng.random(400) < 0.5).assign(twin=range(400), length_difference=0)
+    scores = of_many_words(scored(rng.random(400) < 0.5)).assign(length_difference=0)
     difference = np.where(scores["correct"], 1, -1) * rng.random(400)
     table = controls.controls(scores.assign(frequency_difference=difference))
     assert (metric(table, "accuracy_of_frequencies")["value"] == scores["correct"].mean()).all()
@@ -186,7 +164,7 @@ def test_a_model_of_frequencies_alone_is_found_out():
 
 def test_a_model_of_grammar_alone_is_cleared():
     rng = np.random.default_rng(5)
-    scores = scored(rng.random(400) < 0.8).assign(twin=range(400), length_difference=0)
+    scores = of_many_words(scored(rng.random(400) < 0.8)).assign(length_difference=0)
     table = controls.controls(scores.assign(frequency_difference=rng.normal(size=400)))
     found = metric(table, "frequency_correlation")
     assert (found["low"] < 0).all()
@@ -194,7 +172,7 @@ def test_a_model_of_grammar_alone_is_cleared():
 
 
 def test_a_unigram_tie_counts_half():
-    scores = scored([1, 1]).assign(twin=[0, 1], length_difference=0, frequency_difference=[0, 2])
+    scores = of_many_words(scored([1, 1])).assign(length_difference=0, frequency_difference=[0, 2])
     table = controls.controls(scores)
     assert list(metric(table, "accuracy_of_frequencies")["value"]) == [0.75, 0.75]
 
@@ -241,73 +219,3 @@ def test_word_frequencies_score_half_on_nano(home):
     found = metric(controls.controls(scores), "accuracy_of_frequencies")
     assert (found["value"] == 0.5).all()
     assert (scores.groupby("twin").size() == 2).all()
-
-
-# ---- Attractors
-
-
-@pytest.mark.parametrize(
-    ("phenomenon", "sentence", "changed"),
-    [
-        (
-            "subject_verb_agreement_attractor",
-            "The key near the boxes %s old.",
-            "The key near the box %s old.",
-        ),
-        (
-            "subject_verb_agreement_relative",
-            "The dogs that the cat chases %s.",
-            "The dogs that the cats chase %s.",
-        ),
-        (
-            "binding_domain",
-            "The men said that the boy hurt %s.",
-            "The man said that the boy hurt %s.",
-        ),
-        (
-            "binding_domain",
-            "The man says that the boys hurt %s.",
-            "The men say that the boys hurt %s.",
-        ),
-    ],
-)
-def test_a_changed_attractor_tempts_no_more(phenomenon, sentence, changed):
-    (found,) = grammar_attractors.without_temptation(
-        [
-            MinimalPair(phenomenon, sentence % "right", sentence % "wrong"),
-            MinimalPair("filler_gap", "", ""),
-        ]
-    )
-    assert (found.good, found.bad) == (changed % "right", changed % "wrong")
-
-
-def test_every_attractor_of_nano_can_be_changed_there_and_back():
-    pairs = [
-        p for p in sets.load_pairs("nano", 200) if p.phenomenon in grammar_attractors.WRONG_RULES
-    ]
-    changed = grammar_attractors.without_temptation(pairs)
-    assert len(changed) == 3 * 200
-    assert grammar_attractors.without_temptation(changed) == pairs
-    for before, after in zip(pairs, changed, strict=True):
-        assert controls.critical_words(before) == controls.critical_words(after)
-    plural = {noun.forms[1] for noun in COMMON}
-    for pair in changed[:400]:
-        words = pair.good.split()
-        assert (words[1] in plural) == (words[4].rstrip(".") in plural), pair
-
-
-def test_attraction_is_the_difference_that_the_attractor_makes(monkeypatch):
-    phenomenon = "subject_verb_agreement_attractor"
-    pairs = [p for p in sets.load_pairs("nano", 40) if p.phenomenon in (phenomenon, "filler_gap")]
-    scores = scored([1, 0, 0, 0] * 20, [pair.phenomenon for pair in pairs])
-    scores = scores.assign(twin=np.repeat(np.arange(40), 2))
-    asked = []
-    others = scored([1, 1, 1, 0] * 10, phenomenon)
-    answer = lambda model, tokenizer, pairs: asked.extend(pairs) or others  # noqa: E731
-    monkeypatch.setattr(controls, "score_minimal_pairs", answer)
-    (row,) = controls.attraction(None, None, scores, pairs).itertuples()
-    assert asked == grammar_attractors.without_temptation(pairs)
-    assert (row.phenomenon, row.value, row.n) == (phenomenon, 0.5, 40)
-    # In each pair of twins just one changed: no spread between twins.
-    assert row.stderr == pytest.approx(0)
-    assert controls.attraction(None, None, scores, []).empty

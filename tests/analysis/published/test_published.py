@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from pythia_utils.analysis import plots
 from pythia_utils.analysis.published import figures, text
@@ -121,17 +122,29 @@ def test_the_two_2_8b_of_v1_are_one_model_until_step_43000_and_no_other_size_is(
     assert table[table["size"] != "2.8b"]["distance"].min() > odd.max()
 
 
-def test_the_effect_of_a_variant_is_a_mean_over_sizes():
-    """Against a simulation's truth: a difference of .02 in every size, and its error."""
-    frames = []
-    for size, base in (("70m", 0.4), ("160m", 0.5), ("410m", 0.6)):
-        for variant, gain in (("standard", 0.0), ("deduped", 0.02)):
-            frames.append(made_up(variant, [base + gain], 1001).assign(size=size))
-    (row,) = variant_effect(pd.concat(frames)).to_dict("records")
-    variances = [p * (1 - p) / 1000 for b in (0.4, 0.5, 0.6) for p in (b, b + 0.02)]
-    assert row["value"] == pytest.approx(0.02)
-    assert row["stderr"] == pytest.approx(np.sqrt(sum(variances)) / 3)
-    assert (row["sizes"], row["low"] < 0.02 < row["high"]) == (3, True)
+def both_variants(gains: dict[str, float]) -> pd.DataFrame:
+    """Accuracies of one task, of both variants of some sizes, the deduped ones higher by `gains`."""
+    return pd.concat(
+        made_up(variant, [0.4 + gain * (variant == "deduped")], 1001).assign(size=size)
+        for size, gain in gains.items()
+        for variant in ("standard", "deduped")
+    )
+
+
+def test_the_effect_of_a_variant_is_over_pairs_of_runs():
+    gains = {"70m": 0.02, "160m": 0.06, "410m": 0.01, "1b": 0.03}
+    (row,) = variant_effect(both_variants(gains)).to_dict("records")
+    interval = stats.ttest_1samp([*gains.values()], 0).confidence_interval()
+    assert (row["low"], row["high"]) == pytest.approx(tuple(interval))
+    assert (row["n"], row["found"]) == (4, interval.low > 0)
+
+
+def test_deduplication_on_blimp_is_less_sure_over_runs_than_over_items():
+    """Over items the interval was [-.024, -.022], as if another run could change nothing."""
+    frame = summary("blimp").assign(task="BLiMP")
+    (row,) = variant_effect(frame[frame["step"] == 143000]).to_dict("records")
+    assert row["n"] == 8
+    assert (row["low"], row["high"]) == pytest.approx((-0.042, -0.004), abs=5e-4)
 
 
 def test_a_model_that_ends_clearly_below_its_best_is_named():
@@ -154,13 +167,16 @@ def test_the_smallest_models_of_v1_end_below_their_best_on_lambada():
     assert set(falls(frame)["model"]) == {"pythia-70m", "pythia-160m"}
 
 
-def test_the_effect_of_size_is_largest_minus_smallest():
-    frame = pd.concat(
-        made_up("standard", [p, 0.5], 101).assign(n_params=n) for p, n in ((0.8, 30), (0.2, 10))
-    )
-    first, second = size_effect(frame).to_dict("records")
-    assert (first["task"], first["value"]) == ("task0", pytest.approx(0.6))
-    assert first["stderr"] == pytest.approx(np.sqrt(2 * 0.16 / 100))
+def test_the_effect_of_size_is_the_slope_over_runs():
+    """.1 more for ten times the size in one task, nothing in the other, with scatter between runs."""
+    rng, sizes = np.random.default_rng(2), np.geomspace(1e7, 1e10, 8)
+    frames = [
+        made_up("standard", [0.3 + 0.1 * np.log10(n / 1e7) + a, 0.5 + b], 101).assign(n_params=n)
+        for n, (a, b) in zip(sizes, rng.normal(0, 0.01, (8, 2)), strict=True)
+    ]
+    first, second = size_effect(pd.concat(frames)).to_dict("records")
+    assert first["low"] < 0.1 < first["high"]
+    assert (first["task"], first["found"], second["found"]) == ("task0", True, False)
     assert second["low"] < 0 < second["high"]
 
 
@@ -217,11 +233,36 @@ def test_a_sentence_counts_the_models_that_share_a_score():
     assert "104 items, and 2 of the 3 final models score exactly 0.500" in text.same_answer(wsc)
 
 
-def test_a_sentence_names_the_effects_that_exclude_zero():
-    rows = [("ARC", 0.1, 0.05, 0.15), ("PIQA", 0.1, -0.1, 0.3)]
-    effect = pd.DataFrame(rows, columns=["task", "value", "low", "high"])
-    assert "exclude zero: ARC (+0.100 [+0.050, +0.150]), of 2." in text.deduplication(effect)
-    assert "exclude zero: none, of 1." in text.deduplication(effect[1:])
+def test_a_sentence_names_the_effects_that_are_finds():
+    rows = [("ARC", 0.1, 0.05, 0.15, True), ("PIQA", 0.1, 0.01, 0.3, False)]
+    effect = pd.DataFrame(rows, columns=["task", "value", "low", "high", "found"]).assign(n=[7, 8])
+    told = text.deduplication(effect)
+    assert "held at 5%: ARC (+0.100 [+0.050, +0.150]), of 2 tasks" in told
+    assert "intervals of 2 exclude zero" in told
+    assert "7 to 8 pairs of runs" in told
+    assert "held at 5%: none, of 1 tasks" in text.deduplication(effect[1:])
+
+
+def curves(*rows: list[float]) -> pd.DataFrame:
+    """LAMBADA of three models, the smallest first, at steps 0, 8, 64 ..."""
+    names = ["pythia-70m", "pythia-160m", "pythia-410m"]
+    return pd.DataFrame(
+        {"model": name, "n_params": 10**i, "step": 8**k * (k > 0), "value": row[i], "stderr": 0.01}
+        | {"low": row[i], "high": row[i]}
+        for k, row in enumerate(rows)
+        for i, name in enumerate(names)
+    )
+
+
+def test_a_sentence_says_whether_larger_models_are_sooner():
+    told = text.last_word(curves([0, 0, 0], [0.02, 0.05, 0.04], [0.1, 0.2, 0.3]))
+    assert "**not** ahead at step 8" in told
+    assert "pythia-160m has the most, 0.050, and pythia-410m 0.040" in told
+    assert "holds from step 64 on" in told
+    told = text.last_word(curves([0, 0, 0], [0.02, 0.03, 0.04], [0.1, 0.2, 0.3]))
+    assert "ahead from step 8 on" in told
+    told = text.last_word(curves([0, 0, 0], [0.02, 0.03, 0.04], [0.1, 0.3, 0.2]))
+    assert "not even at the last step" in told
 
 
 def test_a_sentence_tells_how_long_two_models_are_alike():
@@ -234,9 +275,9 @@ def test_a_sentence_tells_how_long_two_models_are_alike():
 
 
 def test_a_sentence_names_pairs_of_versions_beyond_chance():
-    pairs = pd.DataFrame({"model": ["pythia-70m", "pythia-1b"], "distance": [2.0, 1.0]})
-    assert "above the band: pythia-70m, of 2." in text.versions(pairs, (0.5, 1.5))
-    assert "above the band: none, of 1." in text.versions(pairs[1:], (0.5, 1.5))
+    pairs = pd.DataFrame({"model": ["pythia-70m", "pythia-1b"], "found": [True, False]})
+    assert "held at 5%: pythia-70m, of 2." in text.versions(pairs)
+    assert "held at 5%: none, of 1." in text.versions(pairs[1:])
 
 
 def test_sentences_of_the_shipped_results_hold():
@@ -246,4 +287,5 @@ def test_sentences_of_the_shipped_results_hold():
     told = text.last_word(lambada)
     assert "pythia-70m by" in told.split("below their best:")[1]
     assert "pythia-12b 0.705" in told
+    assert "**not** ahead at step 1,000" in told
     assert "of 240 checkpoints" in text.grammar(blimp("phenomenon"))  # 16 models, 15 steps

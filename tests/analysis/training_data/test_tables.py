@@ -1,5 +1,7 @@
 """Tables and sentences on repeats and on what checkpoints saw, against counts made by hand."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -58,3 +60,20 @@ def test_packing_in_words():
     assert "pico's 2 standard sequences, 50% hold pieces of more than one document" in told
     assert "100% begin in the middle of one" in told
     assert "50% are read in several pieces" in told
+
+
+def test_the_check_of_the_joint_shuffle_expects_what_a_shuffle_gives():
+    """200 shuffles of two copies of 2,000 documents, of which the first tenth is searched."""
+    run = Run(2000, 2000 * 100, steps=150, batch_size=20, seq_length=100)
+    batches = round(0.1 * run.samples / run.batch_size)
+    share = batches * run.batch_size / run.samples
+    rng, copies = np.random.default_rng(0), np.tile(np.arange(2000), 2)
+    again = []
+    for _ in range(200):
+        read = rng.permutation(copies)[: round(share * 4000)]
+        again.append(len(read) - len(np.unique(read)))
+    told = text.decisive_check(run, batches)
+    number = int(re.search(r"about ([\d,]+) documents are read twice", told)[1].replace(",", ""))
+    assert number == pytest.approx(np.mean(again), rel=0.06)
+    needed = int(re.search(r"looks for ([\d,]+) documents", told)[1])
+    assert 1 - (1 - share) ** needed >= 0.95 > 1 - (1 - share) ** (needed - 1)

@@ -41,7 +41,7 @@ from pythia_utils.grid.ledger import Outcome
 from pythia_utils.suites import checkpoints, folders
 from pythia_utils.suites.catalog import find_model
 from pythia_utils.suites.errata import CheckpointWarning
-from pythia_utils.suites.hub import api, commits
+from pythia_utils.suites.hub import api, commits, hugging_face
 from pythia_utils.suites.hub import cache as hub_cache
 from pythia_utils.suites.hub.download import content_hash
 from pythia_utils.suites.identity import checkpoint_digest
@@ -298,7 +298,7 @@ def test_a_revision_that_was_repaired_is_fetched_anew_and_its_shared_files_are_n
     pythia_utils.load(MODEL, 2)
     before = checkpoints.resolved(checkpoint)["commit"]
     server.repos[REPO]["step2"] = server.repos[REPO]["step4"]
-    assert commits.cached_commit(REPO, "step2") == before
+    assert hugging_face.cached_commit(REPO, "step2") == before
     told = commits.current_commits([REPO, "EleutherAI/nothing"])
     assert told[REPO, "step2"] == server.commit(REPO, "step2") != before
     checkpoints.renew(checkpoint, None)
@@ -692,7 +692,7 @@ def test_a_ref_that_is_no_commit_is_none(server, tmp_path, text):
     pythia_utils.load(MODEL, 2)
     ref = server.cache / "models--EleutherAI--pythia-14m" / "refs" / "step2"
     ref.write_text(text)
-    assert commits.cached_commit(REPO, "step2") is None
+    assert hugging_face.cached_commit(REPO, "step2") is None
     assert is_right(pythia_utils.load(MODEL, 2)[0], 2)
     assert ref.read_text() == server.commit(REPO, "step2")
 

@@ -1,0 +1,202 @@
+"""Errors of means and correlations over items that are not independent: they share a twin or a word.
+
+Two pairs of sentences about one verb are no two votes on what models know of verbs. The variance of a
+sum over linked items is Σ e_a e_b over all a, b that share a label, e being what each item adds to the
+deviation: errors clustered in several ways at once (Cameron, Gelbach and Miller 2011, section 2), which
+for items that join two words each are dyadic errors (Aronow, Samii and Assenova 2015, equation 2).
+How far such an error can be trusted depends on the number of clusters and on how unequal they are:
+`effective_clusters`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_array
+
+from pythia_utils.analysis.stats import wilson_interval
+
+# What takes fewer values is part of a construction, as *this* and *that* are of agreement with
+# demonstratives: it was not drawn from many words of its kind, and so few say nothing of others.
+FEWEST = 10
+_CHUNK = 1000  # units whose links are held in memory at once
+
+
+def effective_clusters(labels: Sequence) -> float:
+    """How many equal clusters would be as good as these, (Σ n²)² / Σ n⁴ of their sizes n.
+
+    Carter, Schnepel and Steigerwald (2017, section 2) with items of a cluster wholly alike, the worst case.
+    Equal to the number of clusters if all are of one size.
+    """
+    sizes = pd.Series(np.asarray(labels)).value_counts().to_numpy(dtype=float)
+    return float(np.sum(sizes**2) ** 2 / np.sum(sizes**4))
+
+
+def linked_squares(totals: np.ndarray, units: Sequence, labels: Sequence[Sequence]) -> float:
+    """Σ e_a e_b over all units a, b that share a label; each shares one with itself.
+
+    Not less than Σ e_a², the sum for units without links: where the estimate is lower it is noise.
+
+    Args:
+        totals: (items,) float, what each item adds to the deviation of a sum.
+        units: (items,) a label that is always shared, such as the twin.
+        labels: columns of (items,) labels; the same label in two columns is the same thing, so that
+            a word links pairs wherever it stands.
+    """
+    unit, _ = pd.factorize(np.asarray(units))
+    sums = np.bincount(unit, np.asarray(totals, dtype=float))
+    alone = float(sums @ sums)
+    if not labels:
+        return alone
+    codes, names = pd.factorize(np.concatenate([np.asarray(c, dtype=str) for c in labels]))
+    where = (np.ones(len(codes)), (np.tile(unit, len(labels)), codes))
+    belongs = csr_array(where, shape=(len(sums), len(names)))
+    linked = 0.0
+    for start in range(0, len(sums), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        links = (belongs[part] @ belongs.T).tocsr()
+        links.data[:] = 1
+        linked += float(sums[part] @ (links @ sums))
+    return max(alone, linked)
+
+
+def _drawn(labels: Sequence[Sequence]) -> list[np.ndarray]:
+    """The columns of labels that take enough values to stand for others of their kind."""
+    columns = [np.asarray(column, dtype=str) for column in labels]
+    return [column for column in columns if len(np.unique(column)) >= FEWEST]
+
+
+def degrees_of_freedom(units: Sequence, labels: Sequence[Sequence]) -> float:
+    """One less than the effective clusters of the column that has fewest, one at least."""
+    fewest = min(effective_clusters(column) for column in (units, *labels))
+    return max(fewest - 1, 1.0)
+
+
+def effective_n(correct: Sequence[bool], units: Sequence, labels: Sequence[Sequence] = ()) -> float:
+    """How many independent answers a share of linked ones is worth (Kish 1965, section 8.2).
+
+    n over the design effect: the variance of the share with links over that without. Both are taken
+    with two units more, one all right and one all wrong, since a share of 0 or 1, or twins that always
+    cancel, would have no variance (as Agresti and Coull 1998 add two successes and two failures). A
+    further factor (t(n - 1) / t(dof))² allows for few clusters (Korn and Graubard 1998, equation 3), so
+    that the Wilson interval of this n is as wide as the clusters make it.
+
+    Args:
+        correct: (n,) answers.
+        units: (n,) labels of those that belong together always, such as twins.
+        labels: columns of further labels, such as words; those with few values are left out (`FEWEST`).
+
+    Returns:
+        n itself where every answer is a unit of its own and there are no labels.
+    """
+    from scipy.stats import t
+
+    y, n, labels = np.asarray(correct, dtype=float), len(correct), _drawn(labels)
+    unit, names = pd.factorize(np.asarray(units))
+    size = round(n / len(names))  # answers in one of the two units more
+    y = np.concatenate([y, np.ones(size), np.zeros(size)])
+    unit = np.concatenate([unit, np.repeat([len(names), len(names) + 1], size)])
+    more = [np.concatenate([c, np.repeat(["+", "-"], size)]) for c in labels]
+    e, count = y - y.mean(), len(names) + 2
+    linked = linked_squares(e, unit, more) * count / (count - 1)
+    alone = float(e @ e) * len(e) / (len(e) - 1)
+    few = t.ppf(0.975, max(n - 1, 1)) / t.ppf(0.975, degrees_of_freedom(units, labels))
+    return float(n * alone / linked * few**2)
+
+
+def linked_proportion(
+    correct: Sequence[bool], units: Sequence, labels: Sequence[Sequence] = ()
+) -> tuple[float, float, float, float]:
+    """A share with the Wilson interval of its `effective_n`.
+
+    Returns:
+        The share, its standard error (half the interval's width over the normal quantile), low, high.
+    """
+    from scipy.special import ndtri
+
+    share, n = float(np.mean(correct)), effective_n(correct, units, labels)
+    low, high = map(float, wilson_interval(share * n, max(n, 1.0)))
+    return share, (high - low) / (2 * float(ndtri(0.975))), low, high
+
+
+def linked_mean(
+    values: Sequence[float], units: Sequence, labels: Sequence[Sequence] = ()
+) -> tuple[float, float, float]:
+    """A mean over linked items with its standard error and degrees of freedom.
+
+    Made for differences on the same items, such as one model's answers less another's: a paired
+    comparison, in which what both find easy or hard cancels.
+
+    Args:
+        values: (n,) float.
+        units, labels: as of `effective_n`.
+
+    Returns:
+        Mean, error and degrees of freedom; the error of one unit is nan.
+    """
+    x, labels = np.asarray(values, dtype=float), _drawn(labels)
+    count, freedom = len(np.unique(units)), degrees_of_freedom(units, labels)
+    if count < 2:
+        return float(x.mean()), float("nan"), freedom
+    squares = linked_squares(x - x.mean(), units, labels) * count / (count - 1)
+    return float(x.mean()), float(np.sqrt(squares)) / len(x), freedom
+
+
+def as_of_a_normal(stderr: float, dof: float) -> float:
+    """The error whose normal 95% interval is as wide as Student's of `stderr` with `dof`: for records."""
+    from scipy.stats import norm, t
+
+    return float(stderr * t.ppf(0.975, dof) / norm.ppf(0.975))
+
+
+def rank_correlation(
+    x: Sequence[float],
+    y: Sequence[float],
+    groups: Sequence | None = None,
+    units: Sequence | None = None,
+    labels: Sequence[Sequence] = (),
+    confidence: float = 0.95,
+) -> tuple[float, float, float]:
+    """Spearman's rank correlation r within groups, with an interval that allows for linked items.
+
+    Ranks are taken and centred within each group, so that differences between groups add nothing.
+    The error of r is linearised: with standardised ranks u, v the influence of an item is
+    u v - r (u² + v²)/2 (Devlin, Gnanadesikan and Kettenring 1975, section 2), and influences of linked
+    items are summed as `linked_squares` does. The interval is tanh(atanh r ± t se / (1 - r²)), t of
+    `degrees_of_freedom`.
+
+    Args:
+        x, y: (n,) values.
+        groups: (n,) labels; all one group if None.
+        units: (n,) labels of items that are not independent; each its own if None.
+        labels: columns of further labels, such as words.
+        confidence: two-sided.
+
+    Returns:
+        r and the ends of its interval; nan where x or y is constant within every group, or where
+        there are fewer than `FEWEST` units, or one column of labels takes fewer values.
+    """
+    from scipy.stats import t
+
+    n, nothing = len(x), (float("nan"),) * 3
+    groups = np.zeros(n) if groups is None else np.asarray(groups)
+    units = np.arange(n) if units is None else np.asarray(units)
+    if min(len(np.unique(np.asarray(c, dtype=str))) for c in (units, *labels)) < FEWEST:
+        return nothing
+    u, v = _centred_ranks(x, groups), _centred_ranks(y, groups)
+    if min(u.std(), v.std()) < 1e-12:
+        return nothing
+    u, v = u / np.sqrt(np.mean(u**2)), v / np.sqrt(np.mean(v**2))
+    r = float(np.clip(np.mean(u * v), -1 + 1e-9, 1 - 1e-9))
+    count = len(np.unique(units))
+    squares = linked_squares(u * v - r * (u**2 + v**2) / 2, units, labels) * count / (count - 1)
+    freedom = degrees_of_freedom(units, labels)
+    half = t.ppf(0.5 + confidence / 2, freedom) * np.sqrt(squares) / n / (1 - r**2)
+    return r, float(np.tanh(np.arctanh(r) - half)), float(np.tanh(np.arctanh(r) + half))
+
+
+def _centred_ranks(values: Sequence[float], groups: np.ndarray) -> np.ndarray:
+    ranks = pd.Series(np.asarray(values, dtype=float)).groupby(groups).rank(pct=True)
+    return (ranks - ranks.groupby(groups).transform("mean")).to_numpy()

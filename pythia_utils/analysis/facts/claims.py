@@ -1,0 +1,88 @@
+"""What the chapter on facts states of our own suites, as questions to the records of one seed."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from pythia_utils.analysis import select
+from pythia_utils.analysis.claims import Claim
+from pythia_utils.analysis.facts.tables import by_told, fits, thresholds
+
+LEAST = 10  # facts in a class of times told that is compared
+
+
+def _ends(records: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Of each model's last step the metric in its least and its most often told class: columns first, last.
+
+    Classes of fewer than `LEAST` facts are left out, and so are models with one class.
+    """
+    rows = by_told(select.final(records), {metric: metric})
+    rows = rows[rows["n"] >= LEAST].sort_values("least")
+    ends = rows.groupby("model")["value"].agg(["first", "last", "size"])
+    return ends[ends["size"] > 1][["first", "last"]]
+
+
+def _of_all(holds: pd.Series) -> bool | None:
+    return bool(holds.all()) if len(holds) else None
+
+
+def _grows(records: pd.DataFrame) -> bool | None:
+    ends = _ends(records, "accuracy")
+    return _of_all(ends["last"] > ends["first"])
+
+
+def _knows_what_is_often_told(records: pd.DataFrame) -> bool | None:
+    return _of_all(_ends(records, "accuracy")["last"] >= 0.75)
+
+
+def _counting_needs_fewer(records: pd.DataFrame) -> bool | None:
+    ours, counted = _ends(records, "accuracy"), _ends(records, "ngram")
+    return _of_all(counted["first"] > ours["first"].reindex(counted.index))
+
+
+def _is_tied_to_its_sentence(records: pd.DataFrame) -> bool | None:
+    told, new = _ends(records, "two_sentences"), _ends(records, "one_sentence")
+    return _of_all(told["last"] - new["last"] >= 0.1)
+
+
+def _guesses_at_first(records: pd.DataFrame) -> bool | None:
+    rows = records[(records["step"] == 0) & (records["subset"] == "all")]
+    value, chance = (rows[rows["metric"] == m].set_index("model") for m in ("accuracy", "chance"))
+    off = (value["value"] - chance["value"]).abs()
+    return _of_all(off <= 4 * value["stderr"])
+
+
+def _fewer_later(records: pd.DataFrame) -> bool | None:
+    if records.empty or not (records["metric"] == "chance").any():
+        return None
+    table = thresholds(records, fits(records)).sort_values("step")
+    ends = table[table["value"].notna()].groupby("model")["value"].agg(["first", "last", "size"])
+    ends = ends[ends["size"] > 1]
+    return _of_all(ends["last"] < ends["first"])
+
+
+_FOUND = {
+    "facts-untrained": ("Before training, models only guess.", _guesses_at_first),
+    "facts-grow": (
+        "At the end, each model answers the facts told most often better than those told least.",
+        _grows,
+    ),
+    "facts-often-told": (
+        "At the end, each model answers at least three in four of the facts told most often.",
+        _knows_what_is_often_told,
+    ),
+    "facts-fewer-later": (
+        "Each model needs fewer tellings at the end than when a threshold can first be seen.",
+        _fewer_later,
+    ),
+    "facts-counting": (
+        "At the end, a 5-gram model answers the facts told least better than each network.",
+        _counting_needs_fewer,
+    ),
+    "facts-one-sentence": (
+        "At the end, each model loses at least one in ten of the answers to the facts told most often when "
+        "two facts are put into one sentence.",
+        _is_tied_to_its_sentence,
+    ),
+}
+CLAIMS = tuple(Claim(name, "facts", text, holds) for name, (text, holds) in _FOUND.items())

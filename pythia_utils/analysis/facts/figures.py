@@ -1,0 +1,112 @@
+"""Figures of the chapter on facts, in the style of `analysis.plots`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from pythia_utils.analysis.facts.curves import Threshold, accuracy
+from pythia_utils.analysis.plots import (
+    ACCENT,
+    REFERENCE,
+    category_palette,
+    legend_above,
+    name_rows,
+    panel_grid,
+)
+from pythia_utils.analysis.show import or_words
+from pythia_utils.base.markup import mathtext
+
+
+@or_words
+def by_told(frame: pd.DataFrame, panels: str, chance: float, columns: int = 4) -> Figure:
+    """Shares of right answers by the times told: a thin line a seed, a thick one their mean.
+
+    Args:
+        frame: columns model, what (names the colours), told (class), least (its least number), value, and the
+            one named by `panels`.
+        panels: column whose values get a panel each.
+        chance: the dashed line.
+        columns: panels in a row.
+    """
+    figure, grid, groups = panel_grid(frame, panels, columns)
+    classes = frame.drop_duplicates("least").sort_values("least")
+    places = {least: place for place, least in enumerate(classes["least"])}
+    colours = category_palette(list(dict.fromkeys(frame["what"])))
+    for axes, (_, part) in zip(grid.flat, groups, strict=False):
+        for what, rows in part.groupby("what", sort=False):
+            _lines(axes, rows.assign(x=rows["least"].map(places)), str(what), colours[what])
+        axes.axhline(chance, color=REFERENCE, ls="--", lw=1, zorder=1)
+        labels = classes["told"].str.replace(" or more", "+")
+        axes.set_xticks(range(len(classes)), labels, rotation=60, fontsize=8)
+        axes.set_ylim(-0.03, 1.03)
+    figure.supxlabel("times told so far", fontsize="medium")
+    figure.supylabel("share answered right", fontsize="medium")
+    legend_above(figure)
+    return figure
+
+
+def _lines(axes, rows: pd.DataFrame, what: str, colour: str) -> None:
+    for _, line in rows.groupby("model"):
+        axes.plot(line["x"], line["value"], color=colour, lw=0.7, alpha=0.5)
+    mean = rows.groupby("x")["value"].mean()
+    axes.plot(mean.index, mean, color=colour, lw=2, marker="o", ms=3, label=mathtext(what))
+
+
+@or_words
+def thresholds(frame: pd.DataFrame, label: str = "model") -> Figure:
+    """Thresholds with their intervals on a logarithmic axis; an arrow where one was not reached.
+
+    Args:
+        frame: columns `label`, value (nan if not reached), low, high, most.
+        label: names the rows.
+    """
+    figure, axes = plt.subplots(figsize=(7, 0.9 + 0.3 * len(frame)))
+    rows = name_rows(axes, list(frame[label]))
+    for height, row in zip(rows, frame.itertuples(), strict=True):
+        if np.isfinite(row.value):
+            axes.plot([row.low, row.high], [height, height], color=ACCENT, lw=1.4)
+            axes.plot(row.value, height, "o", color=ACCENT, ms=5)
+        else:
+            axes.plot(row.most, height, ">", color="0.6", ms=6)
+    axes.set(xscale="log", xlabel="threshold: times told, logarithmic")
+    ends = np.nanmin(frame["low"]), np.nanmax(frame[["high", "most"]].min(axis=1))
+    ticks = [n * 10**power for power in range(7) for n in (1, 1.5, 2, 3, 5, 7)]
+    shown = [tick for tick in ticks if ends[0] / 1.3 <= tick <= ends[1] * 1.3]
+    axes.set_xticks(shown, [f"{tick:g}" for tick in shown])
+    axes.minorticks_off()
+    return figure
+
+
+def curve(facts: pd.DataFrame, threshold: Threshold | None, guess: float) -> Figure:
+    """One model's facts as points, a little apart from one another, and the fitted curve.
+
+    Args:
+        facts: columns told, correct; those never told are drawn at half a telling.
+        threshold: of `curves.fit`.
+        guess: what guessing gets right.
+    """
+    figure, axes = plt.subplots(figsize=(7, 3.2))
+    shake = np.random.default_rng(0).uniform(-0.025, 0.025, len(facts))
+    told = facts["told"].clip(lower=0.5)
+    axes.plot(told, facts["correct"] + shake, "o", ms=4, alpha=0.4, color=ACCENT, mew=0)
+    axes.axhline(guess, color=REFERENCE, ls="--", lw=1)
+    if threshold is not None and threshold.is_reached:
+        span = np.geomspace(threshold.least, threshold.most, 200)
+        fitted = accuracy(span, threshold.value, threshold.slope, guess)
+        axes.plot(span, fitted, color="0.2", lw=1.8)
+        axes.axvline(threshold.value, color="0.5", lw=1, ls=":")
+    axes.set(xscale="log", xlabel="times told so far, logarithmic", ylabel="share answered right")
+    axes.xaxis.set_major_formatter("{x:g}")
+    return figure
+
+
+def panels_of(names: Sequence[str], frame: pd.DataFrame, column: str) -> pd.DataFrame:
+    """The rows whose `column` is one of `names`, in their order."""
+    rows = frame[frame[column].isin(list(names))]
+    place = rows[column].map({name: place for place, name in enumerate(names)})
+    return rows.iloc[np.argsort(place, kind="stable")]

@@ -1,0 +1,85 @@
+"""What the chapter on loss finds, asked of the records of one seed."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from pythia_utils.analysis import select
+from pythia_utils.analysis.claims import Claim
+from pythia_utils.analysis.loss.forecast import LAST_PART, points
+from pythia_utils.suites.catalog import find_model
+
+_ERRORS = 2.0  # standard errors that an excess may lie below zero by chance
+_NAME = "loss"
+
+
+def _of(records: pd.DataFrame, metric: str) -> pd.DataFrame:
+    return records[(records["metric"] == metric) & (records["variant"] == "standard")]
+
+
+def _larger_is_lower(records: pd.DataFrame) -> bool | None:
+    """Of each size and the next larger one at the last step."""
+    loss = _of(records, "loss")
+    ends = select.final(loss[loss["subset"] == "all"]).sort_values("n_params")["value"]
+    return bool(ends.is_monotonic_decreasing) if len(ends) > 1 else None
+
+
+def _falls(records: pd.DataFrame) -> bool | None:
+    """From each step behind the warm-up to the first measured one at least twice as late, in every size."""
+    loss = points(_of(records, "loss"))
+    answers = [
+        later["value"].iloc[0] < row.value
+        for _, curve in loss[loss["subset"] == "all"].sort_values("step").groupby("model")
+        for row in curve.itertuples()
+        if len(later := curve[curve["step"] >= 2 * row.step])
+    ]
+    return all(answers) if answers else None
+
+
+def _nothing_below(records: pd.DataFrame) -> bool | None:
+    excess = _of(records, "excess")
+    if excess.empty:
+        return None
+    return bool((excess["value"] > -_ERRORS * excess["stderr"]).all())
+
+
+def _echo_is_farther(records: pd.DataFrame) -> bool | None:
+    """Farther than facts, at the last step, in every size."""
+    last = select.final(_of(records, "excess"))
+    wide = last.pivot_table(index="model", columns="subset", values="value")
+    if not {"echo", "facts"} <= set(wide):
+        return None
+    trained = last["step"].max() > LAST_PART * _total_steps(last)
+    return bool((wide["echo"] > wide["facts"]).all()) if trained else None
+
+
+def _total_steps(records: pd.DataFrame) -> int:
+    return find_model(records["model"].iloc[0]).total_steps
+
+
+CLAIMS = (
+    Claim(
+        "loss-falls-with-training",
+        _NAME,
+        "Behind the warm-up the loss of every size falls with each doubling of the tokens.",
+        _falls,
+    ),
+    Claim(
+        "larger-models-end-lower",
+        _NAME,
+        "At the last step the loss of each size is below that of the next smaller one.",
+        _larger_is_lower,
+    ),
+    Claim(
+        "no-loss-below-the-entropy",
+        _NAME,
+        "No model at any step has a loss below the entropy of echo, facts or arithmetic.",
+        _nothing_below,
+    ),
+    Claim(
+        "echo-stays-farther-from-its-floor-than-facts",
+        _NAME,
+        "At the end of training every size is farther above the least possible loss on echo than on facts.",
+        _echo_is_farther,
+    ),
+)

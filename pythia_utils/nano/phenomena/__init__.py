@@ -1,0 +1,1 @@
+"""The contrasts of English grammar that nano knows, by family: how each draws the two frames of a twin."""
