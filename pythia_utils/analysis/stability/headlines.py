@@ -29,7 +29,7 @@ HEADLINES = (
     Headline("accuracy on minimal pairs", "grammar", "accuracy"),
     Headline("accuracy across an attractor", "grammar", "accuracy", "agreement_attractor"),
     Headline("facts answered, in the wording of training", "facts", "accuracy"),
-    Headline("tested sequences memorized", "memorization", "memorized"),
+    Headline("tested texts memorized", "memorization", "memorized"),
 )
 ITEMS = "items"
 
