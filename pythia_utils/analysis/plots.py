@@ -18,7 +18,6 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from pythia_utils.analysis.show import or_words
-from pythia_utils.analysis.stats import PowerLaw
 from pythia_utils.analysis.words import readable
 from pythia_utils.base.markup import mathtext
 from pythia_utils.suites.catalog import Model, find_model, suite
@@ -321,24 +320,3 @@ def _legend_of_sizes(figure: Figure, styles: Mapping[str, Mapping]) -> None:
         own = {kinds[ls]: Line2D([], [], color="0.4", ls=ls) for ls in kinds if ls in lines}
         handles |= own
     legend_above(figure, handles)
-
-
-def power_law(
-    frame: pd.DataFrame, x: str, fit: PowerLaw, xlabel: str, ylabel: str, label: str | None = None
-) -> Figure:
-    """Measured points (columns `x`, value, low, high) and the fitted line, both axes logarithmic."""
-    figure, axes = plt.subplots(figsize=(6.4, 3.8))
-    bars = {"yerr": interval_errors(frame), "capsize": 3, "zorder": 3}
-    axes.errorbar(frame[x], frame["value"], fmt="o", color=ACCENT, **bars)
-    span = np.geomspace(frame[x].min() / 1.3, frame[x].max() * 1.3, 50)
-    text = f"exponent {fit.exponent:.3f} [{fit.low:.3f}, {fit.high:.3f}]"
-    axes.plot(span, fit.predict(span), color=REFERENCE, ls="--", lw=1.4, label=text)
-    if label:
-        look = {"xytext": (6, 6), "textcoords": "offset points", "fontsize": 9}
-        for _, row in frame.iterrows():
-            axes.annotate(mathtext(row[label]), (row[x], row["value"]), **look)
-    axes.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
-    axes.yaxis.set_major_formatter("{x:.3g}")
-    axes.yaxis.set_minor_formatter("{x:.3g}")
-    axes.legend()
-    return figure

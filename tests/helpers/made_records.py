@@ -12,11 +12,13 @@ import numpy as np
 import pandas as pd
 from helpers.commands import ROOT
 
+from pythia_utils.analysis.facts import measures
 from pythia_utils.analysis.grammar import answers
 from pythia_utils.analysis.memorization import sampling
 from pythia_utils.analysis.ngrams.measures import NAMES
 from pythia_utils.evaluation.validation import domain_shares
 from pythia_utils.grid import records
+from pythia_utils.nano import entropy
 from pythia_utils.nano.grammar import PHENOMENA
 from pythia_utils.suites.catalog import find_model
 
@@ -29,11 +31,9 @@ def row(metric: str, value: float, subset: str = "all", n: int = 100, stderr: fl
 
 def loss(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:
     height = 5 - 0.3 * np.log2(1 + step) / 10 - find_model(model).non_embedding_params / 1e6
-    return [
-        row(metric, height * (1 + 0.1 * place), name)
-        for metric in ("loss", "bits_per_byte")
-        for place, name in enumerate(["all", *domain_shares(), *names])
-    ]
+    heights = {n: height * (1 + 0.1 * i) for i, n in enumerate(["all", *domain_shares(), *names])}
+    rows = [row(m, high, n) for m in ("loss", "bits_per_byte") for n, high in heights.items()]
+    return rows + [row("excess", heights[domain] - 1, domain) for domain in entropy.KNOWN]
 
 
 def grammar(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:
@@ -92,7 +92,27 @@ def ngrams(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:
     return rows
 
 
-MADE = {f.__name__: f for f in (loss, grammar, memorization, training_data, ngrams)}
+def facts(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:
+    """Facts of 30 persons, told up to 90 times by step 1000; those told 20 times or more are known."""
+    told = np.arange(1, 91) * step // 1000
+    table = pd.DataFrame({"fact": [f"P{i // 3}: {'abc'[i % 3]}" for i in range(90)], "told": told})
+    table = table.assign(subject=table["fact"].str[:-3], wording=1)
+    rows = [row("chance", 0.125), row("shuffled", 0.14)]
+    for metric, known in {
+        "accuracy": told >= 20,
+        "ngram": told >= 1,
+        "two_sentences": told >= 20,
+        "one_sentence": told >= 1000,
+        "one_sentence_ngram": told >= 1000,
+    }.items():
+        own = table.assign(correct=known | (np.arange(90) % 8 == 0))
+        rows += measures.accuracies(own, metric)
+        rows += [row(metric, own["correct"].mean(), f"wording {wording}") for wording in (1, 2)]
+    known = table.assign(correct=(told >= 20) | (np.arange(90) % 8 == 0))
+    return rows + measures.each_fact(known) + [row("accuracy", 0.5, name) for name in names]
+
+
+MADE = {f.__name__: f for f in (loss, grammar, memorization, training_data, ngrams, facts)}
 
 
 def write(runs: Path, experiment: str, cells: Iterable[Cell], names: Iterable[str] = ()) -> None:

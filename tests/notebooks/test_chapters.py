@@ -18,12 +18,17 @@ FEW = {
 }
 # What a chapter says of the first and the third.
 SAYS = {
-    ("loss", "one cell"): ["fewer than three sizes", "fewer than three checkpoints"],
-    ("loss", "only deduplicated"): ["nothing to draw", "no standard model's loss on echo"],
+    ("loss", "one cell"): ["too few sizes or steps", "nothing to list"],
+    ("loss", "only deduplicated"): [
+        "nothing to draw",
+        "no standard model's loss beside a known entropy",
+    ],
     ("ngrams", "one cell"): ["at enough steps", "nothing to list"],
     ("ngrams", "only deduplicated"): ["at enough steps", "nothing to draw"],
     ("grammar", "one cell"): ["no curve to compare", "nothing to draw", "too few, or learn too"],
     ("grammar", "only deduplicated"): ["nothing to draw", "one seed of each size"],
+    ("facts", "one cell"): ["two classes of times told", "do not hold two sizes"],
+    ("facts", "only deduplicated"): ["nothing to draw", "no standard model's threshold"],
     ("memorization", "one cell"): [
         "nothing varies here",
         "One checkpoint tells nothing of forgetting",
@@ -43,7 +48,7 @@ def drawn_to_nowhere():
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("few", FEW)
-@pytest.mark.parametrize("experiment", ["loss", "ngrams", "grammar", "memorization"])
+@pytest.mark.parametrize("experiment", ["loss", "ngrams", "grammar", "facts", "memorization"])
 def test_a_chapter_tells_in_words_what_it_cannot_show(tmp_path, experiment, few):
     made_records.write(tmp_path, experiment, FEW[few])
     shown = words(made_records.run_chapter(experiment, tmp_path))

@@ -13,6 +13,7 @@ import pytest
 from helpers.commands import ROOT, pythia
 
 from pythia_utils.grid import records
+from pythia_utils.nano import entropy
 from pythia_utils.nano.documents import DOMAINS
 from pythia_utils.nano.grammar import PHENOMENA
 
@@ -55,7 +56,7 @@ class TestSources:
         assert len(lines) <= 110
 
 
-@pytest.mark.parametrize("experiment", ["loss", "ngrams", "grammar", "memorization"])
+@pytest.mark.parametrize("experiment", ["loss", "ngrams", "grammar", "facts", "memorization"])
 @pytest.mark.parametrize("cell", CELLS)
 def test_cells_run_and_show_parameters_records_and_watermark(tiny_run, experiment, cell):
     path = tiny_run / "runs" / f"{cell.format(experiment)}.ipynb"
@@ -77,7 +78,8 @@ def test_cells_run_and_show_parameters_records_and_watermark(tiny_run, experimen
 
 def test_loss_records_are_whole_and_sensible(tiny_run):
     frame = records.read("loss", "pico", runs=tiny_run / "runs")
-    assert len(frame) == 4 * 2 * (len(DOMAINS) + 1)
+    assert len(frame) == 4 * (2 * (len(DOMAINS) + 1) + len(entropy.KNOWN))
+    assert (frame["value"][frame["metric"] == "excess"] > 0).all()
     loss = frame[frame["metric"] == "loss"]
     start = loss[(loss["step"] == 0) & (loss["subset"] == "all")]
     assert start["value"].to_numpy() == pytest.approx(np.log(1024), abs=0.3)
@@ -118,7 +120,7 @@ def test_another_parameter_makes_other_cells(tiny_run, trained_home):
 
 
 def test_chapters_ran_over_the_records(built_site, tiny_run):
-    for experiment in ("loss", "ngrams", "grammar", "training_data", "memorization"):
+    for experiment in ("loss", "ngrams", "grammar", "facts", "training_data", "memorization"):
         notebook = read(tiny_run / "runs" / "pico" / experiment / "chapter.ipynb")
         assert not notebook["metadata"]["papermill"]["exception"]
         text = json.dumps(notebook)

@@ -74,7 +74,11 @@ def thresholds(frame: pd.DataFrame, label: str = "model") -> Figure:
         else:
             axes.plot(row.most, height, ">", color="0.6", ms=6)
     axes.set(xscale="log", xlabel="threshold: times told, logarithmic")
-    axes.xaxis.set_major_formatter("{x:g}")
+    ends = np.nanmin(frame["low"]), np.nanmax(frame[["high", "most"]].min(axis=1))
+    ticks = [n * 10**power for power in range(7) for n in (1, 1.5, 2, 3, 5, 7)]
+    shown = [tick for tick in ticks if ends[0] / 1.3 <= tick <= ends[1] * 1.3]
+    axes.set_xticks(shown, [f"{tick:g}" for tick in shown])
+    axes.minorticks_off()
     return figure
 
 

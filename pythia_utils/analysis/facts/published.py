@@ -34,13 +34,14 @@ def arithmetic_in_words(table: pd.DataFrame, kind: str = "multiplication") -> st
     by_size = many.sort_values(["n_params", "step"])
     small, large = (by_size[by_size["model"] == by_size["model"].iloc[i]] for i in (0, -1))
     first, last = large.iloc[0], large.iloc[-1]
-    bare = none[none["model"] == small["model"].iloc[0]]["value"].max()
+    bare, shown = none[none["model"] == small["model"].iloc[0]]["value"].max(), small["value"].max()
+    verdict = "more than with them" if bare > shown else "no more than with them"
     name = markdown(first["model"])
     return (
         f"**{kind.capitalize()}**, with 16 examples: {name} rises from {first['value']:.1%} at step "
         f"{first['step']:,} to {last['value']:.1%} at step {last['step']:,}; "
-        f"{markdown(small['model'].iloc[0])} has at most {small['value'].max():.1%} at any of its "
-        f"{len(small)} steps. Without examples the latter reaches {bare:.1%}, so examples do not help it."
+        f"{markdown(small['model'].iloc[0])} has at most {shown:.1%} at any of its "
+        f"{len(small)} steps. Without examples the latter reaches {bare:.1%}, {verdict}."
     )
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
-from pythia_utils.analysis import seeds
+from pythia_utils.analysis import seeds, show
 from pythia_utils.analysis.facts.curves import Threshold
 from pythia_utils.analysis.facts.tables import mean_over_seeds, usual_class
 from pythia_utils.analysis.words import listed
 from pythia_utils.base.markup import markdown
+
+if TYPE_CHECKING:
+    from IPython.display import Markdown
+    from pandas.io.formats.style import Styler
 
 _NOTHING = "These records hold no facts by the times told."
 
@@ -41,12 +47,14 @@ def recall(final: pd.DataFrame, chance: float) -> str:
     parts = []
     for size, own in final.groupby("size", sort=False):
         low, high = usual_class(own, 0), usual_class(own, -1)
-        if len(low) and len(high):
+        if set(low["told"]) != set(high["told"]):
             parts.append(
                 f"**{markdown(size)}**: {seeds.in_words(low['value'])} of the facts told "
                 f"{_classes(low)} times, {seeds.in_words(high['value'])} of those told {_classes(high)}"
             )
     told = "; ".join(parts)
+    if not told:
+        return "Nowhere do two classes of times told hold enough facts to compare."
     return f"At step {final['step'].max():,}, by size, where guessing gets {chance:.3f}: {told}."
 
 
@@ -86,18 +94,36 @@ def sizes(ratios: pd.DataFrame) -> str:
     parts = []
     for (small, large), rows in ratios.groupby(["smaller", "larger"], sort=False):
         fewer, n = int((rows["value"] < 1).sum()), len(rows)
-        clear = int((rows["high"] < 1).sum() if fewer * 2 >= n else (rows["low"] > 1).sum())
+        clear = int((rows["high"] < 1).sum()), int((rows["low"] > 1).sum())
         parts.append(
-            f"{markdown(large)} needs {_range(rows['value'])} times as many tellings as {markdown(small)}: "
-            f"fewer in {fewer} of {n} seed{'s' * (n != 1)}, with the whole interval on the side of most seeds "
-            f"in {clear}"
+            f"{markdown(large)} needs {_range(rows['value'])} times as many tellings as {markdown(small)}, "
+            f"fewer in {fewer} of {n} seed{'s' * (n != 1)} (the interval lies below 1 in {clear[0]}, "
+            f"above 1 in {clear[1]})"
         )
-    return f"At step {ratios['step'].max():,}, {'; '.join(parts)}."
+    return f"At step {ratios['step'].max():,}, over the same persons: {'; '.join(parts)}."
 
 
 def _range(values: pd.Series) -> str:
     low, high = f"{values.min():.2f}", f"{values.max():.2f}"
     return low if low == high else f"{low} to {high}"
+
+
+def threshold_table(table: pd.DataFrame) -> Styler | Markdown:
+    """Thresholds by model and step: `tables.thresholds`, in words where one was not reached."""
+    reached = table["value"].map(lambda value: f"{value:,.0f}", na_action="ignore")
+    shown = pd.DataFrame(
+        {
+            "model": table["model"],
+            "step": table["step"],
+            "threshold": reached.fillna("not reached").astype(str),
+            "low": table["low"],
+            "high": table["high"],
+            "slope": table["slope"],
+            "most told": table["most"],
+        }
+    )
+    formats = dict.fromkeys(["step", "low", "high", "most told"], "{:,.0f}") | {"slope": "{:.1f}"}
+    return show.table(shown, formats, "Thresholds in times told, with 95% intervals over persons.")
 
 
 def over_time(table: pd.DataFrame) -> str:

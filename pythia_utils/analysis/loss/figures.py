@@ -53,8 +53,9 @@ def _panel(axes: Axes, found: Forecast, show_held: bool) -> None:
         axes.plot(span, found.surface.predict(n_params, span), color=colours[n_params], lw=1)
     for n_params, part in found.held.groupby("n_params"):
         said = part.sort_values("tokens_seen").drop_duplicates("tokens_seen")
-        joined = _joined(found, n_params, said)
-        axes.plot(joined["tokens_seen"], joined["forecast"], "--", color=colours[n_params], lw=1)
+        span = _ahead(found, n_params)
+        law = found.surface.predict(n_params, span)
+        axes.plot(span, law, "--", color=colours[n_params], lw=1)
         errors = plots.interval_errors(said.rename(columns={"value": "_", "forecast": "value"}))
         bar = {"fmt": "none", "ecolor": colours[n_params], "elinewidth": 5, "alpha": 0.35}
         axes.errorbar(said["tokens_seen"], said["forecast"], yerr=errors, **bar)
@@ -67,13 +68,11 @@ def _panel(axes: Axes, found: Forecast, show_held: bool) -> None:
     axes.tick_params(axis="y", which="both", labelsize=7)
 
 
-def _joined(found: Forecast, n_params: int, said: pd.DataFrame) -> pd.DataFrame:
-    """The forecast of a size, from the last tokens on that were fitted of it."""
-    before = found.fitted[found.fitted["n_params"] == n_params]["tokens_seen"]
-    if before.empty:
-        return said
-    last = {"tokens_seen": before.max(), "forecast": found.surface.predict(n_params, before.max())}
-    return pd.concat([pd.DataFrame([last]), said[["tokens_seen", "forecast"]]])
+def _ahead(found: Forecast, n_params: int) -> np.ndarray:
+    """Tokens at which the law of a size is a forecast: from where its fitted points end, or all."""
+    fitted, held = (part[part["n_params"] == n_params] for part in (found.fitted, found.held))
+    first = held["tokens_seen"].min() if fitted.empty else fitted["tokens_seen"].max()
+    return np.geomspace(first, held["tokens_seen"].max(), 30)
 
 
 def _colours(found: Forecast) -> dict[int, tuple]:

@@ -44,7 +44,7 @@ def points(loss: pd.DataFrame) -> pd.DataFrame:
     """What the law is about: standard models of every seed, behind the warm-up."""
     models = {name: find_model(name) for name in loss["model"].unique()}
     warm = {n: suite(m.suite).training["warmup"] * m.total_steps for n, m in models.items()}
-    behind = loss["step"] > loss["model"].map(warm)
+    behind = loss["step"] > loss["model"].map(warm).astype(float)  # of no model, too
     return loss[behind & (loss["variant"] == "standard")]
 
 
