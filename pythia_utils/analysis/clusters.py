@@ -2,8 +2,8 @@
 
 Two pairs of sentences about one verb are no two votes on what models know of verbs. The variance of a
 sum over linked items is Σ e_a e_b over all a, b that share a label, e being what each item adds to the
-deviation: errors clustered in several ways at once (Cameron, Gelbach and Miller 2011, section 2), which
-for items that join two words each are dyadic errors (Aronow, Samii and Assenova 2015, equation 2).
+deviation: errors clustered in several ways at once (Cameron, Gelbach and Miller 2011), which
+for items that join two words each are dyadic errors (Aronow, Samii and Assenova 2015).
 How far such an error can be trusted depends on the number of clusters and on how unequal they are:
 `effective_clusters`.
 """
@@ -31,8 +31,7 @@ def effective_clusters(labels: Sequence, alike: bool = True) -> float:
     Args:
         labels: (items,) of their clusters.
         alike: whether items of a cluster are wholly alike, the worst case: (Σ n²)² / Σ n⁴ (Carter, Schnepel
-            and Steigerwald 2017, section 2). Else, where they are a little alike, (Σ n)² / Σ n² (Kish 1965,
-            section 11.2).
+            and Steigerwald 2017). Else, where they are a little alike, (Σ n)² / Σ n² (Kish 1965).
 
     Returns:
         The number of clusters if all are of one size.
@@ -88,13 +87,13 @@ def degrees_of_freedom(units: Sequence, labels: Sequence[Sequence], alike: bool 
 
 
 def effective_n(correct: Sequence[bool], units: Sequence, labels: Sequence[Sequence] = ()) -> float:
-    """How many independent answers a share of linked ones is worth (Kish 1965, section 8.2).
+    """How many independent answers a share of linked ones is worth (Kish 1965).
 
     n over the design effect: the variance of the share with links over that without. Both are taken
     with two units more, one all right and one all wrong, since a share of 0 or 1, or twins that always
-    cancel, would have no variance (as Agresti and Coull 1998 add two successes and two failures). A
-    further factor (t(n - 1) / t(dof))² allows for few clusters (Korn and Graubard 1998, equation 3), so
-    that the Wilson interval of this n is as wide as the clusters make it.
+    cancel, would have no variance (as Agresti and Coull 1998 add two successes and two failures). The
+    variance has the factor G / (G - 1) of the effective clusters, G, and (t(n - 1) / t(G - 1))² allows for
+    few of them (Korn and Graubard 1998): the Wilson interval of this n is as wide as the clusters make it.
 
     Args:
         correct: (n,) answers.
