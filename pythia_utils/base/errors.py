@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 _BREAKS = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
+_LOGIN = re.compile(r"(?<=://)[^/?#\s\"]*@")  # `user:password@` of an address
 
 
 class UsageError(ValueError):
@@ -18,24 +19,9 @@ class TrainingError(RuntimeError):
     """A training process ended before its models were trained. The command exits with 1."""
 
 
-def in_short(value: object, most: int = 60) -> str:
-    """A value for a message: one line without control characters, of at most `most` characters."""
-    text = str(value)[: most + 1]
-    plain = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-    return plain if len(plain) <= most else plain[: most - 1] + "…"
-
-
-def quoted(value: object, most: int = 80) -> str:
-    """`in_short` of a value as Python writes it: a text in quotation marks."""
-    try:
-        return in_short(repr(value), most)
-    except ValueError:  # Python writes no numbers of more than 4,300 digits
-        return "a number of thousands of digits"
-
-
 def one_line(message: object, longest: int = 600) -> str:
-    """A message of anybody's on one line: breaks are blanks, controls escaped, long words and it all cut."""
-    text = _BREAKS.sub(" ", str(message).strip())
+    """A message of anybody's on one line, without logins: breaks are blanks, controls escaped, the long cut."""
+    text = _BREAKS.sub(" ", without_logins(str(message)).strip())
     text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
     return _cut(re.sub(r"\S{200,}", lambda word: _cut(word[0], 80), text), longest)
 
@@ -43,6 +29,29 @@ def one_line(message: object, longest: int = 600) -> str:
 def _cut(text: str, longest: int) -> str:
     end = longest // 3
     return text if len(text) <= longest else f"{text[: longest - end - 1]}…{text[-end:]}"
+
+
+def quoted(value: object, longest: int = 80) -> str:
+    """`one_line` of a value as Python writes it: a text in quotation marks."""
+    try:
+        return one_line(repr(value), longest)
+    except ValueError:  # Python writes no numbers of more than 4,300 digits
+        return "a number of thousands of digits"
+
+
+def first_line(error: object) -> str:
+    """An error in one line: the first of its message that is not empty, else its class's name."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return one_line(next(filter(None, lines), type(error).__name__), 300)
+
+
+def without_logins(text: str) -> str:
+    """A text whose addresses name neither users nor passwords.
+
+    >>> without_logins("https://me:secret@host/x cannot be reached")
+    'https://host/x cannot be reached'
+    """
+    return _LOGIN.sub("", text)
 
 
 @contextmanager
@@ -54,13 +63,6 @@ def naming(path: object) -> Iterator[None]:
         if failure.errno is not None and failure.filename is None:
             failure.filename = str(path)
         raise
-
-
-def first_line(error: object) -> str:
-    """An error in one line, shortened: the first of its message that is not empty, else its class's name."""
-    lines = (line.strip() for line in str(error).splitlines())
-    line = next(filter(None, lines), type(error).__name__)
-    return line if len(line) <= 300 else line[:299] + "…"
 
 
 def nearest(value: object, valid: Iterable[object], n: int = 3) -> list[str]:
@@ -83,9 +85,9 @@ def unknown(kind: str, value: object, valid: Iterable[object], where: str = "") 
     choices = list(valid)
     place = f" {where}" if where else ""
     if similar := nearest(value, choices):
-        hint = f"nearest: {', '.join(_cut(name, 80) for name in similar)}"
+        hint = f"nearest: {', '.join(one_line(name, 80) for name in similar)}"
     elif choices:
-        hint = f"choose from: {', '.join(_cut(str(choice), 80) for choice in choices[:8])}"
+        hint = f"choose from: {', '.join(one_line(choice, 80) for choice in choices[:8])}"
     else:
         hint = "there is none"
     return UsageError(f"unknown {kind} {quoted(value)}{place}; {hint}")

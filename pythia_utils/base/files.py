@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
-from pythia_utils.base.errors import UsageError, in_short, naming
+from pythia_utils.base.errors import UsageError, naming, one_line
 
 DIGESTS_FILE = ".digests.json"
 
@@ -35,9 +35,9 @@ def local_path(path: str | Path) -> Path:
     try:
         full = Path(path).expanduser().absolute()
     except RuntimeError:
-        raise UsageError(f"{in_short(path)}: whose folder that is, is not known") from None
+        raise UsageError(f"{one_line(path, 60)}: whose folder that is, is not known") from None
     if "\0" in str(full):
-        raise UsageError(f"{in_short(path)}: a path has no such character")
+        raise UsageError(f"{one_line(path, 60)}: a path has no such character")
     return full
 
 

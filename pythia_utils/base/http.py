@@ -18,7 +18,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from pythia_utils.base.errors import UsageError, quoted
+from pythia_utils.base.errors import UsageError, quoted, without_logins
 
 if TYPE_CHECKING:
     import requests
@@ -136,18 +136,15 @@ class Reply(NamedTuple):
     etag: str | None
 
 
-_LOGIN = re.compile(r"(?<=://)[^/?#\s\"]*@")  # `user:password@` of an address
-
-
 def shown_url(url: str) -> str:
     """An address as it may be shown and recorded: without user, password, and what follows a `?`."""
-    bare, query, _ = _LOGIN.sub("", url).partition("?")
+    bare, query, _ = without_logins(url).partition("?")
     return f"{bare}?..." if query else bare
 
 
 def holds_password(text: str) -> bool:
     """Whether an address in a text names a user or a password."""
-    return bool(_LOGIN.search(text))
+    return without_logins(text) != text
 
 
 def checked_url(url: str) -> str:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
+from pythia_utils.base.errors import without_logins
 from pythia_utils.base.terminal import show, visible
 from pythia_utils.base.units import duration, show_size
 
@@ -16,8 +17,8 @@ _SHARES = "{desc}{percentage:3.0f}%|{bar:20}| {elapsed}<{remaining} {postfix}"
 
 
 def say(line: str) -> None:
-    """Print a line to stderr, now."""
-    show(line, sys.stderr)
+    """Print a line to stderr, now; the addresses in it without logins."""
+    show(without_logins(line), sys.stderr)
 
 
 class Bar:

@@ -1,4 +1,4 @@
-"""YAML that people write, read without surprises and checked: a mistake is one line that names its place.
+"""YAML that people write, read without surprises: a mistake is one line that names its place.
 
 What YAML 1.1 and its readers understand differently, or not at all as it looks (`0200`, `yes`, `1_000`,
 `~`), is refused, and so is whatever is no plain data: tags, endless aliases. Dates and times are text.
@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pythia_utils.base.errors import UsageError, in_short, unknown
+from pythia_utils.base.errors import UsageError, one_line, quoted
 from pythia_utils.base.files import local_path
 from pythia_utils.base.units import show_size
 
@@ -37,9 +37,6 @@ _REFUSED = re.compile(
     r"|(?P<truth>yes|no|on|off)|(?P<nothing>~)|(?P<infinite>[-+]?\.(inf|nan))",
     re.IGNORECASE,
 )
-
-
-# --- reading --------------------------------------------------------------------------------------
 
 
 def read(path: Path, where: str = "") -> Any:
@@ -87,7 +84,7 @@ def parse(text: str, where: str) -> Any:
         held = f"the character {error.character:#x}"
         raise UsageError(f"{where}: it holds {held}, which is none of a text") from None
     except yaml.YAMLError as error:
-        problem = in_short(getattr(error, "problem", None) or error, 200)
+        problem = one_line(getattr(error, "problem", None) or error, 200)
         raise UsageError(f"{where}{_line(text, error)}: {problem}") from None
     except RecursionError:
         raise UsageError(f"{where}: blocks in blocks without end") from None
@@ -155,13 +152,13 @@ def _check(node: yaml.Node, loader: yaml.SafeLoader) -> None:
     usual = loader.resolve(type(node), node.value, (True, False)) if plain else kind
     if node.tag not in (usual, kind):
         tag = node.tag.replace(_TAG, "!!")
-        raise _Refused(node, f"the tag {in_short(tag)} is not read; remove it")
+        raise _Refused(node, f"the tag {one_line(tag, 60)} is not read; remove it")
     if node.id == "mapping":
         _refuse_twice(node)
     elif node.tag == _AMBIGUOUS:
         match = _REFUSED.fullmatch(node.value)
         meant = _MEANT[match.lastgroup](node.value)
-        raise _Refused(node, f"{in_short(node.value)} is ambiguous in YAML; write {meant}")
+        raise _Refused(node, f"{one_line(node.value, 60)} is ambiguous in YAML; write {meant}")
     elif node.tag in (f"{_TAG}int", f"{_TAG}float"):
         _refuse_huge(node)
 
@@ -172,7 +169,7 @@ def _refuse_twice(node: yaml.MappingNode) -> None:
         raise _Refused(node, "a key is a block of its own; expected a name")
     seen: set[str] = set()
     if twice := [key for key in keys if key in seen or seen.add(key)]:
-        raise _Refused(node, f"{in_short(twice[0])!r} is twice in the block that begins here")
+        raise _Refused(node, f"{quoted(twice[0])} is twice in the block that begins here")
 
 
 def _refuse_huge(node: yaml.ScalarNode) -> None:
@@ -191,7 +188,7 @@ def _written(number: str) -> str:
     except ValueError:  # no digits after all, or too many
         value = "a plain number"
     sign = "-" if number.startswith("-") else ""
-    return f'{sign}{value}, or "{in_short(number)}" for a text'
+    return f'{sign}{value}, or "{one_line(number, 60)}" for a text'
 
 
 _MEANT: dict[str, Callable[[str], str]] = {
@@ -200,101 +197,3 @@ _MEANT: dict[str, Callable[[str], str]] = {
     "nothing": lambda word: f'null, or "{word}" for a text',
     "infinite": lambda word: f'a number, or "{word}" for a text',
 }
-
-
-# --- checking -------------------------------------------------------------------------------------
-
-
-def mapping(where: str, value: Any) -> dict:
-    """`value`, if it is a mapping. Raises UsageError if not."""
-    if not isinstance(value, dict):
-        raise UsageError(f"{where}: expected `name: value` lines, not {in_short(repr(value))}")
-    return value
-
-
-def check_keys(
-    where: str, entry: Any, allowed: Collection[str], required: Collection[str] = frozenset()
-) -> None:
-    """Raise UsageError for a key that is not allowed, or a required one that is missing."""
-    for key in mapping(where, entry):
-        if key not in allowed:
-            raise unknown("key", key, sorted(allowed), where=f"in {where}")
-    if missing := sorted(set(required) - set(entry)):
-        raise UsageError(f"{where}: {missing[0]!r} is missing")
-
-
-Check = Callable[[str, Any], None]  # of a place and the value there; raises UsageError
-
-
-def check_fields(
-    where: str, entry: Any, fields: dict[str, Check], required: Collection[str] = frozenset()
-) -> None:
-    """`check_keys`, and every value by the check of its key. Raises UsageError at the first fault."""
-    check_keys(where, entry, fields, required)
-    for key, value in entry.items():
-        fields[key](f"{where}: {key}" if ":" not in where else f"{where}.{key}", value)
-
-
-def check_text(where: str, value: Any) -> None:
-    """Raise UsageError for what is no text of one line."""
-    if not isinstance(value, str) or not value.strip() or not value.isprintable():
-        raise UsageError(f"{where}: expected a line of text, not {in_short(repr(value))}")
-
-
-def is_whole(value: Any) -> bool:
-    """Whether it is a whole number, which true and false are not."""
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def whole(least: int) -> Check:
-    """A check for whole numbers from `least`."""
-
-    def check(where: str, value: Any) -> None:
-        if not is_whole(value) or value < least:
-            shown = in_short(repr(value))
-            raise UsageError(f"{where}: expected a whole number from {least}, not {shown}")
-
-    return check
-
-
-def number(least: float, most: float = math.inf) -> Check:
-    """A check for numbers from `least` to `most`."""
-
-    def check(where: str, value: Any) -> None:
-        fits = is_whole(value) or isinstance(value, float)
-        if not fits or not least <= value <= most:
-            span = f"from {least:g}" + f" to {most:g}" * math.isfinite(most)
-            raise UsageError(f"{where}: expected a number {span}, not {in_short(repr(value))}")
-
-    return check
-
-
-def one_of(*choices: str) -> Check:
-    """A check for names among `choices`."""
-
-    def check(where: str, value: Any) -> None:
-        if value not in choices:
-            raise unknown("value", value, choices, where=f"of {where}")
-
-    return check
-
-
-def listed(each: Check, least: int = 1) -> Check:
-    """A check for lists of at least `least` different items that pass `each`."""
-
-    def check(where: str, value: Any) -> None:
-        if not isinstance(value, list) or len(value) < least:
-            raise UsageError(f"{where}: expected a list, not {in_short(repr(value))}")
-        for item in value:
-            each(where, item)
-        if twice := [item for index, item in enumerate(value) if item in value[:index]]:
-            raise UsageError(f"{where}: {in_short(repr(twice[0]))} is twice in the list")
-
-    return check
-
-
-def check_name(where: str, name: Any) -> None:
-    """Raise UsageError for a name that could not be part of addresses and paths, or has over 60 letters."""
-    if not (isinstance(name, str) and re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,59}", name)):
-        made = "is made of up to 60 a-z, 0-9, - and _"
-        raise UsageError(f"{where}: a name, part of addresses, {made}")

@@ -16,7 +16,7 @@ from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 
-from pythia_utils.base.errors import first_line, one_line
+from pythia_utils.base.errors import first_line, one_line, without_logins
 
 UNEXPECTED = 70  # the exit code; EX_SOFTWARE of sysexits.h
 REPORT_TO = "https://github.com/pythia-book/pythia-book/issues"
@@ -25,7 +25,7 @@ REPORT_TO = "https://github.com/pythia-book/pythia-book/issues"
 def fail(message: object, code: int) -> int:
     """Print a message as the one line of a failure; gives back the code."""
     if os.environ.get("PYTHIA_DEBUG", "0") not in ("", "0") and sys.exc_info()[1] is not None:
-        traceback.print_exc()
+        print(without_logins(traceback.format_exc()), end="", file=sys.stderr)
     print(f"pythia: {one_line(message)}", file=sys.stderr)
     return code
 
@@ -49,7 +49,7 @@ def write_log(failure: BaseException) -> Path | None:
     """Keep a traceback in a file; None if no folder takes it."""
     version = metadata.version("pythia-book")
     lines = [f"pythia-book {version}, Python {platform.python_version()}, {platform.platform()}\n"]
-    text = "".join([*lines, *traceback.format_exception(failure)])
+    text = without_logins("".join([*lines, *traceback.format_exception(failure)]))
     name = f"pythia-{datetime.now():%Y%m%d-%H%M%S-%f}-{os.getpid()}.log"
     for folder in _folders():
         with suppress(OSError, ValueError, RuntimeError):

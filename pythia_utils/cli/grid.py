@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -162,16 +162,34 @@ def run_command(
     options = KernelOptions.parse(cold, timeout, memory_limit)
     scheduler = schedulers.choose(where, workers, settings)
     if dry_run:
+        script = _job_script(settings) if where == "slurm" else ""
         _list_due(cells, config.root, rerun, quiet)
-        if where == "slurm":
-            from pythia_utils.engine import slurm
-
-            show(slurm.job_script(settings))
+        if script:
+            show(script)
         return
+    _say_old_corpora({cell.checkpoint.model.suite for cell in cells})
     how = {"options": options, "workers": workers, "verbose": verbose, "scheduler": scheduler}
     with locked(records.runs_dir(config.root), "run"):
         history = ledger_of(config.root)
         run_due(planning.plan(cells, history, rerun), history, quiet, **how)
+
+
+def _say_old_corpora(suites: Iterable[str]) -> None:
+    """Tell of corpora that other code made: the sentences we ask about are made by today's."""
+    from pythia_utils.nano.corpus import is_current
+    from pythia_utils.training_data.corpus import Corpus
+
+    for name in sorted(suites):
+        corpus = Corpus(find_suite(name))
+        if corpus.manifest and not is_current(corpus):
+            told = f"pythia: warning: {name}'s corpus was made by other code or settings than today's tests"
+            say(f"{told}; to make it and its models anew: pythia train {name}")
+
+
+def _job_script(settings: Path | None) -> str:
+    from pythia_utils.engine import slurm
+
+    return slurm.job_script(settings)
 
 
 def _list_due(cells: list[Cell], folder: Path, rerun: str | None, quiet: bool) -> None:

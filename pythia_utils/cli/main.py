@@ -14,7 +14,14 @@ from collections.abc import Callable
 
 import click
 
-from pythia_utils.base.errors import TrainingError, UsageError, one_line, quoted, unknown
+from pythia_utils.base.errors import (
+    TrainingError,
+    UsageError,
+    one_line,
+    quoted,
+    unknown,
+    without_logins,
+)
 from pythia_utils.base.files import locked
 from pythia_utils.base.progress import say
 from pythia_utils.base.terminal import aligned
@@ -91,7 +98,7 @@ def _one_line(usual: Callable) -> Callable:
         if issubclass(category, CheckpointWarning):
             say(f"pythia: warning: {one_line(message)}")
         else:
-            usual(message, category, *where, **more)
+            usual(without_logins(str(message)), category, *where, **more)
 
     return show
 

@@ -10,9 +10,9 @@ from typing import Any
 from dask_jobqueue import SLURMCluster
 from distributed import Status
 
-from pythia_utils.base import yaml
+from pythia_utils.base import schemas, yaml
 from pythia_utils.base.errors import UsageError, first_line
-from pythia_utils.base.schemas import misfit
+from pythia_utils.base.schemas import like, line, whole
 from pythia_utils.base.units import parse_size
 from pythia_utils.engine import gpus
 from pythia_utils.engine.dask_schedulers import LOOPBACK, DaskScheduler
@@ -21,13 +21,14 @@ from pythia_utils.suites.folders import home
 # What we add to dask-jobqueue's settings: jobs to ask for, and each job's GPUs and their memory.
 _OURS = {"jobs": 1, "gpus": 0, "gpu_memory": "80GB"}
 # Settings that dask-jobqueue takes as they are, and would fail over much later, or not at all.
-_TEXTS = ("job_extra_directives", "job_script_prologue", "worker_extra_args", "env_extra")
-_SHAPE = {"memory?": (str, int), "walltime?": (str, int), "scheduler_options?": dict}
-_SHAPE |= {"security?": (bool, dict), "nanny?": bool}
-_SHAPE |= {
-    f"{name}?": str for name in ("account", "interface", "queue", "local_directory", "python")
-}
-_SHAPE |= {f"{name}?": [str] for name in _TEXTS}
+_LINES = ("account", "interface", "queue", "local_directory", "python", "shared_temp_directory")
+_LISTS = ("job_extra_directives", "job_script_prologue", "worker_extra_args", "env_extra")
+_TIME = like(r"(\d+-)?\d+(:\d+){0,2}|[A-Za-z]+", "a time as SLURM writes it, such as 04:00:00")
+_SHAPE = {"cores?": whole(1, 10_000), "processes?": whole(1, 10_000), "memory?": (str, int)}
+_SHAPE |= {"walltime?": _TIME, "jobs?": whole(0, 10_000), "gpus?": whole(0, 10_000)}
+_SHAPE |= {"scheduler_options?": {"port?": whole(0, 65_535)}, "security?": (bool, dict)}
+_SHAPE |= {"nanny?": bool} | {f"{name}?": line() for name in _LINES}
+_SHAPE |= {f"{name}?": [line()] for name in _LISTS}
 
 
 def scheduler(settings: Path | None, jobs: int | None = None) -> DaskScheduler:
@@ -77,13 +78,11 @@ def _settings(path: Path | None) -> tuple[dict[str, Any], dict[str, Any]]:
     if path is None:
         raise UsageError("--scheduler slurm needs --cluster-config FILE, with cores and memory")
     where = f"--cluster-config {path}"
-    given = yaml.mapping(where, yaml.read(path, where) or {})
+    source = yaml.read(path, where)
+    schemas.check(where, source, dict)
+    given = {name: value for name, value in source.items() if value is not None}
+    schemas.check(where, given, _SHAPE)
     ours = {name: given.pop(name, default) for name, default in _OURS.items()}
-    given = {name: value for name, value in given.items() if value is not None}
-    if fault := misfit(given, _SHAPE):
-        raise UsageError(f"{where}: {fault}")
-    for name, least in {"cores": 1, "processes": 1, "jobs": 0, "gpus": 0}.items():
-        yaml.whole(least)(f"{where}: {name}", (ours | given).get(name, least))
     if given.pop("security", True) is not True:
         raise UsageError(
             f"{where}: security must be true: who reaches a scheduler runs code as you"

@@ -1,7 +1,7 @@
 """N-gram models of a training text, interpolated by Witten and Bell's rule: what counting alone predicts.
 
 The probability of a word w behind a context h is the mean of how often w followed h and of what the context
-without its first word says (Witten and Bell 1991, method C; Chen and Goodman 1998, on Witten-Bell smoothing):
+without its first word says (Witten and Bell 1991, method C; Chen and Goodman 1999, on Witten-Bell smoothing):
 
     P(w | h) = (c(h w) + T(h) P(w | h')) / (c(h) + T(h))
 

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pythia_utils.base import yaml
-from pythia_utils.base.errors import UsageError, in_short, quoted, unknown
+from pythia_utils.base import schemas, yaml
+from pythia_utils.base.errors import UsageError, quoted, unknown
 from pythia_utils.base.http import holds_password
-from pythia_utils.base.schemas import misfit
-from pythia_utils.base.yaml import check_keys, check_name, check_text, mapping
+from pythia_utils.base.schemas import Choice, Only, Several, line, one_of
 from pythia_utils.grid.cells import IDENTITY
 from pythia_utils.grid.selection import ALSO, checkpoints_of, models_of
 from pythia_utils.suites import catalog
@@ -55,20 +54,15 @@ def read_page(
     Raises:
         UsageError: an unknown key, model or file, or a name that an experiment has taken.
     """
-    where = f"{file}: pages.{in_short(name)}"
-    check_name(where, name)
-    check_keys(where, entry, {"notebook"} | _ON, {"notebook"})
+    where = f"{file}: pages.{name}"
+    schemas.check(where, entry, _PAGE)
     if name in experiments:
         raise UsageError(f"{where}: an experiment has this name; expected another")
     notebook = _notebook(root, f"{where}.notebook", entry["notebook"])
     if len(entry) != 2:
-        there = ", ".join(sorted(entry.keys() & _ON)) or "none"
-        raise UsageError(f"{where}: expected one of {', '.join(sorted(_ON))}, not {there}")
+        there = ", ".join(kind for kind in _ON if kind in entry) or "none"
+        raise UsageError(f"{where}: expected one of {', '.join(_ON)}, not {there}")
     (kind,) = entry.keys() - {"notebook"}
-    if not isinstance(entry[kind], list):
-        raise UsageError(f"{where}.{kind}: expected a list, not {quoted(entry[kind])}")
-    if fault := misfit(entry[kind], [str]):
-        raise UsageError(f"{where}.{kind}{fault}")
     checks = {"models": _model_name, "data": _data_file, "records": _known(experiments)}
     check = checks[kind]
     try:
@@ -101,11 +95,32 @@ def _data_file(name: str) -> Path:
 
 
 FILE = "experiments.yml"
-_LONGEST_LINE = 200
-_GRID = {"models", "steps"}
-_ON = {"models", "data", "records"}
-_ITEMS = {"models": str, "steps": int}  # of lists; texts are looked at by their meaning
-_EXPERIMENT = {"title", "notebook", "chapter", "heatmap", "parameters", "profiles"}
+_LINE = line(200)  # that a heading, a message and a file system bear
+_ALL = one_of("all")
+_MODELS, _STEPS = Choice(_ALL, Several(_LINE)), Choice(_ALL, Several(int))
+_PARAMETERS = {str: object}  # what each may be, its notebook says
+_ALSO = {f"{ALSO}?": Only({"models": _MODELS, "steps": _STEPS})}
+_OVERRIDES = Only({"models?": _MODELS, "steps?": _STEPS, "parameters?": _PARAMETERS} | _ALSO)
+_PROFILE = Only({"suite": _LINE, "models": _MODELS, "steps": _STEPS} | _ALSO)
+_ON = ("data", "models", "records")  # one of them is what a page is about
+_PAGE = Only({"notebook": _LINE} | {f"{kind}?": Several(_LINE) for kind in _ON})
+_EXPERIMENT = Only(
+    {
+        "title": _LINE,
+        "notebook": _LINE,
+        "chapter?": _LINE,
+        "heatmap?": Only({"metric": _LINE, "subset": _LINE}),
+        "parameters?": _PARAMETERS,
+        "profiles?": {str: _OVERRIDES},
+    }
+)
+_CONFIG = Only(
+    {
+        "profiles": {_LINE: _PROFILE},
+        "experiments": {schemas.name: _EXPERIMENT},
+        "pages?": {schemas.name: _PAGE},
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -184,47 +199,32 @@ def load_config(root: Path) -> Config:
     if not (root / FILE).is_file():
         raise UsageError(f"{root} has no {FILE}; run pythia in the book's own folder")
     source = yaml.read(root / FILE, FILE)
-    required = {"profiles", "experiments"}
-    check_keys(FILE, source, required | {"pages"}, required)
-    entries = mapping(f"{FILE}: experiments", source["experiments"])
+    schemas.check(FILE, source, _CONFIG)
+    entries, others = source["experiments"], source.get("pages", {})
     experiments = {name: _experiment(root, name, entry) for name, entry in entries.items()}
-    others = mapping(f"{FILE}: pages", source.get("pages") or {}).items()
-    pages = {name: read_page(FILE, root, name, entry, experiments) for name, entry in others}
-    config = Config(root, mapping(f"{FILE}: profiles", source["profiles"]), experiments, pages)
+    pages = {name: read_page(FILE, root, name, entry, entries) for name, entry in others.items()}
+    config = Config(root, source["profiles"], experiments, pages)
     _check_profiles(config)
     return config
 
 
-def _experiment(root: Path, name: str, entry: Any) -> Experiment:
-    where = f"{FILE}: experiments.{in_short(name)}"
-    check_name(where, name)
-    check_keys(where, entry, _EXPERIMENT, {"title", "notebook"})
-    title = _line(f"{where}.title", entry["title"])
+def _experiment(root: Path, name: str, entry: dict) -> Experiment:
+    where = f"{FILE}: experiments.{name}"
     notebook, chapter = (
         _notebook(root, f"{where}.{key}", entry[key]) if key in entry else None
         for key in ("notebook", "chapter")
     )
-    heatmap = entry.get("heatmap")
-    if heatmap is not None:
-        check_keys(f"{where}.heatmap", heatmap, {"metric", "subset"}, {"metric", "subset"})
-        heatmap = {key: _line(f"{where}.heatmap.{key}", heatmap[key]) for key in heatmap}
     parameters = own_parameters(where, entry)
-    profiles = mapping(f"{where}.profiles", entry.get("profiles") or {})
+    profiles = entry.get("profiles", {})
     for profile, overrides in profiles.items():
-        check_keys(f"{where}.profiles.{in_short(profile)}", overrides, _GRID | {ALSO, "parameters"})
-        own_parameters(f"{where}.profiles.{in_short(profile)}", overrides)
-    return Experiment(name, title, notebook, chapter, heatmap, parameters, profiles)
+        own_parameters(f"{where}.profiles.{profile}", overrides)
+    heatmap = entry.get("heatmap")
+    return Experiment(
+        name, entry["title"].strip(), notebook, chapter, heatmap, parameters, profiles
+    )
 
 
-def _line(where: str, value: Any) -> str:
-    """`value`, if it is a line of text that a heading, a message and a file system bear."""
-    check_text(where, value)
-    if len(value) > _LONGEST_LINE:
-        raise UsageError(f"{where}: a line of {len(value):,} characters; at most {_LONGEST_LINE}")
-    return value.strip()
-
-
-def _notebook(root: Path, where: str, value: Any) -> Path:
+def _notebook(root: Path, where: str, value: str) -> Path:
     """The path of a notebook of the project."""
     path = _inside(root, where, value)
     if path.suffix != ".ipynb":
@@ -232,16 +232,16 @@ def _notebook(root: Path, where: str, value: Any) -> Path:
     return path
 
 
-def _inside(folder: Path, where: str, value: Any) -> Path:
+def _inside(folder: Path, where: str, value: str) -> Path:
     """A path below a folder. Raises UsageError for one that leads out of it, also by a link."""
-    path = Path(os.path.normpath(folder / _line(where, value)))
+    path = Path(os.path.normpath(folder / value.strip()))
     if not (path.is_relative_to(folder) and path.resolve().is_relative_to(folder.resolve())):
         raise UsageError(f"{where}: {quoted(value)} is not in {folder}")
     return path
 
 
 def own_parameters(where: str, entry: dict) -> dict[str, Any]:
-    parameters = mapping(f"{where}.parameters", entry.get("parameters") or {})
+    parameters = entry.get("parameters") or {}
     if taken := set(parameters) & set(IDENTITY):
         raise UsageError(f"{where}.parameters: {min(taken)!r} is filled in by the grid; remove it")
     for name, value in parameters.items():
@@ -254,28 +254,22 @@ def own_parameters(where: str, entry: dict) -> dict[str, Any]:
 def _check_profiles(config: Config) -> None:
     """Build every grid once, so that a wrong name is found now and not at its first use."""
     for name, grid in config.profiles.items():
-        where = f"{FILE}: profiles.{in_short(name)}"
-        check_keys(where, grid, {"suite", ALSO} | _GRID, {"suite"} | _GRID)
-        _check_grid(where, grid)
+        _check_grid(f"{FILE}: profiles.{name}", grid)
     for experiment in config.experiments.values():
         for name in experiment.profiles:
             where = f"{FILE}: experiments.{experiment.name}.profiles"
             if name not in config.profiles:
                 raise unknown("profile", name, config.profiles, where=f"in {where}")
-            _check_grid(f"{where}.{in_short(name)}", config.grid(experiment, name))
+            _check_grid(f"{where}.{name}", config.grid(experiment, name))
 
 
 def _check_grid(where: str, grid: dict) -> None:
-    if grid.get(ALSO):
-        check_keys(f"{where}.{ALSO}", grid[ALSO], _GRID, _GRID)
+    if ALSO in grid:
         _check_part(f"{where}.{ALSO}", grid[ALSO] | {"suite": grid["suite"]})
     _check_part(where, grid)
 
 
 def _check_part(where: str, grid: dict) -> None:
-    lists = {key: [kind] for key, kind in _ITEMS.items() if isinstance(grid[key], list)}
-    if fault := misfit(grid, {"suite": str} | lists):
-        raise UsageError(f"{where}.{fault}")
     try:
         catalog.suite(grid["suite"])
         list(checkpoints_of(models_of(grid["models"], grid["suite"]), grid["steps"]))

@@ -17,11 +17,14 @@ from pythia_utils.base.errors import UsageError, unknown
 from pythia_utils.base.files import DigestCache
 from pythia_utils.grid.cells import Cell
 from pythia_utils.grid.ledger import Ledger
+from pythia_utils.suites.catalog import Checkpoint
 from pythia_utils.suites.folders import is_available
 from pythia_utils.suites.hub.commits import current_commits
+from pythia_utils.suites.identity import is_of_another_corpus, require
 
 RERUN = ("failed", "stale", "all")
 NO_CHECKPOINT = "checkpoint missing"
+OTHER_CORPUS = "checkpoint of another corpus"
 # Parts of a fingerprint whose names say what has changed, and the words for them.
 _NAMED = {"parameters": "parameters", "package": "package", "data": "data", "files": "file"}
 
@@ -39,24 +42,23 @@ def plan(
         ledger: the history to compare with.
         rerun: by default all that is not up to date runs; `failed` and `stale` take only those;
             `all` runs everything again.
-        dry_run: name missing checkpoints as a reason instead of raising.
+        dry_run: name checkpoints that are missing, or of another corpus, as a reason instead of raising.
 
     Raises:
-        UsageError: some cell's checkpoint is not trained yet.
+        UsageError: some cell's checkpoint is not trained yet, or was on another corpus.
     """
     if rerun not in (None, *RERUN):
         raise unknown("value of --rerun", rerun, RERUN)
     cells = _at_commits(list(cells))
-    missing = _without_checkpoint(cells)
-    if missing and not dry_run:
-        raise _not_trained([cell for cell in cells if cell.id in missing])
+    unfit = _unfit(cells)
+    if unfit and not dry_run:
+        _refuse([cell for cell in cells if cell.id in unfit], unfit)
     entries, cache = ledger.last(), DigestCache(ledger.path.with_name(files.DIGESTS_FILE))
     memo: dict = {}
     planned = []
     for cell in cells:
-        if cell.id in missing:
-            reason = NO_CHECKPOINT
-        else:
+        reason = unfit.get(cell.id)
+        if reason is None:
             reason = _reason(cell, entries.get(cell.id), rerun, memo, cache)
         chosen = rerun in (None, "all", state(reason))
         planned.append((cell, reason if chosen else None))
@@ -93,10 +95,25 @@ def _at_commits(cells: Sequence[Cell]) -> list[Cell]:
     return [replace(cell, commit=at[cell.id]) if cell.id in at else cell for cell in cells]
 
 
-def _without_checkpoint(cells: Sequence[Cell]) -> set[str]:
+def _unfit(cells: Sequence[Cell]) -> dict[str, str]:
+    """Why some cells, by their ids, cannot run: the checkpoint is missing, or not of today's corpus."""
     checkpoints = {cell.checkpoint_name: cell.checkpoint for cell in cells if cell.checkpoint}
-    gone = {name for name, checkpoint in checkpoints.items() if not is_available(checkpoint)}
-    return {cell.id for cell in cells if cell.checkpoint_name in gone}
+    faults = {name: _fault_of(checkpoint) for name, checkpoint in checkpoints.items()}
+    found = {cell.id: faults.get(cell.checkpoint_name) for cell in cells}
+    return {name: fault for name, fault in found.items() if fault}
+
+
+def _fault_of(checkpoint: Checkpoint) -> str | None:
+    if not is_available(checkpoint):
+        return NO_CHECKPOINT
+    own = checkpoint.model.repo_id is None
+    return OTHER_CORPUS if own and is_of_another_corpus(checkpoint) else None
+
+
+def _refuse(cells: Sequence[Cell], unfit: dict[str, str]) -> None:
+    if missing := [cell for cell in cells if unfit[cell.id] == NO_CHECKPOINT]:
+        raise _not_trained(missing)
+    require(cells[0].checkpoint)
 
 
 def _not_trained(cells: Sequence[Cell]) -> UsageError:

@@ -37,15 +37,24 @@ def read(files: Sequence[Path], schema: pa.Schema) -> pa.Table:
     checked = ds.ParquetFragmentScanOptions(page_checksum_verification=True, pre_buffer=False)
     form = ds.ParquetFileFormat(default_fragment_scan_options=checked)
     try:
-        table = ds.dataset([str(f) for f in files], schema=schema, format=form).to_table()
-        _refuse_foreign(table)
+        dataset = ds.dataset([str(f) for f in files], schema=schema, format=form)
+        table = dataset.to_table()
+        for file in dataset.get_fragments():  # what they say of themselves has just been read
+            _refuse_foreign(file.physical_schema, schema)
+        _refuse_empty(table)
     except (OSError, ValueError) as error:  # pyarrow's errors are such too
         raise _damaged(files, schema) or error from None
     return table
 
 
-def _refuse_foreign(table: pa.Table) -> None:
-    """Raise ValueError unless each row says what it is: a column that a file lacks is read as empty."""
+def _refuse_foreign(told: pa.Schema, schema: pa.Schema) -> None:
+    """Raise ValueError for a file without some column: it would be read as empty, or, without rows, at all."""
+    if missing := [name for name in schema.names if name not in told.names]:
+        raise ValueError(f"no column {missing[0]}: no records")
+
+
+def _refuse_empty(table: pa.Table) -> None:
+    """Raise ValueError unless each row says what it is."""
     for field in table.schema:
         if not field.nullable and table[field.name].null_count:
             raise ValueError(f"rows without {field.name}: no records")
@@ -57,11 +66,9 @@ def _damaged(files: Sequence[Path], schema: pa.Schema) -> UsageError | None:
 
     for file in files:
         try:
-            _refuse_foreign(
-                pq.read_table(
-                    file, schema=schema, partitioning=None, page_checksum_verification=True
-                )
-            )
+            _refuse_foreign(pq.read_schema(file), schema)
+            how = {"partitioning": None, "page_checksum_verification": True}
+            _refuse_empty(pq.read_table(file, schema=schema, **how))
         except (OSError, ValueError) as error:
             suite, experiment = file.parts[-4:-2]
             return UsageError(

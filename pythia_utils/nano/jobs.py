@@ -11,10 +11,11 @@ import os
 import queue
 import signal
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pythia_utils.base.errors import TrainingError
+from pythia_utils.base.errors import TrainingError, UsageError, first_line
 from pythia_utils.suites.catalog import Model
 
 _REPORT_SECONDS = 0.3
@@ -28,6 +29,14 @@ class Report:
     step: int
     loss: float
     tokens_per_second: float
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """What ended a worker, in one line, and if nobody expected it the traceback."""
+
+    line: str
+    trace: str = ""
 
 
 def cost(model: Model) -> float:
@@ -52,7 +61,9 @@ def train_models(
         report: called in this process, a few times a second.
 
     Raises:
-        TrainingError: a worker died; what it had saved stays, and the next call goes on from there.
+        TrainingError: a worker died, or could not go on; what it had saved stays, and the next call goes
+            on from there.
+        RuntimeError: a fault of ours, with the worker's traceback.
     """
     context = multiprocessing.get_context("spawn")
     tasks, reports = context.Queue(), context.Queue()
@@ -79,13 +90,25 @@ def _follow(processes: list, reports, report: Callable[[Report], None]) -> None:
     """Pass reports on until every worker has ended well."""
     while True:
         alive = any(process.is_alive() for process in processes)
-        if failed := [p.exitcode for p in processes if p.exitcode not in (None, 0)]:
-            raise TrainingError(f"a training process ended with exit code {failed[0]}")
+        failed = [p.exitcode for p in processes if p.exitcode not in (None, 0)]
         try:
-            report(reports.get(timeout=0.2))
+            # A worker says why it ends before it does.
+            told = reports.get(timeout=0 if failed else 0.2)
         except queue.Empty:
+            if failed:
+                raise TrainingError(
+                    f"a training process ended with exit code {failed[0]}"
+                ) from None
             if not alive:
                 return
+            continue
+        if isinstance(told, _Failure):
+            raise (
+                RuntimeError(f"{told.line}\n{told.trace}")
+                if told.trace
+                else TrainingError(told.line)
+            )
+        report(told)
 
 
 def _work(tasks, reports, device: str, until: int | None, parent: int) -> None:
@@ -103,7 +126,23 @@ def _work(tasks, reports, device: str, until: int | None, parent: int) -> None:
     torch.use_deterministic_algorithms(device.startswith("cuda"))
     while (task := tasks.get()) is not None:
         family, name = task
-        train_model(find_model(name, family), device, until, _reporter(name, reports, parent))
+        try:
+            train_model(find_model(name, family), device, until, _reporter(name, reports, parent))
+        except Exception as failure:
+            reports.put(_why(name, failure))
+            raise SystemExit(1) from None
+
+
+def _why(name: str, failure: Exception) -> _Failure:
+    import torch
+
+    line = first_line(failure)
+    if isinstance(failure, UsageError | TrainingError):
+        return _Failure(line)
+    kind = type(failure).__name__
+    if isinstance(failure, OSError | MemoryError | torch.OutOfMemoryError):
+        return _Failure(f"{name}: {kind}: {line}")
+    return _Failure(f"{name}: {kind}: {line}", traceback.format_exc())
 
 
 def _reporter(name: str, reports, parent: int) -> Callable[[int, float, float], None]:

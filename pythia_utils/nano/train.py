@@ -15,6 +15,7 @@ import copy
 import hashlib
 import json
 import math
+import operator
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,18 +25,22 @@ import torch
 import transformers
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
 
-from pythia_utils.base.errors import first_line
+from pythia_utils.base.errors import TrainingError, first_line
 from pythia_utils.base.files import atomic_folder, atomic_write
 from pythia_utils.base.progress import say
 from pythia_utils.base.schemas import misfit
 from pythia_utils.nano.trained import put_in_place, recipe, workplace
 from pythia_utils.suites.catalog import Model, suite
 from pythia_utils.suites.folders import WEIGHTS
+from pythia_utils.suites.identity import corpus_digest
 from pythia_utils.training_data.corpus import END_OF_TEXT, PADDING, Corpus
 
 STATE = "trainer_state.pt"
 _SAVED = {"recipe": str, "step": int, "data_digest": str, "losses": torch.Tensor}
-_SAVED |= {"network": dict, "optimiser": {"state": dict, "param_groups": list}}
+_SAVED |= {
+    "network": {str: torch.Tensor},
+    "optimiser": {"state": {int: {str: torch.Tensor}}, "param_groups": [{"params": [int]}]},
+}
 transformers.utils.logging.disable_progress_bar()  # else a bar for every file of every checkpoint
 Progress = Callable[[int, float, float, bool], None]  # step, loss, tokens a second, last step?
 
@@ -53,6 +58,9 @@ def train_model(
             machine, not between devices.
         until: stop after this checkpoint step; a later call goes on to the same weights.
         progress: called after every step.
+
+    Raises:
+        TrainingError: the loss, a gradient or a weight is not finite; the checkpoints before it stay.
     """
     run = _Run(model, device)
     last = model.steps[-1] if until is None else until
@@ -172,10 +180,32 @@ class _Run:
         there = all((self.folder / revision / WEIGHTS).is_file() for revision in before)
         if state["recipe"] != self.recipe or not there:
             return
+        if fault := self._misfit(state):
+            say(f"{self.folder / STATE} is of no such training ({fault}): training begins anew")
+            return
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.step, self.data_digest = state["step"], state["data_digest"]
         self.losses = state["losses"].tolist()
+
+    def _misfit(self, state: dict) -> str | None:
+        """Where a saved state is not of this network's names and shapes; None if it is."""
+        own = {name: tensor.shape for name, tensor in self.network.state_dict().items()}
+        if own != {name: tensor.shape for name, tensor in state["network"].items()}:
+            return "other weights"
+        shapes = [p.shape for group in self.optimiser.param_groups for p in group["params"]]
+        wanted = {i: {shape} for i, shape in enumerate(shapes) if state["step"]}
+        saved = state["optimiser"]["state"].items()
+        if wanted != {i: {t.shape for t in each.values() if t.ndim} for i, each in saved}:
+            return "other moments of the optimiser"
+        groups = (
+            each["param_groups"] for each in (state["optimiser"], self.optimiser.state_dict())
+        )
+        if operator.ne(*([group | {"lr": 0.0} for group in each] for each in groups)):
+            return "other settings of the optimiser"
+        if state["step"] not in self.model.steps or len(state["losses"]) != state["step"]:
+            return f"step {state['step']}, and {len(state['losses'])} losses"
+        return None
 
     def advance(self, batch: np.ndarray) -> float:
         """One optimiser step on int (batch_size, seq_length + 1) tokens; the loss before it, in nats."""
@@ -186,7 +216,9 @@ class _Run:
         loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), rows[:, 1:].flatten())
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.clip)
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.clip)
+        self._require_finite("the loss", loss)
+        self._require_finite("the gradient", norm)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.model, self.step)
         self.optimiser.step()
@@ -208,9 +240,16 @@ class _Run:
         with atomic_write(self.folder / STATE) as path:
             torch.save(state, path)
 
+    def _require_finite(self, what: str, *values: torch.Tensor) -> None:
+        if not all(bool(value.isfinite().all()) for value in values):
+            told = f"{self.model.name} step {self.step}: {what} is not finite"
+            raise TrainingError(f"{told}; training stops, and the checkpoints before it stay")
+
     def _save_checkpoint(self) -> None:
+        half = copy.deepcopy(self.network).half()
+        self._require_finite("a weight, as float16,", *half.parameters())
         with atomic_folder(self.folder / self.model.checkpoint(self.step).revision) as folder:
-            copy.deepcopy(self.network).half().save_pretrained(folder)
+            half.save_pretrained(folder)
             _tokenizer(self.model).save_pretrained(folder)
             facts = json.dumps(self._facts(), indent=1)
             (folder / "checkpoint.json").write_text(facts, encoding="utf-8")
@@ -219,6 +258,7 @@ class _Run:
         checkpoint = self.model.checkpoint(self.step)
         return {
             "recipe": self.recipe,
+            "corpus": corpus_digest(self.model.suite),
             "suite": self.model.suite,
             "model": self.model.name,
             "step": self.step,

@@ -23,16 +23,33 @@ def require(checkpoint: Checkpoint) -> Path:
     """The folder of a checkpoint of ours.
 
     Raises:
-        UsageError: it has not been trained.
+        UsageError: it has not been trained, or was on another corpus than the suite has now: what is asked
+            of it, of planted sequences say, would be of what it never read.
     """
-    folder = checkpoint_path(checkpoint)
+    folder, model = checkpoint_path(checkpoint), checkpoint.model
+    what, run = (
+        f"{model.name} step {checkpoint.step}",
+        f"pythia train {model.suite} --models {model.name}",
+    )
     if not is_available(checkpoint):
-        model = checkpoint.model
-        raise UsageError(
-            f"{model.name} step {checkpoint.step} is not trained yet ({folder} has no {WEIGHTS}); "
-            f"run: pythia train {model.suite} --models {model.name}"
-        )
+        raise UsageError(f"{what} is not trained yet ({folder} has no {WEIGHTS}); run: {run}")
+    if is_of_another_corpus(checkpoint):
+        corpus = corpus_folder(model.suite)
+        raise UsageError(f"{what} was trained on another corpus than {corpus} has now; run: {run}")
     return folder
+
+
+def is_of_another_corpus(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint of ours says that it was trained on other data than the suite's corpus has now.
+
+    Not if either is silent: weights may have come without the corpus.
+    """
+    try:
+        content = (checkpoint_path(checkpoint) / "checkpoint.json").read_bytes()
+        made_of = parse(content, {"corpus?": (str, type(None))}).get("corpus")
+    except (OSError, ValueError):
+        return False
+    return None not in (made_of, now := corpus_digest(checkpoint.model.suite)) and made_of != now
 
 
 def source_of(checkpoint: Checkpoint) -> str:

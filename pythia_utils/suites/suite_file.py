@@ -5,32 +5,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pythia_utils.base import yaml
-from pythia_utils.base.errors import UsageError, in_short, unknown
-from pythia_utils.base.yaml import (
-    check_fields,
-    check_name,
-    check_text,
-    is_whole,
-    listed,
-    mapping,
-    number,
-    one_of,
-    whole,
-)
+from pythia_utils.base import schemas, yaml
+from pythia_utils.base.errors import UsageError, unknown
+from pythia_utils.base.schemas import Choice, Only, Several, line, number, one_of, whole
 
 VARIANTS = ("standard", "deduped")
 ERRATA = ("wrong", "partial", "missing", "expected")
-_SHAPE = {
-    "n_layers": whole(1),
-    "d_model": whole(1),
-    "n_heads": whole(1),
-    "learning_rate": number(0),
-}
+
+
+# --- what a file says -----------------------------------------------------------------------------
+
+
+def _size(value: Any) -> str | None:
+    """What can be part of a model's name, as `57k` and `1.4b` are."""
+    fits = isinstance(value, str) and not schemas.name(value.replace(".", ""))
+    return None if fits else "a text such as 57k"
+
+
+def _repo(value: Any) -> str | None:
+    fits = isinstance(value, str) and "{model}" in value and value.isprintable()
+    fits = fits and "{" not in value.replace("{model}", "")
+    return None if fits else "an address with {model} in it"
+
+
+def _betas(value: Any) -> str | None:
+    fits = isinstance(value, list) and len(value) == 2
+    fits = fits and not any(map(number(0, 1), value))
+    return None if fits else "two numbers from 0 to 1 in a list"
+
+
+def _steps(value: Any) -> str | None:
+    ends = value if isinstance(value, list) else [value, value]
+    fits = len(ends) == 2 and not any(map(whole(0), ends)) and ends[0] <= ends[1]
+    return None if fits else "a step, or [first, last]"
+
+
 _TRAINING = {
     "total_steps": whole(1),
     "batch_size": whole(1),
@@ -38,19 +51,64 @@ _TRAINING = {
     "seed": whole(0),
     "dtype": one_of("float16", "bfloat16", "float32"),
     "rotary_pct": number(0, 1),
-    "optimizer": check_text,
-    "betas": lambda where, value: _pair(where, value, number(0, 1)),
+    "optimizer": line(),
+    "betas": _betas,
     "eps": number(0),
     "weight_decay": number(0),
     "clip": number(0),
-    "schedule": check_text,
+    "schedule": line(),
     "warmup": number(0, 1),
     "min_lr": number(0, 1),
-    "init": check_text,
-    "output_init": check_text,
+    "init": line(),
+    "output_init": line(),
 }
 _VOCAB = {"vocab_size": whole(1)}
-_STEPS = {"then_every": whole(1), "powers_of_two_to": whole(1)}
+_SHAPE = {
+    "n_layers": whole(1),
+    "d_model": whole(1),
+    "n_heads": whole(1),
+    "learning_rate": number(0),
+}
+_STEPS = Only({"then_every": whole(1), "powers_of_two_to?": whole(1)})
+
+
+def _maybe(fields: dict[str, Any]) -> dict[str, Any]:
+    return {f"{key}?": schema for key, schema in fields.items()}
+
+
+_OWN_SETTINGS = _maybe(_TRAINING | _VOCAB | {"formerly": _size})  # of a size
+_VERSION = {"steps?": _STEPS, "sizes?": {_size: Only(_maybe(_SHAPE) | _OWN_SETTINGS)}}
+_GROUP = {"sizes": Choice(one_of("all"), Several(_size)), "variant?": one_of(*VARIANTS)}
+_GROUP |= {"version?": line(), "seeds?": Several(whole(0))}  # of weights and data order alike
+_GROUP |= _maybe(
+    dict.fromkeys(("weight_seeds", "data_seeds"), Several(whole(0)))
+)  # the other is the usual
+_ERRATUM = {
+    "models": Choice(one_of("all"), Several(line())),
+    "steps": Several(_steps),
+    "kind": one_of(*ERRATA),
+    "text": line(),
+    "source": line(),
+}
+_SUITE = {
+    "name": schemas.name,
+    "kind": line(),
+    "title": line(),
+    "sizes": {_size: Only(_SHAPE | _OWN_SETTINGS)},
+    "steps": _STEPS,
+    "versions?": {schemas.name: Only(_VERSION)},
+    "models": Several(Only(_GROUP)),
+    "errata?": [Only(_ERRATUM)],
+}
+_CORPUS = {"seed": whole(0), "shares": {line(): number(0, 1)}}
+_OF_KIND = {
+    "hub": {"repo": _repo, "training": Only(_TRAINING | _VOCAB)},
+    # A suite that is trained here takes the size of its vocabulary from its corpus.
+    "local": {"training": Only(_TRAINING), "corpus": Only(_CORPUS | _VOCAB)},
+}
+
+
+# --- reading, and what must fit together ----------------------------------------------------------
 
 
 def read_suite(path: Path) -> dict[str, Any]:
@@ -60,89 +118,27 @@ def read_suite(path: Path) -> dict[str, Any]:
         UsageError: no such file, no YAML, or an unknown, missing or wrong entry; with its place.
     """
     where, source = path.name, yaml.read(path, path.name)
-    kind = mapping(where, source).get("kind")
-    one_of("hub", "local")(f"{where}: kind", kind)
-    check_fields(where, source, _fields(kind), _required(kind))
+    schemas.check(where, source, {"kind": one_of(*_OF_KIND)})
+    schemas.check(where, source, Only(_SUITE | _OF_KIND[source["kind"]]))
     if source["name"] != path.stem:
         raise UsageError(
             f"{where}: name: expected {path.stem!r}, as the file's, not {source['name']!r}"
         )
+    if not source["sizes"]:
+        raise UsageError(f"{where}: sizes: expected at least one size")
     for size, shape in source["sizes"].items():
         _check_heads(f"{where}: sizes.{size}", shape)
     for place, steps in _all_steps(source):
         _check_last(f"{where}: {place}", steps, source["training"]["total_steps"])
-    for index, group in enumerate(source["models"], start=1):
-        _check_group(f"{where}: models, entry {index}", group, source)
+    for index, group in enumerate(source["models"]):
+        _check_group(f"{where}: models[{index}]", group, source)
     return source
-
-
-def _fields(kind: str) -> dict[str, yaml.Check]:
-    """The checks of a file's keys."""
-    own = {"repo": _check_repo} if kind == "hub" else {"corpus": _check_corpus}
-    return own | {
-        "name": check_name,
-        "kind": check_text,
-        "title": check_text,
-        "training": _check_training(kind),
-        "sizes": _check_sizes,
-        "steps": _check_steps,
-        "versions": _check_versions,
-        "models": _check_groups,
-        "errata": _check_errata,
-    }
-
-
-def _required(kind: str) -> set[str]:
-    own = "repo" if kind == "hub" else "corpus"
-    return {"name", "kind", "title", "training", "sizes", "steps", "models", own}
-
-
-def _check_repo(where: str, value: Any) -> None:
-    check_text(where, value)
-    if value.replace("{model}", "").count("{") or "{model}" not in value:
-        raise UsageError(f"{where}: expected an address with {{model}} in it, not {value!r}")
-
-
-def _check_training(kind: str) -> yaml.Check:
-    # A suite that is trained here takes the size of its vocabulary from its corpus.
-    fields = _TRAINING | (_VOCAB if kind == "hub" else {})
-    return lambda where, value: check_fields(where, value, fields, fields)
-
-
-def _pair(where: str, value: Any, each: yaml.Check) -> None:
-    if not isinstance(value, list) or len(value) != 2:
-        raise UsageError(f"{where}: expected two numbers in a list, not {in_short(repr(value))}")
-    for item in value:
-        each(where, item)
-
-
-# --- sizes, versions ------------------------------------------------------------------------------
-
-
-def _check_sizes(where: str, value: Any, required: Iterable[str] = tuple(_SHAPE)) -> None:
-    fields = _SHAPE | _TRAINING | _VOCAB | {"formerly": _check_size}
-    if not mapping(where, value):
-        raise UsageError(f"{where}: expected at least one size")
-    for size, shape in value.items():
-        _check_size(where, size)
-        check_fields(f"{where}.{size}", shape, fields, required)
-
-
-def _check_size(where: str, size: Any) -> None:
-    """Raise UsageError for a size that could not be part of a model's name: not as `57k` or `1.4b` is."""
-    if not isinstance(size, str):
-        raise UsageError(f"{where}: a size is a text such as 57k, not {size!r}")
-    check_name(where, size.replace(".", ""))
 
 
 def _check_heads(where: str, shape: dict) -> None:
     if shape["d_model"] % shape["n_heads"]:
         widths = f"{shape['d_model']} is not a multiple of n_heads, {shape['n_heads']}"
         raise UsageError(f"{where}: d_model {widths}")
-
-
-def _check_steps(where: str, value: Any) -> None:
-    check_fields(where, value, _STEPS, {"then_every"})
 
 
 def _all_steps(source: dict) -> Iterator[tuple[str, dict]]:
@@ -164,39 +160,6 @@ def _check_last(where: str, steps: dict, total: int) -> None:
         )
 
 
-def _check_versions(where: str, value: Any) -> None:
-    fields = {
-        "steps": _check_steps,
-        "sizes": lambda at, sizes: _check_sizes(at, sizes, required=()),
-    }
-    for version, entry in mapping(where, value).items():
-        check_name(where, version)
-        check_fields(f"{where}.{version}", entry, fields)
-
-
-# --- models ---------------------------------------------------------------------------------------
-
-
-def _all_or(each: yaml.Check) -> yaml.Check:
-    """A check for the word `all`, or a list."""
-    return lambda where, value: None if value == "all" else listed(each)(where, value)
-
-
-def _check_groups(where: str, value: Any) -> None:
-    fields = {
-        "sizes": _all_or(_check_size),
-        "variant": one_of(*VARIANTS),
-        "version": check_text,
-        "seeds": listed(whole(0)),  # of weights and data order alike
-        "weight_seeds": listed(whole(0)),  # of these alone: the other is the usual
-        "data_seeds": listed(whole(0)),
-    }
-    if not isinstance(value, list) or not value:
-        raise UsageError(f"{where}: expected a list of groups, such as - {{sizes: all}}")
-    for index, group in enumerate(value, start=1):
-        check_fields(f"{where}, entry {index}", group, fields, {"sizes"})
-
-
 def _check_group(where: str, group: dict, source: dict) -> None:
     """A group names sizes and a version that the file has."""
     for size in source["sizes"] if group["sizes"] == "all" else group["sizes"]:
@@ -205,39 +168,3 @@ def _check_group(where: str, group: dict, source: dict) -> None:
     versions = source.get("versions", {})
     if "version" in group and group["version"] not in versions:
         raise unknown("version", group["version"], versions, where=f"in {where}")
-
-
-# --- corpus, errata -------------------------------------------------------------------------------
-
-
-def _check_corpus(where: str, value: Any) -> None:
-    fields = {"seed": whole(0), "shares": _check_shares} | _VOCAB
-    check_fields(where, value, fields, fields)
-
-
-def _check_shares(where: str, value: Any) -> None:
-    for domain, share in mapping(where, value).items():
-        check_text(where, domain)
-        number(0, 1)(f"{where}.{domain}", share)
-
-
-def _check_errata(where: str, value: Any) -> None:
-    fields = {
-        "models": _all_or(check_text),
-        "steps": listed(_check_step_or_range),
-        "kind": one_of(*ERRATA),
-        "text": check_text,
-        "source": check_text,
-    }
-    if not isinstance(value, list):
-        raise UsageError(f"{where}: expected a list, not {in_short(repr(value))}")
-    for index, entry in enumerate(value, start=1):
-        check_fields(f"{where}, entry {index}", entry, fields, fields)
-
-
-def _check_step_or_range(where: str, value: Any) -> None:
-    ends = value if isinstance(value, list) else [value, value]
-    whole_ends = len(ends) == 2 and all(is_whole(end) for end in ends)
-    if not whole_ends or not 0 <= ends[0] <= ends[1]:
-        shown = in_short(repr(value))
-        raise UsageError(f"{where}: expected a step, or [first, last], not {shown}")

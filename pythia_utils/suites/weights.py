@@ -25,6 +25,7 @@ _CHUNK = 1 << 22
 _SHAPE = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads")
 _SHAPE += ("intermediate_size", "hidden_act", "layer_norm_eps", "rope_parameters")
 _SHAPE += ("attention_bias", "use_parallel_residual", "tie_word_embeddings")
+_SHAPE += ("max_position_embeddings",)
 # While it builds, `from_pretrained` changes transformers and torch for the whole process (default
 # dtype, initialisation, tying): two at a time may leave it so.
 _BUILDING = threading.Lock()

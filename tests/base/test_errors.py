@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from pythia_utils.base.errors import UsageError, first_line, in_short, nearest, unknown
+from pythia_utils.base.errors import (
+    UsageError,
+    first_line,
+    nearest,
+    one_line,
+    quoted,
+    unknown,
+    without_logins,
+)
 
 
 @pytest.mark.parametrize(
@@ -34,10 +42,26 @@ def test_unknown_offers_some_choices_when_nothing_is_near():
 
 
 def test_a_value_is_told_in_short_and_in_one_line():
-    assert in_short("plain caf\u00e9") == "plain caf\u00e9"
-    assert in_short("a\nb\x1b[1m") == "a\\nb\\x1b[1m"
-    assert in_short("x" * 5000) == "x" * 59 + "\u2026"
+    assert one_line("plain caf\u00e9") == "plain caf\u00e9"
+    assert one_line("a\nb\x1b[1m") == "a b\\x1b[1m"
+    assert quoted("a\nb\x1b[1m") == r"'a\nb\x1b[1m'"
+    assert len(one_line("x" * 5000)) == 80
     assert len(str(unknown("suite", "nano\n" * 5000, ["nano"]))) < 150
+
+
+@pytest.mark.parametrize(
+    "address", ["https://me:secret@host/x", "ftp://secret@host", "tls://u:p%40secret@[::1]:1/a"]
+)
+def test_no_message_names_a_password(address):
+    for told in (one_line, quoted, first_line, without_logins):
+        assert "secret" not in told(f"{address} cannot be reached")
+    assert "secret" not in first_line(OSError(2, "No such file", address))
+    assert "secret" not in str(unknown("scheduler", address, [address]))
+
+
+@pytest.mark.parametrize("text", ["https://host/x@y", "EleutherAI/pythia-70m@step3", "a@b: c://d"])
+def test_what_is_no_login_stays(text):
+    assert one_line(text) == text
 
 
 def test_unknown_without_any_choice_says_so():

@@ -5,7 +5,10 @@ A few are named here, hypothesis draws many; BAD_INPUTS=2000 draws that many of 
 
 from __future__ import annotations
 
+import importlib
+import io
 import json
+import logging
 import os
 
 import click
@@ -27,10 +30,11 @@ from hypothesis import strategies as st
 
 from pythia_utils.base.errors import UsageError, naming, one_line, quoted
 from pythia_utils.base.http import Retry
-from pythia_utils.base.schemas import Choice, misfit, parse
+from pythia_utils.base.progress import say
 from pythia_utils.cli import main as door
 from pythia_utils.cli.options import NAME, PLACE, Whole
-from pythia_utils.suites.hub import api
+from pythia_utils.grid import records
+from pythia_utils.suites.hub import api, hugging_face
 
 drawn = settings(
     max_examples=int(os.environ.get("BAD_INPUTS", "150")),
@@ -176,14 +180,18 @@ def test_a_value_that_is_not_meant_is_told_in_one_short_line(world, arguments, m
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("notebook", b"[1]", "expected an object"),
+        ("notebook", b"[1]", "expected a mapping"),
         ("notebook", b'{"cells": [{"cell_type": "code", "source": 3}]}', "cells[0].source"),
         ("notebook", '{"cells": []}'.encode("utf-16"), "no text of UTF-8"),
         ("notebook", None, "is not a notebook"),
         ("records", b"PAR1", "is damaged"),
         ("tokenizer", b"{}", "is not a tokenizer"),
         ("cluster", b"cores: many\nmemory: 2GB\n", "cores: expected a whole number"),
-        ("cluster", b"cores: 1\nmemory: 2GB\nprocesses: 0\n", "processes: expected a whole number"),
+        (
+            "cluster",
+            b"cores: 1\nmemory: 2GB\nprocesses: 0\n",
+            "processes: expected a whole number from 1",
+        ),
     ],
 )
 def test_a_file_that_is_not_what_it_should_be(world, name, content, message, capsys):
@@ -236,11 +244,26 @@ def test_a_foreign_table_is_no_records(world, tmp_path):
     import pandas as pd
 
     path = targets(world)["records"].path
-    pd.DataFrame({"step": [1, 2], "value": [0.5, 0.7]}).to_parquet(tmp_path / "x.parquet")
-    with replaced(path, (tmp_path / "x.parquet").read_bytes()):
-        code, out, err = ending(["records", "--experiment", "measure"])
-    assert (code, out) == (2, "")
-    assert f"{path} is damaged (rows without suite: no records)" in err
+    own = pd.read_parquet(path)
+    foreign = {
+        "no column suite": pd.DataFrame({"step": [1, 2], "value": [0.5, 0.7]}),
+        "no column model": pd.DataFrame({"suite": []}),  # no rows, and so no number that is wrong
+        "no column value": own[:0].drop(columns="value"),
+        "rows without metric": own.assign(metric=None),
+    }
+    for why, frame in foreign.items():
+        frame.to_parquet(tmp_path / "x.parquet")
+        with replaced(path, (tmp_path / "x.parquet").read_bytes()):
+            code, out, err = ending(["records", "--experiment", "measure"])
+        assert (code, out) == (2, "")
+        assert f"{path} is damaged ({why}: no records)" in err
+
+
+def test_a_run_that_recorded_nothing_is_sound(world):
+    path = targets(world)["records"].path
+    with replaced(path, records.to_bytes(records._frame([]))):
+        code, out, _ = ending(["records", "--experiment", "measure"])
+    assert (code, out.count("\n")) == (0, 3)
 
 
 def test_a_mirror_that_tells_no_hashes_is_named(world, monkeypatch, tmp_path):
@@ -284,6 +307,55 @@ def test_where_no_log_can_be_written_the_line_still_comes(broken, monkeypatch, t
     assert (code, err.count("\n"), "PYTHIA_DEBUG=1" in err) == (70, 1, True)
 
 
+def telling(failure: Exception):
+    def tell(*_):
+        say(str(failure))
+        raise failure
+
+    return tell
+
+
+MIRROR = "https://me:secret@mirror/api/models"
+
+
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [
+        (RuntimeError(f"Repository Not Found for url: {MIRROR}"), 70),
+        (OSError(5, "Input/output error", MIRROR), 1),
+        (OSError(f"HTTPSConnectionPool: {MIRROR}"), 1),
+        (UsageError(f"no {MIRROR}"), 2),
+        (click.ClickException(f"no {MIRROR}"), 2),
+    ],
+)
+@pytest.mark.parametrize("debug", ["0", "1"])
+def test_what_leaves_the_command_names_no_password(monkeypatch, tmp_path, failure, code, debug):
+    monkeypatch.setenv("PYTHIA_HOME", str(tmp_path))
+    monkeypatch.setenv("PYTHIA_DEBUG", debug)
+    monkeypatch.setattr("pythia_utils.suites.catalog.suite_table", telling(failure))
+    ended, _, err = ending(["suites"])
+    logs = "".join(path.read_text() for path in tmp_path.glob("logs/*"))
+    assert ended == code
+    assert err.count("https://mirror/api/models") >= 2
+    assert "secret" not in err + logs
+    assert ("https://mirror" in logs) == (code == 70)
+
+
+def test_what_the_hubs_library_logs_names_no_password():
+    importlib.import_module("huggingface_hub.utils")  # sets up its logs
+
+    hugging_face.endpoint()
+    (handler,) = logging.getLogger("huggingface_hub").handlers
+    before = handler.setStream(heard := io.StringIO())
+    try:
+        logging.getLogger("huggingface_hub.utils._http").warning(
+            "%r thrown by %s", OSError(), MIRROR
+        )
+    finally:
+        handler.setStream(before)
+    assert "OSError() thrown by https://mirror/api/models" in heard.getvalue()
+
+
 def test_debug_shows_the_traceback(broken, monkeypatch, tmp_path):
     monkeypatch.setenv("PYTHIA_HOME", str(tmp_path))
     monkeypatch.setenv("PYTHIA_DEBUG", "1")
@@ -318,29 +390,3 @@ def test_any_message_is_one_printable_line(text, longest):
 
 def test_a_message_of_several_lines_is_one():
     assert one_line("\n first\n\t second ") == "first second"
-
-
-@pytest.mark.parametrize(
-    ("value", "schema", "fault"),
-    [
-        ({"a": 1, "b": 2}, {"a": int}, None),
-        ({}, {"a?": int}, None),
-        ({}, {"a": int}, "a is missing"),
-        (True, int, "all of it: expected a whole number, not True"),
-        (float("nan"), float, "all of it: expected a number, not nan"),
-        (3, float, None),
-        (["x", 1], [str], "[1]: expected text, not 1"),
-        ({"x": 1, "y": "1"}, {str: int}, "y: expected a whole number, not '1'"),
-        ("x", Choice([str], str), None),
-        (3, Choice([str], str), "all of it: expected text, not 3"),
-        (None, (str, type(None)), None),
-    ],
-)
-def test_shapes(value, schema, fault):
-    assert misfit(value, schema) == fault
-
-
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[" * 100_000, b"9" * 5000])
-def test_what_is_no_json(content):
-    with pytest.raises(ValueError, match=r"no JSON|no text|expected"):
-        parse(content, dict)

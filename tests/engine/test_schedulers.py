@@ -115,7 +115,14 @@ def test_the_job_script_asks_for_what_the_page_says(cluster_yml):
         ({"worker_extra_args": 3}, "worker_extra_args: expected a list, not 3"),
         ({"security": False}, "security must be true: who reaches a scheduler runs code as you"),
         ({"security": "no"}, "security: expected true or false"),
-        ({"gpus": "two"}, "gpus: expected a whole number from 0, not 'two'"),
+        ({"gpus": "two"}, "gpus: expected a whole number from 0 to 10,000"),
+        ({"jobs": 10**9}, "jobs: expected a whole number from 0 to 10,000, not 1000000000"),
+        ({"walltime": "-1"}, "walltime: expected a time as SLURM writes it, such as 04:00:00"),
+        ({"walltime": "noon\nrm x"}, "walltime: expected a time as SLURM writes it"),
+        ({"queue": "gpu\nrm x"}, "queue: expected a line of text"),
+        ({"job_extra_directives": ["--x\nrm x"]}, r"directives\[0\]: expected a line of text"),
+        ({"scheduler_options": {"port": 99999}}, "port: expected a whole number from 0 to 65,535"),
+        ({"security": {"tls_ca_file": "x"}}, "security must be true"),
         ({"gpu_memory": "much"}, "gpu_memory: size 'much': expected a number"),
     ],
 )
@@ -123,6 +130,29 @@ def test_a_fault_in_the_settings_is_one_clear_line(cluster_yml, change, message)
     cluster_yml.write_text(yaml.safe_dump(yaml.safe_load(cluster_yml.read_text()) | change))
     with pytest.raises(UsageError, match=message):
         slurm.job_script(cluster_yml)
+
+
+@pytest.mark.parametrize("time", ["04:00:00", "30", 30, "1-12", "2-00:30:00", "UNLIMITED"])
+def test_times_are_slurms_own(cluster_yml, time):
+    cluster_yml.write_text(
+        yaml.safe_dump(yaml.safe_load(cluster_yml.read_text()) | {"walltime": time})
+    )
+    assert f"\n#SBATCH -t {time}\n" in slurm.job_script(cluster_yml)
+
+
+def test_a_network_that_this_machine_lacks_is_one_line_once_jobs_are_wanted(
+    cluster_yml, tmp_path, monkeypatch
+):
+    (tmp_path / "sbatch").touch(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    cluster_yml.write_text(cluster_yml.read_text().replace("interface: lo", "interface: ib7"))
+    with (
+        pytest.raises(
+            UsageError, match=r"^SLURM cluster: .*'ib7' is not a valid network interface"
+        ),
+        slurm.scheduler(cluster_yml),
+    ):
+        pass
 
 
 def test_a_dry_run_starts_no_scheduler(cluster_yml, monkeypatch):

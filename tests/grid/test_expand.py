@@ -177,12 +177,12 @@ def test_wrong_use_is_one_line(root, call, message):
         (
             "heatmap:",
             "heatmp:",
-            "unknown key 'heatmp' in experiments.yml: experiments.measure; near",
+            "experiments.yml: experiments.measure: unknown key 'heatmp'; nearest: heatmap",
         ),
         (
             "subset: all",
             "subsets: all",
-            "unknown key 'subsets' in experiments.yml: experiments.measure.",
+            "experiments.measure.heatmap: unknown key 'subsets'; nearest: subset",
         ),
         (
             "      tiny:",
@@ -192,7 +192,7 @@ def test_wrong_use_is_one_line(root, call, message):
         (
             "experiments:",
             "experiment:",
-            "unknown key 'experiment' in experiments.yml; nearest: exp",
+            "experiments.yml: unknown key 'experiment'; nearest: exp",
         ),
         (
             "[pico-7k,",
@@ -200,7 +200,7 @@ def test_wrong_use_is_one_line(root, call, message):
             "experiments.yml: profiles.tiny: unknown model 'pico-8k' in suite p",
         ),
         ("[0, 16]", "[0, 17]", "experiments.yml: profiles.tiny: unknown step 17 of pico-7k"),
-        ("[0, 16]", "16", "experiments.yml: profiles.tiny: expected a list or `all`, not 16"),
+        ("[0, 16]", "16", "experiments.yml: profiles.tiny.steps: expected `all` or a list of"),
         (
             "steps: [1]",
             "steps: [3]",
@@ -215,18 +215,19 @@ def test_wrong_use_is_one_line(root, call, message):
         (
             "steps: [0, 16]",
             "steps: [0], also: {models: [pico-7k]}",
-            "experiments.yml: profiles.tiny.also: 'steps' is missing",
+            "experiments.yml: profiles.tiny.also.steps is missing",
         ),
+        ("steps: [0, 16]", "steps: [0], also: []", "profiles.tiny.also: expected a mapping"),
         (
             "steps: [0, 16]",
             "steps: [0], also: {models: [pico-7k], steps: [3]}",
             "experiments.yml: profiles.tiny.also: unknown step 3 of pico-7k",
         ),
-        (", steps: [0, 16]", "", "experiments.yml: profiles.tiny: 'steps' is missing"),
-        ("title: No records, ", "", "experiments.yml: experiments.plain: 'title' is missing"),
+        (", steps: [0, 16]", "", "experiments.yml: profiles.tiny.steps is missing"),
+        ("title: No records, ", "", "experiments.yml: experiments.plain.title is missing"),
         ("  plain:", "  measure:", "experiments.yml line 6: 'measure' is twice in the block"),
-        ("  plain:", "  Plain Text:", "experiments.yml: experiments.Plain Text: a name, part of"),
-        ("{scale: 2.0}", "[scale]", "experiments.measure.parameters: expected `name: value` lines"),
+        ("  plain:", "  Plain Text:", "experiments.yml: experiments: 'Plain Text' is no name; exp"),
+        ("{scale: 2.0}", "[scale]", "experiments.measure.parameters: expected a mapping"),
         ("{scale: 2.0}", "{model: x}", "'model' is filled in by the grid"),
         ("{scale: 2.0}", "{scale: 2.0", "experiments.yml line "),
         (
@@ -266,7 +267,7 @@ NO_LINE = (None, "", "  ", "two\nlines.ipynb", "\x1b[31m.ipynb", 1, ["a.ipynb"],
             for value in NO_LINE
         ),
         *(
-            (place, "x" * 999 + ".ipynb", "of 1,005 characters; at most 200")
+            (place, "x" * 999 + ".ipynb", "expected at most 200 characters")
             for place in ("chapter", "title")
         ),
         ("chapter", "notebooks", "expected a notebook (.ipynb), not 'notebooks'"),
@@ -297,11 +298,48 @@ def test_a_name_that_is_no_part_of_an_address_is_one_line(root, kind, key):
     source = yaml.safe_load((root / "experiments.yml").read_text())
     source.setdefault(kind, {})[key] = {"title": "T", "notebook": "notebooks/measure.ipynb"}
     (root / "experiments.yml").write_text(yaml.safe_dump(source))
-    with pytest.raises(
-        UsageError, match=r"a name, part of addresses, is made of up to 60"
-    ) as caught:
+    with pytest.raises(UsageError, match=r"is no name; expected up to 60 a-z") as caught:
         load_config(root)
     assert "\n" not in str(caught.value)
+
+
+EMPTY = (None, [], {}, 0, "", False)
+
+
+@pytest.mark.parametrize("value", EMPTY, ids=repr)
+@pytest.mark.parametrize(
+    "place",
+    [
+        "pages",
+        "pages/start/models",
+        "profiles/tiny/models",
+        "profiles/tiny/steps",
+        "experiments/measure/parameters",
+        "experiments/measure/heatmap",
+        "experiments/measure/profiles",
+        "experiments/measure/profiles/tiny/steps",
+        "experiments/measure/profiles/tiny/models",
+        "experiments/measure/chapter",
+    ],
+)
+def test_what_is_there_and_holds_nothing_is_refused(root, place, value):
+    """An empty list of models is a mistake, not a grid of no runs; only a mapping may be empty."""
+    source = yaml.safe_load((root / "experiments.yml").read_text())
+    page = {"notebook": "notebooks/measure.ipynb", "models": ["pico-7k"]}
+    source |= {"pages": {"start": page}}
+    source["experiments"]["measure"]["profiles"] = {"tiny": {}}
+    *above, last = place.split("/")
+    holder = source
+    for key in above:
+        holder = holder[key]
+    holder[last] = value
+    (root / "experiments.yml").write_text(yaml.safe_dump(source))
+    if value == {} and last in ("pages", "parameters", "profiles"):
+        load_config(root)
+    else:
+        with pytest.raises(UsageError, match=r"experiments\.yml: .*(expected|missing)") as caught:
+            load_config(root)
+        assert last in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["../pyproject.toml", "/etc/passwd", "x" * 9999, "a\nb", 3])
@@ -516,13 +554,17 @@ def test_a_page_is_stale_when_a_checkpoint_changes_or_comes(with_page):
     ("old", "new", "message"),
     [
         ("  start:", "  measure:", "pages.measure: an experiment has this name"),
-        ("  start:", "  Start here:", "pages.Start here: a name, part of addresses"),
+        ("  start:", "  Start here:", "pages: 'Start here' is no name; expected"),
         (
             "pico-14k",
             "pico-15k",
             "experiments.yml: pages.start: unknown model 'pico-15k'; nearest: pico-",
         ),
-        ("models: [pico-14k, pico-7k, nano-7k]", "models: all", "expected a list, not 'all'"),
+        (
+            "models: [pico-14k, pico-7k, nano-7k]",
+            "models: all",
+            "pages.start.models: expected a list of at least",
+        ),
         (
             "notebook: notebooks/page.ipynb",
             "notebook: 3",

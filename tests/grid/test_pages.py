@@ -48,10 +48,10 @@ def test_a_page_is_stale_when_its_data_change(tmp_path, monkeypatch):
             {"data": ["published/sumary.csv"]},
             r"unknown data file .*; nearest: published/summary\.csv",
         ),
-        ({"data": "all"}, "pages.p.data: expected a list, not 'all'"),
+        ({"data": "all"}, "pages.p: data: expected a list of at least one, not 'all'"),
         (
             {"models": ["pico-7k"]},
-            "pages.p: expected one of data, models, records, not data, models",
+            r"pages\.p: expected one of data, models, records, not data, models",
         ),
     ],
 )

@@ -33,7 +33,7 @@ def make_checkpoints() -> None:
         for checkpoint in model.checkpoints:
             path = checkpoint_path(checkpoint) / "model.safetensors"
             text = f"{model.name} {checkpoint.step}"
-            if not path.is_file() or path.read_text() != text:
+            if not path.is_file() or path.read_bytes() != text.encode():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text)
 

@@ -522,6 +522,7 @@ def make_tiny(monkeypatch, *names: str, **shape: int) -> None:
     from pythia_utils.suites import catalog
 
     tiny = {"n_layers": 2, "d_model": 16, "n_heads": 2, "vocab_size": 64, "rotary_pct": 0.25}
+    tiny |= {"seq_length": 32}
     for name in names:
         model = replace(catalog.find_model(name), **tiny | shape)
         for scope in (None, model.suite):

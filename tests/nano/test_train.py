@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.grids import make_project
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -101,6 +102,126 @@ def test_a_state_that_is_none_costs_only_time(trained_home, empty_home, foreign,
     nano_train.train_model(model, until=LAST)
     assert f"{path} is no state of a training" in capsys.readouterr().err
     assert digests(empty_home) == digests(trained_home)
+
+
+def first_weights(state: dict) -> torch.Tensor:
+    return next(iter(state["network"].values()))
+
+
+WRONG = {
+    "a weight of another size": lambda s: s["network"].update(
+        {name: t[:1] for name, t in s["network"].items()}
+    ),
+    "a weight too few": lambda s: s["network"].popitem(),
+    "a moment of another size": lambda s: s["optimiser"]["state"][3].update(exp_avg=torch.zeros(3)),
+    "no moments": lambda s: s["optimiser"]["state"].clear(),
+    "a group too few": lambda s: s["optimiser"]["param_groups"].pop(),
+    "a setting of another kind": lambda s: s["optimiser"]["param_groups"][0].update(betas="x"),
+    "a step before the first": lambda s: s.update(step=-3),
+    "losses of another training": lambda s: s.update(losses=s["losses"][:1]),
+}
+
+
+@pytest.mark.parametrize("spoil", WRONG.values(), ids=WRONG)
+def test_a_state_of_another_network_costs_only_time(trained_home, empty_home, spoil, capsys):
+    model = find_model("pico-7k")
+    nano_train.train_model(model, until=2)
+    path = trained.model_folder(model) / nano_train.STATE
+    state = torch.load(path, weights_only=True)
+    spoil(state)
+    torch.save(state, path)
+    nano_train.train_model(model, until=LAST)
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith(f"{path} is of no such training (")
+    assert told.endswith("training begins anew")
+    assert digests(empty_home) == digests(trained_home)
+
+
+def broken_loss(monkeypatch, at: int, value: float) -> None:
+    """The loss of one step is no number."""
+    advance = nano_train._Run.advance
+
+    def wrong(run, batch):
+        if run.step == at:
+            with torch.no_grad():
+                run.network.lm_head.weight[0, 0] = value
+        return advance(run, batch)
+
+    monkeypatch.setattr(nano_train._Run, "advance", wrong)
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "told"),
+    [
+        (5, math.nan, "step 5: the loss is not finite"),
+        (5, math.inf, "step 5: the loss is not finite"),
+        (4, -math.inf, "step 4: the loss is not finite"),
+        (3, 1e6, "step 4: a weight, as float16, is not finite"),  # it is, in float32
+        (0, math.nan, "step 0: the loss is not finite"),
+    ],
+)
+def test_a_training_that_diverges_stops_and_keeps_the_last_good_checkpoint(
+    trained_home, empty_home, monkeypatch, at, value, told
+):
+    model = find_model("pico-7k")
+    with monkeypatch.context() as patch:
+        broken_loss(patch, at, value)
+        with pytest.raises(TrainingError, match=rf"^pico-7k {told}; training stops"):
+            nano_train.train_model(model, until=LAST)
+    folder = trained.model_folder(model)
+    there = sorted(int(each.name[4:]) for each in folder.glob("step*"))
+    assert there == [step for step in (0, 1, 2, 4) if step <= at and (at, step) != (3, 4)]
+    for step in there:
+        weights = load_file(folder / f"step{step}" / "model.safetensors")
+        assert all(tensor.isfinite().all() for tensor in weights.values())
+    nano_train.train_model(model, until=LAST)  # the state, too, was good
+    assert digests(empty_home) == digests(trained_home)
+
+
+def test_a_gradient_that_is_not_finite_harms_no_weight(empty_home, monkeypatch):
+    run = nano_train._Run(find_model("pico-7k"), "cpu")
+    before = first_weights({"network": run.network.state_dict()}).clone()
+    run.network.lm_head.weight.register_hook(lambda gradient: gradient * math.inf)
+    data = Corpus(find_suite("pico")).training_data("standard")
+    with pytest.raises(TrainingError, match="pico-7k step 0: the gradient is not finite"):
+        run.advance(data.batch(0, 8))
+    assert torch.equal(before, first_weights({"network": run.network.state_dict()}))
+
+
+@pytest.mark.parametrize(
+    ("failure", "told", "expected"),
+    [
+        (TrainingError("pico-7k step 5: the loss"), "pico-7k step 5: the loss", True),
+        (UsageError("no such thing"), "no such thing", True),
+        (
+            OSError(28, "No space left", "/x"),
+            "pico-7k: OSError: [Errno 28] No space left: '/x'",
+            True,
+        ),
+        (MemoryError(), "pico-7k: MemoryError: MemoryError", True),
+        (torch.OutOfMemoryError("too\nlarge"), "pico-7k: OutOfMemoryError: too", True),
+        (KeyError("x"), "pico-7k: KeyError: 'x'", False),
+    ],
+)
+def test_a_worker_says_in_one_line_why_it_ends(failure, told, expected):
+    why = nano_jobs._why("pico-7k", failure)
+    assert (why.line, why.trace == "") == (told, expected)
+
+
+def test_why_a_worker_ended_is_told_in_the_command(empty_home, monkeypatch, tmp_path, capfd):
+    """Workers are spawned: the fault comes by a module that Python imports in each of them."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import pythia_utils.nano.train as train\n"
+        "def broken(*_): raise KeyError('first')\n"
+        "train.train_model = broken\n"
+    )
+    paths = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+    with pytest.raises(
+        RuntimeError, match=r"(?s)^pico-7k: KeyError: 'first'\nTraceback .*in broken"
+    ):
+        nano_jobs.train_models([find_model("pico-7k")], until=2)
+    assert "Traceback" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("write", range(1, 12))
@@ -200,6 +321,71 @@ def stale_home(trained_home, empty_home) -> Path:
         path.write_bytes(path.read_bytes() + path.parent.name.encode())
     shutil.copytree(folder / f"step{LAST}", folder / "step1000")
     return empty_home
+
+
+@pytest.fixture
+def rebuilt_home(trained_home, tmp_path, monkeypatch) -> Path:
+    """A home whose corpus was made anew, otherwise, after pico-7k was trained."""
+    for name in ("corpus", "pico-7k", "pico-14k"):
+        shutil.copytree(trained_home / "suites/pico" / name, tmp_path / "suites/pico" / name)
+    monkeypatch.setenv("PYTHIA_HOME", str(tmp_path))
+    path = tmp_path / "suites/pico/corpus/manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["sha256"]["standard.bin"] = "0" * 64
+    path.write_text(json.dumps(manifest))
+    return tmp_path
+
+
+def test_a_model_of_another_corpus_is_not_measured(rebuilt_home):
+    """Planted sequences, validation sets and pairs of one corpus say nothing of a model of another."""
+    told = (
+        r"^pico-7k step 16 was trained on another corpus than \S+/pico/corpus has now; "
+        "run: pythia train pico --models pico-7k$"
+    )
+    with pytest.raises(UsageError, match=told):
+        checkpoints.load("pico-7k", LAST)
+    with pytest.raises(UsageError, match=told):
+        checkpoints.resolved(find_model("pico-7k").checkpoint(LAST))
+    shutil.rmtree(
+        rebuilt_home / "suites/pico/corpus"
+    )  # with none there is nothing that contradicts
+    checkpoints.load("pico-7k", LAST)
+
+
+def test_runs_on_a_model_of_another_corpus_are_refused_and_a_dry_run_says_so(
+    rebuilt_home, tmp_path, monkeypatch, capsys
+):
+    from pythia_utils.cli import main as door
+
+    make_project(tmp_path / "project")
+    monkeypatch.chdir(tmp_path / "project")
+    silent = rebuilt_home / "suites/pico/pico-14k/step0/checkpoint.json"
+    silent.unlink()  # one that does not say what it was made of
+    run = ["run", "measure", "--profile", "tiny"]
+    for arguments, code in ((run, 2), ([*run, "--dry-run"], 0)):
+        monkeypatch.setattr(sys, "argv", ["pythia", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            door.main()
+        assert ended.value.code == code
+    out, err = capsys.readouterr()
+    assert err.startswith("pythia: pico-7k step 0 was trained on another corpus than ")
+    assert "pythia train pico --models pico-7k\n" in err
+    assert out.splitlines() == [
+        "pico/measure/pico-7k/step000000\tcheckpoint of another corpus",
+        "pico/measure/pico-14k/step000000\tnew",
+    ]
+
+
+def test_a_corpus_that_other_code_made_is_told_of(home, monkeypatch, capsys):
+    from pythia_utils.cli import grid
+
+    grid._say_old_corpora(["pythia", "nano", "pico"])
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(nano_corpus, "recipe", lambda suite: {"code": "other"})
+    grid._say_old_corpora(["pythia", "nano", "pico"])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("pythia: warning: pico's corpus was made by other code or settings")
+    assert line.endswith("pythia train pico")
 
 
 def old_ones(home: Path) -> dict[str, bytes]:

@@ -26,7 +26,7 @@ def hub(monkeypatch, tmp_path):
     large = {"step512": checkpoint_files(0, "sharded", vocab_size=128)}
     repos = {"EleutherAI/pythia-70m-deduped": branches, "EleutherAI/pythia-12b": large}
     monkeypatch.setenv("PYTHIA_HOME", str(tmp_path / "home"))
-    make_tiny(monkeypatch, "pythia-70m-deduped", n_layers=6)
+    make_tiny(monkeypatch, "pythia-70m-deduped", n_layers=6, seq_length=128)
     with serve_hub(repos) as server:
         server.use(monkeypatch, tmp_path / "cache")
         yield server

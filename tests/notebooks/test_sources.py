@@ -13,6 +13,7 @@ import pytest
 from helpers.commands import ROOT, pythia
 
 from pythia_utils.grid import records
+from pythia_utils.nano import entropy
 from pythia_utils.nano.documents import DOMAINS
 from pythia_utils.nano.grammar import PHENOMENA
 
@@ -77,7 +78,8 @@ def test_cells_run_and_show_parameters_records_and_watermark(tiny_run, experimen
 
 def test_loss_records_are_whole_and_sensible(tiny_run):
     frame = records.read("loss", "pico", runs=tiny_run / "runs")
-    assert len(frame) == 4 * 2 * (len(DOMAINS) + 1)
+    assert len(frame) == 4 * (2 * (len(DOMAINS) + 1) + len(entropy.KNOWN))
+    assert (frame["value"][frame["metric"] == "excess"] > 0).all()
     loss = frame[frame["metric"] == "loss"]
     start = loss[(loss["step"] == 0) & (loss["subset"] == "all")]
     assert start["value"].to_numpy() == pytest.approx(np.log(1024), abs=0.3)

@@ -74,7 +74,6 @@ TYPED = {
         ".75": "the threshold of an onset, by definition",
         ".9": "a threshold to try, and the highest correlation that a yes or no can have",
     },
-    "book/experiments/loss.ipynb": {"90%": "of an exercise"},
     "book/experiments/memorization.ipynb": {
         "0.80": "the bound of equivalence, a setting",
         "1.01": "of an exercise",

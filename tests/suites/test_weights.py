@@ -140,6 +140,7 @@ WRONG = {
     "num_hidden_layers is 1, and": config(num_hidden_layers=1),
     "rope_parameters is .*1.0}, and pythia-31m has .*0.25": config(rope_parameters=ROPE),
     "use_parallel_residual is False, and": config(use_parallel_residual=False),
+    "max_position_embeddings is 2048, and pythia-31m has 32": config(max_position_embeddings=2048),
     "hidden_act is relu, and": config(hidden_act="relu"),
     "of class 'gpt2'; expected 'gpt_neox'": config(model_type="gpt2"),
     "of class None; expected 'gpt_neox'": config(model_type=None),

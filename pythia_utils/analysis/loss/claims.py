@@ -7,6 +7,7 @@ import pandas as pd
 from pythia_utils.analysis import select
 from pythia_utils.analysis.claims import Claim
 from pythia_utils.analysis.loss.forecast import LAST_PART, points
+from pythia_utils.suites.catalog import find_model
 
 _ERRORS = 2.0  # standard errors that an excess may lie below zero by chance
 _NAME = "loss"
@@ -24,12 +25,15 @@ def _larger_is_lower(records: pd.DataFrame) -> bool | None:
 
 
 def _falls(records: pd.DataFrame) -> bool | None:
-    """From each step behind the warm-up to the next that was measured, in every size."""
+    """From each step behind the warm-up to the first measured one at least twice as late, in every size."""
     loss = points(_of(records, "loss"))
-    curves = loss[loss["subset"] == "all"].sort_values("step").groupby("model")["value"]
-    if loss.empty or curves.size().max() < 2:
-        return None
-    return bool(curves.apply(lambda values: values.is_monotonic_decreasing).all())
+    answers = [
+        later["value"].iloc[0] < row.value
+        for _, curve in loss[loss["subset"] == "all"].sort_values("step").groupby("model")
+        for row in curve.itertuples()
+        if len(later := curve[curve["step"] >= 2 * row.step])
+    ]
+    return all(answers) if answers else None
 
 
 def _nothing_below(records: pd.DataFrame) -> bool | None:
@@ -39,19 +43,17 @@ def _nothing_below(records: pd.DataFrame) -> bool | None:
     return bool((excess["value"] > -_ERRORS * excess["stderr"]).all())
 
 
-def _echo_is_farthest(records: pd.DataFrame) -> bool | None:
-    """Of the domains of known entropy, at the last step, in every size."""
+def _echo_is_farther(records: pd.DataFrame) -> bool | None:
+    """Farther than facts, at the last step, in every size."""
     last = select.final(_of(records, "excess"))
     wide = last.pivot_table(index="model", columns="subset", values="value")
-    if "echo" not in wide or wide.shape[1] < 2:
+    if not {"echo", "facts"} <= set(wide):
         return None
     trained = last["step"].max() > LAST_PART * _total_steps(last)
-    return bool((wide.idxmax(axis="columns") == "echo").all()) if trained else None
+    return bool((wide["echo"] > wide["facts"]).all()) if trained else None
 
 
 def _total_steps(records: pd.DataFrame) -> int:
-    from pythia_utils.suites.catalog import find_model
-
     return find_model(records["model"].iloc[0]).total_steps
 
 
@@ -59,7 +61,7 @@ CLAIMS = (
     Claim(
         "loss-falls-with-training",
         _NAME,
-        "Behind the warm-up the loss of every size falls from each measured step to the next.",
+        "Behind the warm-up the loss of every size falls with each doubling of the tokens.",
         _falls,
     ),
     Claim(
@@ -75,10 +77,9 @@ CLAIMS = (
         _nothing_below,
     ),
     Claim(
-        "echo-stays-farthest-from-its-floor",
+        "echo-stays-farther-from-its-floor-than-facts",
         _NAME,
-        "At the end of training every size is farther above the least possible loss on echo than on facts "
-        "and arithmetic.",
-        _echo_is_farthest,
+        "At the end of training every size is farther above the least possible loss on echo than on facts.",
+        _echo_is_farther,
     ),
 )

@@ -6,6 +6,7 @@ goes where the library sends it: to the Hub. Models and data sets differ by thei
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -13,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from pythia_utils.base.errors import without_logins
 from pythia_utils.base.files import within
 from pythia_utils.base.http import PASSING, FetchError, PassingError, Retry, checked_url, shown_url
 from pythia_utils.base.schemas import parse
@@ -22,10 +24,20 @@ _REF = {"name": str, "targetCommit": str}
 
 
 def endpoint() -> str:
-    """The Hub's address, without a slash at its end: HF_ENDPOINT's, or huggingface.co."""
+    """The Hub's address, without a slash at its end: HF_ENDPOINT's, or huggingface.co.
+
+    Whoever asks for it uses it: what the library logs then, the address with it, names no password.
+    """
     from huggingface_hub import constants
 
+    for handler in logging.getLogger("huggingface_hub").handlers:
+        handler.addFilter(_without_logins)  # once, however often it is added
     return checked_url(constants.ENDPOINT)
+
+
+def _without_logins(record: logging.LogRecord) -> bool:
+    record.msg, record.args = without_logins(record.getMessage()), ()
+    return True
 
 
 def is_offline() -> bool:
