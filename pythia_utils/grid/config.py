@@ -235,7 +235,8 @@ def _notebook(root: Path, where: str, value: str) -> Path:
 def _inside(folder: Path, where: str, value: str) -> Path:
     """A path below a folder. Raises UsageError for one that leads out of it, also by a link."""
     path = Path(os.path.normpath(folder / value.strip()))
-    if not (path.is_relative_to(folder) and path.resolve().is_relative_to(folder.resolve())):
+    real = Path(os.path.realpath(path))  # of a link to itself, too
+    if not (path.is_relative_to(folder) and real.is_relative_to(os.path.realpath(folder))):
         raise UsageError(f"{where}: {quoted(value)} is not in {folder}")
     return path
 
