@@ -107,7 +107,7 @@ def counting_in_words(levels: Mapping[str, float]) -> str:
     """What the best n-gram models answer, or that nothing was counted.
 
     Args:
-        levels: of `baselines.levels`: accuracy by phenomenon.
+        levels: of `recorded.levels`: accuracy by phenomenon.
     """
     if not levels:
         return (

@@ -28,7 +28,7 @@ HEADLINES = (
     Headline("loss on echo (nats a token)", "loss", "loss", "echo"),
     Headline("accuracy on minimal pairs", "grammar", "accuracy"),
     Headline("accuracy across an attractor", "grammar", "accuracy", "agreement_attractor"),
-    Headline("facts answered, in the wording of training", "facts", "accuracy"),
+    Headline("facts answered, of eight", "facts", "accuracy"),
     Headline("tested texts memorized", "memorization", "memorized"),
 )
 ITEMS = "items"
