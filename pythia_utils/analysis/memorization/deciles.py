@@ -126,8 +126,8 @@ def table(gains: pd.DataFrame) -> pd.DataFrame:
     """What each model's profile shows.
 
     Returns:
-        A row a model: model, early, late (mean gain of the first and of the last three deciles that were read, nats a
-        token), p_flat, p_straight, peak, low, high (0 to 1; where the gain is largest).
+        A row a model: model, early, late (mean gain of the first and of the last three deciles that were
+        read, nats a token), p_flat, p_straight, peak, low, high (0 to 1; where the gain is largest).
     """
     rows = []
     for model, found in profiles(gains).items():

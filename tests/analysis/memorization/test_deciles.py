@@ -74,7 +74,7 @@ def test_the_table_has_a_row_a_model():
 
 def test_deciles_that_are_not_read_whole_are_no_part_of_the_profile():
     """What a checkpoint has not read has no gain, which must not look like a fall."""
-    rises = np.where(X < 0.7, X, 0.0) + 0.01 * np.cos(9 * X)
+    rises = np.where(X < 0.7, X, 0.0) + np.resize([0.01, -0.01], 10)
     (row,) = deciles.table(gains("pico-7k", rises, step=750)).to_dict("records")
     assert row["late"] - row["early"] == pytest.approx(0.4, abs=0.03)
     assert row["p_straight"] > 0.05
