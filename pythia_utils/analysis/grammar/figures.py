@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pythia_utils.analysis.grammar.baselines import levels
+from pythia_utils.analysis.grammar.recorded import levels
 from pythia_utils.analysis.learning_curves import step_in_words
 from pythia_utils.analysis.plots import (
     ACCENT,
