@@ -62,7 +62,8 @@ def memorization(model: str, step: int, names: Iterable[str] = ()) -> list[dict]
     place = (np.arange(100) + 0.5) / 100
     table = pd.DataFrame({"position": np.arange(100), "block": np.arange(100) // 10})
     table = table.assign(place=place, seen=place < read, times=np.arange(100) % 40)
-    table = table.assign(chosen=np.arange(100) % 4 > 0, copying=np.arange(100) % 7 == 0)
+    table = table.assign(text=np.arange(100) // 4, chosen=np.arange(100) % 4 > 0)
+    table["copying"] = np.arange(100) % 7 == 0
     table["memorized"] = table["seen"] & (table["times"] > 20)
     planted = _planted(read)
     ages = pd.DataFrame({"position": np.arange(120), "age": np.repeat([16, 8, 0], 40)})

@@ -16,6 +16,7 @@ from scipy import stats
 
 from pythia_utils.analysis import order_tests
 from pythia_utils.analysis.stats import equivalence_power
+from pythia_utils.suites.catalog import find_model
 
 LEAST = 6  # deciles from which on a parabola is fitted: three degrees of freedom are left
 NEEDED_POWER = 0.8
@@ -97,24 +98,26 @@ def place(gains: pd.DataFrame) -> pd.Series:
     return (gains["number"] + 0.5) / 10
 
 
-def read_whole(gains: pd.DataFrame, steps: pd.Series) -> pd.DataFrame:
-    """The rows whose decile a checkpoint has read to its end.
+def read_whole(gains: pd.DataFrame) -> pd.DataFrame:
+    """The rows whose decile the checkpoint has read to its end.
 
     Args:
-        gains: of `tables.gains`, with columns step and number.
-        steps: training steps in all, of each row's model.
+        gains: of `tables.gains`.
     """
-    return gains[(gains["number"] + 1) / 10 <= gains["step"] / steps + 1e-9]
+    steps = {name: find_model(name).total_steps for name in gains["model"].unique()}
+    read = gains["step"] / gains["model"].map(steps).astype(float)
+    return gains[(gains["number"] + 1) / 10 <= read + 1e-9]
 
 
 def profiles(gains: pd.DataFrame) -> dict[str, Profile]:
-    """The profile of each model that has enough deciles, in order of appearance.
+    """The profile of each model that has read enough deciles whole, in order of appearance.
 
     Args:
         gains: of `tables.gains`, one step a model.
     """
     fits = {
-        model: fit(part["value"], place(part)) for model, part in gains.groupby("model", sort=False)
+        model: fit(part["value"], place(part))
+        for model, part in read_whole(gains).groupby("model", sort=False)
     }
     return {model: profile for model, profile in fits.items() if profile}
 
@@ -123,13 +126,13 @@ def table(gains: pd.DataFrame) -> pd.DataFrame:
     """What each model's profile shows.
 
     Returns:
-        A row a model: model, early, late (mean gain of the first and of the last three deciles, nats a
-        token), p_flat, p_straight, peak, low, high (0 to 1; where the gain is largest).
+        A row a model: model, early, late (mean gain of the first and of the last three deciles that were
+        read, nats a token), p_flat, p_straight, peak, low, high (0 to 1; where the gain is largest).
     """
     rows = []
     for model, found in profiles(gains).items():
-        own = gains[gains["model"] == model]
-        early, late = own["value"][own["number"] < 3].mean(), own["value"][own["number"] > 6].mean()
+        own = read_whole(gains[gains["model"] == model]).sort_values("number")["value"]
+        early, late = own.iloc[:3].mean(), own.iloc[-3:].mean()
         peak = dict(zip(("peak", "low", "high"), found.peak(), strict=True))
         tests = {"p_flat": found.p_flat, "p_straight": found.p_straight}
         rows.append({"model": model, "early": early, "late": late} | tests | peak)

@@ -104,8 +104,8 @@ def by_decile(frame: pd.DataFrame) -> Figure:
     points = {name: {**style, "ls": ""} for name, style in styles.items()}
     lines_with_bars(axes, frame.assign(x=frame["number"] + 1), "model", points)
     for name, profile in deciles.profiles(frame).items():
-        own = frame[frame["model"] == name]
-        curve = profile.at(np.linspace(deciles.place(own).min(), deciles.place(own).max(), 50))
+        own = deciles.place(deciles.read_whole(frame[frame["model"] == name]))
+        curve = profile.at(np.linspace(own.min(), own.max(), 50))
         axes.plot(10 * curve["x"] + 0.5, curve["value"], lw=1.4, **styles[name])
     axes.axhline(0, color=REFERENCE, ls="--", lw=1.2)
     axes.set(ylabel="gain (nats a token)")

@@ -54,17 +54,31 @@ def test_no_top_where_it_bends_upwards_and_no_fit_of_five_points():
     assert deciles.fit(X[:5], X[:5]) is None
 
 
-def gains(model, values, kind="standard"):
-    return pd.DataFrame({"model": model, "variant": kind, "number": range(10), "value": values})
+def gains(model, values, kind="standard", step=1000):
+    frame = pd.DataFrame({"model": model, "variant": kind, "number": range(10), "value": values})
+    return frame.assign(step=step)
 
 
 def test_the_table_has_a_row_a_model():
     rng = np.random.default_rng(0)
     rises, flat = 4 * X - 2.5 * X**2 + rng.normal(0, 0.05, 10), rng.normal(0, 0.05, 10)
-    found = deciles.table(pd.concat([gains("a", rises), gains("b", flat)])).set_index("model")
-    assert found.loc["a", "p_flat"] < 0.001 < found.loc["b", "p_flat"]
-    assert found.loc["a", "late"] - found.loc["a", "early"] == pytest.approx(1.05, abs=0.1)
-    assert found.loc["a", "low"] < 0.8 < found.loc["a", "high"]
+    found = deciles.table(pd.concat([gains("pico-7k", rises), gains("pico-14k", flat)])).set_index(
+        "model"
+    )
+    assert found.loc["pico-7k", "p_flat"] < 0.001 < found.loc["pico-14k", "p_flat"]
+    assert found.loc["pico-7k", "late"] - found.loc["pico-7k", "early"] == pytest.approx(
+        1.05, abs=0.1
+    )
+    assert found.loc["pico-7k", "low"] < 0.8 < found.loc["pico-7k", "high"]
+
+
+def test_deciles_that_are_not_read_whole_are_no_part_of_the_profile():
+    """What a checkpoint has not read has no gain, which must not look like a fall."""
+    rises = np.where(X < 0.7, X, 0.0) + np.resize([0.01, -0.01], 10)
+    (row,) = deciles.table(gains("pico-7k", rises, step=750)).to_dict("records")
+    assert row["late"] - row["early"] == pytest.approx(0.4, abs=0.03)
+    assert row["p_straight"] > 0.05
+    assert deciles.table(gains("pico-7k", rises, step=512)).empty
 
 
 @pytest.mark.parametrize(
