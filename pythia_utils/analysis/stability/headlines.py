@@ -27,7 +27,9 @@ HEADLINES = (
     Headline("validation loss (nats a token)", "loss", "loss"),
     Headline("loss on echo (nats a token)", "loss", "loss", "echo"),
     Headline("accuracy on minimal pairs", "grammar", "accuracy"),
-    Headline("accuracy across an attractor", "grammar", "accuracy", "agreement_attractor"),
+    Headline(
+        "accuracy across an attractor", "grammar", "accuracy", "subject_verb_agreement_attractor"
+    ),
     Headline("facts answered, of eight", "facts", "accuracy"),
     Headline("tested texts memorized", "memorization", "memorized"),
 )

@@ -167,11 +167,6 @@ def test_a_claim_says_none_where_nothing_tells(grid):
         assert claim.holds(early) is (True if claim.name == "facts-untrained" else None)
 
 
-def test_a_threshold_that_grows_is_not_fewer_tellings():
-    cells = [cell("pico-57k", 512, 20), cell("pico-57k", 1000, 60)]
-    assert verdict(pd.concat(cells, ignore_index=True), "facts-fewer-later") == {"usual": False}
-
-
 def test_pythias_arithmetic_has_the_published_numbers():
     table = published.arithmetic()
     told = published.arithmetic_in_words(table)
