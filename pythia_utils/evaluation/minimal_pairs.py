@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -36,6 +37,9 @@ from pythia_utils.evaluation.prefix_tree import PrefixTree, build_tree
 
 if TYPE_CHECKING:
     from transformers import GPTNeoXForCausalLM, PreTrainedTokenizerBase
+
+# Of each tokenizer, the tokens of the sentences that it has been asked for.
+_KNOWN: WeakKeyDictionary[PreTrainedTokenizerBase, dict[str, list[int]]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -112,18 +116,20 @@ def answerable(tokenizer: PreTrainedTokenizerBase, pairs: Sequence) -> tuple[lis
     would say something of the model that is true of the pair alone.
     """
     kinds: tuple[list, list] = ([], [])
-    for pair, (good, bad) in zip(pairs, _tokens(tokenizer, pairs), strict=True):
+    for pair, (good, bad) in zip(pairs, pair_tokens(tokenizer, pairs), strict=True):
         kinds[good == bad].append(pair)
     return kinds
 
 
-def _tokens(
+def pair_tokens(
     tokenizer: PreTrainedTokenizerBase, pairs: Sequence
 ) -> list[tuple[list[int], list[int]]]:
-    """The token ids of the two sentences of each pair."""
+    """The token ids of the two sentences of each pair, kept as long as the tokenizer is."""
+    known = _KNOWN.setdefault(tokenizer, {})
     sentences = [text for pair in pairs for text in (pair.good, pair.bad)]
-    ids = tokenizer(sentences, add_special_tokens=False)["input_ids"] if sentences else []
-    return list(zip(ids[::2], ids[1::2], strict=True))
+    if new := [text for text in dict.fromkeys(sentences) if text not in known]:
+        known |= zip(new, tokenizer(new, add_special_tokens=False)["input_ids"], strict=True)
+    return [(known[pair.good], known[pair.bad]) for pair in pairs]
 
 
 def _check(pairs: Sequence, tokens: Sequence[tuple[list[int], list[int]]]) -> None:
@@ -149,7 +155,7 @@ def prepare_pairs(tokenizer: PreTrainedTokenizerBase, pairs: Sequence) -> Prepar
     Raises:
         UsageError: a sentence without a token, or a pair whose sentences are the same tokens.
     """
-    tokens_of = _tokens(tokenizer, pairs)
+    tokens_of = pair_tokens(tokenizer, pairs)
     _check(pairs, tokens_of)
     ids = [row for halves in tokens_of for row in halves]
     tree, paths = build_tree([[tokenizer.eos_token_id, *row[:-1]] for row in ids])

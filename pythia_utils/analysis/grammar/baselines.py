@@ -17,6 +17,7 @@ import pandas as pd
 from pythia_utils.analysis.clusters import as_of_a_normal, linked_mean
 from pythia_utils.analysis.stats import weighted_mean, with_normal_interval
 from pythia_utils.analysis.training_ngrams import fitted
+from pythia_utils.evaluation.minimal_pairs import pair_tokens
 from pythia_utils.evaluation.ngrams import NgramModel
 from pythia_utils.nano.minimal_pair import MinimalPair
 from pythia_utils.suites.catalog import find_model, suite
@@ -60,9 +61,8 @@ def answers(
         float64 (pairs, orders): 1 for yes, 0 for no, and one half for a tie, which counting has by its
         nature where it knows nothing.
     """
-    sentences = [text for pair in pairs for text in (pair.good, pair.bad)]
-    tokens = tokenizer(sentences, add_special_tokens=False)["input_ids"] if sentences else []
-    rows = [[tokenizer.eos_token_id, *row] for row in tokens]
+    sentences = (row for halves in pair_tokens(tokenizer, pairs) for row in halves)
+    rows = [[tokenizer.eos_token_id, *row] for row in sentences]
     likelihoods = np.empty((len(rows), ngrams.order))
     lengths = np.array([len(row) for row in rows])
     for length in np.unique(lengths):

@@ -24,6 +24,7 @@ from pythia_utils.analysis.stats import (
     with_normal_interval,
     with_student_interval,
 )
+from pythia_utils.evaluation.minimal_pairs import pair_tokens
 from pythia_utils.nano.minimal_pair import MinimalPair
 from pythia_utils.suites.catalog import find_model, suite
 from pythia_utils.training_data.source import open_source
@@ -83,16 +84,13 @@ def with_controls(
         in one order for both twins); good_word, bad_word; first_word, second_word (of the combination
         that a pair is about, the exchanged ones where none is told).
     """
-    good, bad = (
-        tokenizer([getattr(p, half) for p in pairs], add_special_tokens=False)["input_ids"]
-        for half in ("good", "bad")
-    )
-    lengths = [len(g) - len(b) for g, b in zip(good, bad, strict=True)]
+    tokens = pair_tokens(tokenizer, pairs)
+    lengths = [len(good) - len(bad) for good, bad in tokens]
     frequencies = np.full(len(pairs), np.nan)
     if counts is not None:
         logs = np.log(counts + 1) - np.log(counts.sum() + len(counts))
-        halves = ([float(logs[row].sum()) for row in rows] for rows in (good, bad))
-        frequencies = np.subtract(*halves)
+        sums = [[float(logs[row].sum()) for row in halves] for halves in tokens]
+        frequencies = -np.diff(np.reshape(sums, (-1, 2)))[:, 0]
     return scores.assign(
         paradigm=[pair.paradigm for pair in pairs],
         field=[pair.field for pair in pairs],
