@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import tomllib
 from importlib import metadata
@@ -238,6 +239,8 @@ def test_the_profile_is_for_loss_and_ngrams():
 
 def test_the_notebook_on_loss_and_its_chapter_run(project, english_home, tmp_path):
     """Without the package: the subprocess does not see the stand-in."""
+    ignore = shutil.ignore_patterns("runs", "_build")
+    project = shutil.copytree(project, tmp_path / "own", ignore=ignore)
     where = {"cwd": project, "home": english_home}
     run_or_fail(
         "run", "loss", "--model", "english-7k", "--steps", "0,4", "-p", "documents=8", **where
