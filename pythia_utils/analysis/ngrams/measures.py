@@ -80,7 +80,8 @@ def _excerpts(
 ) -> np.ndarray:
     """The middle tokens of held-out chapters (rows, width): parts of one chapter would not be independent."""
     (domain,) = validation.domain_shares(suite_name)
-    chapters = tokenizer(validation.validation_documents(domain, suite_name=suite_name))
+    texts = validation.validation_documents(domain, suite_name=suite_name)
+    chapters = tokenizer(texts, verbose=False)  # they are longer than the context, and are cut
     long = [ids for ids in chapters["input_ids"] if len(ids) >= width]
     if len(long) < rows:
         raise UsageError(
