@@ -1,17 +1,19 @@
 """How many bad inputs end in one line: `PYTHONPATH=.:tests python benchmarks/bad_inputs.py 1000 [SEED]`.
 
-Draws that many calls and that many files by `tests/helpers/bad_inputs.py`, which says what ending well is, and
-prints what did not. Needs a trained pico-7k in PYTHIA_HOME, and changes nothing there.
+Draws that many calls and that many files by `tests/helpers/bad_inputs.py`, which says what ending well is,
+tries those of `more_bad_inputs.py` too, and prints what did not end so. Needs a trained pico-7k in PYTHIA_HOME,
+and changes nothing there.
 """
 
 from __future__ import annotations
 
+import importlib
 import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
 
-from helpers import bad_inputs
+from helpers import bad_inputs, more_bad_inputs
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from pythia_utils.suites.folders import home
@@ -20,6 +22,7 @@ SHOWN = 20
 
 
 def main(count: int, start: int) -> None:
+    importlib.import_module("pythia_utils.nano.train")  # torch takes seconds, which are no fault
     faults: Counter = Counter()
     trained = home()
 
@@ -48,6 +51,8 @@ def main(count: int, start: int) -> None:
         with world.entered():
             calls()
             files()
+            for name, (path, content, call) in more_bad_inputs.files(world):
+                judged(more_bad_inputs.with_content(world, path, content, call), name)
     print(f"{faults[None] / faults.total():.2%} of {faults.total()} ended well; {dict(faults)}")
 
 

@@ -20,12 +20,12 @@ import sys
 from pathlib import Path
 
 import pandas as pd
-from pythia_utils.analysis.memorization.claims import CLAIMS as MEMORIZATION
 
 from pythia_utils.analysis.claims import Claim, verdicts
 from pythia_utils.analysis.facts.claims import CLAIMS as FACTS
 from pythia_utils.analysis.grammar.claims import CLAIMS as GRAMMAR
 from pythia_utils.analysis.loss.claims import CLAIMS as LOSS
+from pythia_utils.analysis.memorization.claims import CLAIMS as MEMORIZATION
 from pythia_utils.analysis.ngrams.claims import CLAIMS as NGRAMS
 from pythia_utils.grid import records
 from pythia_utils.grid.config import load_config

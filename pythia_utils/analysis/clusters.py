@@ -2,8 +2,8 @@
 
 Two pairs of sentences about one verb are no two votes on what models know of verbs. The variance of a
 sum over linked items is Σ e_a e_b over all a, b that share a label, e being what each item adds to the
-deviation: errors clustered in several ways at once (Cameron, Gelbach and Miller 2011, section 2), which
-for items that join two words each are dyadic errors (Aronow, Samii and Assenova 2015, equation 2).
+deviation: errors clustered in several ways at once (Cameron, Gelbach and Miller 2011), which
+for items that join two words each are dyadic errors (Aronow, Samii and Assenova 2015).
 How far such an error can be trusted depends on the number of clusters and on how unequal they are:
 `effective_clusters`.
 """
@@ -18,20 +18,27 @@ from scipy.sparse import csr_array
 
 from pythia_utils.analysis.stats import wilson_interval
 
-# What takes fewer values is part of a construction, as *this* and *that* are of agreement with
-# demonstratives: it was not drawn from many words of its kind, and so few say nothing of others.
-FEWEST = 10
+# A word of more than this share of the items is part of a construction, as *this* is of agreement with
+# demonstratives and *is* of agreement with verbs: it was not drawn from many words of its kind.
+COMMON = 0.2
+FEWEST = 10  # words or units that a correlation needs
 _CHUNK = 1000  # units whose links are held in memory at once
 
 
-def effective_clusters(labels: Sequence) -> float:
-    """How many equal clusters would be as good as these, (Σ n²)² / Σ n⁴ of their sizes n.
+def effective_clusters(labels: Sequence, alike: bool = True) -> float:
+    """How many equal clusters would be as good as these, of sizes n.
 
-    Carter, Schnepel and Steigerwald (2017, section 2) with items of a cluster wholly alike, the worst case.
-    Equal to the number of clusters if all are of one size.
+    Args:
+        labels: (items,) of their clusters.
+        alike: whether items of a cluster are wholly alike, the worst case: (Σ n²)² / Σ n⁴ (Carter, Schnepel
+            and Steigerwald 2017). Else, where they are a little alike, (Σ n)² / Σ n² (Kish 1965).
+
+    Returns:
+        The number of clusters if all are of one size.
     """
     sizes = pd.Series(np.asarray(labels)).value_counts().to_numpy(dtype=float)
-    return float(np.sum(sizes**2) ** 2 / np.sum(sizes**4))
+    sizes = sizes**2 if alike else sizes
+    return float(np.sum(sizes) ** 2 / np.sum(sizes**2))
 
 
 def linked_squares(totals: np.ndarray, units: Sequence, labels: Sequence[Sequence]) -> float:
@@ -62,47 +69,52 @@ def linked_squares(totals: np.ndarray, units: Sequence, labels: Sequence[Sequenc
     return max(alone, linked)
 
 
-def _drawn(labels: Sequence[Sequence]) -> list[np.ndarray]:
-    """The columns of labels that take enough values to stand for others of their kind."""
-    columns = [np.asarray(column, dtype=str) for column in labels]
-    return [column for column in columns if len(np.unique(column)) >= FEWEST]
+def _drawn(labels: Sequence[Sequence], units: Sequence) -> list[np.ndarray]:
+    """The columns of labels without those that are too common to have been drawn: there a unit is alone."""
+    columns, alone = [], np.char.add("\0", np.asarray(units).astype(str))
+    for column in labels:
+        names = pd.Series(np.asarray(column, dtype=str))
+        common = (names.groupby(names).transform("size") > COMMON * len(names)).to_numpy()
+        if not common.all():
+            columns.append(np.where(common, alone, names))
+    return columns
 
 
-def degrees_of_freedom(units: Sequence, labels: Sequence[Sequence]) -> float:
+def degrees_of_freedom(units: Sequence, labels: Sequence[Sequence], alike: bool = False) -> float:
     """One less than the effective clusters of the column that has fewest, one at least."""
-    fewest = min(effective_clusters(column) for column in (units, *labels))
+    fewest = min(effective_clusters(column, alike) for column in (units, *labels))
     return max(fewest - 1, 1.0)
 
 
 def effective_n(correct: Sequence[bool], units: Sequence, labels: Sequence[Sequence] = ()) -> float:
-    """How many independent answers a share of linked ones is worth (Kish 1965, section 8.2).
+    """How many independent answers a share of linked ones is worth (Kish 1965).
 
     n over the design effect: the variance of the share with links over that without. Both are taken
     with two units more, one all right and one all wrong, since a share of 0 or 1, or twins that always
-    cancel, would have no variance (as Agresti and Coull 1998 add two successes and two failures). A
-    further factor (t(n - 1) / t(dof))² allows for few clusters (Korn and Graubard 1998, equation 3), so
-    that the Wilson interval of this n is as wide as the clusters make it.
+    cancel, would have no variance (as Agresti and Coull 1998 add two successes and two failures). The
+    variance has the factor G / (G - 1) of the effective clusters, G, and (t(n - 1) / t(G - 1))² allows for
+    few of them (Korn and Graubard 1998): the Wilson interval of this n is as wide as the clusters make it.
 
     Args:
         correct: (n,) answers.
         units: (n,) labels of those that belong together always, such as twins.
-        labels: columns of further labels, such as words; those with few values are left out (`FEWEST`).
+        labels: columns of further labels, such as words; very common ones link nothing (`COMMON`).
 
     Returns:
         n itself where every answer is a unit of its own and there are no labels.
     """
     from scipy.stats import t
 
-    y, n, labels = np.asarray(correct, dtype=float), len(correct), _drawn(labels)
+    y, n, labels = np.asarray(correct, dtype=float), len(correct), _drawn(labels, units)
     unit, names = pd.factorize(np.asarray(units))
     size = round(n / len(names))  # answers in one of the two units more
     y = np.concatenate([y, np.ones(size), np.zeros(size)])
     unit = np.concatenate([unit, np.repeat([len(names), len(names) + 1], size)])
     more = [np.concatenate([c, np.repeat(["+", "-"], size)]) for c in labels]
-    e, count = y - y.mean(), len(names) + 2
-    linked = linked_squares(e, unit, more) * count / (count - 1)
-    alone = float(e @ e) * len(e) / (len(e) - 1)
-    few = t.ppf(0.975, max(n - 1, 1)) / t.ppf(0.975, degrees_of_freedom(units, labels))
+    e, dof = y - y.mean(), degrees_of_freedom(units, labels)
+    linked = linked_squares(e, unit, more) * (dof + 1) / dof
+    alone = float(e @ e) * n / max(n - 1, 1)
+    few = t.ppf(0.975, max(n - 1, 1)) / t.ppf(0.975, dof)
     return float(n * alone / linked * few**2)
 
 
@@ -136,11 +148,11 @@ def linked_mean(
     Returns:
         Mean, error and degrees of freedom; the error of one unit is nan.
     """
-    x, labels = np.asarray(values, dtype=float), _drawn(labels)
+    x, labels = np.asarray(values, dtype=float), _drawn(labels, units)
     count, freedom = len(np.unique(units)), degrees_of_freedom(units, labels)
     if count < 2:
         return float(x.mean()), float("nan"), freedom
-    squares = linked_squares(x - x.mean(), units, labels) * count / (count - 1)
+    squares = linked_squares(x - x.mean(), units, labels) * (freedom + 1) / freedom
     return float(x.mean()), float(np.sqrt(squares)) / len(x), freedom
 
 
@@ -192,7 +204,9 @@ def rank_correlation(
     r = float(np.clip(np.mean(u * v), -1 + 1e-9, 1 - 1e-9))
     count = len(np.unique(units))
     squares = linked_squares(u * v - r * (u**2 + v**2) / 2, units, labels) * count / (count - 1)
-    freedom = degrees_of_freedom(units, labels)
+    freedom = degrees_of_freedom(
+        units, labels, alike=True
+    )  # a liking for a word is one in all its items
     half = t.ppf(0.5 + confidence / 2, freedom) * np.sqrt(squares) / n / (1 - r**2)
     return r, float(np.tanh(np.arctanh(r) - half)), float(np.tanh(np.arctanh(r) + half))
 

@@ -63,7 +63,7 @@ def below_chance(
     """Which accuracies lie below chance, with few false finds among those that are named.
 
     One-sided exact binomial tests, P(X <= k) = I(1 - chance; n - k, k + 1), the incomplete beta function
-    that also holds where n and k are effective numbers (Korn and Graubard 1998, equation 1); then
+    that also holds where n and k are effective numbers (Korn and Graubard 1998); then
     `adjusted` p-values.
 
     Returns:

@@ -28,5 +28,6 @@ def in_words(suite: str) -> str:
 
 _NOT_ABOUT = (
     "What this page says of several domains, of their entropy, or of a grammar that makes the text, is "
-    "about our other suites and not about this one."
+    "about our other suites and not about this one. Its findings were made on them, too: which of them hold "
+    "here, the table of findings tells."
 )

@@ -42,6 +42,7 @@ plt.rcParams |= {
 ACCENT = "#2f6f9f"
 REFERENCE = "#b5533c"
 _LINE = {"ms": 3, "lw": 1.6}
+_OTHER_SEED = {"lw": 0.9, "alpha": 0.75}
 _KINDS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8a8d00", "#5b5b5b")
 
 
@@ -213,9 +214,13 @@ def trajectories(
 
 
 def model_styles(names: Sequence[str]) -> dict[str, dict]:
-    """How each model's line is drawn: the colour of its size, the line of its variant and seed."""
+    """How each model's line is drawn: the colour of its size, the line of its variant and seed.
+
+    Lines of other seeds than the usual are thin, and without a band: they show how far runs lie apart.
+    """
     palette = size_palette(names)
-    return {name: {"color": palette[name], "ls": line_style(name)} for name in names}
+    usual = {name: {"color": palette[name], "ls": line_style(name)} for name in names}
+    return {n: s if find_model(n).has_usual_seed else s | _OTHER_SEED for n, s in usual.items()}
 
 
 def _styles(
@@ -232,10 +237,11 @@ def _lines_with_bands(
     """A line a series over `x`; points are marked where there are few of them and they were measured."""
     for name, line in frame.groupby(series, sort=False):
         line, style = line.sort_values("x"), styles[name]
-        marker = "o" if len(line) <= 40 and "lw" not in style else ""
+        thin = "lw" in style
+        marker = "o" if len(line) == 1 or (len(line) <= 40 and not thin) else ""
         look = {"label": mathtext(name), "marker": marker, **_LINE, **style}
         axes.plot(line["x"], line["value"], **look)
-        if "low" in line:
+        if "low" in line and not thin:
             band = {"color": style["color"], "alpha": 0.18, "lw": 0}
             axes.fill_between(line["x"], line["low"], line["high"], **band)
 

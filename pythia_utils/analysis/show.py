@@ -67,3 +67,11 @@ def words(sentence: str) -> Markdown:
     from IPython.display import Markdown
 
     return Markdown(sentence)
+
+
+def told(sentence: str) -> Markdown:
+    """A sentence below the figures that a cell has drawn: these are shown first."""
+    import matplotlib.pyplot as plt
+
+    plt.show()
+    return words(sentence)

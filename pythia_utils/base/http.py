@@ -156,6 +156,7 @@ def checked_url(url: str) -> str:
     try:
         parts = urlsplit(url)
         sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        sound = sound and url.isprintable() and " " not in url
     except ValueError:  # no port, or half a bracket
         sound = False
     if not sound:

@@ -42,7 +42,16 @@ def in_words(failure: OSError) -> str:
     """An error of the operating system's, with the file that it is about."""
     if failure.errno is None or failure.filename is not None:
         return str(failure)
+    if isinstance(failure, FileNotFoundError) and not _has_working_folder():
+        return "the folder in which you are is gone; go to another"
     return f"{failure.strerror or failure} (no file is named; PYTHIA_DEBUG=1 shows where)"
+
+
+def _has_working_folder() -> bool:
+    try:
+        return bool(os.getcwd())
+    except FileNotFoundError:
+        return False
 
 
 def write_log(failure: BaseException) -> Path | None:

@@ -58,6 +58,7 @@ class _Group(click.Group):
 
 def main() -> None:
     """Entry point: turn every exception into one line and an exit code."""
+    _open_closed_streams()
     warnings.showwarning = _one_line(warnings.showwarning)
     os.environ["PYTHONSAFEPATH"] = "1"  # what is spawned runs no `random.py` of the working folder
     try:
@@ -69,6 +70,13 @@ def main() -> None:
     except BaseException as failure:
         code = _told(failure)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _open_closed_streams() -> None:
+    """A stream that a shell has closed (`>&-`): the next file that is opened takes its number, so this."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
 
 
 def _told(failure: BaseException) -> int:

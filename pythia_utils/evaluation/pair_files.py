@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,7 @@ def _pairs_of_text(name: str, content: bytes) -> Iterator[MinimalPair]:
         raise UsageError(f"{name}, line {line}: not UTF-8 text") from None
     ending = Path(name.removesuffix(".gz")).suffix
     delimiter = {".csv": ",", ".tsv": "\t"}.get(ending)
-    rows = _table_rows(name, text, delimiter) if delimiter else _json_rows(name, text)
+    rows = table_rows(name, text, delimiter) if delimiter else _json_rows(name, text)
     for number, row in rows:
         yield _pair(row, name, number)
 
@@ -98,7 +99,7 @@ def _json_rows(name: str, text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=_without_twice)
         except (ValueError, RecursionError) as error:
             raise UsageError(f"{name}, line {number}: not JSON: {error}") from None
         if not isinstance(row, dict):
@@ -106,10 +107,28 @@ def _json_rows(name: str, text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
         yield number, row
 
 
-def _table_rows(name: str, text: str, delimiter: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _without_twice(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; of a name that it has twice the standard says nothing."""
+    if twice := _twice(name for name, _ in items):
+        raise ValueError(f"{twice[0]!r} is twice in the object")
+    return dict(items)
+
+
+def _twice(names: Iterable[str]) -> list[str]:
+    return [name for name, count in Counter(names).items() if count > 1]
+
+
+def table_rows(name: str, text: str, delimiter: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The rows of a table with a line of names, each with its line's number; `name` is the file's.
+
+    Raises:
+        UsageError: it is no such table: a name is there twice, or a row has more or fewer columns.
+    """
     lines = io.StringIO(text, newline="")
     reader = csv.DictReader(lines, strict=True, delimiter=delimiter)
     try:
+        if twice := _twice(reader.fieldnames or ()):
+            raise UsageError(f"{name}, line 1: the column {twice[0]!r} is there twice")
         for row in reader:
             if None in row or None in row.values():
                 count = len(reader.fieldnames)
@@ -140,6 +159,10 @@ def _pair(row: Mapping[str, Any], name: str, number: int) -> MinimalPair:
 
 def _value(row: Mapping[str, Any], column: str, where: str) -> str:
     """A column's text under either of its names; an optional one may be missing: empty."""
+    if len(both := [known for known in _NAMES[column] if known in row]) > 1:
+        raise UsageError(
+            f"{where}: {both[0]!r} and {both[1]!r} are both there; expected one of them"
+        )
     for known in _NAMES[column]:
         value = row.get(known)
         if isinstance(value, str):
@@ -155,7 +178,9 @@ def _value(row: Mapping[str, Any], column: str, where: str) -> str:
 
 
 def _whole_text(text: str, column: str, where: str) -> str:
-    """The text, unless it holds half a surrogate pair, which JSON can spell and no tokenizer can read."""
+    """The text, unless it holds what no tokenizer reads: a NUL, half a surrogate pair, as JSON can spell."""
+    if "\0" in text:
+        raise UsageError(f"{where}: {column!r} holds the character 0x0; is the file UTF-8?")
     try:
         text.encode()
     except UnicodeEncodeError as error:

@@ -99,7 +99,7 @@ _LINE = line(200)  # that a heading, a message and a file system bear
 _ALL = one_of("all")
 _MODELS, _STEPS = Choice(_ALL, Several(_LINE)), Choice(_ALL, Several(int))
 _PARAMETERS = {str: object}  # what each may be, its notebook says
-_ALSO = {f"{ALSO}?": Only({"models": _MODELS, "steps": _STEPS})}
+_ALSO = {f"{ALSO}?": [Only({"models": _MODELS, "steps": _STEPS})]}
 _OVERRIDES = Only({"models?": _MODELS, "steps?": _STEPS, "parameters?": _PARAMETERS} | _ALSO)
 _PROFILE = Only({"suite": _LINE, "models": _MODELS, "steps": _STEPS} | _ALSO)
 _PROFILE["experiments?"] = Several(_LINE)
@@ -252,7 +252,8 @@ def _notebook(root: Path, where: str, value: str) -> Path:
 def _inside(folder: Path, where: str, value: str) -> Path:
     """A path below a folder. Raises UsageError for one that leads out of it, also by a link."""
     path = Path(os.path.normpath(folder / value.strip()))
-    if not (path.is_relative_to(folder) and path.resolve().is_relative_to(folder.resolve())):
+    real = Path(os.path.realpath(path))  # of a link to itself, too
+    if not (path.is_relative_to(folder) and real.is_relative_to(os.path.realpath(folder))):
         raise UsageError(f"{where}: {quoted(value)} is not in {folder}")
     return path
 
@@ -285,9 +286,9 @@ def _check_profiles(config: Config) -> None:
 
 
 def _check_grid(where: str, grid: dict) -> None:
-    if ALSO in grid:
-        _check_part(f"{where}.{ALSO}", grid[ALSO] | {"suite": grid["suite"]})
     _check_part(where, grid)
+    for index, part in enumerate(grid.get(ALSO, ())):
+        _check_part(f"{where}.{ALSO}[{index}]", part | {"suite": grid["suite"]})
 
 
 def _check_part(where: str, grid: dict) -> None:

@@ -59,7 +59,10 @@ def _fits(value: Any, annotation: ast.expr) -> bool:
         case ast.Constant(value=None):
             return value is None
         case ast.Constant(value=str(quoted)):
-            return _fits(value, ast.parse(quoted, mode="eval").body)
+            try:
+                return _fits(value, ast.parse(quoted, mode="eval").body)
+            except (SyntaxError, ValueError, RecursionError):
+                return True  # no type at all
         case ast.BinOp(op=ast.BitOr(), left=left, right=right):
             return _fits(value, left) or _fits(value, right)
         case ast.Subscript(value=ast.Name(id="Optional"), slice=inner):

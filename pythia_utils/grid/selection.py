@@ -15,7 +15,7 @@ ALSO = "also"  # of a grid: more models, at steps of their own
 
 def parts(grid: dict) -> list[dict]:
     """What a grid is made of: its models at its steps, and those of `also` at theirs."""
-    return [grid, *([grid[ALSO]] if grid.get(ALSO) else [])]
+    return [grid, *grid.get(ALSO, ())]
 
 
 def models_of(chosen: Iterable[str], suite: str | None) -> list[Model]:

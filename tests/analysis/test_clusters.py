@@ -14,7 +14,10 @@ from pythia_utils.analysis import stats as statistics
 
 def test_equal_clusters_are_as_many_as_they_are_and_one_large_one_counts_alone():
     assert clusters.effective_clusters(np.repeat(range(12), 5)) == pytest.approx(12)
+    assert clusters.effective_clusters(np.repeat(range(12), 5), alike=False) == pytest.approx(12)
     assert clusters.effective_clusters([0] * 1000 + [1, 2, 3]) == pytest.approx(1, abs=1e-4)
+    half = [0] * 50 + list(range(1, 51))  # one of 50 items, and 50 of one
+    assert clusters.effective_clusters(half, alike=False) == pytest.approx(100**2 / (50**2 + 50))
 
 
 def test_linked_squares_are_the_sum_over_pairs_that_share_a_label():
@@ -64,6 +67,16 @@ def test_words_of_a_construction_are_no_clusters():
     assert clusters.effective_n(answers, units, [np.tile(["this", "that"], 50)]) == pytest.approx(
         clusters.effective_n(answers, units)
     )
+
+
+def test_a_word_of_half_of_the_pairs_links_nothing_and_the_others_do():
+    rng = np.random.default_rng(6)
+    words = np.where(np.arange(200) < 100, "is", np.arange(200) // 4)
+    answers = np.repeat(rng.random(50) < 0.6, 4)  # those of a word agree
+    worth = clusters.effective_n(answers, range(200), [words])
+    alone = np.where(np.arange(200) < 100, np.arange(200), np.arange(200) // 4)
+    assert worth == pytest.approx(clusters.effective_n(answers, range(200), [alone]))
+    assert worth < 150
 
 
 def test_a_mean_of_independent_values_is_the_usual_one():

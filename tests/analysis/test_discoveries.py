@@ -12,7 +12,7 @@ from pythia_utils.analysis.stats import with_student_interval
 
 
 def test_adjusted_p_values_are_the_smallest_rate_at_which_a_test_is_a_find():
-    # Benjamini and Hochberg (1995), section 4.1: at .05 the first four of fifteen are rejected.
+    # The example of Benjamini and Hochberg (1995): at .05 the first four of fifteen are rejected.
     p = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344]
     p += [0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0000]
     assert (discoveries.adjusted(p) <= 0.05).tolist() == [True] * 4 + [False] * 11

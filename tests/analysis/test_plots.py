@@ -66,6 +66,17 @@ def test_colour_is_size_and_the_line_is_variant_and_seed():
     assert [plots.line_style(name) for name in names] == ["-", ":", "--", "-"]
 
 
+def test_other_seeds_are_thin_and_have_no_band():
+    both = pd.concat([curves(["nano-7k"]), curves(["nano-7k-seed1"])])
+    single = curves(["nano-7k-seed2"]).head(1)
+    figure = plots.trajectories(pd.concat([both, single], ignore_index=True), "x", "subset")
+    axes = figure.axes[0]
+    lines = {line.get_label(): line for line in axes.get_lines()}
+    assert lines["nano-7k-seed1"].get_linewidth() < lines["nano-7k"].get_linewidth()
+    assert len(axes.collections) == 1  # the band of the usual seed
+    assert lines["nano-7k-seed2"].get_marker() == "o"  # a point, not an invisible line
+
+
 def test_bands_and_lines_are_the_values_over_log_steps():
     figure = plots.trajectories(curves(["nano-7k"]).sample(frac=1, random_state=0), "x", "subset")
     (line,) = (line for line in figure.axes[0].get_lines() if line.get_label() == "nano-7k")

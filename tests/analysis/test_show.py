@@ -13,6 +13,7 @@ from helpers.hostile import SCRIPT, TEXTS, as_shown
 
 from pythia_utils.analysis import learning_curves, plots, show
 from pythia_utils.analysis.grammar import controls, figures
+from pythia_utils.analysis.grammar.text import onsets_over_seeds
 from pythia_utils.analysis.memorization import figures as memorization_figures
 from pythia_utils.base.markup import mathtext
 
@@ -159,6 +160,36 @@ def test_an_onset_in_time_leaves_the_legend_alone():
     )
     assert not [text for text in drawn(figure) if "beyond" in text or "edge" in text]
     assert {"pico-7k", "pico-14k"} <= set(drawn(figure))
+
+
+def test_other_seeds_are_open_marks_beside_their_size():
+    own = onset_rows(("pico-7k", "a", 1000, 200, 100, 300), ("pico-57k", "a", 1000, 100, 50, 200))
+    others = onset_rows(
+        ("pico-57k-seed1", "a", 1000, 300, 100, 400),
+        ("pico-57k-data-seed1", "a", 1000, np.nan, np.inf, np.inf),
+        ("pico-57k-deduped", "a", 1000, 50, 20, 90),
+    )
+    figure = figures.onsets(own, others)
+    marks = [line for line in figure.axes[0].get_lines() if line.get_marker() == "d"]
+    places = sorted(float(x) for line in marks for x in line.get_xdata())
+    assert places[0] == pytest.approx(np.log2(301))  # not the deduplicated model's
+    assert places[1] > np.log2(1001)  # never: at the right edge
+    assert len(places) == 2
+    assert {round(float(y), 2) for line in marks for y in line.get_ydata()} == {-0.27}
+    assert "another seed" in drawn(figure)
+
+
+def test_onsets_over_seeds_say_how_many_reach_the_threshold():
+    rows = onset_rows(
+        ("pico-57k", "a", 1000, 100.4, 50, 200),
+        ("pico-57k-seed1", "a", 1000, 300, 100, 400),
+        ("pico-57k-weight-seed1", "a", 1000, np.nan, np.inf, np.inf),
+        ("pico-57k", "b", 1000, np.nan, np.inf, np.inf),
+        ("pico-7k", "a", 1000, 200, 100, 300),
+    )
+    table = onsets_over_seeds(rows)
+    assert table.to_dict() == {"57k": {"a": "2 of 3 seeds: 100 – 300", "b": "0 of 1 seed"}}
+    assert onsets_over_seeds(rows[rows["model"] == "pico-7k"]).empty
 
 
 # ---- Colours

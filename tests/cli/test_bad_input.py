@@ -10,9 +10,12 @@ import io
 import json
 import logging
 import os
+import subprocess
+import sys
 
 import click
 import pytest
+from helpers import more_bad_inputs
 from helpers.bad_inputs import (
     ending,
     judge,
@@ -24,6 +27,7 @@ from helpers.bad_inputs import (
     wrong_calls,
     wrong_files,
 )
+from helpers.commands import ROOT
 from helpers.hub_server import checkpoint_files, serve_hub
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -48,6 +52,7 @@ drawn = settings(
 @pytest.fixture(scope="module")
 def world(trained_home, tmp_path_factory):
     made = make_world(tmp_path_factory.mktemp("world"), trained_home)
+    importlib.import_module("pythia_utils.nano.train")  # torch takes seconds, which are no fault
     with made.entered():
         yield made
 
@@ -93,6 +98,25 @@ def test_wrong_answers_of_a_hub(world, monkeypatch, tmp_path):
             assert judge(world, call) is None
 
         every()
+
+
+def test_other_files(world):
+    """Formats, encodings and archives that only look like ours; all of them are wrong."""
+    judged = {
+        name: more_bad_inputs.with_content(world, *case)
+        for name, case in more_bad_inputs.files(world)
+    }
+    assert {name: fault for name, fault in judged.items() if fault} == {}
+
+
+@pytest.mark.parametrize("kind", more_bad_inputs.PLACES)
+def test_what_is_no_file_in_the_place_of_one(world, kind):
+    faults = {}
+    for name, target in targets(world).items():
+        with more_bad_inputs.placed(target.path, kind):
+            if (fault := target.call(world)) is not None:
+                faults[name] = fault
+    assert not faults
 
 
 # --- named ----------------------------------------------------------------------------------------
@@ -354,6 +378,51 @@ def test_what_the_hubs_library_logs_names_no_password():
     finally:
         handler.setStream(before)
     assert "OSError() thrown by https://mirror/api/models" in heard.getvalue()
+
+
+COMMAND = f"{sys.executable} -m pythia_utils.cli.main"
+
+
+def in_a_shell(line: str, **environment: str) -> subprocess.CompletedProcess:
+    paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    env = os.environ | {"PYTHONPATH": paths} | environment
+    return subprocess.run(line, shell=True, env=env, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "told"),
+    [
+        ("{} suites pico >&-", 0, ""),
+        ("{} suites nosuch >&- 2>&-", 2, ""),
+        ("{} suites nosuch <&- >&-", 2, "pythia: unknown suite or model 'nosuch'; nearest: nano\n"),
+        ("{} suites pico >/dev/full", 1, "pythia: No space left on device (no file is named"),
+        ("cd {cwd} && rmdir {cwd} && {} status", 1, "pythia: the folder in which you are is gone"),
+    ],
+)
+def test_streams_and_folders_that_are_not_there(tmp_path, line, code, told):
+    (tmp_path / "gone").mkdir()
+    done = in_a_shell(line.format(COMMAND, cwd=tmp_path / "gone"), PYTHIA_HOME=str(tmp_path))
+    assert (done.returncode, done.stderr[: len(told)]) == (code, told)
+    assert done.stderr.count("\n") == bool(told)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("HF_ENDPOINT", "http://[::1", "a variable HF_... of the environment is no such setting"),
+        ("HF_HUB_DOWNLOAD_TIMEOUT", "x", "a variable HF_... of the environment is no such setting"),
+        ("HF_ENDPOINT", "ftp://x", "'ftp://x' is no address to read from"),
+        ("HF_ENDPOINT", "http://h:99999", "'http://h:99999' is no address to read from"),
+        ("HF_ENDPOINT", "http://a\nb", r"'http://a\nb' is no address to read from"),
+        ("HF_ENDPOINT", "http://a b", "'http://a b' is no address to read from"),
+        ("PYTHIA_HOME", "~nosuch/x", "~nosuch/x: whose folder that is, is not known"),
+    ],
+)
+def test_variables_of_the_environment_that_are_no_such_settings(tmp_path, name, value, told):
+    env = {"PYTHIA_HOME": str(tmp_path), "HF_HUB_OFFLINE": "0"} | {name: value}
+    done = in_a_shell(f"{COMMAND} fetch pythia-14m --steps 0 --yes --quiet", **env)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert done.stderr.startswith(f"pythia: {told}")
 
 
 def test_debug_shows_the_traceback(broken, monkeypatch, tmp_path):

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 import pythia_utils
 from pythia_utils.analysis.memorization import sampling
+from pythia_utils.analysis.memorization.measure import losses
 from pythia_utils.evaluation import likelihood, memorization, minimal_pairs
 from pythia_utils.evaluation.inference import NotFiniteError
 from pythia_utils.suites import folders
@@ -27,7 +28,7 @@ MEASURES = {
     "log-likelihood": [
         lambda network, tokenizer: likelihood.token_logprobs(network, ROWS),
         lambda network, tokenizer: likelihood.document_losses(network, tokenizer, ["A dog."]),
-        lambda network, tokenizer: sampling.continuation_losses(network, ROWS, 6),
+        lambda network, tokenizer: losses(network, ROWS, 6),
     ],
     "minimal pairs": [
         lambda network, tokenizer: minimal_pairs.score_minimal_pairs(network, tokenizer, PAIRS)

@@ -96,14 +96,14 @@ def test_all_means_every_model_and_each_models_own_steps(root):
     assert [(c.parameters["model"], c.parameters["step"]) for c in cells] == expected
 
 
-ALSO = "also: {models: [pico-57k-*, pico-7k-seed1], steps: [64, 128]}"
+ALSO = "also: [{models: [pico-57k-*], steps: [64, 128]}, {models: [pico-7k-seed1], steps: [4]}]"
 
 
 def test_a_grid_may_have_more_models_at_steps_of_their_own(root):
     config = load(root, "models: [pico-57k], steps: all", f"models: [pico-57k], steps: [0], {ALSO}")
     others = ("pico-57k-deduped", "pico-57k-seed1", "pico-57k-weight-seed1", "pico-57k-data-seed1")
     expected = [("pico-57k", 0)]
-    expected += [(name, step) for name in (*others, "pico-7k-seed1") for step in (64, 128)]
+    expected += [(name, step) for name in others for step in (64, 128)] + [("pico-7k-seed1", 4)]
 
     def chosen(**options) -> list[tuple[str, int]]:
         return [
@@ -121,7 +121,7 @@ def test_a_grid_may_have_more_models_at_steps_of_their_own(root):
 def test_an_experiment_with_models_of_its_own_has_no_others(root):
     text = YAML.replace("steps: [0, 16]}", f"steps: [0, 16], {ALSO}}}", 1)
     (root / "experiments.yml").write_text(text)
-    assert len(expand(load_config(root), ["measure"], profile="tiny")) == 2 + 5 * 2
+    assert len(expand(load_config(root), ["measure"], profile="tiny")) == 2 + 4 * 2 + 1
     own = text.replace("steps: [1]}", "models: [pico-7k], steps: [1]}", 1)
     (root / "experiments.yml").write_text(own)
     assert len(expand(load_config(root), ["measure"], profile="tiny")) == 1
@@ -229,14 +229,14 @@ def test_wrong_use_is_one_line(root, call, message):
         ("[pico-57k]", "[pico-58*]", "experiments.yml: profiles.quick: unknown model 'pico-58*'"),
         (
             "steps: [0, 16]",
-            "steps: [0], also: {models: [pico-7k]}",
-            "experiments.yml: profiles.tiny.also.steps is missing",
+            "steps: [0], also: [{models: [pico-7k]}]",
+            "experiments.yml: profiles.tiny.also[0].steps is missing",
         ),
-        ("steps: [0, 16]", "steps: [0], also: []", "profiles.tiny.also: expected a mapping"),
+        ("steps: [0, 16]", "steps: [0], also: {}", "profiles.tiny.also: expected a list"),
         (
             "steps: [0, 16]",
-            "steps: [0], also: {models: [pico-7k], steps: [3]}",
-            "experiments.yml: profiles.tiny.also: unknown step 3 of pico-7k",
+            "steps: [0], also: [{models: [pico-7k], steps: [3]}]",
+            "experiments.yml: profiles.tiny.also[0]: unknown step 3 of pico-7k",
         ),
         (", steps: [0, 16]", "", "experiments.yml: profiles.tiny.steps is missing"),
         (

@@ -11,7 +11,9 @@ is left half-written. What is certainly wrong must not end with 0. `benchmarks/b
 
 from __future__ import annotations
 
+import base64
 import copy
+import gzip
 import io
 import json
 import os
@@ -20,6 +22,7 @@ import shutil
 import sys
 import time
 import traceback
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
@@ -153,6 +156,82 @@ TEXTS += [
     "+5",
     " 5",
 ]
+TEXTS += [
+    "\uff11\uff12",
+    "\u2167",
+    "pico\u200b",
+    "\ufeffpico",
+    "\u202epico",
+    "e\u0301",
+    "0b1",
+    "1,5",
+    "1;2",
+    "1/2",
+]
+TEXTS += [
+    "%s",
+    "{0}",
+    "$HOME",
+    "`id`",
+    "$(id)",
+    "C:\\x",
+    "\\\\host\\x",
+    "file:x",
+    "--",
+    "-h",
+    "@x",
+    "x" * 256,
+]
+TEXTS += [
+    "https://me:secret@host/x",
+    "hf://x",
+    "s3://x",
+    "x://",
+    "//host/x",
+    "tls://h:0",
+    "tcp://h:1/x",
+    "ws://h",
+]
+TEXTS += [
+    "9223372036854775808",
+    "-0",
+    "1e-400",
+    "0x",
+    "1__0",
+    "1_",
+    "true",
+    "TRUE",
+    "null",
+    "on",
+    "<<: 1",
+    "&a",
+    "*a",
+]
+TEXTS += [
+    "0-9999999999999999999",
+    "0-0-0",
+    "-5",
+    "all,all",
+    "0,all,",
+    "0 - 5",
+    "0..5",
+    "0:5",
+    "[0, 5]",
+    "0\t5",
+]
+TEXTS += [
+    "/proc/self/mem",
+    "/dev/null/x",
+    "/dev/stdin",
+    ".",
+    "..",
+    "./",
+    "~",
+    "x/",
+    "*.yml",
+    "a" * 100 + "/" + "b" * 300,
+]
+TEXTS += ["1GiB", "1 GB", "GB", "1e3MB", "-0GB", "nanGB", "infh", "1h30", "1d", "0s", "1e400h"]
 
 
 # --- a world to be wrong in -----------------------------------------------------------------------
@@ -463,13 +542,30 @@ def wrong_contents(draw, content: bytes, form: str) -> bytes | None:
     return json.dumps(_changed(draw, json.loads(content))).encode()
 
 
+SPOILT = [
+    "cut",
+    "empty",
+    "nul",
+    "utf-16",
+    "latin-1",
+    "flip",
+    "folder",
+    "noise",
+    "twice",
+    "mark",
+    "utf-32",
+    "cp037",
+    "crlf",
+    "gzip",
+    "zip",
+    "base64",
+]
+SPOILT += ["reversed", "html", "link"]
+
+
 @st.composite
 def _spoilt(draw, content: bytes) -> bytes | None:
-    kind = draw(
-        st.sampled_from(
-            ["cut", "empty", "nul", "utf-16", "latin-1", "flip", "folder", "noise", "twice"]
-        )
-    )
+    kind = draw(st.sampled_from(SPOILT))
     at = draw(st.integers(0, max(0, len(content) - 1)))
     match kind:
         case "cut":
@@ -478,7 +574,7 @@ def _spoilt(draw, content: bytes) -> bytes | None:
             return b""
         case "nul":
             return content[:at] + b"\0" * 8 + content[at:]
-        case "utf-16" | "latin-1":
+        case "utf-16" | "latin-1" | "utf-32":
             text = content.decode("latin-1")
             return (text[:at] + "é" + text[at:]).encode(kind)
         case "flip":
@@ -489,7 +585,32 @@ def _spoilt(draw, content: bytes) -> bytes | None:
             return draw(st.binary(max_size=64))
         case "twice":
             return content + content
+        case "mark":
+            return b"\xef\xbb\xbf" + content
+        case "cp037":
+            return content.decode("latin-1").encode("cp037", "replace")
+        case "crlf":
+            return content.replace(b"\n", b"\r\n")
+        case "gzip":
+            return gzip.compress(content)
+        case "zip":
+            return _zipped(content)
+        case "base64":
+            return base64.encodebytes(content)
+        case "reversed":
+            return content[::-1]
+        case "html":
+            return b"<!DOCTYPE html><html><body>404 Not Found</body></html>"
+        case "link":
+            return b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
     return None
+
+
+def _zipped(content: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("content", content)
+    return file.getvalue()
 
 
 STRANGE = [

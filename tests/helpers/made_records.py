@@ -14,7 +14,7 @@ from helpers.commands import ROOT
 
 from pythia_utils.analysis.facts import measures
 from pythia_utils.analysis.grammar import answers
-from pythia_utils.analysis.memorization import sampling
+from pythia_utils.analysis.memorization import rows as measured
 from pythia_utils.analysis.ngrams.measures import NAMES
 from pythia_utils.evaluation.validation import domain_shares
 from pythia_utils.grid import records
@@ -61,17 +61,28 @@ def memorization(model: str, step: int, names: Iterable[str] = ()) -> list[dict]
     read = step / find_model(model).total_steps
     place = (np.arange(100) + 0.5) / 100
     table = pd.DataFrame({"position": np.arange(100), "block": np.arange(100) // 10})
-    table = table.assign(place=place, seen=place < read, copies=np.arange(100) % 40 + 1)
-    table["memorized"] = table["seen"] & (table["copies"] > 20)
+    table = table.assign(place=place, seen=place < read, times=np.arange(100) % 40)
+    table = table.assign(text=np.arange(100) // 4, chosen=np.arange(100) % 4 > 0)
+    table["copying"] = np.arange(100) % 7 == 0
+    table["memorized"] = table["seen"] & (table["times"] > 20)
+    planted = _planted(read)
+    ages = pd.DataFrame({"position": np.arange(120), "age": np.repeat([16, 8, 0], 40)})
+    ages["change"] = ages["age"] / 100 + np.arange(120) * 7 % 11 / 10
+    ages = ages[ages["age"] > 0] if read == 1 else ages
+    shares = [row("memorized", 0.1, name) for name in names]
+    made = measured.of_sequences(table) + measured.of_planted(planted) + shares
+    return made + (measured.of_ordinary(ages) if step else [])
+
+
+def _planted(read: float) -> pd.DataFrame:
     placements = ["anywhere"] * 20 + [f"decile-{i % 10}" for i in range(20)] + ["never"] * 10
     copies = [1, 2, 8, 32] * 5 + [16] * 20 + [0] * 10
-    planted = pd.DataFrame({"document": range(50), "copies": copies, "placement": placements})
-    planted.loc[40:, "document"] = -1
+    planted = pd.DataFrame({"content": range(50), "copies": copies, "placement": placements})
+    planted.loc[40:, "content"] = -1
     planted["memorized"] = (planted["copies"] > 8) & (read > 0.5)
     planted["matched"] = planted["copies"] / 40
     planted["loss"] = 5 - read * planted["copies"] / 20 + np.arange(50) % 3 / 10
-    shares = [row("memorized", 0.1, name) for name in names]
-    return sampling.sequence_rows(table) + sampling.planted_rows(planted, read) + shares
+    return planted
 
 
 def training_data(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:

@@ -227,6 +227,7 @@ def test_a_page_says_whose_text_it_is():
     assert "Nobody knows its entropy" in origin.in_words("english")
     assert "made by a program of ours" in origin.in_words("pico")
     assert "the Pile" in origin.in_words("pythia")
+    assert "hold here, the table of findings" in origin.in_words("english")
 
 
 def test_the_profile_is_for_loss_and_ngrams():

@@ -27,7 +27,7 @@ SAYS = {
     ("ngrams", "only deduplicated"): ["at enough steps", "nothing to draw"],
     ("grammar", "one cell"): ["no curve to compare", "nothing to draw", "too few, or learn too"],
     ("grammar", "only deduplicated"): ["nothing to draw", "one seed of each size"],
-    ("facts", "one cell"): ["two classes of times told", "do not hold two sizes"],
+    ("facts", "one cell"): ["nothing to draw", "do not hold two sizes"],
     ("facts", "only deduplicated"): ["nothing to draw", "no standard model's threshold"],
     ("memorization", "one cell"): [
         "nothing varies here",

@@ -79,7 +79,6 @@ TYPED = {
         "1.01": "of an exercise",
         "1.05": "of an exercise",
         "1.25": "the bound of equivalence, a setting",
-        "2,000": "the size of a sample, a setting",
         "500": "of an exercise",
         "95%": "the confidence of a band",
     },

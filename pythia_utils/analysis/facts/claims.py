@@ -6,7 +6,7 @@ import pandas as pd
 
 from pythia_utils.analysis import select
 from pythia_utils.analysis.claims import Claim
-from pythia_utils.analysis.facts.tables import by_told, fits, thresholds
+from pythia_utils.analysis.facts.tables import by_told
 
 LEAST = 10  # facts in a class of times told that is compared
 
@@ -52,15 +52,6 @@ def _guesses_at_first(records: pd.DataFrame) -> bool | None:
     return _of_all(off <= 4 * value["stderr"])
 
 
-def _fewer_later(records: pd.DataFrame) -> bool | None:
-    if records.empty or not (records["metric"] == "chance").any():
-        return None
-    table = thresholds(records, fits(records)).sort_values("step")
-    ends = table[table["value"].notna()].groupby("model")["value"].agg(["first", "last", "size"])
-    ends = ends[ends["size"] > 1]
-    return _of_all(ends["last"] < ends["first"])
-
-
 _FOUND = {
     "facts-untrained": ("Before training, models only guess.", _guesses_at_first),
     "facts-grow": (
@@ -70,10 +61,6 @@ _FOUND = {
     "facts-often-told": (
         "At the end, each model answers at least three in four of the facts told most often.",
         _knows_what_is_often_told,
-    ),
-    "facts-fewer-later": (
-        "Each model needs fewer tellings at the end than when a threshold can first be seen.",
-        _fewer_later,
     ),
     "facts-counting": (
         "At the end, a 5-gram model answers the facts told least better than each network.",

@@ -41,7 +41,7 @@ def by_told(frame: pd.DataFrame, panels: str, chance: float, columns: int = 4) -
         for what, rows in part.groupby("what", sort=False):
             _lines(axes, rows.assign(x=rows["least"].map(places)), str(what), colours[what])
         axes.axhline(chance, color=REFERENCE, ls="--", lw=1, zorder=1)
-        labels = classes["told"].str.replace(" or more", "+")
+        labels = [mathtext(name.replace(" or more", "+")) for name in classes["told"]]
         axes.set_xticks(range(len(classes)), labels, rotation=60, fontsize=8)
         axes.set_ylim(-0.03, 1.03)
     figure.supxlabel("times told so far", fontsize="medium")

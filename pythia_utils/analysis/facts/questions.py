@@ -6,12 +6,12 @@ are all answers to the same relation.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pythia_utils.base.errors import UsageError
+from pythia_utils.evaluation.pair_files import table_rows
 from pythia_utils.nano.documents import FACT_ANSWERS, FACT_PROMPTS
 from pythia_utils.suites.catalog import suite as find_suite
 from pythia_utils.training_data.corpus import open_corpus
@@ -87,12 +87,11 @@ def read_questions(path: Path) -> list[Question]:
         UsageError: no such file, no text, a column that is not there, or a row that is no question.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.DictReader(lines)
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        text = path.read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read facts from {path}: {error}") from None
-    if missing := [name for name in COLUMNS if name not in (reader.fieldnames or ())]:
+    rows = [row for _, row in table_rows(str(path), text, ",")]
+    if missing := [name for name in COLUMNS for row in rows[:1] if name not in row]:
         raise UsageError(f"{path} has no column {missing[0]}; expected {', '.join(COLUMNS)}")
     found = [_question(row, f"{path}, row {number}") for number, row in enumerate(rows, start=1)]
     if not found:

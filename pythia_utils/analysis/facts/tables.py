@@ -42,7 +42,9 @@ def by_told(records: pd.DataFrame, metrics: Mapping[str, str]) -> pd.DataFrame:
         The records, labelled by seed, with columns told (the class) and what (the metric's name), in order
         of times told.
     """
-    rows = records[records["metric"].isin(list(metrics)) & records["subset"].str.startswith(TOLD)]
+    rows = records[
+        records["metric"].isin(list(metrics)) & records["subset"].str.match(rf"{TOLD}\d")
+    ]
     rows = seeds.label(rows.reset_index(drop=True))
     rows = rows.assign(
         told=rows["subset"].str.removeprefix(TOLD), what=rows["metric"].map(dict(metrics))

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pythia_utils.analysis.grammar.baselines import levels
+from pythia_utils.analysis.grammar.recorded import levels
 from pythia_utils.analysis.learning_curves import step_in_words
 from pythia_utils.analysis.plots import (
     ACCENT,
@@ -25,6 +25,7 @@ from pythia_utils.analysis.plots import (
 )
 from pythia_utils.analysis.show import or_words
 from pythia_utils.base.markup import mathtext
+from pythia_utils.suites.catalog import find_model
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,6 +41,8 @@ _CORRELATIONS = {
     "frequency_correlation": ("word frequency", _COLOURS[1]),
     "length_correlation": ("length in tokens", _COLOURS[2]),
 }
+
+_ANOTHER = "another seed"
 
 
 def accuracies(
@@ -131,11 +134,12 @@ def controls(summary: pd.DataFrame, table: pd.DataFrame) -> Figure:
 
 
 @or_words
-def onsets(frame: pd.DataFrame) -> Figure:
+def onsets(frame: pd.DataFrame, others: pd.DataFrame | None = None) -> Figure:
     """Onset steps with intervals, a colour a model; the right edge is what lies beyond its last step.
 
     Args:
-        frame: of `learning_curves.milestones`.
+        frame: of `learning_curves.milestones`, one model of each size.
+        others: the same of other seeds: a small open mark each, in the colour of its size.
     """
     figure, axes = plt.subplots(figsize=(7.4, 1.1 + 0.42 * frame["subset"].nunique()))
     names = list(dict.fromkeys(frame["subset"]))[::-1]
@@ -149,6 +153,13 @@ def onsets(frame: pd.DataFrame) -> Figure:
         part = frame[frame["model"] == model]
         rows = np.array([names.index(subset) for subset in part["subset"]]) + shift
         handles[mathtext(model)] = _onset_marks(axes, part, rows, colour, beyond)
+        alike = [] if others is None else [n for n in others["model"].unique() if _alike(n, model)]
+        for other in alike:
+            own = others[(others["model"] == other) & others["subset"].isin(names)]
+            heights = [names.index(subset) + shift for subset in own["subset"]]
+            at = np.log2(1 + own["onset"]).fillna(beyond)
+            look = {"ms": 4, "mfc": "white", "mec": colour, "mew": 0.9, "zorder": 3, "ls": ""}
+            (handles[_ANOTHER],) = axes.plot(at, heights, "d", **look)
     handles |= _beyond_the_end(frame)
     axes.set_yticks(range(len(names)), [shown_name(name) for name in names])
     step_axis(axes, [0, *(2**k for k in range(1, int(np.log2(1 + last_step)) + 1)), last_step])
@@ -156,6 +167,12 @@ def onsets(frame: pd.DataFrame) -> Figure:
     axes.set_xlabel("training step (log scale)")
     legend_above(figure, handles)
     return figure
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether two models differ in nothing but their seeds."""
+    first, second = map(find_model, (one, other))
+    return (first.suite, first.size, first.variant) == (second.suite, second.size, second.variant)
 
 
 def _onset_marks(

@@ -36,6 +36,39 @@ def milestone_table(milestones: pd.DataFrame, name: str = "onset") -> pd.DataFra
     return table.fillna("").rename_axis(index=None, columns=None)
 
 
+def onsets_over_seeds(milestones: pd.DataFrame) -> pd.DataFrame:
+    """How far the onsets of a size's seeds lie apart, as texts: a row a phenomenon, a column a size.
+
+    Args:
+        milestones: of `learning_curves.milestones`, models that differ in size and seed alone.
+
+    Returns:
+        Such as `3 of 4 seeds: 128 – 256`: those that reach the threshold, and their first and last onset. Sizes
+        whose curves are of one seed are left out.
+    """
+    frame = milestones.assign(size=[find_model(name).size for name in milestones["model"]])
+    several = frame.groupby("size")["model"].transform("nunique") > 1
+    rows = [
+        {"phenomenon": readable(subset), "size": size, "text": _range_of(part["onset"])}
+        for (subset, size), part in frame[several].groupby(["subset", "size"], sort=False)
+    ]
+    if not rows:
+        return pd.DataFrame()
+    table = pd.DataFrame(rows).pivot_table(
+        "text", "phenomenon", "size", aggfunc="first", sort=False
+    )
+    return table.fillna("").rename_axis(index=None, columns=None)
+
+
+def _range_of(onsets: pd.Series) -> str:
+    reached = onsets.dropna().round().astype(int)
+    told = f"{len(reached)} of {len(onsets)} seed{'s' * (len(onsets) != 1)}"
+    if reached.empty:
+        return told
+    ends = f"{reached.min():,}" + (f" – {reached.max():,}" if reached.max() > reached.min() else "")
+    return f"{told}: {ends}"
+
+
 def _unbroken(interval: str) -> str:
     return interval.replace(", ", f",{_SPACE}")
 
@@ -107,7 +140,7 @@ def counting_in_words(levels: Mapping[str, float]) -> str:
     """What the best n-gram models answer, or that nothing was counted.
 
     Args:
-        levels: of `baselines.levels`: accuracy by phenomenon.
+        levels: of `recorded.levels`: accuracy by phenomenon.
     """
     if not levels:
         return (

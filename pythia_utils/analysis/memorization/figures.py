@@ -8,6 +8,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from pythia_utils.analysis.memorization import deciles
+from pythia_utils.analysis.memorization.published import parabola
+from pythia_utils.analysis.order_tests import poisson_quantiles
 from pythia_utils.analysis.plots import (
     ACCENT,
     REFERENCE,
@@ -18,6 +21,7 @@ from pythia_utils.analysis.plots import (
     lines_with_bars,
     model_styles,
     name_rows,
+    panel_grid,
     size_palette,
     trajectories,
 )
@@ -49,13 +53,17 @@ def by_position(blocks: pd.DataFrame, read: float, blocks_in_all: int) -> Figure
     return figure
 
 
-def by_copies(frames: dict[str, pd.DataFrame]) -> Figure:
-    """Measures over the number of copies, a panel a measure and a line a model.
+def by_copies(frames: dict[str, pd.DataFrame]) -> Figure | None:
+    """Measures over the number of copies, a panel a measure and a line a model; none without rows.
 
     Args:
         frames: by label; columns model, number (of copies, from 1), value, low, high.
     """
-    figure, grid = plt.subplots(1, len(frames), figsize=(4 * len(frames), 3.4), squeeze=False)
+    frames = {label: frame for label, frame in frames.items() if len(frame)}
+    if not frames:
+        return None
+    width = 4 * len(frames) if len(frames) > 1 else 6.4
+    figure, grid = plt.subplots(1, len(frames), figsize=(width, 3.4), squeeze=False)
     for axes, (label, frame) in zip(grid[0], frames.items(), strict=True):
         models = list(dict.fromkeys(frame["model"]))
         frame = frame.assign(x=np.log2(frame["number"]))
@@ -67,46 +75,95 @@ def by_copies(frames: dict[str, pd.DataFrame]) -> Figure:
     return figure
 
 
-def by_class(counts: pd.DataFrame) -> Figure:
-    """The memorized share of training sequences by how often their text is read.
+@or_words
+def by_reads(counts: pd.DataFrame) -> Figure:
+    """The memorized share of texts by how often training has read their continuation.
 
     Args:
         counts: columns number (the least of the class), memorized, tested.
     """
     ends = [f"–{end - 1}" for end in counts["number"].iloc[1:]] + [" or more"]
     names = [f"{least}{end}" for least, end in zip(counts["number"], ends, strict=True)]
-    copies = [name.replace("1–1", "1") for name in names]
-    frame = with_wilson_interval(
-        pd.DataFrame({"copies": copies}), counts["memorized"], counts["tested"]
-    )
-    return interval_bars(frame, "copies", "share memorized, by copies of the text")
+    reads = [{"0–0": "0 (not yet)", "1–1": "1"}.get(name, name) for name in names]
+    frame = pd.DataFrame({"reads": reads})
+    frame = with_wilson_interval(frame, counts["memorized"], counts["tested"])
+    return interval_bars(frame, "reads", "share of texts memorized, by reads of the continuation")
 
 
 @or_words
 def by_decile(frame: pd.DataFrame) -> Figure:
-    """The gain of the documents of each decile of training, a line a model.
+    """The gain of the documents of each decile of training, with its profile, over the learning rate.
 
     Args:
         frame: of `tables.gains`, one step a model.
     """
-    figure, axes = plt.subplots(figsize=(7.2, 3.8))
+    sizes = {"figsize": (7.2, 4.8), "height_ratios": (4, 1), "sharex": True}
+    figure, (axes, rate) = plt.subplots(2, 1, **sizes)
     models = list(dict.fromkeys(frame["model"]))
-    lines_with_bars(axes, frame.assign(x=frame["number"] + 1), "model", model_styles(models))
+    styles = model_styles(models)
+    points = {name: {**style, "ls": ""} for name, style in styles.items()}
+    lines_with_bars(axes, frame.assign(x=frame["number"] + 1), "model", points)
+    for name, profile in deciles.profiles(frame).items():
+        own = deciles.place(deciles.read_whole(frame[frame["model"] == name]))
+        curve = profile.at(np.linspace(own.min(), own.max(), 50))
+        axes.plot(10 * curve["x"] + 0.5, curve["value"], lw=1.4, **styles[name])
     axes.axhline(0, color=REFERENCE, ls="--", lw=1.2)
-    axes.set_xticks(range(1, 11))
-    axes.set(xlabel="decile of training that holds all 16 copies", ylabel="gain (nats a token)")
+    axes.set(ylabel="gain (nats a token)")
+    done = np.linspace(0, 1, 200)
+    rate.plot(10 * done + 0.5, rate_at(models[0], done), color="0.35", lw=1.4)
+    rate.set_xticks(range(1, 11))
+    rate.set(xlabel="decile of training that holds all 16 copies", ylabel="learning\nrate")
+    rate.yaxis.set_major_formatter("{x:.0%}")
+    rate.set_ylim(0, 1.05)
     legend_above(figure)
     return figure
 
 
+def rate_at(model: str, done: np.ndarray) -> np.ndarray:
+    """The learning rate as a share of its peak, at shares of training: float64 of the same shape."""
+    from pythia_utils.nano.train import learning_rate  # torch, which nothing else here needs
+
+    found = find_model(model)
+    steps = np.minimum(np.asarray(done) * found.total_steps, found.total_steps - 1).astype(int)
+    return np.array([learning_rate(found, step) / found.learning_rate for step in steps.tolist()])
+
+
 @or_words
-def forgetting(frame: pd.DataFrame, total_steps: int) -> Figure:
+def by_age(frame: pd.DataFrame) -> Figure:
+    """What one reading of a sequence has left, by how many steps ago it was: a panel a checkpoint.
+
+    Args:
+        frame: of `tables.ages`.
+    """
+    frame = frame.sort_values(["step", "number"])
+    panels = [f"step {step:,}" for step in frame["step"]]
+    figure, grid, groups = panel_grid(frame.assign(panel=panels), "panel", 2)
+    styles = model_styles(list(dict.fromkeys(frame["model"])))
+    for axes, (name, part) in zip(grid.flat, groups, strict=False):
+        rate = rate_at(part["model"].iloc[0], part["step"].iloc[:1] / _steps_of(part))[0]
+        axes.set_title(f"{name}: rate at {rate:.0%} of its peak", fontsize=8.5)
+        lines_with_bars(axes, part.assign(x=np.log2(part["number"])), "model", styles)
+        axes.axhline(0, color=REFERENCE, ls="--", lw=1.2)
+        ticks = sorted(set(part["number"]))
+        axes.set_xticks(np.log2(ticks), [str(tick) for tick in ticks])
+    figure.supxlabel("read at most so many steps ago", fontsize="medium")
+    figure.supylabel("loss lower by (nats a token)", fontsize="medium")
+    legend_above(figure)
+    return figure
+
+
+def _steps_of(part: pd.DataFrame) -> int:
+    return find_model(part["model"].iloc[0]).total_steps
+
+
+@or_words
+def forgetting(frame: pd.DataFrame) -> Figure:
     """The gain of the documents of some deciles at each checkpoint of one model: learnt, then lost.
 
     Args:
         frame: of `tables.gains`, for one model.
-        total_steps: of training.
     """
+    total_steps = _steps_of(frame)
     frame = frame.sort_values("number").assign(
         decile=lambda f: [f"decile {n + 1}" for n in f["number"]]
     )
@@ -122,17 +179,19 @@ def forgetting(frame: pd.DataFrame, total_steps: int) -> Figure:
     return figure
 
 
-def poisson_process(counts: pd.DataFrame, quantiles: pd.DataFrame) -> Figure:
-    """Counts per stretch of training, and their Q-Q plot against a Poisson distribution.
+def poisson_process(counts: pd.DataFrame) -> Figure | None:
+    """Counts per stretch of training, and their Q-Q plot against a Poisson distribution; none of no counts.
 
     Args:
         counts: columns number (of the stretch) and memorized.
-        quantiles: of `order_tests.poisson_quantiles`.
     """
+    if not counts["memorized"].any():
+        return None
+    quantiles = poisson_quantiles(counts["memorized"])
     figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.2), width_ratios=(1.7, 1))
     left.bar(counts["number"] + 1, counts["memorized"], color=ACCENT, width=0.85)
     left.axhline(counts["memorized"].mean(), color=REFERENCE, ls="--", lw=1.2)
-    left.set(xlabel="stretch of training", ylabel="memorized sequences")
+    left.set(xlabel="stretch of training", ylabel="memorized texts")
     left.yaxis.set_major_locator(MaxNLocator(integer=True))
     left.grid(axis="x", visible=False)
     ends = quantiles.groupby("expected")[["low", "high"]].agg({"low": "min", "high": "max"})
@@ -170,20 +229,19 @@ def slopes(frame: pd.DataFrame, bound: float, xlabel: str) -> Figure:
     return figure
 
 
-def published_growth(frame: pd.DataFrame, fits: dict) -> Figure:
+def published_growth(frame: pd.DataFrame) -> Figure:
     """Published counts of memorized sequences over size, both axes logarithmic.
 
     Args:
-        frame: columns model, variant, n_params, memorized.
-        fits: a `stats.PowerLaw` for each variant.
+        frame: columns model, variant, n_params, memorized; each variant gets its `published.parabola`.
     """
     figure, axes = plt.subplots(figsize=(6.8, 4))
     markers = {"standard": ("o", ACCENT), "deduped": ("s", REFERENCE)}
-    for variant, fit in fits.items():
-        part, (marker, colour) = frame[frame["variant"] == variant], markers[variant]
+    for variant, part in frame.groupby("variant", sort=False):
+        marker, colour = markers[variant]
         axes.plot(part["n_params"], part["memorized"], marker, color=colour, label=variant)
         span = np.geomspace(part["n_params"].min(), part["n_params"].max(), 20)
-        axes.plot(span, fit.predict(span), color=colour, ls="--", lw=1.2)
+        axes.plot(span, np.exp(parabola(part)(np.log(span))), color=colour, ls="--", lw=1.2)
     for row in frame[frame["variant"] == "standard"].itertuples():
         near = {"xytext": (-4, 6), "textcoords": "offset points", "ha": "right"}
         size = mathtext(find_model(row.model).size)

@@ -1,4 +1,4 @@
-"""What others have published of Pythia's memorization, as the chapter's table."""
+"""What others have published of Pythia's memorization, as the chapter's table, figure and sentences."""
 
 from __future__ import annotations
 
@@ -6,27 +6,39 @@ import numpy as np
 import pandas as pd
 from scipy import stats as distributions
 
-from pythia_utils.analysis import stats
-from pythia_utils.suites.catalog import data_file, suite
+from pythia_utils.analysis import published_tables, stats
+from pythia_utils.base.markup import markdown
+
+TABLE = "memorization"
+_COUNTS = "memorized_sequences"
 
 
-def counts() -> pd.DataFrame:
-    """Pythia's published counts of memorized training sequences (data/published/memorized.csv).
+def counts(final: bool = True) -> pd.DataFrame:
+    """Pythia's published counts of memorized training sequences (data/published/memorization.csv).
 
-    A sequence counts if greedy decoding after its first 32 tokens gives the next 32; all sequences of
-    the final checkpoints' training were tested. Their source is in the file.
+    A sequence counts if greedy decoding after its first 32 tokens gives the next 32. All sequences that
+    the checkpoint has read were tested.
+
+    Args:
+        final: of the final checkpoints alone; else of every checkpoint that was counted.
 
     Returns:
-        Columns model, variant, n_params (non-embedding), memorized, tested, value (the share), low, high
-        (Wilson, 95%).
+        Columns model, variant, size, n_params (non-embedding), step, memorized, tested, value (the share),
+        low, high (Wilson, 95%).
     """
-    frame = pd.read_csv(data_file("published/memorized.csv"), comment="#")
-    models = [suite("pythia").model(name) for name in frame["model"]]
-    frame = frame.assign(
-        variant=[model.variant for model in models],
-        n_params=[model.non_embedding_params for model in models],
-    )
+    frame = published_tables.read(TABLE).query("metric == @_COUNTS")
+    if final:
+        frame = frame[frame["step"] == frame["step"].max()]
+    columns = ["model", "variant", "size", "n_params", "step", "value", "n"]
+    frame = frame[columns].rename(columns={"value": "memorized", "n": "tested"})
+    frame = frame.astype({"memorized": int, "tested": int}).reset_index(drop=True)
     return stats.with_wilson_interval(frame, frame["memorized"], frame["tested"])
+
+
+def parabola(part: pd.DataFrame) -> np.polynomial.Polynomial:
+    """log memorized as a parabola in log n_params, by least squares: its slope is the exponent there."""
+    x, y = (np.log(part[column].to_numpy(float)) for column in ("n_params", "memorized"))
+    return np.polynomial.Polynomial.fit(x, y, 2)
 
 
 def bends(table: pd.DataFrame) -> pd.DataFrame:
@@ -56,3 +68,69 @@ def bends(table: pd.DataFrame) -> pd.DataFrame:
         rows.append((variant, *names, *ends, change, change - half, change + half))
     columns = ["variant", "smallest", "largest", "exponent_small", "exponent_large"]
     return pd.DataFrame(rows, columns=[*columns, "value", "low", "high"])
+
+
+def growth(frame: pd.DataFrame) -> str:
+    """How Pythia's published counts grow with size, and differ between the variants. Markdown."""
+    both = frame.pivot_table("memorized", "size", "variant").dropna()
+    fewer = 1 - both["deduped"] / both["standard"]
+    return (
+        f"Counts grow with size. {' '.join(map(_bend, bends(frame).itertuples()))} At the same size "
+        f"deduplicated models have memorized {fewer.min():.0%} to {fewer.max():.0%} fewer."
+    )
+
+
+def _bend(row) -> str:
+    """One row of `bends` as sentences."""
+    shown = row.low > 0 or row.high < 0
+    return (
+        f"The local exponent of {markdown(row.variant)} models is {row.exponent_small:.3f} at "
+        f"{markdown(row.smallest)} and {row.exponent_large:.3f} at {markdown(row.largest)}, a change of "
+        f"{row.value:+.3f} [{row.low:+.3f}, {row.high:+.3f}]"
+        f"{'' if shown else ', which so few sizes cannot tell from none'}."
+    )
+
+
+def over_steps(frame: pd.DataFrame) -> str:
+    """How the share of what was read grows over training, of models counted at several steps. Markdown."""
+    lines = []
+    for model, part in frame.groupby("model", sort=False):
+        if len(part) > 1:
+            shares = [
+                f"{r.value:.2%} at step {r.step:,}" for r in part.sort_values("step").itertuples()
+            ]
+            lines.append(f"{markdown(model)} has memorized {', '.join(shares)}")
+    return f"Of the sequences read so far {'; '.join(lines)}."
+
+
+def census(frame: pd.DataFrame) -> str:
+    """What the counts cannot be uncertain of, and what they could tell of position. Markdown.
+
+    Args:
+        frame: of `counts`.
+    """
+    k, n = frame["memorized"], frame["tested"]
+    error = 1.96 * np.sqrt((1 - k / n) / k)
+    trend = (
+        np.exp(1.96 * np.sqrt(12 / k)) - 1
+    )  # of the rate over training: see `events_for_equivalence`
+    return (
+        f"If each of the {n.max():,} sequences had been memorized independently with one probability, a "
+        f"repetition of training would vary by the binomial error, 95% of the time by less than "
+        f"{error.max():.1%} of each count: narrower than the points. With so many, a change of the rate from "
+        f"the start of training to its end would be found four times in five from {trend.min():.1%} on in "
+        f"the largest counts, and from {trend.max():.1%} in the smallest."
+    )
+
+
+def of_sample(frame: pd.DataFrame, sequences: int) -> str:
+    """How many of a sample are to be expected memorized, at the two ends of the sizes. Markdown."""
+    ends = frame.sort_values("value").iloc[[0, -1]]
+    parts = [
+        f"about {r.value * sequences:.0f} by the final {markdown(r.model)}"
+        for r in ends.itertuples()
+    ]
+    return (
+        f"On Pythia memorized sequences are rare: by its published counts, of {sequences:,} training sequences "
+        f"{' and '.join(parts)}."
+    )

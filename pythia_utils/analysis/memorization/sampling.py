@@ -1,7 +1,6 @@
-"""What is tested for memorization at one checkpoint, and the rows to record of it.
+"""Which training sequences are tested for memorization at a checkpoint: evenly over the whole of training.
 
-Two kinds of sequences: training sequences, evenly over the whole of training, those that the checkpoint
-has not yet read as a control; and, in suites trained here, the documents planted to be memorized.
+Those that the checkpoint has not read yet are a control.
 """
 
 from __future__ import annotations
@@ -16,9 +15,7 @@ from scipy.stats import poisson
 
 from pythia_utils.analysis import stats
 from pythia_utils.analysis.memorization import published
-from pythia_utils.analysis.order_tests import linear_trend
 from pythia_utils.base.errors import UsageError
-from pythia_utils.evaluation import likelihood
 from pythia_utils.evaluation.memorization import greedy
 from pythia_utils.suites.catalog import Checkpoint
 from pythia_utils.suites.catalog import suite as find_suite
@@ -151,12 +148,6 @@ def shares_by_position(table: pd.DataFrame, parts: int) -> pd.DataFrame:
     return stats.with_wilson_interval(frame, found["sum"], found["size"])
 
 
-def continuation_losses(model: PreTrainedModel, tokens: np.ndarray, prompt: int) -> np.ndarray:
-    """Mean negative log-likelihood of each row's tokens behind the prompt: float64 (rows,), nats a token."""
-    logprobs = likelihood.token_logprobs(model, tokens)
-    return np.array([-row[prompt - 1 :].mean(dtype=np.float64) for row in logprobs])
-
-
 def examples(
     model: PreTrainedModel,
     tokenizer: Any,
@@ -171,76 +162,3 @@ def examples(
         "model": greedy(model, tokens[:, :prompt], tokens.shape[1] - prompt, suppressed),
     }
     return pd.DataFrame({name: tokenizer.batch_decode(part) for name, part in parts.items()})
-
-
-# --- rows for `records.record` --------------------------------------------------------------------
-
-
-def sequence_rows(table: pd.DataFrame) -> list[dict]:
-    """What a cell records of its training sequences.
-
-    Args:
-        table: of a `Sample`, with `memorized`, and `copies` where they are known.
-
-    Returns:
-        The memorized share of subsets `all`, `seen`, `unseen`, `text-8` (sequences whose text training
-        reads 8 times or more, up to the next of `COPIES`) and `block-7`. A row of metric
-        `memorized_item` for each memorized sequence: `sequence-1234` is training position 1234.
-    """
-    rows = [_share("all", table)]
-    rows += [_share("seen" if seen else "unseen", p) for seen, p in table.groupby("seen")]
-    if "copies" in table:
-        classes = np.array(COPIES)[np.searchsorted(COPIES, table["copies"], side="right") - 1]
-        rows += [_share(f"text-{least}", part) for least, part in table.groupby(classes)]
-    rows += [_share(f"block-{block}", part) for block, part in table.groupby("block")]
-    return rows + _items("sequence", table.loc[table["memorized"], "position"])
-
-
-def planted_rows(table: pd.DataFrame, place_read: float) -> list[dict]:
-    """What a cell records of the planted documents.
-
-    Args:
-        table: of `Planted`, with memorized, matched and loss.
-        place_read: how much of training the checkpoint has behind it, 0 to 1.
-
-    Returns:
-        memorized, matched and loss (nats a token) of subsets `copies-16` (placed anywhere), `decile-3`
-        and `never-0`; position_trend of subset `loss`: its slope over the deciles that were read whole,
-        if there are three (nats a token, from the start of training to its end). A row of metric
-        `memorized_item` for each memorized document: `document-77`.
-    """
-    rows = []
-    decile = table["placement"].str.extract(r"decile-(\d)", expand=False).astype(float)
-    kinds = np.select(
-        [decile.notna(), table["placement"] == "never"], ["decile", "never"], "copies"
-    )
-    for (kind, number), part in table.groupby([kinds, decile.fillna(table["copies"]).astype(int)]):
-        name = f"{kind}-{number}"
-        rows.append(_share(name, part))
-        for metric in ("matched", "loss"):
-            value, stderr = stats.mean_and_stderr(part[metric])
-            rows.append(_row(metric, name, value, stderr, len(part)))
-    rows += _loss_trend(table.assign(place=(decile + 0.5) / 10), place_read)
-    kept = table[table["memorized"] & (table["document"] >= 0)]
-    return rows + _items("document", kept["document"])
-
-
-def _loss_trend(table: pd.DataFrame, place_read: float) -> list[dict]:
-    read = table[table["place"] + 0.05 <= place_read + 1e-9]
-    if read["place"].nunique() < 3:
-        return []
-    trend = linear_trend(read["loss"], read["place"])
-    return [_row("position_trend", "loss", trend.slope, trend.stderr, len(read))]
-
-
-def _share(subset: str, part: pd.DataFrame) -> dict:
-    k, n = int(part["memorized"].sum()), len(part)
-    return _row("memorized", subset, k / n, stats.proportion_stderr(k, n), n)
-
-
-def _items(kind: str, numbers: pd.Series) -> list[dict]:
-    return [_row("memorized_item", f"{kind}-{number}", 1, None, 1) for number in numbers]
-
-
-def _row(metric: str, subset: str, value: float, stderr: float | None, n: int) -> dict:
-    return {"metric": metric, "subset": subset, "value": value, "stderr": stderr, "n": n}

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t as student
 
-from pythia_utils.analysis import stats
-from pythia_utils.analysis.order_tests import equivalence, trend_of
-from pythia_utils.analysis.select import final
+from pythia_utils.analysis import order_tests, stats
+from pythia_utils.analysis.memorization.deciles import equivalence
+from pythia_utils.analysis.memorization.texts import KINDS
+from pythia_utils.analysis.seeds import label
+from pythia_utils.analysis.select import largest
 from pythia_utils.suites.catalog import find_model
 
 
@@ -24,6 +27,27 @@ def with_intervals(records: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
+def by_copies(cell: pd.DataFrame) -> pd.DataFrame:
+    """One cell's rows of documents that were planted anywhere, and of the control, with a label."""
+    part = cell[cell["subset"].str.fullmatch(r"copies-\d+|never-0")]
+    label = part["subset"].str.replace("-", " ").replace("never 0", "control")
+    return part.assign(label=label)
+
+
+def by_age(cell: pd.DataFrame) -> pd.DataFrame:
+    """One cell's rows of metric `age_gain`, the newest class first, with a label."""
+    part = cell[cell["metric"] == "age_gain"]
+    return part.assign(label="at most " + part["subset"].str.removeprefix("age-") + " steps ago")
+
+
+def largest_size(records: pd.DataFrame) -> pd.DataFrame:
+    """The records of the largest size, standard if there is any: all its seeds."""
+    model = find_model(largest(records))
+    models = {name: find_model(name) for name in records["model"].unique()}
+    alike = [n for n, m in models.items() if (m.size, m.variant) == (model.size, model.variant)]
+    return records[records["model"].isin(alike)]
+
+
 def numbered(records: pd.DataFrame, kind: str, metric: str = "memorized") -> pd.DataFrame:
     """The records of subsets `kind-0`, `kind-1`, ...: with their number, sorted by it, and intervals."""
     part = records[records["metric"] == metric]
@@ -38,38 +62,6 @@ def counts(records: pd.DataFrame, kind: str) -> pd.DataFrame:
     part = part.assign(memorized=part["value"] * part["n"].astype(float), tested=part["n"])
     both = part.groupby("number")[["memorized", "tested"]].sum().reset_index()
     return both.astype({"memorized": float}).round().astype(int)
-
-
-def against(first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, str]) -> pd.DataFrame:
-    """Shares memorized of two sets of records, and their difference, by model and step.
-
-    Args:
-        first: records of metric `memorized`, one a model and step.
-        second: what to compare with, likewise.
-        names: what the two are.
-
-    Returns:
-        Columns model, step, one of each name (`3 of 1,000`), difference (second minus first), low, high
-        (Newcombe, 95%); of the models and steps that both have.
-    """
-    both = first.merge(second, on=["model", "step"])
-    rows = []
-    for row in both.itertuples():
-        n = (row.n_x, row.n_y)
-        k = (round(row.value_x * row.n_x), round(row.value_y * row.n_y))
-        shown = [f"{count} of {tested:,}" for count, tested in zip(k, n, strict=True)]
-        rows.append((row.model, row.step, *shown, *stats.difference_interval(k, n)))
-    columns = ["model", "step", *names, "difference", "low", "high"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def variants(shares: pd.DataFrame) -> pd.DataFrame:
-    """`against` of each deduplicated model and the standard one of its size, at the last step of all."""
-    now = shares[shares["step"] == shares["step"].max()]
-    by_size = now.assign(model=[find_model(name).size for name in now["model"]])
-    both = [by_size[by_size["variant"] == variant] for variant in ("deduped", "standard")]
-    table = against(*both, ("deduplicated", "standard"))
-    return table.rename(columns={"model": "size"})
 
 
 def gains(records: pd.DataFrame, kind: str) -> pd.DataFrame:
@@ -91,30 +83,116 @@ def gains(records: pd.DataFrame, kind: str) -> pd.DataFrame:
     return with_intervals(loss[columns])
 
 
-def gain_trends(records: pd.DataFrame, bound: float) -> pd.DataFrame:
-    """How the gain of the deciles' documents depends on their decile, at each model's last step.
+def kinds(records: pd.DataFrame) -> pd.DataFrame:
+    """Recited, reconstructed and recollected texts, of those of each kind that were read, by model.
 
-    The slope of the gain is that of the loss, turned round: all documents have one control.
+    Args:
+        records: one step a model.
+
+    Returns:
+        Columns model and one for each kind (`3 of 200`), of the kinds that there are.
+    """
+    part = records[(records["metric"] == "memorized") & records["subset"].isin(KINDS)]
+    count = (part["value"] * part["n"].astype(float)).round().astype(int)
+    shown = [f"{k} of {n:,}" for k, n in zip(count, part["n"], strict=True)]
+    wide = part.assign(shown=shown).pivot_table("shown", "model", "subset", "first", sort=False)
+    columns = [kind for kind in KINDS if kind in wide]
+    return wide[columns].fillna("none of this kind").reset_index().rename_axis(columns=None)
+
+
+def same_texts(records: pd.DataFrame) -> pd.DataFrame:
+    """How much more a standard model gains from a text than the deduplicated one of its size and seed.
+
+    The same planted documents, each against itself: the standard corpus holds so many copies of it, the
+    deduplicated one a single copy. The interval is Student's over documents, paired; with it goes the
+    error of the two controls, as if they were independent.
+
+    Returns:
+        Columns model (the standard one), step, number (of copies), value (nats a token), stderr, n, low,
+        high (95%); at the last step that both have.
+    """
+    keys = ["size", "seed", "step"]
+    pattern = r"^copies-(?P<number>\d+)-document-(?P<content>\d+)$"
+    own = label(records[records["metric"] == "document_loss"])
+    own = own.join(own["subset"].str.extract(pattern))
+    control = label(numbered(records, "never", "loss"))[[*keys, "variant", "value", "stderr"]]
+    own = own.merge(control, on=[*keys, "variant"], suffixes=("", "_control"))
+    own["gain"] = own["value_control"] - own["value"]
+    sides = [own[own["variant"] == variant] for variant in ("standard", "deduped")]
+    both = sides[0].merge(sides[1], on=[*keys, "number", "content"], suffixes=("", "_deduped"))
+    both = both[both["step"] == both.groupby(["size", "seed"])["step"].transform("max")]
+    rows = [
+        (*key, *_paired(part))
+        for key, part in both.astype({"number": int}).groupby(["model", "step", "number"])
+    ]
+    frame = pd.DataFrame(rows, columns=["model", "step", "number", "value", "stderr", "n"])
+    return stats.with_student_interval(frame)
+
+
+def _paired(part: pd.DataFrame) -> tuple[float, float, int]:
+    """Mean difference of the two gains of the same documents, its error and their number."""
+    value, error = stats.mean_and_stderr(part["gain"] - part["gain_deduped"])
+    controls = part[["stderr_control", "stderr_control_deduped"]].iloc[0]
+    return value, float(np.sqrt(error**2 + np.sum(controls**2))), len(part)
+
+
+def ages(records: pd.DataFrame) -> pd.DataFrame:
+    """What one reading of an ordinary sequence has left, by how many steps ago it was.
+
+    Returns:
+        The records of metric `age_gain`, sorted, with columns number (the class: at most so many steps),
+        low, high (95%).
+    """
+    return numbered(records, "age", "age_gain")
+
+
+def correlations(records: pd.DataFrame, which: str = "read") -> pd.DataFrame:
+    """The rank test of the order at each checkpoint.
 
     Args:
         records: of the experiment.
-        bound: for the test of equivalence, nats a token from the start of training to its end.
+        which: `read`, or the placebo `unread`.
 
     Returns:
-        A row a model: model, variant, slope with low and high (95%), p_value (of no slope),
-        p_equivalent (of one beyond the bound), equivalent.
+        Columns model, step, value (Spearman's r), n, p_value (two-sided, of no correlation: the t
+        approximation to its distribution under all orders).
+    """
+    found = (records["metric"] == "order_correlation") & (records["subset"] == which)
+    part = records.loc[found, ["model", "step", "value", "n"]].astype({"n": float})
+    t = part["value"] * np.sqrt((part["n"] - 2) / (1 - part["value"] ** 2))
+    return part.assign(p_value=2 * student.sf(t.abs(), part["n"] - 2)).astype({"n": int})
+
+
+def places(records: pd.DataFrame, ratio: float) -> pd.DataFrame:
+    """Whether the rate of memorized texts depends on the stretch of training, as asked of Pythia.
+
+    Args:
+        records: one step a model.
+        ratio: of the rates at both ends of training that counts as equal.
+
+    Returns:
+        A row a model: model, memorized, tested (texts), index and p_dispersion (`order_tests.dispersion`),
+        change (the factor of the odds from the first stretch to the last), low, high (95%), p_trend,
+        p_equivalent, power, says (`deciles.equivalence`); without models that memorized nothing or all.
     """
     rows = []
-    for row in final(records[records["metric"] == "position_trend"]).itertuples():
-        trend = trend_of(-row.value, row.stderr, row.n - 2)
-        test = equivalence(trend, bound)
-        rows.append(
-            {"model": row.model, "variant": row.variant}
-            | {"slope": trend.slope, "low": trend.low, "high": trend.high}
-            | {"p_value": trend.p_value, "p_equivalent": test.p_value}
-            | {"equivalent": test.equivalent}
+    for model, part in records.groupby("model", sort=False):
+        found = counts(part, "block")
+        k, n = found["memorized"], found["tested"]
+        if len(found) < 3 or not 0 < k.sum() < n.sum():
+            continue
+        spread = order_tests.dispersion(k, n)
+        trend = order_tests.share_trend(k, n, (found["number"] + 0.5) / len(found))
+        change = dict(
+            zip(
+                ("change", "low", "high"), np.exp([trend.slope, trend.low, trend.high]), strict=True
+            )
         )
-    return pd.DataFrame(rows)
+        row = {"model": model, "memorized": k.sum(), "tested": n.sum(), "index": spread.index}
+        row |= {"p_dispersion": spread.p_value} | change | {"p_trend": trend.p_value}
+        rows.append(row | equivalence(trend, np.log(ratio)))
+    columns = ["model", "memorized", "tested", "index", "p_dispersion", "change", "low", "high"]
+    return pd.DataFrame(rows, columns=[*columns, "p_trend", "p_equivalent", "power", "says"])
 
 
 def predictions(records: pd.DataFrame, model: str) -> pd.DataFrame:
@@ -122,20 +200,20 @@ def predictions(records: pd.DataFrame, model: str) -> pd.DataFrame:
 
     The measures of Biderman et al. (2023, "Emergent and predictable memorization", section 3): of the
     items that a checkpoint has memorized, the share that the final model has, too (precision); of those
-    that the final model has, the share that the checkpoint has (recall). Only checkpoints of the same
-    variant that were tested on as many sequences are compared.
+    that the final model has, the share that the checkpoint has (recall). Only checkpoints of models that
+    read the same data in the same order, and were tested on as many texts, are compared.
 
     Returns:
         Columns model, step, metric (`precision`, `recall`), value, low, high (Wilson, 95%), n. Without
         a row where n is 0, and without any if `model` has no records.
     """
-    tested = records[(records["metric"] == "memorized") & (records["subset"] == "all")]
+    tested = label(records[(records["metric"] == "memorized") & (records["subset"] == "all")])
     items = records[records["metric"] == "memorized_item"].groupby(["model", "step"])["subset"]
     sets = {key: set(names) for key, names in items}
     rows, target = [], tested[tested["model"] == model].sort_values("step").tail(1)
     truth = set().union(*(sets.get((model, step), set()) for step in target["step"]))
-    alike = tested["variant"].isin(target["variant"]) & tested["n"].isin(target["n"])
-    for row in tested[alike].itertuples():
+    same = ["variant", "data_seed", "n"]
+    for row in tested.merge(target[same].drop_duplicates(), on=same).itertuples():
         found = sets.get((row.model, row.step), set())
         for metric, whole in {"precision": found, "recall": truth}.items():
             if whole:

@@ -1,145 +1,146 @@
-"""The computed sentences of the chapter on memorization: every number in them comes from its tables."""
+"""The computed sentences of the chapter on memorization: every number in them comes from its tables.
+
+A sentence about models is one about all seeds of a size: ranges over them, or in how many something holds.
+"""
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
-from pythia_utils.analysis import order_tests
-from pythia_utils.analysis.memorization.published import bends
-from pythia_utils.analysis.stats import PowerLaw
-from pythia_utils.analysis.words import interval, p_value
+from pythia_utils.analysis import seeds
+from pythia_utils.analysis.memorization import texts as kinds_of
+from pythia_utils.analysis.words import interval
 from pythia_utils.base.markup import markdown
 from pythia_utils.suites.catalog import find_model
 
 NO_TRUTH = "These data have no planted documents, and what is repeated in them is not recorded."
-NO_COPIES = (
-    "Nothing tells what copies do here: there are no planted documents, or no standard model of the usual "
-    "seed."
-)
+NO_COPIES = "Nothing tells what copies do here: no standard model, or no planted documents."
+ALPHA = 0.05
 
 
-def copies(shares: pd.DataFrame, gains: pd.DataFrame, model: str) -> str:
-    """What a model recites by number of copies, and what a single copy leaves.
+def runs_of(count: int, total: int) -> str:
+    """`2 of 3 runs`, or `1 of 1 run`."""
+    return f"{count} of {total} run{'s' * (total != 1)}"
+
+
+def span(low: float, high: float, digits: str = ".2f") -> str:
+    """`0.15 to 0.17`, or one number where both look alike."""
+    ends = [f"{end:{digits}}" for end in (low, high)]
+    return ends[0] if ends[0] == ends[1] else " to ".join(ends)
+
+
+def size_of(models: pd.Series) -> str:
+    """The size of models that are alike but for their seeds, for a sentence."""
+    return markdown(find_model(models.iloc[0]).size)
+
+
+def copies(shares: pd.DataFrame, gains: pd.DataFrame) -> str:
+    """What the largest size recites by number of copies, and what a single copy leaves, over its seeds.
 
     Args:
-        shares: `tables.numbered(…, "copies")` of one step a model.
+        shares: `tables.numbered(…, "copies")` of one step a model, of all seeds of one size.
         gains: `tables.gains(…, "copies")` of the same.
-        model: one of theirs.
     """
-    rows = shares[shares["model"] == model].sort_values("number", ascending=False)
-    if rows.empty:
+    if shares.empty:
         return NO_COPIES
-    parts = [f"of {r.number} copies, {round(r.value * r.n)} of {r.n}" for r in rows.itertuples()]
-    parts = [*parts[:3], parts[-1].replace("of 1 copies", "of one copy")]
-    once = gains[(gains["model"] == model) & (gains["number"] == 1)].iloc[0]
+    numbers = sorted(shares["number"].unique(), reverse=True)[:3]
+    parts = [
+        f"of {number} copies {seeds.in_words(shares['value'][shares['number'] == number])}"
+        for number in numbers
+    ]
+    least = gains["number"].min()
+    once = gains[gains["number"] == least]
     return (
-        f"{markdown(model)} recites planted documents as follows: {'; '.join(parts)}. "
-        f"A single copy left a gain of {interval(once)} nats a token on average."
+        f"Size {size_of(shares['model'])} recites, as a share of planted documents: {'; '.join(parts)}. "
+        f"{'A single copy' if least == 1 else f'{least} copies'} left a mean gain of "
+        f"{seeds.in_words(once['value'])} nats a token."
     )
 
 
-def position(counts: pd.DataFrame, model: str, bound: float) -> str:
-    """Dispersion, trend and equivalence of the memorized sequences along training.
+def same_texts(table: pd.DataFrame) -> str:
+    """How much more the same texts gain from their copies in a standard model.
 
     Args:
-        counts: `tables.counts(…, "block")` of the model's last step.
-        model: its name.
-        bound: ratio of rates at the two ends of training that counts as equal.
+        table: of `tables.same_texts`.
     """
-    k, n = counts["memorized"], counts["tested"]
-    if not 0 < k.sum() < n.sum():
-        found = f"{markdown(model)} has memorized {k.sum():,}"
-        return f"Of {n.sum():,} tested sequences {found}: nothing varies here."
-    spread = order_tests.dispersion(k, n)
-    trend = order_tests.share_trend(k, n, (counts["number"] + 0.5) / len(counts))
-    same = order_tests.equivalence(trend, np.log(bound))
-    ratio, low, high = np.exp([trend.slope, trend.low, trend.high])
-    events = order_tests.events_for_equivalence(bound)
-    shown = "is shown to be equal" if same.equivalent else "is **not** shown to be equal"
-    return (
-        f"{markdown(model)} has memorized {k.sum():,} of {n.sum():,} tested sequences.\n\n"
-        f"- **Dispersion.** The index is {spread.index:.2f} ({p_value(spread.p_value)}). The standard "
-        f"deviation of the stretches' rates is {spread.spread:.0%} of their mean "
-        f"[{spread.low:.0%}, {spread.high:.0%}].\n"
-        f"- **Trend.** From the start to the end of training the odds change by a factor of {ratio:.2f} "
-        f"[{low:.2f}, {high:.2f}] ({p_value(trend.p_value)}).\n"
-        f"- **Equivalence.** The rate {shown} within a ratio of {bound} ({p_value(same.p_value)}). If it "
-        f"is equal, about {events:,} memorized sequences would show it four times in five."
-    )
+    if table.empty:
+        return "No size has both variants here, so no text can be compared with itself."
+    often = table.loc[table.groupby("model")["number"].idxmax()]
+    parts = [
+        f"in {markdown(r.model)} documents of {r.number} copies gain {r.value:+.2f} "
+        f"[{r.low:+.2f}, {r.high:+.2f}] nats a token more than in the deduplicated model of its size"
+        for r in often.itertuples()
+    ]
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}: the same {often['n'].iloc[0]} texts, each against itself."
 
 
-def texts(classes: pd.DataFrame, model: str, least: int = 32) -> str:
-    """How many of the memorized training sequences hold an often repeated text.
+def texts(records: pd.DataFrame, classes: pd.DataFrame) -> str:
+    """How many sequences are how many texts, and how often those had been read.
 
     Args:
-        classes: `tables.counts(…, "text")` of the model's last step.
-        model: its name.
-        least: copies that are often.
+        records: of one step a model, all seeds of one size.
+        classes: `tables.counts(…, "read")` of them.
     """
     if classes.empty:
         return NO_TRUTH
-    often = classes[classes["number"] >= least].sum()
+    whole = records[records["metric"] == "texts_of_memorized"]
+    parts = [
+        f"{row.n} memorized sequences are {row.value:.0f} texts in {markdown(row.model)}"
+        for row in whole.itertuples()
+    ]
+    often = classes[classes["number"] >= kinds_of.OFTEN].sum()
     return (
-        f"Of the {classes['memorized'].sum()} memorized training sequences of {markdown(model)}, "
-        f"{often['memorized']} hold a text that training reads {least} times or more. Such sequences are "
+        f"Of the tested, {'; '.join(parts)}. Judged by the sequences that the lot drew, in all runs of this "
+        f"size together, {often['memorized']} of {classes['memorized'].sum()} memorized texts had been read "
+        f"more than {kinds_of.OFTEN - 1} times. Such texts are "
         f"{often['tested'] / classes['tested'].sum():.1%} of all that were tested."
     )
 
 
-def experiment(trends: pd.DataFrame, counts: pd.DataFrame, model: str) -> str:
-    """Whether the decile of training matters to planted documents.
+def unread(records: pd.DataFrame) -> str:
+    """Whether what is recited without having been read had been read elsewhere.
 
     Args:
-        trends: of `tables.gain_trends`.
-        counts: `tables.counts(…, "decile")` of the model's last step.
-        model: its name.
+        records: of metric `memorized`, of all checkpoints.
     """
-    if trends.empty or model not in set(trends["model"]):
-        return (
-            NO_TRUTH if counts.empty else "No checkpoint here has read three deciles of training."
-        )
-    own = trends.set_index("model").loc[model]
-    share = order_tests.share_trend(
-        counts["memorized"], counts["tested"], (counts["number"] + 0.5) / 10
+    parts = {name: records[records["subset"] == f"unseen-{name}"] for name in ("met", "new")}
+    if all(part.empty for part in parts.values()):
+        return "No checkpoint here has sequences that it has not yet read."
+    counts = {
+        name: (round((p["value"] * p["n"].astype(float)).sum()), p["n"].sum())
+        for name, p in parts.items()
+    }
+    (met, of_met), (new, of_new) = counts["met"], counts["new"]
+    return (
+        f"Over all checkpoints, of texts that were not yet read at the tested place, {met:,} of {of_met:,} "
+        f"are recited where training had read the continuation elsewhere, and {new:,} of {of_new:,} where it "
+        "had not."
     )
-    kept = [f"{r.memorized} of {r.tested}" for r in counts.iloc[[0, -1]].itertuples()]
-    lines = [
-        f"From the start of training to its end the gain of {markdown(model)} changes by "
-        f"{interval(own, 'slope')} nats a token ({p_value(own['p_value'])}). It recites "
-        f"{' and '.join(kept)} documents of the first and the last decile (trend over all ten: "
-        f"{p_value(share.p_value)}). {_verdict(own)}"
-    ]
-    for row in trends[trends["variant"] == "deduped"].itertuples():
-        within = "within" if row.equivalent else "not shown to be within"
-        lines.append(
-            f"Placebo {markdown(row.model)}: {row.slope:+.2f} [{row.low:.2f}, {row.high:.2f}], {within} the "
-            f"bound ({p_value(row.p_equivalent)})."
-        )
-    return "\n\n".join(lines)
-
-
-def _verdict(trend: pd.Series) -> str:
-    if trend["low"] > 0:
-        return "**Here the place in training matters**: what is read late is remembered better."
-    if trend["high"] < 0:
-        return "**Here the place in training matters**: what is read early is remembered better."
-    if trend["equivalent"]:
-        return "Here the place in training does not matter by more than the bound."
-    return "Here neither an effect of the place nor its absence is shown."
 
 
 def forgetting(course: pd.DataFrame) -> str:
-    """How much of the gain of the first decile's documents is left: of one model's gains by decile."""
+    """How much of the gain of the first decile's documents is left.
+
+    Args:
+        course: of `tables.gains(…, "decile")`, of all seeds of one size.
+    """
     first = course[course["number"] == 0].sort_values("step")
     if first.empty:
         return NO_TRUTH
     if first["step"].nunique() < 2:
         return "One checkpoint tells nothing of forgetting."
-    top, end = first.loc[first["value"].idxmax()], first.iloc[-1]
+    parts, fell = [], 0
+    for model, own in first.groupby("model", sort=False):
+        top, end = own.loc[own["value"].idxmax()], own.iloc[-1]
+        fell += end["value"] < top["value"]
+        parts.append(
+            f"in {markdown(model)} {interval(top)} nats a token at step {top['step']:,}, and "
+            f"{interval(end)} at step {end['step']:,}"
+        )
     return (
-        f"Documents of the first decile reach a gain of {interval(top)} nats a token at step {top['step']:,}; "
-        f"{interval(end)} are left at step {end['step']:,}."
+        f"The gain of documents of the first decile is largest, of the checkpoints here, {'; '.join(parts)}. "
+        f"It has fallen since in {runs_of(fell, len(parts))}."
     )
 
 
@@ -153,35 +154,11 @@ def early(found: pd.DataFrame, model: str) -> str:
     own = found[(found["metric"] == "recall") & (found["model"] == model)].sort_values("step")
     if own.empty:
         return f"{markdown(model)} has memorized no item that could be predicted."
-    half = own[own["step"] <= own["step"].max() / 2].iloc[-1]
+    half = own[own["step"] <= own["step"].max() / 2]
+    if half.empty:
+        return "No checkpoint of the first half of training is here."
+    half = half.iloc[-1]
     return (
         f"At step {half['step']:,} {markdown(model)} has memorized {half['value']:.0%} "
         f"[{half['low']:.0%}, {half['high']:.0%}] of the {half['n']} items that it has memorized in the end."
-    )
-
-
-def published(frame: pd.DataFrame, fits: dict[str, PowerLaw]) -> str:
-    """How Pythia's published counts grow with size, and differ between the variants."""
-    laws = [
-        f"{-fit.exponent:.3f} [{-fit.high:.3f}, {-fit.low:.3f}] ({markdown(v)})"
-        for v, fit in fits.items()
-    ]
-    sizes = frame.assign(size=[find_model(name).size for name in frame["model"]])
-    both = sizes.pivot_table("memorized", "size", "variant").dropna()
-    fewer = 1 - both["deduped"] / both["standard"]
-    return (
-        f"One power of size for all sizes would have exponents {' and '.join(laws)}: 95% intervals from the "
-        f"scatter about the line. {' '.join(map(_bend, bends(frame).itertuples()))} At the same size "
-        f"deduplicated models have memorized {fewer.min():.0%} to {fewer.max():.0%} fewer."
-    )
-
-
-def _bend(row) -> str:
-    """One row of `published.bends` as sentences."""
-    shown = row.low > 0 or row.high < 0
-    return (
-        f"But it may change with size: a parabola through the counts of {markdown(row.variant)} models has "
-        f"{row.exponent_small:.3f} at {markdown(row.smallest)} and {row.exponent_large:.3f} at "
-        f"{markdown(row.largest)}, a change of {row.value:+.3f} [{row.low:+.3f}, {row.high:+.3f}]"
-        f"{'' if shown else ', which so few sizes cannot tell from none'}."
     )

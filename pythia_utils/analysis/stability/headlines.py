@@ -27,9 +27,11 @@ HEADLINES = (
     Headline("validation loss (nats a token)", "loss", "loss"),
     Headline("loss on echo (nats a token)", "loss", "loss", "echo"),
     Headline("accuracy on minimal pairs", "grammar", "accuracy"),
-    Headline("accuracy across an attractor", "grammar", "accuracy", "agreement_attractor"),
-    Headline("facts answered, in the wording of training", "facts", "accuracy"),
-    Headline("tested sequences memorized", "memorization", "memorized"),
+    Headline(
+        "accuracy across an attractor", "grammar", "accuracy", "subject_verb_agreement_attractor"
+    ),
+    Headline("facts answered, of eight", "facts", "accuracy"),
+    Headline("tested texts memorized", "memorization", "memorized"),
 )
 ITEMS = "items"
 

@@ -45,16 +45,15 @@ def items_in_words(beside: pd.DataFrame) -> str:
     """How much wider a statement about models must be than one about test items."""
     if beside.empty:
         return "Nothing here compares runs with test items."
-    low, high = beside["ratio"].min(), beside["ratio"].max()
-    widest = beside.loc[beside["ratio"].idxmax(), "headline"]
-    if len(beside) == 1:
-        return (
-            f"Another training run moves it {high:.1f} times as far as another set of test items."
-        )
+    lines = [
+        f"- **{markdown(row.headline)}**: {row.ratio:.1f} times as far"
+        for row in beside.sort_values("ratio", ascending=False).itertuples()
+    ]
+    listed, wider = "\n".join(lines), int((beside["ratio"] > 1).sum())
     return (
-        f"Another training run moves these numbers {low:.1f} to {high:.1f} times as far as another set of test "
-        f"items would, farthest the {markdown(widest)}. An interval over items alone is too narrow by that "
-        "factor for a statement about models."
+        "Another training run moves these numbers so much farther than another set of test items would:\n\n"
+        f"{listed}\n\nFor {wider} of {len(beside)} an interval over items alone is narrower than the spread of "
+        "runs: a statement about models needs several of them."
     )
 
 

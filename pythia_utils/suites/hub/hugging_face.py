@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import TypeVar
 
-from pythia_utils.base.errors import without_logins
+from pythia_utils.base.errors import UsageError, first_line, without_logins
 from pythia_utils.base.files import within
 from pythia_utils.base.http import PASSING, FetchError, PassingError, Retry, checked_url, shown_url
 from pythia_utils.base.schemas import parse
@@ -23,16 +24,33 @@ _T = TypeVar("_T")
 _REF = {"name": str, "targetCommit": str}
 
 
+def _constants() -> ModuleType:
+    """The library's settings, which it reads from the environment.
+
+    Raises:
+        UsageError: one is not as it must be: an address, a number of seconds. The library itself would
+            tell it wherever it is first imported.
+    """
+    try:
+        from huggingface_hub import constants
+    except ValueError as failure:
+        told = first_line(failure)
+        raise UsageError(
+            f"a variable HF_... of the environment is no such setting: {told}"
+        ) from None
+    checked_url(constants.ENDPOINT)
+    return constants
+
+
 def endpoint() -> str:
     """The Hub's address, without a slash at its end: HF_ENDPOINT's, or huggingface.co.
 
     Whoever asks for it uses it: what the library logs then, the address with it, names no password.
     """
-    from huggingface_hub import constants
-
+    constants = _constants()
     for handler in logging.getLogger("huggingface_hub").handlers:
         handler.addFilter(_without_logins)  # once, however often it is added
-    return checked_url(constants.ENDPOINT)
+    return constants.ENDPOINT
 
 
 def _without_logins(record: logging.LogRecord) -> bool:
@@ -42,13 +60,12 @@ def _without_logins(record: logging.LogRecord) -> bool:
 
 def is_offline() -> bool:
     """Whether HF_HUB_OFFLINE (or TRANSFORMERS_OFFLINE) forbids the network."""
-    from huggingface_hub import constants
-
-    return constants.is_offline_mode()
+    return _constants().is_offline_mode()
 
 
 def token() -> str | None:
     """The user's, if there is one."""
+    _constants()
     from huggingface_hub import get_token
 
     return get_token()
@@ -97,9 +114,7 @@ def revisions(repo_id: str, timeout: float) -> dict[str, str]:
 
 def cache_folder() -> Path:
     """HF_HUB_CACHE, or `hub/` in HF_HOME."""
-    from huggingface_hub import constants
-
-    return Path(constants.HF_HUB_CACHE)
+    return Path(_constants().HF_HUB_CACHE)
 
 
 def repo_folder(repo_id: str, repo_type: str = "model") -> str:

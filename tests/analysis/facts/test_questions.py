@@ -93,7 +93,13 @@ def test_a_file_is_read(tmp_path):
         (HEAD + "A,B,C,C|D|D\n", "each there once"),
         (HEAD + "A,,C,C|D\n", "row 1: a subject, a prompt or a candidate is empty"),
         (HEAD + "A,B,C,C|D|\n", "is empty"),
-        (HEAD + "A,B,C\n", "row 1"),
+        (HEAD + "A,B,C\n", "line 2: expected 4 columns"),
+        (
+            HEAD + "A,Of A, the B,C,C|D\n",
+            "line 2: expected 4 columns",
+        ),  # a prompt without its quotes
+        (f"answer,{HEAD}X,A,B,C,C|D\n", "line 1: the column 'answer' is there twice"),
+        (HEAD + 'A,"B,C,C|D\n', "not CSV"),
         (HEAD + "A,B,C,C|D\n" * 2, "asks twice"),
     ],
 )

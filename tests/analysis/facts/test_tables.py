@@ -102,6 +102,15 @@ def test_classes_stand_in_order_of_the_times_told(grid):
     assert (high["least"] == 65).all()
 
 
+def test_recall_is_told_where_two_classes_can_be_compared(grid):
+    rows = tables.by_told(grid[grid["step"] == 1000], {"accuracy": "network"})
+    told = text.recall(rows, 0.125)
+    assert "**57k**" in told
+    assert "over 2 seeds of the facts told 5" in told
+    assert "Nowhere do two classes" in text.recall(rows[rows["least"] == 5], 0.125)
+    assert "no facts by the times told" in text.recall(rows.iloc[:0], 0.125)
+
+
 def test_one_threshold_in_words():
     told = np.array([5.0, 500.0])
     assert "no curve to fit" in text.threshold(None)
@@ -156,11 +165,6 @@ def test_a_claim_says_none_where_nothing_tells(grid):
     early = early[early["subset"] == "all"]
     for claim in CLAIMS:
         assert claim.holds(early) is (True if claim.name == "facts-untrained" else None)
-
-
-def test_a_threshold_that_grows_is_not_fewer_tellings():
-    cells = [cell("pico-57k", 512, 20), cell("pico-57k", 1000, 60)]
-    assert verdict(pd.concat(cells, ignore_index=True), "facts-fewer-later") == {"usual": False}
 
 
 def test_pythias_arithmetic_has_the_published_numbers():

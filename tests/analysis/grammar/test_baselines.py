@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pythia_utils.analysis.grammar import attractors, baselines
+from pythia_utils.analysis.grammar import attractors, baselines, recorded
 from pythia_utils.evaluation import sets
 from pythia_utils.evaluation.ngrams import NgramModel
 from pythia_utils.nano.combinations import is_trainable
@@ -117,7 +117,7 @@ def test_phenomena_weigh_the_same(monkeypatch):
 
 def test_nothing_counted_is_an_empty_table():
     assert baselines.table(scored([pair("", "")], [1]), None, None, []).empty
-    assert baselines.levels(baselines.table(scored([], []), None, None, [])) == {}
+    assert recorded.levels(baselines.table(scored([], []), None, None, [])) == {}
     assert baselines.counted("pythia-70m") is None
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from pythia_utils.analysis.memorization.planted import CONTROLS, copies_at, planted
+from pythia_utils.analysis.memorization.planted import CONTROLS, planted
 from pythia_utils.base.errors import UsageError
 from pythia_utils.training_data.source import open_source
 
@@ -51,23 +51,14 @@ def test_deduplicated_and_standard_plant_the_same_documents(data, home):
     assert max(texts(deduped).values()) == 1
 
 
-def test_copies_at_counts_the_text_that_fills_most_of_the_span(data):
-    """Where a span lies within one planted document, its copies are known."""
-    found = planted(data)
-    copies = {}
-    for row, n in zip(found.tokens, found.table["copies"], strict=True):
-        for offset in range(len(row) - 15):
-            copies[row[offset : offset + 16].tobytes()] = n
-    positions = np.arange(0, 8000)
-    spans = data.sequences(0, 8000)[:, 16:32]
-    truth = np.array([copies.get(span.tobytes(), 0) for span in spans])
-    counted = copies_at(data, positions, 16, 32)
-    known = truth > 0
-    assert known.sum() > 100
-    # Training does not come to the last sequences of the order, so a copy may be missing.
-    assert ((truth - counted)[known] >= 0).all()
-    assert (truth == counted)[known].mean() > 0.9
-    assert (counted >= 1).all()
+@pytest.mark.parametrize("name", ["pico-7k-deduped", "pico-7k-data-seed1"])
+def test_what_is_not_read_in_its_decile_is_called_scattered(home, name):
+    """A deduplicated corpus has no copies, and another data seed reads them anywhere."""
+    table = planted(open_source(name)).table
+    assert not table["placement"].str.startswith("decile").any()
+    made_for = table[table["placement"].str.startswith("scattered")]
+    assert made_for["placement"].value_counts().tolist() == [4] * 10
+    assert set(made_for["copies"]) == {16}
 
 
 def test_other_data_have_no_planted_documents(tmp_path):

@@ -11,6 +11,7 @@ from tokenizers import Tokenizer, models
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
 
 from pythia_utils.analysis.memorization import sampling as measure
+from pythia_utils.analysis.memorization.measure import losses
 from pythia_utils.base.errors import UsageError
 from pythia_utils.evaluation import memorization
 from pythia_utils.suites.catalog import find_model
@@ -170,7 +171,7 @@ def test_shares_by_position_are_of_each_stretch():
 
 
 def test_the_loss_is_of_the_continuation_alone(model, tokens):
-    found = measure.continuation_losses(model, tokens, 5)
+    found = losses(model, tokens, 5)
     logits = model(input_ids=torch.as_tensor(tokens)).logits.double()
     logprobs = torch.log_softmax(logits, -1)[:, :-1].gather(
         -1, torch.as_tensor(tokens)[:, 1:, None]
@@ -190,73 +191,3 @@ def test_examples_agree_with_the_verdicts(model, tokenizer, tokens):
     assert ((shown["truth"] == shown["model"]) == verdicts).all()
     assert verdicts[:2].all()
     assert shown["prompt"][2].split() == [f"w{i}" for i in mixed[2, :5]]
-
-
-# --- rows -----------------------------------------------------------------------------------------
-
-
-def values(rows: list[dict], metric: str = "memorized") -> dict[str, tuple]:
-    return {row["subset"]: (row["value"], row["n"]) for row in rows if row["metric"] == metric}
-
-
-def test_rows_of_sequences():
-    table = pd.DataFrame(
-        {
-            "position": [0, 1, 100, 101],
-            "block": [0, 0, 1, 1],
-            "seen": [True, True, True, False],
-            "memorized": [True, False, False, True],
-            "copies": [1, 7, 8, 64],
-        }
-    )
-    rows = measure.sequence_rows(table)
-    assert values(rows) == {
-        "all": (0.5, 4),
-        "seen": (1 / 3, 3),
-        "unseen": (1, 1),
-        "block-0": (0.5, 2),
-        "block-1": (0.5, 2),
-        "text-1": (1, 1),
-        "text-2": (0, 1),
-        "text-8": (0, 1),
-        "text-32": (1, 1),
-    }
-    assert set(values(rows, "memorized_item")) == {"sequence-0", "sequence-101"}
-    assert not any(
-        name.startswith("text")
-        for name in values(measure.sequence_rows(table.drop(columns="copies")))
-    )
-
-
-def documents() -> pd.DataFrame:
-    """Three documents for each decile, whose loss falls by 2 from the first place to the last."""
-    rows = [
-        (t * 3 + i, 16, f"decile-{t}", 5 - 2 * (t + 0.5) / 10) for t in range(10) for i in range(3)
-    ]
-    rows += [(90, 2, "anywhere", 4.0), (91, 16, "anywhere", 1.0), (92, 16, "anywhere", 2.0)]
-    rows += [(-1, 0, "never", 6.0), (-1, 0, "never", 8.0)]
-    table = pd.DataFrame(rows, columns=["document", "copies", "placement", "loss"])
-    table["memorized"] = table["document"].isin([27, 91, -1])
-    return table.assign(matched=table["memorized"].astype(float))
-
-
-def test_rows_of_planted_documents():
-    rows = measure.planted_rows(documents(), 1.0)
-    subsets = ["copies-2", "copies-16", *(f"decile-{t}" for t in range(10)), "never-0"]
-    assert list(values(rows)) == subsets
-    assert values(rows)["copies-16"] == (0.5, 2)
-    assert values(rows, "loss")["never-0"] == (7, 2)
-    assert values(rows, "loss")["copies-16"] == (1.5, 2)
-    # A control cannot be memorized; if it is recited nonetheless, it is no item to predict.
-    assert set(values(rows, "memorized_item")) == {"document-27", "document-91"}
-
-
-@pytest.mark.parametrize(("read", "documents_read"), [(1.0, 30), (0.55, 15), (0.3, 9), (0.29, 0)])
-def test_the_trend_is_over_tenths_that_were_read_whole(read, documents_read):
-    trend = values(measure.planted_rows(documents(), read), "position_trend")
-    if documents_read:
-        value, n = trend["loss"]
-        assert value == pytest.approx(-2)
-        assert n == documents_read
-    else:
-        assert not trend

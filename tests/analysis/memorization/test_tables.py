@@ -8,7 +8,8 @@ import pytest
 from scipy import stats
 
 from pythia_utils.analysis import stats as statistics
-from pythia_utils.analysis.memorization import published, tables, text
+from pythia_utils.analysis.memorization import deciles, order_text, published, tables, text
+from pythia_utils.analysis.memorization.claims import CLAIMS
 from pythia_utils.suites.catalog import find_model
 
 
@@ -71,13 +72,6 @@ def test_counts_are_whole_again():
     assert tables.counts(frame, "text").empty
 
 
-def test_against_is_newcombes_difference():
-    frame = records(share("pico-7k", 4, "seen", 56, 70), share("pico-7k", 4, "unseen", 48, 80))
-    found = tables.against(frame.iloc[[1]], frame.iloc[[0]], ("unread", "read"))
-    assert found.iloc[0, :4].tolist() == ["pico-7k", 4, "48 of 80", "56 of 70"]
-    assert found.iloc[0, 4:].tolist() == pytest.approx([0.2, 0.0524, 0.3339], abs=5e-5)
-
-
 def predicted() -> pd.DataFrame:
     """Of 4 items that the largest model has memorized in the end."""
     rows = [share(m, s, "all", 1, 100) for m in ("pico-7k", "pico-14k") for s in (0, 8, 16)]
@@ -116,53 +110,109 @@ def test_nothing_memorized_is_nothing_to_predict():
     assert "no item" in text.early(found, "pico-7k")
 
 
-def trend_records(slope: float, stderr: float) -> pd.DataFrame:
-    """What is recorded is the slope of the loss."""
+def test_sentences_say_when_there_is_nothing_to_say():
+    bare = records(share("pico-7k", 0, "all", 0, 9))
+    nothing = tables.numbered(bare, "copies")
+    gains = tables.gains(bare, "decile")
+    assert text.copies(nothing, nothing) == text.NO_COPIES
+    assert text.texts(nothing, tables.counts(nothing, "read")) == text.NO_TRUTH
+    assert order_text.experiment(deciles.table(gains), gains) == text.NO_TRUTH
+    assert text.forgetting(gains) == text.NO_TRUTH
+    assert "no text can be compared" in text.same_texts(tables.same_texts(bare))
+    assert "No checkpoint" in text.unread(bare)
+    assert "No checkpoint" in order_text.ages(tables.ages(bare))
+    ranks = (tables.correlations(bare, which) for which in ("read", "unread"))
+    assert "No checkpoint" in order_text.ranks(*ranks)
+    early = tables.gains(profile(1000, [1.0] * 4), "decile")
+    assert "six deciles" in order_text.experiment(deciles.table(early), early)
+
+
+def profile(step: int, gains: list[float], model: str = "pico-7k", kind: str = "decile"):
+    """Records of planted documents with these gains by decile."""
+    rows = [
+        (model, step, "loss", f"{kind}-{d}", 8.0 - gain, 0.1, 4) for d, gain in enumerate(gains)
+    ]
+    return records(*rows, (model, step, "loss", "never-0", 8.0, 0.1, 100))
+
+
+def test_the_experiment_tells_of_the_profile_over_runs():
+    rng = np.random.default_rng(0)
+    rising = [4 * x - 2.7 * x**2 + rng.normal(0, 0.05) for x in (np.arange(10) + 0.5) / 10]
+    flat = [1 + rng.normal(0, 0.05) for _ in range(10)]
+    both = pd.concat([profile(1000, rising), profile(1000, flat, "pico-14k")])
+    gains = tables.gains(both, "decile")
+    told = order_text.experiment(deciles.table(gains), gains)
+    assert "depends on the decile in 1 of 2 runs" in told
+    assert "bends downwards in 1 of 2 runs" in told
+    placebo = deciles.placebos(
+        tables.gains(profile(1000, flat, kind="scattered"), "scattered"), 0.5
+    )
+    assert "within 0.5 nats a token in 1 of 1 run" in order_text.placebo(placebo, 0.5)
+
+
+def test_the_same_texts_are_compared_in_pairs():
+    """Each document gains 2 more in the standard model, whatever it gains."""
+    rows = []
+    for model, control, more in (("pico-7k", 8.0, 2.0), ("pico-7k-deduped", 7.0, 0.0)):
+        rows.append((model, 1000, "loss", "never-0", control, 0.1, 100))
+        rows += [
+            (model, 1000, "document_loss", f"copies-{n}-document-{n + i}", control - i - more, 0, 1)
+            for n in (2, 64)
+            for i in range(4)
+        ]
+    rows.append(("pico-7k", 1000, "document_loss", "copies-2-document-99", 1.0, 0, 1))  # unpaired
+    found = tables.same_texts(records(*rows))
+    assert found["number"].tolist() == [2, 64]
+    assert found["n"].tolist() == [4, 4]
+    assert found["value"].tolist() == pytest.approx([2, 2])
+    assert found["stderr"].tolist() == pytest.approx([np.hypot(0.1, 0.1)] * 2)
+    assert "4 texts, each against itself" in text.same_texts(found)
+    alone = records(*(row for row in rows if row[0] == "pico-7k"))
+    assert tables.same_texts(alone).empty
+
+
+def test_the_p_value_of_a_rank_correlation_is_scipys():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 50))
+    r, p = stats.spearmanr(x, y)
+    found = tables.correlations(
+        records(("pico-7k", 512, "order_correlation", "read", r, np.nan, 50))
+    )
+    assert found["p_value"].item() == pytest.approx(p)
+    told = order_text.ranks(found, found[:0])
+    assert "0 of 1 run" in told
+
+
+def test_kinds_are_counted_by_model():
+    frame = records(share("pico-7k", 0, "recite", 3, 200), share("pico-7k", 0, "recollect", 0, 9))
+    assert tables.kinds(frame).to_dict("records") == [
+        {"model": "pico-7k", "recite": "3 of 200", "recollect": "0 of 9"}
+    ]
+
+
+def stretches(k: int, n: int, blocks: int = 20) -> pd.DataFrame:
     return records(
-        ("pico-7k", 1000, "position_trend", "loss", -slope, stderr, 42),
-        ("pico-7k", 500, "position_trend", "loss", 99.0, stderr, 42),
+        *(share("pico-7k", 1000, f"block-{b}", k + b % 2 * (k < 9), n) for b in range(blocks))
     )
 
 
 @pytest.mark.parametrize(
-    ("slope", "stderr", "verdict"),
+    ("k", "n", "says", "word"),
     [
-        (3.0, 0.5, "read late is remembered better"),
-        (-3.0, 0.5, "read early is remembered better"),
-        (0.05, 0.1, "does not matter by more than the bound"),
-        (0.4, 0.5, "neither an effect of the place nor its absence"),
+        (1000, 10_000, "equal within the bound", "in 1 of 1 run"),
+        (0, 40, "cannot tell", "**It cannot tell**"),
     ],
 )
-def test_the_verdict_on_the_place_follows_from_the_tests(slope, stderr, verdict):
-    found = tables.gain_trends(trend_records(slope, stderr), 0.5)
-    assert found["slope"].tolist() == [slope]
-    half = stats.t.ppf(0.975, 40) * stderr
-    assert (found["low"].item(), found["high"].item()) == pytest.approx(
-        (slope - half, slope + half)
-    )
-    counts = pd.DataFrame({"number": range(10), "memorized": [0] * 9 + [2], "tested": [4] * 10})
-    assert verdict in text.experiment(found, counts, "pico-7k")
+def test_position_is_told_with_its_power(k, n, says, word):
+    found = tables.places(stretches(k, n), 1.25)
+    assert found["says"].tolist() == [says]
+    assert (found["power"] > 0.8).tolist() == [k > 0]
+    assert word in order_text.position(found, 20 * n, 1.25)
 
 
-def test_sentences_say_when_there_is_nothing_to_say():
-    nothing = tables.numbered(records(share("pico-7k", 0, "all", 0, 9)), "copies")
-    counts = tables.counts(nothing, "text")
-    trends = tables.gain_trends(nothing, 0.5)
-    assert text.copies(nothing, nothing, "pico-7k") == text.NO_COPIES
-    assert text.texts(counts, "pico-7k") == text.NO_TRUTH
-    assert text.experiment(trends, counts, "pico-7k") == text.NO_TRUTH
-    assert text.forgetting(tables.gains(nothing, "decile")) == text.NO_TRUTH
-    early = pd.DataFrame({"number": range(10), "memorized": 0, "tested": 4})
-    assert "three deciles" in text.experiment(trends, early, "pico-7k")
-
-
-def test_position_is_told_with_its_tests_or_as_nothing_to_compare():
-    blocks = pd.DataFrame({"number": range(20), "memorized": 0, "tested": 40})
-    assert "nothing varies" in text.position(blocks, "pico-7k", 1.25)
-    many = blocks.assign(memorized=1000, tested=10_000)
-    assert "is shown to be equal" in text.position(many, "pico-7k", 1.25)
-    few = blocks.assign(memorized=[0, 1] * 10)
-    assert "**not** shown to be equal" in text.position(few, "pico-7k", 1.25)
+def test_where_nothing_is_memorized_nothing_varies():
+    none = records(*(share("pico-7k", 1000, f"block-{b}", 0, 40) for b in range(20)))
+    assert "nothing varies" in order_text.position(tables.places(none, 1.25), 800, 1.25)
 
 
 def test_published_counts_are_those_of_the_data_card():
@@ -178,26 +228,16 @@ def test_published_counts_are_those_of_the_data_card():
         assert row["memorized"] < found.loc[name.removesuffix("-deduped"), "memorized"]
 
 
-def test_variants_of_one_size_are_compared_at_the_last_step():
-    frame = records(
-        share("pico-7k", 8, "all", 5, 9),
-        share("pico-7k", 16, "all", 9, 9),
-        share("pico-7k-deduped", 16, "all", 3, 9),
-        share("pico-14k", 16, "all", 1, 9),
-    )
-    (row,) = tables.variants(frame).to_dict("records")
-    assert (row["size"], row["step"]) == ("7k", 16)
-    assert (row["deduplicated"], row["standard"]) == ("3 of 9", "9 of 9")
-    assert row["difference"] == pytest.approx(6 / 9)
-    assert row["low"] < 6 / 9 < row["high"]
-
-
 def test_the_exponent_of_the_published_counts_changes_with_size():
     table = published.bends(published.counts()).set_index("variant")
     ends = table.loc["standard", ["exponent_small", "exponent_large"]].tolist()
     assert ends == pytest.approx([0.275, 0.241], abs=5e-4)
     assert table.loc["standard", "value"] == pytest.approx(ends[1] - ends[0])
-    assert "0.275 at pythia-70m and 0.241 at pythia-12b" in text.published(published.counts(), {})
+    told = published.growth(published.counts())
+    assert "0.275 at pythia-70m and 0.241 at pythia-12b" in told
+    assert "pythia-12b has memorized 0.84% at step 23,000" in published.over_steps(
+        published.counts(False)
+    )
 
 
 def test_a_bend_is_recovered_within_its_interval():
@@ -209,3 +249,39 @@ def test_a_bend_is_recovered_within_its_interval():
         (row,) = published.bends(frame.assign(memorized=counts)).itertuples()
         hits += row.low <= -0.02 * logs[-1] <= row.high
     assert hits / 400 == pytest.approx(0.95, abs=0.03)
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.name)
+def test_claims_hold_where_they_were_made_to_and_do_not_tell_of_nothing(claim):
+    assert claim.holds(records(share("pico-7k", 0, "all", 0, 9))) is None
+    assert claim.holds(records(share("pico-7k-deduped", 1000, "all", 0, 9))) is None
+
+
+def claimed(name: str, frame: pd.DataFrame) -> bool | None:
+    (claim,) = [claim for claim in CLAIMS if claim.name == f"memorization-{name}"]
+    answer = claim.holds(frame)
+    return None if answer is None else bool(answer)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_claims_of_order_and_of_one_reading_are_asked_half_way(sign):
+    """At step 1000 all is the other way round, which is not looked at."""
+    rows = []
+    for step, value in ((512, sign * 0.2), (1000, -sign * 0.2)):
+        rows += [
+            ("pico-7k", step, "age_gain", f"age-{a}", value * 16 / a, 0.01, 64) for a in (16, 64)
+        ]
+        rows.append(("pico-7k", step, "order_correlation", "read", value, np.nan, 400))
+    answers = [claimed(name, records(*rows)) for name in ("fresh", "fading", "order")]
+    assert answers == [sign > 0] * 3
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_claims_of_deciles_and_copies(sign):
+    rising = [sign * x + 0.01 * np.cos(9 * x) for x in range(10)]
+    assert claimed("late", profile(1000, rising)) == (sign > 0)
+    assert claimed("decile", profile(1000, rising)) is True
+    assert claimed("late", profile(512, rising)) is None
+    loss = [("pico-7k", 1000, "loss", f"copies-{n}", 8 - sign * n / 8, 0.1, 4) for n in (1, 64)]
+    control = ("pico-7k", 1000, "loss", "never-0", 8.0, 0.1, 100)
+    assert claimed("copies", records(*loss, control)) == (sign > 0)

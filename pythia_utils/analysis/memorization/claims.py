@@ -1,0 +1,137 @@
+"""What the chapter on memorization states, as questions to the records of one seed.
+
+Each looks at the largest size, unless it is about sizes; records without the cells that it needs do not tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from pythia_utils.analysis.claims import Claim
+from pythia_utils.analysis.memorization import deciles, order_text, tables, texts
+from pythia_utils.analysis.memorization.text import ALPHA
+from pythia_utils.suites.catalog import find_model
+
+
+def _at_the_end(records: pd.DataFrame) -> pd.DataFrame:
+    """The standard models' records at the end of training; none of models that were not measured there."""
+    standard = records[records["variant"] == "standard"]
+    if standard.empty:
+        return standard
+    done = {name: find_model(name).total_steps for name in standard["model"].unique()}
+    return standard[standard["step"] == standard["model"].map(done)]
+
+
+def _largest(records: pd.DataFrame) -> pd.DataFrame:
+    return tables.largest_size(records) if len(records) else records
+
+
+def _in_the_middle(records: pd.DataFrame) -> pd.DataFrame:
+    """The largest standard model's records of what was read once, at its checkpoint nearest to half-way."""
+    own = _largest(records[records["variant"] == "standard"])
+    own = own[own["metric"].isin(["age_gain", "order_correlation"])]
+    if own.empty:
+        return own
+    half = find_model(own["model"].iloc[0]).total_steps / 2
+    steps = own["step"][own["metric"] == "age_gain"]
+    return own[own["step"] == steps.iloc[(steps - half).abs().argmin()]] if len(steps) else own[:0]
+
+
+def _gain(records: pd.DataFrame, largest: bool = True) -> pd.DataFrame:
+    own = _at_the_end(records)
+    return tables.gains(_largest(own) if largest else own, "copies")
+
+
+def _with_copies(records: pd.DataFrame) -> bool | None:
+    gains = _gain(records).sort_values("number")
+    if gains["number"].nunique() < 2:
+        return None
+    return gains["value"].iloc[-1] > gains["high"].iloc[0]
+
+
+def _with_size(records: pd.DataFrame) -> bool | None:
+    """Of 8 and 16 copies, where neither nothing nor everything is remembered."""
+    gains = _gain(records, largest=False)
+    means = gains[gains["number"].isin((8, 16))].groupby("n_params")["value"].mean()
+    return None if len(means) < 2 else means.iloc[-1] > means.iloc[0]
+
+
+def _with_reads(records: pd.DataFrame) -> bool | None:
+    counts = tables.counts(_largest(_at_the_end(records)), "read")
+    if counts["memorized"].sum() < 3:
+        return None
+    often = counts["number"] >= texts.OFTEN
+    shares = [
+        part["memorized"].sum() / part["tested"].sum() for part in (counts[often], counts[~often])
+    ]
+    return shares[0] > shares[1]
+
+
+def _same_texts(records: pd.DataFrame) -> bool | None:
+    table = tables.same_texts(records)
+    if table.empty:
+        return None
+    return (table.loc[table.groupby("model")["number"].idxmax(), "low"] > 0).all()
+
+
+def _of_deciles(holds: Callable[[pd.Series], bool]) -> Callable[[pd.DataFrame], bool | None]:
+    def asked(records: pd.DataFrame) -> bool | None:
+        table = deciles.table(tables.gains(_largest(_at_the_end(records)), "decile"))
+        return None if table.empty else bool(holds(table.iloc[0]))
+
+    return asked
+
+
+def _fresh(records: pd.DataFrame) -> bool | None:
+    recent, _ = _ends(records)
+    return None if recent.empty else bool((recent["low"] > 0).all())
+
+
+def _fading(records: pd.DataFrame) -> bool | None:
+    recent, old = _ends(records)
+    return None if old.empty else recent["value"].mean() > old["value"].mean()
+
+
+def _ends(records: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    ages = tables.ages(_in_the_middle(records))
+    return order_text.ends_of_ages(ages) if len(ages) else (ages, ages)
+
+
+def _order(records: pd.DataFrame) -> bool | None:
+    found = tables.correlations(_in_the_middle(records))
+    if found.empty:
+        return None
+    return bool(((found["value"] > 0) & (found["p_value"] < ALPHA)).all())
+
+
+def _claim(name: str, text: str, holds: Callable[[pd.DataFrame], bool | None]) -> Claim:
+    return Claim(f"memorization-{name}", "memorization", text, holds)
+
+
+CLAIMS = (
+    _claim(
+        "copies", "The more copies of a planted text, the more of it is remembered.", _with_copies
+    ),
+    _claim(
+        "size", "A larger model remembers more of texts that it reads 8 to 16 times.", _with_size
+    ),
+    _claim(
+        "reads", "Texts read more than five times are recited more often than others.", _with_reads
+    ),
+    _claim("same-text", "The same text is remembered better where it has copies.", _same_texts),
+    _claim(
+        "decile",
+        "With as many copies, it matters in which decile of training a text is read.",
+        _of_deciles(lambda row: row["p_flat"] < ALPHA),
+    ),
+    _claim(
+        "late",
+        "What is read in the last three deciles is remembered better than what is read in the first three.",
+        _of_deciles(lambda row: row["late"] > row["early"]),
+    ),
+    _claim("fresh", "Half-way, a sequence read once, 9 to 16 steps ago, is known better.", _fresh),
+    _claim("fading", "That trace of one reading fades.", _fading),
+    _claim("order", "Half-way, ranks of improvement tell the order of training.", _order),
+)
