@@ -22,6 +22,7 @@ from pythia_utils.evaluation.blimp import blimp_paradigms
 from pythia_utils.evaluation.pair_files import FORMATS, pairs_of_rows, read_pairs
 from pythia_utils.nano import grammar as nano_grammar
 from pythia_utils.nano.minimal_pair import MinimalPair
+from pythia_utils.suites.catalog import suite
 from pythia_utils.suites.hub import api, download, hugging_face
 
 BLIMP_REPOSITORY = "nyu-mll/blimp"  # a data set of the Hub: a Parquet file a paradigm
@@ -44,7 +45,9 @@ def minimal_pairs(n: int, seed: int = 0) -> list[MinimalPair]:
     ]
 
 
-def load_pairs(source: str | Path, n: int | None = None, seed: int = 0) -> list[MinimalPair]:
+def load_pairs(
+    source: str | Path, n: int | None = None, seed: int = 0, suite_name: str = ""
+) -> list[MinimalPair]:
     """Load the minimal pairs of an evaluation set, those of a paradigm together.
 
     Args:
@@ -53,6 +56,8 @@ def load_pairs(source: str | Path, n: int | None = None, seed: int = 0) -> list[
         n: pairs of each paradigm, or all where it has fewer; None for all (of nano, which can draw
             any number, 200). With one seed, the first m of n are the same for every n.
         seed: of the drawing.
+        suite_name: whose models are asked, if it matters: nano's pairs are none for a suite trained on a
+            text from elsewhere, in which their words hardly stand.
 
     Returns:
         The pairs: two sentences each, with their paradigm, phenomenon and field.
@@ -63,6 +68,11 @@ def load_pairs(source: str | Path, n: int | None = None, seed: int = 0) -> list[
     """
     if n is not None and n < 1:
         raise UsageError(f"n is {n}; expected at least 1 minimal pair of each paradigm")
+    if source == "nano" and suite_name and suite(suite_name).is_of_text:
+        raise UsageError(
+            f"nano's minimal pairs are made of words that {suite_name}'s text hardly has; "
+            "expected pairs_from=blimp, or a file of pairs"
+        )
     if source == "nano":
         return minimal_pairs(NANO_PAIRS if n is None else n, seed)
     return _drawn(_blimp() if source == "blimp" else _from_path(source), n, seed)

@@ -1,4 +1,8 @@
-"""Validation text: documents of nano's domains that no training holds."""
+"""Validation text: documents that no training holds. Of nano's domains, or of a suite's own text.
+
+Nano and pico are made by one program with one seed, so one set of documents serves both, and Pythia. A suite
+whose corpus is a text from elsewhere has one domain, the chapters of this text that were held out.
+"""
 
 from __future__ import annotations
 
@@ -7,39 +11,59 @@ from collections.abc import Sequence
 import numpy as np
 
 from pythia_utils.base.errors import UsageError, unknown
-from pythia_utils.nano import entropy
-from pythia_utils.nano.documents import DOMAINS, VALIDATION_DOCUMENTS, validation_texts
+from pythia_utils.nano import english, entropy
+from pythia_utils.nano.documents import DOMAINS, validation_texts
 from pythia_utils.suites.catalog import suite
+from pythia_utils.suites.folders import corpus_folder
 
 COPIED_DOMAINS = ("grammar", "stories")  # whose documents `nano.corpus` copies
+NANO = "nano"
+
+
+def set_of(suite_name: str) -> str:
+    """What records call the validation text of a suite's models: `nano`, or `own` of a text from elsewhere."""
+    return "own" if suite(suite_name).is_of_text else NANO
 
 
 def _corpus_settings() -> dict:
     """Nano's; pico's corpus has the same seed and shares, so both suites share their evaluation sets."""
-    return suite("nano").corpus
+    return suite("nano").corpus  # a literal: results then depend on what its file says
 
 
-def validation_documents(domain: str, n: int) -> list[str]:
-    """The first `n` documents of a domain that training never holds.
+def validation_documents(domain: str, n: int | None = None, suite_name: str = NANO) -> list[str]:
+    """The first `n` documents of a domain that training never holds; all of them if None.
+
+    Args:
+        domain: one of `domain_shares(suite_name)`.
+        n: how many.
+        suite_name: whose models are measured.
 
     Raises:
-        UsageError: unknown domain, or more documents than there are.
+        UsageError: unknown domain, more documents than there are, or a corpus that has not been made.
     """
-    if domain not in DOMAINS:
-        raise unknown("domain", domain, DOMAINS)
-    if not 1 <= n <= VALIDATION_DOCUMENTS:
-        raise UsageError(
-            f"{n} validation documents asked for; expected 1 to {VALIDATION_DOCUMENTS}"
-        )
-    return validation_texts(domain, _corpus_settings()["seed"])[:n]
+    if domain not in (known := domain_shares(suite_name)):
+        raise unknown("domain", domain, known)
+    texts = _documents(domain, suite_name)
+    if n is not None and not 1 <= n <= len(texts):
+        raise UsageError(f"{n} validation documents asked for; expected 1 to {len(texts)}")
+    return texts[:n]
 
 
-def domain_shares() -> dict[str, float]:
+def _documents(domain: str, suite_name: str) -> list[str]:
+    if suite(suite_name).is_of_text:
+        return english.read_validation(corpus_folder(suite_name), suite_name)
+    return validation_texts(domain, _corpus_settings()["seed"])
+
+
+def domain_shares(suite_name: str = NANO) -> dict[str, float]:
     """Each domain's share of what the standard variant trains on, memorization sequences aside; sums to one.
 
     Copies count where they belong: the share `duplicates` is of grammar and story documents, each as
-    likely to be copied as any other, so that it falls to the two in proportion to their own shares.
+    likely to be copied as any other, so that it falls to the two in proportion to their own shares. A text
+    from elsewhere is one domain.
     """
+    if suite(suite_name).is_of_text:
+        return {english.DOMAIN: 1.0}
     shares = _corpus_settings()["shares"]
     copied = sum(shares[domain] for domain in COPIED_DOMAINS)
     grown = 1 + shares["duplicates"] / copied

@@ -102,6 +102,7 @@ _PARAMETERS = {str: object}  # what each may be, its notebook says
 _ALSO = {f"{ALSO}?": [Only({"models": _MODELS, "steps": _STEPS})]}
 _OVERRIDES = Only({"models?": _MODELS, "steps?": _STEPS, "parameters?": _PARAMETERS} | _ALSO)
 _PROFILE = Only({"suite": _LINE, "models": _MODELS, "steps": _STEPS} | _ALSO)
+_PROFILE["experiments?"] = Several(_LINE)
 _ON = ("data", "models", "records")  # one of them is what a page is about
 _PAGE = Only({"notebook": _LINE} | {f"{kind}?": Several(_LINE) for kind in _ON})
 _EXPERIMENT = Only(
@@ -148,7 +149,10 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Config:
-    """experiments.yml, validated. `profiles` holds each grid's `suite`, `models`, `steps` and `also`."""
+    """experiments.yml, validated.
+
+    `profiles` holds each grid's `suite`, `models`, `steps`, `also`, and its `experiments` if not all.
+    """
 
     root: Path
     profiles: dict[str, dict]
@@ -179,6 +183,19 @@ class Config:
         if name not in self.profiles:
             raise unknown("profile", name, self.profiles, where=f"in {FILE}")
         return self.profiles[name]
+
+    def experiments_of(self, profile: str) -> list[str]:
+        """Names of the experiments that a profile is for: all, if it does not say.
+
+        Raises:
+            UsageError: there is no such profile.
+        """
+        return list(self.profile(profile).get("experiments", self.experiments))
+
+    def leaves_out(self, suite: str, experiment: str) -> bool:
+        """Whether a suite has profiles, and none of them is for an experiment."""
+        own = [name for name, grid in self.profiles.items() if grid["suite"] == suite]
+        return bool(own) and not any(experiment in self.experiments_of(name) for name in own)
 
     def grid(self, experiment: Experiment, profile: str) -> dict[str, Any]:
         """A profile's grid as it is for one experiment, whose own models leave out the profile's `also`."""
@@ -256,6 +273,10 @@ def _check_profiles(config: Config) -> None:
     """Build every grid once, so that a wrong name is found now and not at its first use."""
     for name, grid in config.profiles.items():
         _check_grid(f"{FILE}: profiles.{name}", grid)
+        for wanted in grid.get("experiments", ()):
+            if wanted not in config.experiments:
+                where = f"in {FILE}: profiles.{name}"
+                raise unknown("experiment", wanted, config.experiments, where=where)
     for experiment in config.experiments.values():
         for name in experiment.profiles:
             where = f"{FILE}: experiments.{experiment.name}.profiles"

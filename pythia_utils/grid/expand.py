@@ -67,7 +67,7 @@ def expand(
 
     Args:
         config: from `load_config`.
-        experiments: names; all if None or empty.
+        experiments: names; all of the profile if None or empty.
         suite: another suite than the profile's; then `models` must be given.
         models: instead of the profile's, if any: names, or `all`.
         steps: instead of the profile's, if any: numbers, `all`, or a function that lists the
@@ -107,7 +107,7 @@ def _places(
     own: dict,
 ) -> Iterator[tuple[Experiment, dict, dict, Checkpoint]]:
     """Every experiment, its usual and explicit parameters and a checkpoint, known errata included."""
-    for experiment in _experiments(config, experiments):
+    for experiment in _experiments(config, experiments or config.experiments_of(profile)):
         grid = config.grid(experiment, profile)
         usual = experiment.parameters | grid.get("parameters", {})
         explicit = _explicit(experiment.notebook, usual, own)

@@ -4,13 +4,16 @@ The `standard` variant holds the documents of every domain, extra copies of some
 (`duplicates`) and sequences of random words planted a known number of times at known places of
 training (`memorization`). `deduped` holds each distinct document once; it is therefore read for
 more than one epoch, as the deduplicated Pile is. Order and batches are GPT-NeoX's, from `training_data.order`.
+A corpus of `kind: text` holds a text from elsewhere (`nano.english`) and has `standard` alone: no copies,
+facts or planted sequences.
 
 Files in `PYTHIA_HOME/suites/<suite>/corpus/`:
   tokenizer.json                       byte-level BPE, trained on the corpus
   <variant>.bin, <variant>.idx         the documents' tokens, each document ended by end-of-text
   <variant>.documents.parquet          a row a document: domain, content, copies, placement, tokens
   <variant>.occurrences.parquet        a row for every time training reads a document: step, whole
-  facts.parquet                        every fact, its rank and how often one epoch tells it
+  facts.parquet                        every fact, its rank and how often one epoch tells it; not of a text
+  validation.parquet                   of a text: the chapters that no training holds
   manifest.json                        recipe, counts and digests; written last
 """
 
@@ -19,28 +22,20 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from pythia_utils.base.files import atomic_folder, atomic_write, file_digest, restore_folder
+from pythia_utils.base.files import atomic_folder, file_digest, restore_folder
 from pythia_utils.base.sources import code_fingerprint, imported_sources
+from pythia_utils.nano import corpus_files, english
 from pythia_utils.nano import documents as texts
+from pythia_utils.nano.corpus_files import Entry, positions, train_tokenizer, write_variant
 from pythia_utils.suites.catalog import Suite
-from pythia_utils.training_data.corpus import (
-    COPIES,
-    END_OF_TEXT,
-    MEMORIZATION_LENGTH,
-    PADDING,
-    VARIANTS,
-    Corpus,
-    order,
-)
-from pythia_utils.training_data.indexed_dataset import IndexedDataset, write_indexed_dataset
-from pythia_utils.training_data.order import document_occurrences
+from pythia_utils.training_data.corpus import COPIES, END_OF_TEXT, MEMORIZATION_LENGTH, Corpus
+from pythia_utils.training_data.indexed_dataset import IndexedDataset
 
 TOKENIZER_DOCUMENTS = 1_500  # a domain
 
@@ -49,27 +44,18 @@ DECILE_COPIES = 16  # of the sequences whose copies all stand in one decile of t
 SLOTS_A_SET = sum(COPIES) + 10 * DECILE_COPIES
 
 
-@dataclass
-class _Entry:
-    """A document to be: its tokens, where it comes from, and which distinct content it is."""
-
-    tokens: np.ndarray
-    domain: str
-    content: int
-    facts: tuple[int, ...] = ()
-    placement: str = ""
-
-
 def recipe(suite: Suite) -> dict:
     """What decides every byte of the corpus: settings and code. Equal recipes give equal files."""
+    text = "english" if suite.is_of_text else "documents"
     code = imported_sources(
-        "import pythia_utils.nano.documents\nimport pythia_utils.training_data.order"
+        f"import pythia_utils.nano.{text}\nimport pythia_utils.training_data.order"
     )
+    own = [Path(__file__), Path(corpus_files.__file__)]
     sizes = {key: suite.training[key] for key in ("total_steps", "batch_size", "seq_length")}
     return {
         "corpus": suite.corpus,
         "training": sizes,
-        "code": code_fingerprint([*code, Path(__file__)]),
+        "code": code_fingerprint([*code, *own]),
     }
 
 
@@ -92,16 +78,31 @@ def make_corpus(suite: Suite) -> Corpus:
 
 
 def _make(suite: Suite, folder: Path) -> None:
-    tokenizer = _train_tokenizer(suite, folder / "tokenizer.json")
+    (_make_of_text if suite.is_of_text else _make_of_domains)(suite, folder)
+    manifest = json.dumps(_manifest(suite, folder), indent=1)
+    (folder / "manifest.json").write_text(manifest, encoding="utf-8")
+
+
+def _make_of_text(suite: Suite, folder: Path) -> None:
+    chapters, held_out = english.split(suite.corpus)
+    tokenizer = train_tokenizer(suite, chapters, folder / "tokenizer.json")
+    end = tokenizer.token_to_id(END_OF_TEXT)
+    tokens = [[*encoding.ids, end] for encoding in tokenizer.encode_batch_fast(chapters)]
+    entries = [Entry(np.array(ids, np.uint16), english.DOMAIN, i) for i, ids in enumerate(tokens)]
+    write_variant(suite, folder, "standard", entries)
+    english.write_validation(folder, held_out)
+
+
+def _make_of_domains(suite: Suite, folder: Path) -> None:
+    sample = _tokenizer_sample(suite.corpus["seed"])
+    tokenizer = train_tokenizer(suite, sample, folder / "tokenizer.json")
     entries = _fill_domains(suite, tokenizer)
     entries += _memorization_slots(suite, first_content=len(entries))
     entries += _duplicates(suite, entries)
     _plant_memorization(suite, entries, tokenizer)
     _write_facts(suite, entries, folder / "facts.parquet")
-    _write_variant(suite, folder, "standard", entries)
-    _write_variant(suite, folder, "deduped", _distinct(entries))
-    manifest = json.dumps(_manifest(suite, folder), indent=1)
-    (folder / "manifest.json").write_text(manifest, encoding="utf-8")
+    write_variant(suite, folder, "standard", entries)
+    write_variant(suite, folder, "deduped", _distinct(entries))
 
 
 def training_tokens(suite: Suite) -> int:
@@ -110,28 +111,7 @@ def training_tokens(suite: Suite) -> int:
     return training["total_steps"] * training["batch_size"] * training["seq_length"] + 1
 
 
-# --- tokenizer ------------------------------------------------------------------------------------
-
-
-def _train_tokenizer(suite: Suite, path: Path):
-    """Byte-level BPE without the 256-byte alphabet (most bytes never occur); digits stand alone."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-
-    tokenizer = Tokenizer(models.BPE(unk_token=END_OF_TEXT))
-    # A space before the first word, so that a word is one token wherever it stands.
-    words = pre_tokenizers.ByteLevel(add_prefix_space=True)
-    digits = pre_tokenizers.Digits(individual_digits=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([words, digits])
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=suite.corpus["vocab_size"],
-        special_tokens=[END_OF_TEXT, PADDING],
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(_tokenizer_sample(suite.corpus["seed"]), trainer)
-    with atomic_write(path) as temporary:
-        tokenizer.save(str(temporary))
-    return tokenizer
+# --- documents ------------------------------------------------------------------------------------
 
 
 def _tokenizer_sample(seed: int) -> Iterator[str]:
@@ -159,32 +139,29 @@ def _encoded(
                 yield document, tokens
 
 
-# --- documents ------------------------------------------------------------------------------------
-
-
-def _fill_domains(suite: Suite, tokenizer) -> list[_Entry]:
+def _fill_domains(suite: Suite, tokenizer) -> list[Entry]:
     """Distinct documents of every domain up to its share of the tokens; none that validation holds."""
     seed = suite.corpus["seed"]
-    entries: list[_Entry] = []
+    entries: list[Entry] = []
     for domain in texts.DOMAINS:
         budget = round(suite.corpus["shares"][domain] * training_tokens(suite))
         seen = set(texts.validation_texts(domain, seed))
         for document, tokens in _encoded(
             tokenizer, texts.documents(domain, seed, "train"), seen, budget
         ):
-            entries.append(_Entry(tokens, domain, len(entries), document.facts))
+            entries.append(Entry(tokens, domain, len(entries), document.facts))
     return entries
 
 
-def _memorization_slots(suite: Suite, first_content: int) -> list[_Entry]:
+def _memorization_slots(suite: Suite, first_content: int) -> list[Entry]:
     """Empty documents of the right length: order depends on lengths alone, so content can come later."""
     budget = suite.corpus["shares"]["memorization"] * training_tokens(suite)
     blank = np.zeros(MEMORIZATION_LENGTH + 1, dtype=np.uint16)
     slots = int(budget // len(blank))
-    return [_Entry(blank, "memorization", first_content + i) for i in range(slots)]
+    return [Entry(blank, "memorization", first_content + i) for i in range(slots)]
 
 
-def _duplicates(suite: Suite, entries: list[_Entry]) -> list[_Entry]:
+def _duplicates(suite: Suite, entries: list[Entry]) -> list[Entry]:
     """Extra copies of grammar and story documents: 1, 3, 7 or 15 more of each chosen one.
 
     They fill what the other domains left of the run's tokens, so that training reads to the end.
@@ -193,7 +170,7 @@ def _duplicates(suite: Suite, entries: list[_Entry]) -> list[_Entry]:
     originals = [entry for entry in entries if entry.domain in ("grammar", "stories")]
     rng.shuffle(originals)
     missing = training_tokens(suite) - sum(len(entry.tokens) for entry in entries)
-    copies: list[_Entry] = []
+    copies: list[Entry] = []
     while missing > 0:
         extra = [originals.pop()] * rng.choice((1, 3, 7, 15))
         copies += extra
@@ -201,7 +178,7 @@ def _duplicates(suite: Suite, entries: list[_Entry]) -> list[_Entry]:
     return copies
 
 
-def _plant_memorization(suite: Suite, entries: list[_Entry], tokenizer) -> None:
+def _plant_memorization(suite: Suite, entries: list[Entry], tokenizer) -> None:
     """Give every memorization slot its content, by where in training it will be read.
 
     Most slots belong to sequences of 1 to 64 copies placed anywhere (`anywhere`), and to sequences
@@ -209,9 +186,9 @@ def _plant_memorization(suite: Suite, entries: list[_Entry], tokenizer) -> None:
     """
     rng = random.Random(f"memorization {suite.corpus['seed']}")
     words = _word_ids(tokenizer)
-    positions = _positions(suite, [len(entry.tokens) for entry in entries])
+    places = positions(suite, [len(entry.tokens) for entry in entries])
     slots = [i for i, entry in enumerate(entries) if entry.domain == "memorization"]
-    step = dict(zip(positions["document"], positions["step"], strict=True))
+    step = dict(zip(places["document"], places["step"], strict=True))
     last = suite.training["total_steps"] - 1
     free = {decile: [] for decile in range(10)}
     for slot in rng.sample(slots, len(slots)):
@@ -231,7 +208,7 @@ def _plant_memorization(suite: Suite, entries: list[_Entry], tokenizer) -> None:
         _fill(entries, [slot], words, rng, "anywhere")
 
 
-def _fill(entries: list[_Entry], slots: list[int], words: list[int], rng, placement: str) -> None:
+def _fill(entries: list[Entry], slots: list[int], words: list[int], rng, placement: str) -> None:
     """Plant one new random sequence in all `slots`."""
     sequence = np.array([*rng.choices(words, k=MEMORIZATION_LENGTH), 0], dtype=np.uint16)
     for slot in slots:
@@ -248,50 +225,12 @@ def _word_ids(tokenizer) -> list[int]:
     )
 
 
-def _distinct(entries: list[_Entry]) -> list[_Entry]:
+def _distinct(entries: list[Entry]) -> list[Entry]:
     """One document of each content."""
     return list({entry.content: entry for entry in entries}.values())
 
 
-def _positions(suite: Suite, sizes: Iterable[int]) -> pd.DataFrame:
-    """A row for each copy of a document that training reads, in file order.
-
-    Columns: document; step, in which most of it is read; whole, if one sample holds all of it.
-    """
-    sizes = np.asarray(sizes)
-    batch_size = suite.training["batch_size"]
-    occurrences = document_occurrences(order(suite, sizes), sizes)
-    frame = pd.DataFrame(occurrences._asdict())[["document", "entry", "position", "length"]]
-    frame = frame[frame["position"] < suite.training["total_steps"] * batch_size]
-    longest = frame.sort_values(["entry", "length"]).drop_duplicates("entry", keep="last")
-    longest = longest.assign(
-        step=longest["position"] // batch_size,
-        whole=longest["length"] == sizes[longest["document"]],
-    )
-    return longest.sort_values(["document", "step"])[["document", "step", "whole"]].reset_index(
-        drop=True
-    )
-
-
-def _write_variant(suite: Suite, folder: Path, variant: str, entries: list[_Entry]) -> None:
-    copies = Counter(entry.content for entry in entries)
-    table = pd.DataFrame(
-        {
-            "document": np.arange(len(entries)),
-            "domain": [entry.domain for entry in entries],
-            "content": [entry.content for entry in entries],
-            "copies": [copies[entry.content] for entry in entries],
-            "placement": [entry.placement for entry in entries],
-            "tokens": [len(entry.tokens) for entry in entries],
-        }
-    )
-    write_indexed_dataset(folder / variant, (entry.tokens for entry in entries), np.uint16)
-    table.to_parquet(folder / f"{variant}.documents.parquet")
-    read = _positions(suite, [len(entry.tokens) for entry in entries])
-    read.to_parquet(folder / f"{variant}.occurrences.parquet")
-
-
-def _write_facts(suite: Suite, entries: list[_Entry], path: Path) -> None:
+def _write_facts(suite: Suite, entries: list[Entry], path: Path) -> None:
     told = Counter(rank for entry in entries for rank in entry.facts)
     rows = [
         {"rank": f.rank, "person": f.person, "relation": f.relation, "answer": f.answer}
@@ -304,5 +243,6 @@ def _write_facts(suite: Suite, entries: list[_Entry], path: Path) -> None:
 def _manifest(suite: Suite, folder: Path) -> dict:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     digests = {str(path.relative_to(folder)): file_digest(path) for path in files}
-    tokens = {variant: int(IndexedDataset(folder / variant).sizes.sum()) for variant in VARIANTS}
+    variants = sorted({model.variant for model in suite.models.values()})
+    tokens = {variant: int(IndexedDataset(folder / variant).sizes.sum()) for variant in variants}
     return {"recipe": recipe(suite), "tokens": tokens, "sha256": digests}

@@ -11,7 +11,8 @@ from pythia_utils.base.units import duration
 from pythia_utils.nano import jobs as nano_jobs
 from pythia_utils.nano import trained
 from pythia_utils.nano.corpus import is_current, make_corpus
-from pythia_utils.suites.catalog import Model, find_model
+from pythia_utils.nano.english import require_package
+from pythia_utils.suites.catalog import Model, find_model, suite_names
 from pythia_utils.suites.catalog import suite as find_suite
 from pythia_utils.suites.checkpoints import pick_device
 from pythia_utils.suites.folders import suite_folder
@@ -36,7 +37,8 @@ def choose_models(
     """
     family = find_suite(suite)
     if family.kind != "local":
-        raise UsageError(f"suite {family.name} is not trained here; expected nano or pico")
+        ours = [name for name in suite_names() if find_suite(name).kind == "local"]
+        raise UsageError(f"suite {family.name} is not trained here; expected {' or '.join(ours)}")
     models = list(family.models.values())
     if names is not None:
         models = [find_model(_full(name, family.name), family.name) for name in names]
@@ -104,6 +106,8 @@ def make_corpus_aloud(suite: str) -> Corpus:
     """`make_corpus`, saying so if there is anything to make."""
     family = find_suite(suite)
     if not is_current(Corpus(family)):
+        if family.is_of_text:
+            require_package(family.corpus["package"])  # before we say that we begin
         say(f"{suite}: writing the corpus and training its tokenizer")
     return make_corpus(family)
 

@@ -130,8 +130,7 @@ def _files(
     experiments = list(config.experiments.values())
     for experiment in experiments:
         if experiment.chapter:
-            hint = f"run it first: pythia run {experiment.name}"
-            source = _executed(folder, suite, f"chapter of {experiment.name!r}", experiment, hint)
+            source = _executed_chapter(folder, suite, experiment, config)
             place = site_pages.chapter_path(experiment)
             yield place, site_pages.chapter(source, experiment.chapter, place, config)
     for other in config.pages.values():
@@ -147,6 +146,17 @@ def _files(
     yield "suite_tables.md", tables.suite_tables(suite)
     template = (config.root / "book" / "_toc.yml").read_text(encoding="utf-8")
     yield "_toc.yml", tables.table_of_contents(template, experiments, list(config.pages))
+
+
+def _executed_chapter(
+    folder: Path, suite: catalog.Suite, experiment: Experiment, config: Config
+) -> Path:
+    """The executed chapter; of an experiment that the suite's profiles leave out, its source if need be."""
+    there = (folder / experiment.name / "chapter.ipynb").is_file()
+    if not there and config.leaves_out(suite.name, experiment.name):
+        return experiment.chapter
+    hint = f"run it first: pythia run {experiment.name}"
+    return _executed(folder, suite, f"chapter of {experiment.name!r}", experiment, hint)
 
 
 def _executed_page(folder: Path, suite: catalog.Suite, page: BookPage) -> Path:

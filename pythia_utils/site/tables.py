@@ -96,7 +96,9 @@ def suite_tables(shown: catalog.Suite) -> str:
     """For inclusion: the sizes of every suite, those trained here first, and Pythia's errata."""
     known = [catalog.suite(name) for name in catalog.suite_names()]
     parts = [f"The runs on this site are of the suite *{markdown(shown.title)}*."]
-    for suite in sorted(known, key=lambda suite: (suite.kind == "hub", len(suite.models))):
+    for suite in sorted(
+        known, key=lambda suite: (suite.kind == "hub", suite.is_of_text, len(suite.models))
+    ):
         origin = "published by EleutherAI" if suite.kind == "hub" else "trained by this project"
         title = markdown(suite.title)
         parts += [f"### {title}, {origin}", _protocol(suite), _sizes_table(suite)]

@@ -173,7 +173,7 @@ class Suite:
     """A family of models that share data, order and steps.
 
     Attributes:
-        name: `pythia`, `nano` or `pico`.
+        name: `pythia`, `nano`, `pico` or `english`.
         kind: `hub` (published weights) or `local` (trained here).
         title: for headings.
         models: by name, in the order of the file.
@@ -189,6 +189,11 @@ class Suite:
     training: dict
     corpus: dict
     errata: tuple[Erratum, ...]
+
+    @property
+    def is_of_text(self) -> bool:
+        """Whether its corpus is a text from elsewhere, and not one that our program made."""
+        return self.corpus.get("kind") == "text"
 
     def model(self, name: str) -> Model:
         """The suite's model of that name or former name.

@@ -11,7 +11,7 @@ from typing import Any
 
 from pythia_utils.base import schemas, yaml
 from pythia_utils.base.errors import UsageError, unknown
-from pythia_utils.base.schemas import Choice, Only, Several, line, number, one_of, whole
+from pythia_utils.base.schemas import Choice, Only, Several, like, line, number, one_of, whole
 
 VARIANTS = ("standard", "deduped")
 ERRATA = ("wrong", "partial", "missing", "expected")
@@ -100,11 +100,16 @@ _SUITE = {
     "models": Several(Only(_GROUP)),
     "errata?": [Only(_ERRATUM)],
 }
-_CORPUS = {"seed": whole(0), "shares": {line(): number(0, 1)}}
+# A suite that is trained here takes the size of its vocabulary from its corpus.
+_CORPUS = {"seed": whole(0)} | _VOCAB
+_PACKAGE = like(r"[a-z0-9-]+==[0-9.]+", "a package and its version, such as `name==1.0`")
+_CORPUS_OF_KIND = {  # made by our program if it does not say its kind
+    None: _CORPUS | {"shares": {line(): number(0, 1)}},
+    "text": _CORPUS | {"kind": line(), "package": _PACKAGE},
+}
 _OF_KIND = {
     "hub": {"repo": _repo, "training": Only(_TRAINING | _VOCAB)},
-    # A suite that is trained here takes the size of its vocabulary from its corpus.
-    "local": {"training": Only(_TRAINING), "corpus": Only(_CORPUS | _VOCAB)},
+    "local": {"training": Only(_TRAINING), "corpus": {"kind?": one_of("text")}},
 }
 
 
@@ -120,6 +125,9 @@ def read_suite(path: Path) -> dict[str, Any]:
     where, source = path.name, yaml.read(path, path.name)
     schemas.check(where, source, {"kind": one_of(*_OF_KIND)})
     schemas.check(where, source, Only(_SUITE | _OF_KIND[source["kind"]]))
+    if "corpus" in source:
+        corpus = _CORPUS_OF_KIND[source["corpus"].get("kind")]
+        schemas.check(where, source, {"corpus": Only(corpus)})
     if source["name"] != path.stem:
         raise UsageError(
             f"{where}: name: expected {path.stem!r}, as the file's, not {source['name']!r}"

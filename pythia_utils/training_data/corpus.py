@@ -77,7 +77,15 @@ class Corpus:
         return pd.read_parquet(self.folder / f"{variant}.occurrences.parquet")
 
     def facts(self) -> pd.DataFrame:
-        """Ground truth of the facts domain, a row a fact."""
+        """Ground truth of the facts domain, a row a fact.
+
+        Raises:
+            UsageError: the corpus is a text from elsewhere.
+        """
+        if self.suite.is_of_text:
+            raise UsageError(
+                f"{self.suite.name}'s text tells no facts that we know and have counted"
+            )
         return pd.read_parquet(self.folder / "facts.parquet")
 
 

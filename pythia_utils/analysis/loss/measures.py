@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def losses(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, documents: int
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    documents: int,
+    suite: str = validation.NANO,
 ) -> pd.DataFrame:
     """Loss, its excess over the least possible, and bits per byte of every domain, and means over domains.
 
@@ -28,18 +31,19 @@ def losses(
     Args:
         model, tokenizer: what is measured.
         documents: of each domain.
+        suite: the model's; it decides on which validation text.
 
     Returns:
         Columns metric (`loss` or `excess`, nats a token, or `bits_per_byte`), subset (a domain or `all`;
         of the excess only domains of known entropy), value, stderr, n (documents).
 
     Raises:
-        UsageError: there are not so many documents.
+        UsageError: there are not so many documents, or the corpus that has them has not been made.
     """
-    shares = validation.domain_shares()
+    shares = validation.domain_shares(suite)
     rows = []
     for domain in shares:
-        texts = validation.validation_documents(domain, documents)
+        texts = validation.validation_documents(domain, documents, suite)
         scored = likelihood.document_losses(model, tokenizer, texts)
         rows += _domain_rows(domain, scored, validation.least_nats(domain, texts))
     for metric in ("loss", "bits_per_byte"):

@@ -53,11 +53,13 @@ def planted(data: TrainingData) -> Planted:
         data: what a model of a local suite reads, by `open_source(model)`.
 
     Raises:
-        UsageError: the model's suite is not trained here.
+        UsageError: the model's suite is not trained here, or on a text from elsewhere.
     """
     if data.model is None or data.packed is None:
         raise UsageError(f"{data.name} has no planted documents; expected a model trained here")
     corpus = open_corpus(data.model.suite)
+    if corpus.suite.is_of_text:
+        raise UsageError(f"{data.name} read no planted documents: its text was not made by us")
     table = corpus.documents(data.model.variant)
     table = table[table["domain"] == "memorization"]
     scattered = ~_in_their_deciles(data, table)

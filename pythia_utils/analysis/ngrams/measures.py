@@ -12,7 +12,6 @@ from pythia_utils.base.errors import UsageError
 from pythia_utils.evaluation import validation
 from pythia_utils.evaluation.ngram_distance import Distances, distances
 from pythia_utils.evaluation.ngrams import NgramModel
-from pythia_utils.nano.documents import VALIDATION_DOCUMENTS
 from pythia_utils.suites.catalog import Model, suite
 from pythia_utils.training_data.source import open_source
 
@@ -52,8 +51,8 @@ def held_out(
     """Text that the n-grams were not counted on, packed as training text is.
 
     Suites trained here: validation documents, domains by their share of the corpus, laid end to end and
-    cut. Pythia's: the beginnings of sequences of the last training batch, which only the last checkpoint
-    has read.
+    cut. On a text from elsewhere: the middles of chapters, one of each. Pythia's: the beginnings of
+    sequences of the last training batch, which only the last checkpoint has read.
 
     Returns:
         Token ids, int64 (rows, length + 1): the last of a row is only a target.
@@ -69,15 +68,33 @@ def held_out(
     if model.repo_id is not None:
         data = open_source(reference(model).name)
         return data.batch(data.total_steps - 1)[:rows, : length + 1]
+    if suite(model.suite).is_of_text:
+        return _excerpts(model.suite, tokenizer, rows, length + 1)
     stream = _validation_stream(tokenizer, rows * length + 1)
     starts = np.arange(rows) * length
     return np.stack([stream[start : start + length + 1] for start in starts])
 
 
+def _excerpts(
+    suite_name: str, tokenizer: PreTrainedTokenizerBase, rows: int, width: int
+) -> np.ndarray:
+    """The middle tokens of held-out chapters (rows, width): parts of one chapter would not be independent."""
+    (domain,) = validation.domain_shares(suite_name)
+    texts = validation.validation_documents(domain, suite_name=suite_name)
+    chapters = tokenizer(texts, verbose=False)  # they are longer than the context, and are cut
+    long = [ids for ids in chapters["input_ids"] if len(ids) >= width]
+    if len(long) < rows:
+        raise UsageError(
+            f"{rows} rows asked for; {len(long)} held-out chapters have {width} tokens"
+        )
+    starts = [(len(ids) - width) // 2 for ids in long]
+    return np.array([ids[at : at + width] for ids, at in zip(long, starts, strict=True)][:rows])
+
+
 def _validation_stream(tokenizer: PreTrainedTokenizerBase, tokens: int) -> np.ndarray:
     """Validation documents laid end to end: always one of the domain that is most behind its share."""
     shares = validation.domain_shares()
-    left = {d: iter(validation.validation_documents(d, VALIDATION_DOCUMENTS)) for d in shares}
+    left = {d: iter(validation.validation_documents(d)) for d in shares}
     counts, stream = dict.fromkeys(shares, 0), []
     while len(stream) < tokens:
         domain = max(shares, key=lambda each: shares[each] * (len(stream) + 1) - counts[each])

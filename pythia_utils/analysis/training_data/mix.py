@@ -14,10 +14,19 @@ from pythia_utils.nano import documents as nano_documents
 DOMAINS = (*nano_documents.DOMAINS, "memorization")
 
 
+def domains_of(pieces: pd.DataFrame) -> tuple[str, ...]:
+    """The domains of a corpus some of whose pieces these are: `DOMAINS`, or the one of a text from elsewhere.
+
+    Pieces without a column `domain` count as of `DOMAINS`.
+    """
+    there = set(pieces.get("domain", ()))
+    return DOMAINS if there <= set(DOMAINS) else tuple(sorted(there))
+
+
 def tokens_by_domain(pieces: pd.DataFrame) -> pd.DataFrame:
-    """Tokens of each of `DOMAINS` (columns) in each sequence (rows: step, row)."""
+    """Tokens of each of `domains_of` the pieces (columns) in each sequence (rows: step, row)."""
     table = pieces.pivot_table("length", ["step", "row"], "domain", "sum", fill_value=0)
-    return table.reindex(columns=pd.Index(DOMAINS), fill_value=0)
+    return table.reindex(columns=pd.Index(domains_of(pieces)), fill_value=0)
 
 
 # --- over the whole training ----------------------------------------------------------------------

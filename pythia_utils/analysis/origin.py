@@ -1,0 +1,33 @@
+"""Where a suite's text comes from, for chapters whose prose is about a text that our program made."""
+
+from __future__ import annotations
+
+from pythia_utils.base.markup import markdown
+from pythia_utils.suites.catalog import suite as find_suite
+
+
+def in_words(suite: str) -> str:
+    """Who made the text that a suite's models read, and what of a chapter is then about it. Markdown.
+
+    Raises:
+        UsageError: there is no such suite.
+    """
+    known = find_suite(suite)
+    title = markdown(known.title)
+    if known.kind == "hub":
+        return f"**The text.** {title} was trained on the Pile. {_NOT_ABOUT}"
+    if known.is_of_text:
+        return (
+            f"**The text.** The suite *{title}* reads natural English, the chapters of the King James Version "
+            "of the Bible, and is measured on chapters that were held out. They are one domain. Nobody knows "
+            "its entropy: there is no least possible loss and no excess, and the floor of a law is fitted. "
+            f"{_NOT_ABOUT}"
+        )
+    return f"**The text.** What the suite *{title}* reads was made by a program of ours, domain by domain."
+
+
+_NOT_ABOUT = (
+    "What this page says of several domains, of their entropy, or of a grammar that makes the text, is "
+    "about our other suites and not about this one. Its findings were made on them, too: which of them hold "
+    "here, the table of findings tells."
+)
