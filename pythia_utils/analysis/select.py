@@ -22,4 +22,5 @@ def largest(records: pd.DataFrame) -> str:
 
 def usual_seed(records: pd.DataFrame) -> pd.DataFrame:
     """The records of models of their suite's usual seed: one of each size and variant."""
-    return records[[find_model(name).has_usual_seed for name in records["model"]]]
+    usual = {name: find_model(name).has_usual_seed for name in records["model"].unique()}
+    return records[records["model"].map(usual).astype(bool)]

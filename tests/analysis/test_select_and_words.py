@@ -28,6 +28,9 @@ def test_the_largest_is_a_standard_model_if_there_is_one():
 
 def test_one_seed_of_each_size_and_variant_is_left():
     assert list(select.usual_seed(RECORDS)["model"].unique()) == NAMES[:3]
+    none = select.usual_seed(RECORDS[:0])
+    assert none.empty
+    assert list(none) == list(RECORDS)
     assert select.usual_seed(RECORDS[:0]).empty
 
 
