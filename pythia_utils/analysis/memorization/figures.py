@@ -106,7 +106,7 @@ def by_decile(frame: pd.DataFrame) -> Figure:
     for name, profile in deciles.profiles(frame).items():
         own = deciles.place(deciles.read_whole(frame[frame["model"] == name]))
         curve = profile.at(np.linspace(own.min(), own.max(), 50))
-        axes.plot(10 * curve["x"] + 0.5, curve["value"], lw=1.4, **styles[name])
+        axes.plot(10 * curve["x"] + 0.5, curve["value"], **{"lw": 1.4, **styles[name]})
     axes.axhline(0, color=REFERENCE, ls="--", lw=1.2)
     axes.set(ylabel="gain (nats a token)")
     done = np.linspace(0, 1, 200)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from pythia_utils.analysis import plots, seeds
 from pythia_utils.analysis.show import or_words
@@ -26,20 +28,17 @@ def _kind(seed: str) -> str:
 
 @or_words
 def runs_of_headlines(found: pd.DataFrame) -> Figure:
-    """A panel a headline: a mark for each run, by size. Of `headlines.values`."""
+    """A panel a headline, each with its own unit: a mark for each run, by size. Of `headlines.values`."""
     sizes = found.drop_duplicates("size").sort_values("n_params")["size"].tolist()
-    figure, grid, panels = plots.panel_grid(found, "headline", columns=2)
-    for axes, (name, own) in zip(grid.flat, panels, strict=False):
-        own = own.assign(kind=own["seed"].map(_kind))
-        for kind, runs in own.groupby("kind", sort=False):
+    figure, panels = _panels(found, height=1.9)
+    for axes, own in panels:
+        for kind, runs in own.groupby(own["seed"].map(_kind), sort=False):
             at = runs["size"].map(sizes.index) + 0.16 * (list(_MARKS).index(kind) - 1.5)
             look = {"marker": _MARKS[kind], "ls": "", "ms": 5, "label": _MEANING[kind]}
             axes.plot(at, runs["value"], color=plots.category_palette(list(_MARKS))[kind], **look)
         axes.set_xticks(range(len(sizes)), [mathtext(size) for size in sizes])
-        axes.set(title=mathtext(name), xlim=(-0.5, len(sizes) - 0.5))
-        axes.tick_params(labelbottom=True)
-        axes.relim()
-        axes.autoscale(axis="y")
+        axes.set_xlim(-0.5, len(sizes) - 0.5)
+        axes.yaxis.set_major_locator(MaxNLocator(4))
     plots.legend_above(figure)
     return figure
 
@@ -47,23 +46,32 @@ def runs_of_headlines(found: pd.DataFrame) -> Figure:
 @or_words
 def sources_of_variation(sources: pd.DataFrame) -> Figure:
     """A panel a headline: the standard deviation of each source, with its interval. Of `headlines.table`."""
-    names = list(sources["headline"].unique())
-    rows = -(-len(names) // 2)
-    figure, grid = plt.subplots(rows, 2, figsize=(7.6, 0.5 + 1.45 * rows), squeeze=False)
-    for axes in grid.flat[len(names) :]:
-        axes.set_visible(False)
-    for axes, name in zip(grid.flat, names, strict=False):
-        own = sources[sources["headline"] == name]
+    figure, panels = _panels(sources, height=1.5)
+    for axes, own in panels:
         heights = plots.name_rows(axes, list(own["source"]))
-        top = own["sd"].max() * 3
-        low, high = own["low"].fillna(own["sd"]), own["high"].fillna(own["sd"]).clip(upper=top)
-        axes.hlines(heights, low.clip(upper=top), high, color=plots.ACCENT, lw=1.6)
+        top = own["sd"].max() * 3 or 1
+        low, high = own["low"].fillna(own["sd"]), own["high"].fillna(own["sd"])
+        axes.hlines(heights, low, high.clip(upper=top), color=plots.ACCENT, lw=1.6)
         axes.plot(own["sd"], heights, "o", color=plots.ACCENT, ms=5)
-        cut = (own["high"] > top).to_numpy()
+        cut = (high > top).to_numpy()
         axes.plot(np.full(cut.sum(), top), heights[cut], ">", color=plots.ACCENT, ms=4)
-        axes.set(title=mathtext(name), xlim=(0, top * 1.04 or 1))
+        axes.set_xlim(0, top * 1.04)
+        axes.xaxis.set_major_locator(MaxNLocator(4))
     figure.supxlabel("standard deviation, in the number's own unit", fontsize="medium")
     return figure
+
+
+def _panels(frame: pd.DataFrame, height: float) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
+    """Two columns of panels, one for each headline, with axes of their own."""
+    groups = list(frame.groupby("headline", sort=False))
+    rows = -(-len(groups) // 2)
+    figure, grid = plt.subplots(rows, 2, figsize=(7.6, 0.5 + height * rows), squeeze=False)
+    for axes in grid.flat[len(groups) :]:
+        axes.set_visible(False)
+    panels = list(zip(grid.flat, (own for _, own in groups), strict=False))
+    for axes, own in panels:
+        axes.set_title(mathtext(own["headline"].iloc[0]), fontsize="medium")
+    return figure, panels
 
 
 @or_words
