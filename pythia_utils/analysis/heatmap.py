@@ -40,7 +40,7 @@ def grid_heatmap(
         for r in frame.itertuples()
     ]
     rows = frame[["model", "step", "value"]].assign(page=pages)
-    order = list(dict.fromkeys(frame.sort_values(["variant", "n_params", "model"])["model"]))
+    order = sorted(frame["model"].unique(), key=_place)
     steps = alt.Axis(labelAngle=0, labelOverlap="greedy", labelSeparation=4)
     place = {
         "x": alt.X("step:O", title="training step", axis=steps),
@@ -62,6 +62,12 @@ def grid_heatmap(
         chart = alt.layer(chart, _crosses(faults, place, where))
     text = f"{title} (click a cell for its notebook)"
     show_chart(chart.properties(width="container", height=alt.Step(26), title=text))
+
+
+def _place(name: str) -> tuple:
+    """Standard models above deduplicated ones, smaller ones first, the usual seed before others."""
+    model = find_model(name)
+    return model.variant != "standard", model.non_embedding_params, model.version, model.seed_name
 
 
 def _faults(frame: pd.DataFrame) -> pd.DataFrame:

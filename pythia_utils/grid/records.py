@@ -324,7 +324,7 @@ def set_in_words(shown: pd.DataFrame, everything: pd.DataFrame) -> str:
     (first,) = shown[_SET].drop_duplicates().itertuples(index=False)
     cells = everything[[*_SET, "model", "step"]].drop_duplicates().groupby(_SET).size()
     others = [f"{_set_name(*key)}: {n}" for key, n in cells.items() if key != tuple(first)]
-    text = f"Measured on {_set_name(*first)}."
+    text = f"Measured on {'the set ' * (first[0] != 'own')}{_set_name(*first)}."
     return text + (
         f" Not shown here are runs on other sets or with other parameters ({'; '.join(others)}). The "
         "chapter's parameter `measured_on` chooses a set; the page *All runs* leads to each run."

@@ -178,9 +178,9 @@ def test_two_evaluation_sets_are_not_mixed(tmp_path, shown):
     assert theirs["step"].tolist() == [0, 16]
     assert tuple(theirs.columns) == records.COLUMNS
     text = records.set_in_words(own, everything)
-    assert text.startswith("Measured on `nano`. Not shown")
+    assert text.startswith("Measured on the set `nano`. Not shown")
     assert "`blimp` with `pairs_from=blimp`: 2; `nano` with `pairs=400`: 1" in text
-    assert records.set_in_words(own, own) == "Measured on `nano`."
+    assert records.set_in_words(own, own) == "Measured on the set `nano`."
     with pytest.raises(UsageError, match="unknown evaluation set 'blimq'; nearest: blimp"):
         records.read("loss", runs=tmp_path, measured_on="blimq")
 

@@ -36,8 +36,8 @@ def _one(name: str, own: pd.DataFrame) -> str:
     )
     return (
         f"**{markdown(name)}**, {int(first['runs'])} runs of {int(first['sizes'])} sizes: most from "
-        f"{_WORDS[first['source']]} (standard deviation {first['sd']:.3f}), then {_WORDS[second['source']]} "
-        f"({second['sd']:.3f}). {verdict}"
+        f"{_WORDS[first['source']]} (standard deviation {first['sd']:.2g}), then {_WORDS[second['source']]} "
+        f"({second['sd']:.2g}). {verdict}"
     )
 
 
@@ -46,12 +46,12 @@ def items_in_words(beside: pd.DataFrame) -> str:
     if beside.empty:
         return "Nothing here compares runs with test items."
     lines = [
-        f"- **{markdown(row.headline)}**: {row.ratio:.1f} times as far"
+        f"- **{markdown(row.headline)}**: {row.ratio:.1f} times"
         for row in beside.sort_values("ratio", ascending=False).itertuples()
     ]
     listed, wider = "\n".join(lines), int((beside["ratio"] > 1).sum())
     return (
-        "Another training run moves these numbers so much farther than another set of test items would:\n\n"
+        "Another training run moves a number so far, in units of what another set of test items would:\n\n"
         f"{listed}\n\nFor {wider} of {len(beside)} an interval over items alone is narrower than the spread of "
         "runs: a statement about models needs several of them."
     )
