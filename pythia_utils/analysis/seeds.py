@@ -68,7 +68,12 @@ def spread(records: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
 
 
 def in_words(values: pd.Series, digits: int = 2) -> str:
-    """`.24 to .74 over 4 seeds`, or the one value that there is."""
+    """`0.24 to 0.74 over 4 seeds`, `0.24 in each of 4 seeds`, or the one value that there is."""
+    low, high = f"{values.min():.{digits}f}", f"{values.max():.{digits}f}"
     if len(values) == 1:
-        return f"{values.iloc[0]:.{digits}f} (one seed)"
-    return f"{values.min():.{digits}f} to {values.max():.{digits}f} over {len(values)} seeds"
+        return f"{low} (one seed)"
+    return (
+        f"{low} to {high} over {len(values)} seeds"
+        if low != high
+        else f"{low} in each of {len(values)} seeds"
+    )

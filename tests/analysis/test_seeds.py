@@ -44,6 +44,18 @@ def test_spread_is_over_the_seeds_of_a_size():
     assert found.loc["57k", "high"] - 0.25 == pytest.approx(3.1824 * np.sqrt(0.05 / 12), abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ([0.241, 0.738, 0.5], "0.24 to 0.74 over 3 seeds"),
+        ([0.999, 1.0], "1.00 in each of 2 seeds"),
+        ([0.5], "0.50 (one seed)"),
+    ],
+)
+def test_values_over_seeds_in_words(values, told):
+    assert seeds.in_words(pd.Series(values)) == told
+
+
 def test_the_interval_over_seeds_covers_the_mean():
     values = 0.6 + 0.05 * np.random.default_rng(0).standard_normal((400, 4))
     records = pd.concat(
