@@ -41,6 +41,12 @@ def test_each_key_stands_once():
     assert len(keys) == len(set(keys)) == len(ENTRIES) > 30
 
 
+def test_nothing_stands_between_entries_and_braces_are_whole():
+    rest = re.sub(r"^@\w+\{\w+,\n.*?^\}\n", "", TEXT, flags=re.DOTALL | re.MULTILINE)
+    assert rest.strip() == ""
+    assert [key for key, own in ENTRIES.items() if own.count("{") != own.count("}")] == []
+
+
 @pytest.mark.parametrize("key", list(ENTRIES))
 def test_an_entry_says_who_what_where_and_when(key):
     own = fields(key)
