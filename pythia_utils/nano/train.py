@@ -29,6 +29,7 @@ from pythia_utils.base.errors import TrainingError, first_line
 from pythia_utils.base.files import atomic_folder, atomic_write
 from pythia_utils.base.progress import say
 from pythia_utils.base.schemas import misfit
+from pythia_utils.nano.schedule import learning_rate
 from pythia_utils.nano.trained import put_in_place, recipe, workplace
 from pythia_utils.suites.catalog import Model, suite
 from pythia_utils.suites.folders import WEIGHTS
@@ -120,17 +121,6 @@ def initialise(model: Model) -> GPTNeoXForCausalLM:
         elif name.endswith("bias"):
             torch.nn.init.zeros_(parameter)
     return network
-
-
-def learning_rate(model: Model, iteration: int) -> float:
-    """Linear warm-up, then cosine to a tenth of the peak; `iteration` counts from 0."""
-    training = suite(model.suite).training
-    warmup = max(1, round(training["warmup"] * model.total_steps))
-    if iteration < warmup:
-        return model.learning_rate * (iteration + 1) / warmup
-    floor = training["min_lr"] * model.learning_rate
-    done = (iteration - warmup) / max(1, model.total_steps - warmup)
-    return floor + (model.learning_rate - floor) * 0.5 * (1 + math.cos(math.pi * done))
 
 
 def _optimiser(model: Model, network: GPTNeoXForCausalLM) -> torch.optim.AdamW:

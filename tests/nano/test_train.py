@@ -27,6 +27,7 @@ from pythia_utils.nano import jobs as nano_jobs
 from pythia_utils.nano import train as nano_train
 from pythia_utils.nano import trained
 from pythia_utils.nano.corpus import is_current
+from pythia_utils.nano.schedule import learning_rate
 from pythia_utils.nano.training_run import choose_models, train_suite
 from pythia_utils.suites import checkpoints
 from pythia_utils.suites.catalog import find_model
@@ -524,7 +525,7 @@ def test_the_network_has_as_many_parameters_as_the_suite_says(name):
 
 def test_learning_rate_warms_up_and_falls_to_a_tenth():
     model = find_model("pico-57k")
-    rates = [nano_train.learning_rate(model, i) for i in range(model.total_steps)]
+    rates = [learning_rate(model, i) for i in range(model.total_steps)]
     assert rates[0] == pytest.approx(model.learning_rate / 10)  # 10 warm-up steps
     assert max(rates) == rates[9] == rates[10] == model.learning_rate
     assert rates[-1] == pytest.approx(model.learning_rate / 10, rel=1e-3)

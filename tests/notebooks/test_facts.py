@@ -63,7 +63,7 @@ def test_pythia_is_asked_the_facts_of_a_file_and_refuses_without(
     (own_project / "capitals.csv").write_text(FACTS)
     rows = np.random.default_rng(0).integers(1, 30, (2 * 1024, 2049)).astype("<u2")
     shape = {"hidden_size": 128, "num_hidden_layers": 6, "num_attention_heads": 4}
-    shape |= {"intermediate_size": 512, "vocab_size": 50304, "max_position_embeddings": 64}
+    shape |= {"intermediate_size": 512, "vocab_size": 50304, "max_position_embeddings": 2048}
     files = checkpoint_files(**shape)
     repos = {"EleutherAI/pythia-14m": {"step0": files, "step1": files, "main": files}}
     with serve({f"/{FILE}": rows.tobytes()}) as data, serve_hub(repos) as hub:

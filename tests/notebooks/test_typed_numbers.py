@@ -46,7 +46,6 @@ TYPED = {
     "book/reading.md": {"512": "a step, as an example"},
     "book/rerun.md": {
         "3.11": "the version of Python",
-        "814": "cells of a grid, whose cost was measured on one machine",
         "140": "megabytes of a download",
     },
     "book/suites.md": {

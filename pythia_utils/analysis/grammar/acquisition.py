@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pythia_utils.analysis.discoveries import adjusted
-from pythia_utils.analysis.grammar.attractors import WRONG_RULES
+from pythia_utils.analysis.grammar.recorded import WRONG_RULES
 from pythia_utils.analysis.learning_curves import mean_over_training
 from pythia_utils.analysis.orders import order_agreement
 from pythia_utils.analysis.stats import (

@@ -15,8 +15,8 @@ from scipy.stats import t
 
 from pythia_utils.analysis.clusters import linked_mean
 from pythia_utils.analysis.discoveries import with_finds
-from pythia_utils.analysis.grammar.controls import words_of
-from pythia_utils.evaluation import sets
+from pythia_utils.analysis.grammar.pair_words import words_of
+from pythia_utils.nano.grammar import PHENOMENA, minimal_pairs
 
 LONGEST = 1000  # pairs of a phenomenon whose answers are kept: beyond that errors are small anyhow
 
@@ -92,9 +92,7 @@ def _paired(
 @functools.cache
 def _links(name: str, n: int, measured_on: str) -> tuple[np.ndarray, list[list[str]]]:
     """Twins and words of nano's pairs, which can be drawn again; pairs of other sets stand for themselves."""
-    pairs = sets.load_pairs("nano", n) if measured_on == "nano" else []
-    pairs = [pair for pair in pairs if pair.phenomenon == name]
-    if len(pairs) != n:
+    if measured_on != "nano" or name not in PHENOMENA:
         return np.arange(n), []
-    words = words_of(pairs)
+    words = words_of(minimal_pairs(name, n))
     return np.arange(n) // 2, [words["first_word"], words["second_word"]]

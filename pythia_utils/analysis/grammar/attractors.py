@@ -29,12 +29,7 @@ from pythia_utils.nano.minimal_pair import MinimalPair
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-# The rule that each attractor tempts to, and where the words stand that show its number.
-WRONG_RULES = {
-    "subject_verb_agreement_attractor": "agree with the nearest noun",
-    "subject_verb_agreement_relative": "agree with the nearest noun",
-    "binding_domain": "refer to the main clause's subject",
-}
+# Where the words of each attractor stand that show its number.
 _NOUN_AND_VERB = {
     "subject_verb_agreement_attractor": (4, None),  # The key near the boxes today ...
     "subject_verb_agreement_relative": (4, 5),  # The dog that the cats chase ...

@@ -6,6 +6,13 @@ import pandas as pd
 
 from pythia_utils.analysis.stats import with_normal_interval
 
+# The wrong rule that each attractor tempts to.
+WRONG_RULES = {
+    "subject_verb_agreement_attractor": "agree with the nearest noun",
+    "subject_verb_agreement_relative": "agree with the nearest noun",
+    "binding_domain": "refer to the main clause's subject",
+}
+
 
 def levels(table: pd.DataFrame, metric: str = "accuracy_of_ngrams") -> dict[str, float]:
     """What counting reaches for each phenomenon.

@@ -7,14 +7,24 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from pythia_utils.analysis.grammar.attractors import WRONG_RULES
+from pythia_utils.analysis.grammar.recorded import WRONG_RULES
 from pythia_utils.analysis.learning_curves import step_in_words
 from pythia_utils.analysis.words import interval, listed, p_value, readable
 from pythia_utils.base.markup import markdown
+from pythia_utils.nano.grammar import PHENOMENA
 from pythia_utils.suites.catalog import find_model
 
 # In the cells of a table: an interval is not broken into lines.
 _SPACE = "\u00a0"
+
+
+def phenomena_table() -> pd.DataFrame:
+    """Nano's phenomena as a chapter lists them, with an example and what training never holds together."""
+    rows = [
+        (p.title, p.field, p.example, readable(name), p.unseen) for name, p in PHENOMENA.items()
+    ]
+    columns = ["phenomenon", "field", "example", "in figures", "never together in training"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def milestone_table(milestones: pd.DataFrame, name: str = "onset") -> pd.DataFrame:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from pythia_utils.analysis.claims import Claim
-from pythia_utils.analysis.memorization import deciles, order_text, tables, texts
+from pythia_utils.analysis.memorization import deciles, kinds, order_text, tables
 from pythia_utils.analysis.memorization.text import ALPHA
 from pythia_utils.suites.catalog import find_model
 
@@ -62,7 +62,7 @@ def _with_reads(records: pd.DataFrame) -> bool | None:
     counts = tables.counts(_largest(_at_the_end(records)), "read")
     if counts["memorized"].sum() < 3:
         return None
-    often = counts["number"] >= texts.OFTEN
+    often = counts["number"] >= kinds.OFTEN
     shares = [
         part["memorized"].sum() / part["tested"].sum() for part in (counts[often], counts[~often])
     ]

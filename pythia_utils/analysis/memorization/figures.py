@@ -28,6 +28,7 @@ from pythia_utils.analysis.plots import (
 from pythia_utils.analysis.show import or_words
 from pythia_utils.analysis.stats import with_wilson_interval
 from pythia_utils.base.markup import mathtext
+from pythia_utils.nano.schedule import learning_rate
 from pythia_utils.suites.catalog import find_model
 
 
@@ -121,8 +122,6 @@ def by_decile(frame: pd.DataFrame) -> Figure:
 
 def rate_at(model: str, done: np.ndarray) -> np.ndarray:
     """The learning rate as a share of its peak, at shares of training: float64 of the same shape."""
-    from pythia_utils.nano.train import learning_rate  # torch, which nothing else here needs
-
     found = find_model(model)
     steps = np.minimum(np.asarray(done) * found.total_steps, found.total_steps - 1).astype(int)
     return np.array([learning_rate(found, step) / found.learning_rate for step in steps.tolist()])

@@ -10,8 +10,9 @@ import pandas as pd
 
 from pythia_utils.analysis import stats
 from pythia_utils.analysis.memorization import ordinary, texts
+from pythia_utils.analysis.memorization.kinds import OFTEN
 
-READS = (0, 1, 2, texts.OFTEN, 32)  # lower ends of the classes in which reads of a text are counted
+READS = (0, 1, 2, OFTEN, 32)  # lower ends of the classes in which reads of a text are counted
 
 
 def of_sequences(table: pd.DataFrame) -> list[dict]:

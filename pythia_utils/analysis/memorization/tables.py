@@ -8,7 +8,7 @@ from scipy.stats import t as student
 
 from pythia_utils.analysis import order_tests, stats
 from pythia_utils.analysis.memorization.deciles import equivalence
-from pythia_utils.analysis.memorization.texts import KINDS
+from pythia_utils.analysis.memorization.kinds import KINDS
 from pythia_utils.analysis.seeds import label
 from pythia_utils.analysis.select import largest
 from pythia_utils.suites.catalog import find_model

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pandas as pd
 
 from pythia_utils.analysis import seeds
-from pythia_utils.analysis.memorization import texts as kinds_of
+from pythia_utils.analysis.memorization.kinds import OFTEN
 from pythia_utils.analysis.words import interval
 from pythia_utils.base.markup import markdown
 from pythia_utils.suites.catalog import find_model
@@ -89,11 +89,11 @@ def texts(records: pd.DataFrame, classes: pd.DataFrame) -> str:
         f"{row.n} memorized sequences are {row.value:.0f} texts in {markdown(row.model)}"
         for row in whole.itertuples()
     ]
-    often = classes[classes["number"] >= kinds_of.OFTEN].sum()
+    often = classes[classes["number"] >= OFTEN].sum()
     return (
         f"Of the tested, {'; '.join(parts)}. Judged by the sequences that the lot drew, in all runs of this "
         f"size together, {often['memorized']} of {classes['memorized'].sum()} memorized texts had been read "
-        f"more than {kinds_of.OFTEN - 1} times. Such texts are "
+        f"more than {OFTEN - 1} times. Such texts are "
         f"{often['tested'] / classes['tested'].sum():.1%} of all that were tested."
     )
 

@@ -11,12 +11,11 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from pythia_utils.analysis.memorization.kinds import OFTEN, RECITE, RECOLLECT, RECONSTRUCT
 from pythia_utils.training_data.occurrences import occurrences
 from pythia_utils.training_data.source import TrainingData
 
 SHARED = 0.75  # of a continuation, in a row: what makes two of them one text
-OFTEN = 6  # reads from which on a recital is called recitation (Prashanth et al.: more than five)
-RECITE, RECONSTRUCT, RECOLLECT = KINDS = ("recite", "reconstruct", "recollect")
 
 
 def groups(spans: np.ndarray, contents: np.ndarray | None = None) -> np.ndarray:

@@ -71,8 +71,8 @@ def _of(headline: Headline, frame: pd.DataFrame) -> pd.DataFrame:
     own = seeds.label(select.final(frame[chosen & (frame["variant"] == "standard")]))
     last = own.groupby("size")["step"].transform("max")
     own = own[own["step"] == last]
-    several = own.groupby("size")["model"].transform("nunique") > 1
-    return own[several].assign(headline=headline.name, group=own["size"])
+    own = own[own.groupby("size")["model"].transform("nunique") > 1]
+    return own.assign(headline=headline.name, group=own["size"])
 
 
 def table(found: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pythia_utils.analysis.grammar import attractors, controls
+from pythia_utils.analysis.grammar import attractors, pair_words, recorded
 from pythia_utils.evaluation import sets
 from pythia_utils.nano.lexicon import COMMON
 from pythia_utils.nano.minimal_pair import MinimalPair
@@ -48,12 +48,12 @@ def test_a_changed_attractor_tempts_no_more(phenomenon, sentence, changed):
 
 
 def test_every_attractor_of_nano_can_be_changed_there_and_back():
-    pairs = [p for p in sets.load_pairs("nano", 200) if p.phenomenon in attractors.WRONG_RULES]
+    pairs = [p for p in sets.load_pairs("nano", 200) if p.phenomenon in recorded.WRONG_RULES]
     changed = attractors.without_temptation(pairs)
     assert len(changed) == 3 * 200
     assert attractors.without_temptation(changed) == pairs
     for before, after in zip(pairs, changed, strict=True):
-        assert controls.critical_words(before) == controls.critical_words(after)
+        assert pair_words.critical_words(before) == pair_words.critical_words(after)
     plural = {noun.forms[1] for noun in COMMON}
     for pair in changed[:400]:
         words = pair.good.split()

@@ -152,7 +152,7 @@ def test_counting_is_at_chance_on_every_phenomenon(home, tokenizer, model):
 
 
 def test_an_attractor_does_not_change_what_counting_answers(home, tokenizer):
-    pairs = [p for p in sets.load_pairs("nano", 200) if p.phenomenon in attractors.WRONG_RULES]
+    pairs = [p for p in sets.load_pairs("nano", 200) if p.phenomenon in recorded.WRONG_RULES]
     changed = attractors.without_temptation(pairs)
     ngrams = baselines.counted("pico-7k")
     own, others = (

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from pythia_utils.analysis import stats as statistics
-from pythia_utils.analysis.grammar import controls
+from pythia_utils.analysis.grammar import controls, pair_words
 from pythia_utils.evaluation import sets
 from pythia_utils.nano.minimal_pair import MinimalPair
 from pythia_utils.training_data.corpus import open_corpus
@@ -95,9 +95,9 @@ def controlled(counts: np.ndarray | None) -> pd.DataFrame:
 
 
 def test_critical_words_are_where_the_sentences_differ():
-    assert [controls.critical_words(pair) for pair in PAIRS[:2]] == [("aa", "b"), ("b", "aa")]
+    assert [pair_words.critical_words(pair) for pair in PAIRS[:2]] == [("aa", "b"), ("b", "aa")]
     moved = MinimalPair("p", "Who did Ann see go?", "Who did see Ann go?")
-    assert controls.critical_words(moved) == ("Ann see", "see Ann")
+    assert pair_words.critical_words(moved) == ("Ann see", "see Ann")
 
 
 def test_differences_are_good_minus_bad_and_twins_share_a_number():
@@ -114,7 +114,7 @@ def test_differences_are_good_minus_bad_and_twins_share_a_number():
 
 def test_words_of_a_pair_are_those_of_its_combination_else_those_that_change_places():
     about = MinimalPair("p", "The cat aa.", "The cat b.", combination=("cat", "aa"))
-    found = controls.words_of([*PAIRS[:2], about])
+    found = pair_words.words_of([*PAIRS[:2], about])
     assert found["exchanged"] == ["aa / b"] * 3
     assert (found["good_word"][1], found["bad_word"][1]) == ("b", "aa")
     assert found["first_word"] == ["aa", "aa", "cat"]

@@ -60,8 +60,12 @@ def test_runs_beside_items_are_a_ratio_told_whichever_is_larger():
         assert told in text.items_in_words(beside)
 
 
-def test_nothing_to_compare_is_told_in_words():
-    found = headlines.values({})
+@pytest.mark.parametrize("records", [{}, {"loss": runs(("7k",)).query("model == 'pico-7k'")}])
+def test_nothing_to_compare_is_told_in_words(records):
+    found = headlines.values(records)
+    assert found.empty
+    assert figures.runs_of_headlines(found) is None
+    assert figures.sources_of_variation(headlines.table(found)) is None
     assert headlines.table(found).empty
     assert "cannot be told apart" in text.sources_in_words(headlines.table(found))
     assert "Nothing here" in text.items_in_words(headlines.beside_items(headlines.table(found)))
