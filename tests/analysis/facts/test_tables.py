@@ -106,7 +106,7 @@ def test_recall_is_told_where_two_classes_can_be_compared(grid):
     rows = tables.by_told(grid[grid["step"] == 1000], {"accuracy": "network"})
     told = text.recall(rows, 0.125)
     assert "**57k**" in told
-    assert "over 2 seeds of the facts told 5" in told
+    assert "in each of 2 seeds of the facts told 5" in told
     assert "Nowhere do two classes" in text.recall(rows[rows["least"] == 5], 0.125)
     assert "no facts by the times told" in text.recall(rows.iloc[:0], 0.125)
 
