@@ -160,7 +160,7 @@ def counting_in_words(levels: Mapping[str, float]) -> str:
     values = pd.Series(levels)
     return (
         f"The best n-gram models are right in {values.min():.2f} to {values.max():.2f} of the pairs of a "
-        f"phenomenon, in {readable(values.idxmax())} most."
+        f"phenomenon, in {markdown(readable(values.idxmax()))} most."
     )
 
 
