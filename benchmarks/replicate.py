@@ -29,7 +29,7 @@ from pythia_utils.analysis.memorization.claims import CLAIMS as MEMORIZATION
 from pythia_utils.analysis.ngrams.claims import CLAIMS as NGRAMS
 from pythia_utils.grid import records
 from pythia_utils.grid.config import load_config
-from pythia_utils.suites.catalog import find_model
+from pythia_utils.suites.catalog import find_model, suite
 
 ROOT = Path(__file__).resolve().parents[1]
 CLAIMS: dict[str, tuple[Claim, ...]] = {
@@ -49,6 +49,8 @@ def main() -> int:
     parser.add_argument("--output", type=Path, help="folder of the runs; default: runs-seedN")
     options = parser.parse_args()
     models = [f"{options.suite}-{size}-seed{options.seed}" for size in options.sizes.split(",")]
+    if taken := [name for name in models if name in suite(options.suite).models]:
+        parser.error(f"{taken[0]} is in the book; expected a seed that is not")
     runs = (options.output or ROOT / f"runs-seed{options.seed}").absolute()
     pythia("train", options.suite, "--models", ",".join(models), runs=runs)
     for experiment, claims in CLAIMS.items():

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from pythia_utils.analysis import seeds
@@ -38,14 +39,14 @@ def verdicts(claims: Iterable[Claim], records: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         claims: of the experiment that the records are of.
-        records: its tidy records, of any models and steps.
+        records: its tidy records, of any models and steps. Rows without a value tell nothing.
 
     Returns:
         A row for each claim and seed: claim (its name), text, seed, holds (True, False or None).
     """
     rows = [
         {"claim": claim.name, "text": claim.text, "seed": seed, "holds": _answer(claim, part)}
-        for seed, part in seeds.each(records)
+        for seed, part in seeds.each(records[records["value"].notna()])
         for claim in claims
     ]
     frame = pd.DataFrame(rows, columns=["claim", "text", "seed", "holds"])
@@ -54,6 +55,8 @@ def verdicts(claims: Iterable[Claim], records: pd.DataFrame) -> pd.DataFrame:
 
 def _answer(claim: Claim, records: pd.DataFrame) -> bool | None:
     answer = claim.holds(records)
+    if not isinstance(answer, bool | np.bool_ | None):  # nan would count as True
+        raise TypeError(f"claim {claim.name} answers {answer!r}; expected True, False or None")
     return None if answer is None else bool(answer)
 
 

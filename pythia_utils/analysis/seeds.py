@@ -18,14 +18,15 @@ USUAL = "usual"  # the name here of a suite's first seed
 
 
 def name(model: str) -> str:
-    """A model's seed in a word: `usual`, `seed1`, `weight-seed1`, `data-seed1`."""
-    return find_model(model).seed_name or USUAL
+    """A model's seed in a word: `usual`, `seed1`, `weight-seed1`, `data-seed1`; of another version `v0` too."""
+    found = find_model(model)
+    return "-".join(filter(None, (found.version, found.seed_name))) or USUAL
 
 
 def label(records: pd.DataFrame) -> pd.DataFrame:
-    """The records with columns size, seed (`name`), weight_seed and data_seed."""
+    """The records with columns size, version, seed (`name`), weight_seed and data_seed."""
     models = {each: find_model(each) for each in records["model"].unique()}
-    fields = ("size", "weight_seed", "data_seed")
+    fields = ("size", "version", "weight_seed", "data_seed")
     columns = {
         f: records["model"].map({n: getattr(m, f) for n, m in models.items()}) for f in fields
     }
@@ -39,32 +40,34 @@ def each(records: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         yield seed, records[names == seed]
 
 
-def spread(records: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
-    """Over the seeds of a size: the mean of each number, and how far seeds lie apart.
+def over(rows: pd.DataFrame, by: list[str], level: float = 0.95) -> pd.DataFrame:
+    """What rows of several seeds have in common, and how far they lie apart.
 
     Args:
-        records: tidy records, of one experiment.
+        rows: a row a seed (or a run) of each combination of `by`: column value.
+        by: columns.
         level: of the interval.
 
     Returns:
-        A row for each variant, size, step, metric and subset: n_params, tokens_seen; value, the mean over
-        seeds; seeds, their number; lowest and highest; sd, over seeds (nan of one seed); low and high,
-        Student's interval for the mean of seeds like these (nan of one seed).
+        A row for each combination, in order of appearance: value, the mean; seeds, how many have a value;
+        lowest and highest; sd (nan of one); low and high, Student's interval for the mean of seeds like these
+        (nan of one).
     """
-    frame = label(records)
-    by = ["variant", "size", "step", "metric", "subset"]
-    found = frame.groupby(by, sort=False, observed=True).agg(
-        n_params=("n_params", "first"),
-        tokens_seen=("tokens_seen", "first"),
-        value=("value", "mean"),
-        seeds=("value", "count"),
-        lowest=("value", "min"),
-        highest=("value", "max"),
-        sd=("value", "std"),
-    )
+    values = rows.groupby(by, sort=False, observed=True, dropna=False)["value"]
+    found = values.agg(value="mean", seeds="count", lowest="min", highest="max", sd="std")
     reach = stats.t.ppf((1 + level) / 2, (found["seeds"] - 1).clip(lower=1))
     reach = reach * found["sd"] / np.sqrt(found["seeds"])
     return found.assign(low=found["value"] - reach, high=found["value"] + reach).reset_index()
+
+
+def spread(records: pd.DataFrame) -> pd.DataFrame:
+    """`over` the seeds of a size, of tidy records of one experiment.
+
+    Returns:
+        A row for each variant, version, size, step, metric and subset, with n_params and tokens_seen.
+    """
+    by = ["variant", "version", "size", "n_params", "step", "tokens_seen", "metric", "subset"]
+    return over(label(records), by)
 
 
 def in_words(values: pd.Series, digits: int = 2) -> str:

@@ -18,17 +18,15 @@ import torch
 from pythia_utils.base.errors import UsageError
 from pythia_utils.evaluation.inference import (
     device_of,
-    hidden_states,
     log_normalizers,
     measuring,
     require_context,
-    require_gpt_neox,
     run_in_batches,
     target_logits,
     token_ids,
     tokens_that_fit,
 )
-from pythia_utils.evaluation.prefix_tree import PrefixTree, build_tree
+from pythia_utils.evaluation.prefix_tree import PrefixTree, build_tree, require_mask, within
 
 if TYPE_CHECKING:
     from transformers import GPTNeoXForCausalLM, PreTrainedTokenizerBase
@@ -93,9 +91,7 @@ class PreparedChoices:
 
 
 def _check(model: GPTNeoXForCausalLM, ids: list[list[int]]) -> None:
-    attention = require_gpt_neox(model).config._attn_implementation
-    if attention not in ("sdpa", "eager"):
-        raise UsageError(f"attention {attention!r} takes no mask; expected 'sdpa' or 'eager'")
+    require_mask(model)
     token_ids(model, ids, "question")
     require_context(model, [len(row) - 1 for row in ids], "question")
 
@@ -108,10 +104,9 @@ def _hidden_at(
     found = torch.empty(len(nodes), model.config.hidden_size, dtype=model.dtype, device=device)
 
     def fill(rows: list[int]) -> None:
-        inputs = tree.inputs(rows, device, model.dtype)
-        hidden = hidden_states(model, tree.ids[rows], **inputs).flatten(0, 1)
-        first = rows[0] * tree.width  # all rows are as wide, so a batch is a run of them
-        part = slice(*np.searchsorted(nodes, [first, first + len(hidden)]).tolist())
+        hidden = tree.states(model, rows)  # all rows are as wide: a batch is a run of nodes
+        first = rows[0] * tree.width
+        part = within(nodes, first, first + len(hidden))
         found[part] = hidden[torch.from_numpy(nodes[part] - first).to(device)]
 
     run_in_batches([tree.width] * len(tree.ids), batch_tokens, fill)

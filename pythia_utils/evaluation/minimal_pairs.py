@@ -23,17 +23,15 @@ from scipy.sparse import coo_array, csr_array
 from pythia_utils.base.errors import UsageError
 from pythia_utils.evaluation.inference import (
     device_of,
-    hidden_states,
     log_normalizers,
     measuring,
     require_context,
-    require_gpt_neox,
     run_in_batches,
     target_logits,
     token_ids,
     tokens_that_fit,
 )
-from pythia_utils.evaluation.prefix_tree import PrefixTree, build_tree
+from pythia_utils.evaluation.prefix_tree import PrefixTree, build_tree, require_mask, within
 
 if TYPE_CHECKING:
     from transformers import GPTNeoXForCausalLM, PreTrainedTokenizerBase
@@ -72,9 +70,7 @@ class PreparedPairs:
             model: a GPT-NeoX network.
             batch_tokens: tokens in one forward pass; from the memory if None. Changes no result.
         """
-        attention = require_gpt_neox(model).config._attn_implementation
-        if attention not in ("sdpa", "eager"):
-            raise UsageError(f"attention {attention!r} takes no mask; expected 'sdpa' or 'eager'")
+        require_mask(model)
         token_ids(model, [self.tree.ids.numpy(), self.scored[1]], "what pairs hold,")
         require_context(model, self.lengths.tolist(), "pair")
         device = device_of(model)
@@ -82,12 +78,14 @@ class PreparedPairs:
         normalizers = torch.zeros(len(self.normalized), device=device)
 
         def fill(rows: list[int]) -> None:
-            hidden = self._hidden(model, rows)
+            hidden = self.tree.states(
+                model, rows
+            )  # all rows are as wide: a batch is a run of nodes
             first = rows[0] * self.tree.width
-            part = _within(self.scored[0], first, first + len(hidden))
+            part = within(self.scored[0], first, first + len(hidden))
             nodes, tokens = torch.from_numpy(self.scored[:, part]).to(device)
             logits[part] = target_logits(model, hidden[nodes - first], tokens)
-            part = _within(self.normalized, first, first + len(hidden))
+            part = within(self.normalized, first, first + len(hidden))
             nodes = torch.from_numpy(self.normalized[part]).to(device)
             normalizers[part] = log_normalizers(model, hidden[nodes - first])
 
@@ -97,16 +95,6 @@ class PreparedPairs:
         margin = self.logit_weights @ logits.double().cpu().numpy()
         margin -= self.normalizer_weights @ normalizers.double().cpu().numpy()
         return self.table.assign(margin=margin, correct=margin > 0)
-
-    def _hidden(self, model: GPTNeoXForCausalLM, rows: list[int]) -> torch.Tensor:
-        """Of the nodes of some rows, (nodes, d_model). All rows are as wide: batches are runs of them."""
-        inputs = self.tree.inputs(rows, device_of(model), model.dtype)
-        return hidden_states(model, self.tree.ids[rows], **inputs).flatten(0, 1)
-
-
-def _within(nodes: np.ndarray, first: int, end: int) -> slice:
-    """Which of the sorted nodes are at least `first` and below `end`."""
-    return slice(*np.searchsorted(nodes, [first, end]).tolist())
 
 
 def answerable(tokenizer: PreTrainedTokenizerBase, pairs: Sequence) -> tuple[list, list]:

@@ -10,9 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+
+from pythia_utils.base.errors import UsageError
+from pythia_utils.evaluation.inference import device_of, hidden_states, require_gpt_neox
+
+if TYPE_CHECKING:
+    from transformers import GPTNeoXForCausalLM
 
 # Nodes in a row, if no sequence is longer: wider ones share little more, and attend to more.
 ROW = 64
@@ -37,12 +44,30 @@ class PrefixTree:
         """Nodes in a row, padding included."""
         return self.ids.shape[1]
 
-    def inputs(self, rows: Sequence[int], device: torch.device, dtype: torch.dtype) -> dict:
-        """Some rows' positions and attention mask, as `inference.hidden_states` takes them."""
-        hidden = self.sees[rows].to(device).logical_not()
-        mask = torch.zeros(hidden.shape, dtype=dtype, device=device)
-        mask.masked_fill_(hidden, torch.finfo(dtype).min)
-        return {"position_ids": self.depths[rows].to(device), "attention_mask": mask[:, None]}
+    def states(self, model: GPTNeoXForCausalLM, rows: Sequence[int]) -> torch.Tensor:
+        """A network's hidden states of the nodes of some rows, in their order: (nodes, d_model)."""
+        device, dtype = device_of(model), model.dtype
+        unseen = self.sees[rows].to(device).logical_not()
+        mask = torch.zeros(unseen.shape, dtype=dtype, device=device)
+        mask.masked_fill_(unseen, torch.finfo(dtype).min)
+        where = {"position_ids": self.depths[rows].to(device), "attention_mask": mask[:, None]}
+        return hidden_states(model, self.ids[rows], **where).flatten(0, 1)
+
+
+def require_mask(model: GPTNeoXForCausalLM) -> None:
+    """Refuse a model to which a tree cannot be given.
+
+    Raises:
+        UsageError: another class of model, or an attention that takes no mask.
+    """
+    attention = require_gpt_neox(model).config._attn_implementation
+    if attention not in ("sdpa", "eager"):
+        raise UsageError(f"attention {attention!r} takes no mask; expected 'sdpa' or 'eager'")
+
+
+def within(nodes: np.ndarray, first: int, end: int) -> slice:
+    """Which of the sorted nodes are at least `first` and below `end`."""
+    return slice(*np.searchsorted(nodes, [first, end]).tolist())
 
 
 def build_tree(sequences: Sequence[Sequence[int]]) -> tuple[PrefixTree, list[np.ndarray]]:

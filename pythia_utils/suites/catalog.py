@@ -397,6 +397,8 @@ def _another_seed(name: str, index: dict[str, Model]) -> Model | None:
     first = index.get(found[1]) if found else None
     if first is None or first.repo_id is not None or not first.has_usual_seed:
         return None
+    if int(found[3]) == first.weight_seed:
+        return None  # that is the model without a number
     fields = _SEEDS if found[2] == "seed" else [found[2].replace("-", "_")]
     ending = name.removeprefix(found[1])
     return replace(first, name=first.name + ending, **dict.fromkeys(fields, int(found[3])))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
+from helpers.made_curves import grid
 
 from pythia_utils.analysis import learning_curves
 from pythia_utils.base.errors import UsageError
@@ -14,16 +14,6 @@ STEPS = np.array([0, 1, 2, 4, 8, 16, 32, 64, 96, 128])
 
 def sigmoid(start: float = 0.5, end: float = 1.0, middle: float = 3) -> np.ndarray:
     return start + (end - start) / (1 + np.exp(-2 * (np.log2(1 + STEPS) - middle)))
-
-
-def grid(**curves: list[int]) -> pd.DataFrame:
-    """Curves of 100 answers at the steps 0, 1, 3, 7 ..., a subset each."""
-    rows = [
-        {"model": "m", "subset": subset, "step": 2**i - 1, "correct": correct, "n": 100}
-        for subset, counts in curves.items()
-        for i, correct in enumerate(counts)
-    ]
-    return pd.DataFrame(rows)
 
 
 # ---- Onset and plateau

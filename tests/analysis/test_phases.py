@@ -5,18 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.made_curves import grid
 
 from pythia_utils.analysis.phases import below_chance_phases
-
-
-def grid(**curves: list[int]) -> pd.DataFrame:
-    """Curves of 100 answers at the steps 0, 1, 3, 7 ..., a subset each."""
-    rows = [
-        {"model": "m", "subset": subset, "step": 2**i - 1, "correct": correct, "n": 100}
-        for subset, counts in curves.items()
-        for i, correct in enumerate(counts)
-    ]
-    return pd.DataFrame(rows)
 
 
 def test_a_phase_below_chance_is_found_with_its_ends_and_depth():

@@ -29,6 +29,13 @@ def test_seeds_have_names_and_two_numbers():
     assert list(found["size"]) == ["57k"] * 4 + ["7k"]
 
 
+def test_another_release_is_no_seed_of_todays():
+    records = made({"pythia-70m": 0.1, "pythia-70m-v0": 0.9, "pythia-70m-seed1": 0.3})
+    assert [name for name, _ in seeds.each(records)] == ["usual", "seed1", "v0"]
+    found = seeds.spread(records).set_index("version")
+    assert found["value"].to_dict() == {"": 0.2, "v0": 0.9}
+
+
 def test_the_usual_seed_comes_first_and_has_all_sizes():
     parts = dict(seeds.each(made(dict.fromkeys(reversed(NAMES), 0.0))))
     assert list(parts) == ["usual", "data-seed1", "seed1", "weight-seed1"]
@@ -64,6 +71,14 @@ def test_the_interval_over_seeds_covers_the_mean():
     found = seeds.spread(records)
     assert len(found) == 400
     assert 0.92 < ((found["low"] <= 0.6) & (found["high"] >= 0.6)).mean() < 0.98
+
+
+def test_an_answer_that_is_no_answer_is_refused_and_rows_without_a_value_are_not_asked():
+    records = made({"pico-57k": 0.1, "pico-7k": np.nan})
+    with pytest.raises(TypeError, match="claim odd answers .*nan"):
+        verdicts([Claim("odd", "grammar", "?", lambda part: part["value"].max() * np.nan)], records)
+    asked = verdicts([Claim("all", "grammar", "?", lambda part: len(part) == 1)], records)
+    assert asked["holds"].tolist() == [True]
 
 
 def test_a_claim_is_asked_of_each_seed():

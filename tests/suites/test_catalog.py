@@ -220,7 +220,14 @@ def test_a_seed_that_is_not_listed_can_be_had_where_models_are_trained_here():
     assert model.steps == usual.steps
     assert not model.has_usual_seed
     assert seeds_of("pico-57k-deduped-weight-seed5") == (5, 1234)
-    for wrong in ("pythia-70m-seed77", "pico-57k-seed077", "pico-57k-seed1-seed2", "pico-9k-seed2"):
+    for wrong in (
+        "pythia-70m-seed77",
+        "pico-57k-seed077",
+        "pico-57k-seed1-seed2",
+        "pico-9k-seed2",
+        "pico-57k-seed1234",
+        "pico-57k-data-seed1234",
+    ):
         with pytest.raises(UsageError, match="unknown model"):
             find_model(wrong)
 

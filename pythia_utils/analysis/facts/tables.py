@@ -111,12 +111,6 @@ def size_ratios(records: pd.DataFrame, found: Fits) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def mean_over_seeds(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Mean, least and greatest value of the models that share `by`, in order of appearance."""
-    groups = rows.groupby(by, sort=False, observed=True)["value"]
-    return groups.agg(value="mean", lowest="min", highest="max", seeds="size").reset_index()
-
-
 def usual_class(rows: pd.DataFrame, place: int) -> pd.DataFrame:
     """Of `by_told`, each model's rows of its first (0) or last (-1) class with at least ten facts."""
     rows = rows[rows["n"] >= 10]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from pythia_utils.analysis import seeds, show
 from pythia_utils.analysis.facts.curves import Threshold
-from pythia_utils.analysis.facts.tables import mean_over_seeds, usual_class
+from pythia_utils.analysis.facts.tables import usual_class
 from pythia_utils.analysis.words import listed
 from pythia_utils.base.markup import markdown
 
@@ -149,7 +149,7 @@ def together(final: pd.DataFrame, chance: float) -> str:
     high = usual_class(final, -1)
     if high.empty:
         return _NOTHING
-    ranges = mean_over_seeds(high, ["what"])
+    ranges = seeds.over(high, ["what"])
     parts = [
         f"{row.what}: {row.lowest:.2f} to {row.highest:.2f}"
         for row in ranges.itertuples()

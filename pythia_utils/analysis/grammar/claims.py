@@ -31,7 +31,7 @@ def _counting_is_near_chance(records: pd.DataFrame) -> bool | None:
 
 def _counting_is_not_attracted(records: pd.DataFrame) -> bool | None:
     found = with_normal_interval(_of(records, "attraction_of_ngrams"))
-    return None if found.empty else not (found["low"] > 0).any()
+    return None if found.empty or found["low"].isna().any() else not (found["low"] > 0).any()
 
 
 def _networks_are_above_counting(records: pd.DataFrame) -> bool | None:

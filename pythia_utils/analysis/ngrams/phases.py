@@ -77,9 +77,10 @@ def mean_of_seeds(records: pd.DataFrame) -> pd.DataFrame:
     first seed, by whose size a line is coloured.
     """
     frame = seeds.spread(records)
-    models = seeds.label(records).groupby(["variant", "size"])["model"].first()
-    keys = pd.MultiIndex.from_frame(frame[["variant", "size"]])
+    kinds = ["variant", "version", "size"]
+    models = seeds.label(records).groupby(kinds)["model"].first()
+    keys = pd.MultiIndex.from_frame(frame[kinds])
     frame = frame.assign(model=models.reindex(keys).to_numpy())
     frame = frame.assign(low=frame["lowest"], high=frame["highest"])
-    most = frame.groupby(["variant", "size"])["seeds"].transform("max")
+    most = frame.groupby(kinds)["seeds"].transform("max")
     return frame[frame["seeds"] == most]

@@ -68,9 +68,11 @@ def values(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 def _of(headline: Headline, frame: pd.DataFrame) -> pd.DataFrame:
     chosen = (frame["metric"] == headline.metric) & (frame["subset"] == headline.subset)
+    chosen &= frame["value"].notna()
     own = seeds.label(select.final(frame[chosen & (frame["variant"] == "standard")]))
     last = own.groupby("size")["step"].transform("max")
     own = own[own["step"] == last]
+    own = own[own["version"] == ""]
     own = own[own.groupby("size")["model"].transform("nunique") > 1]
     return own.assign(headline=headline.name, group=own["size"])
 
