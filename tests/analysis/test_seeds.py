@@ -75,7 +75,7 @@ def test_the_interval_over_seeds_covers_the_mean():
 
 def test_an_answer_that_is_no_answer_is_refused_and_rows_without_a_value_are_not_asked():
     records = made({"pico-57k": 0.1, "pico-7k": np.nan})
-    with pytest.raises(TypeError, match="claim odd answers .*nan"):
+    with pytest.raises(TypeError, match=r"claim odd answers .*nan"):
         verdicts([Claim("odd", "grammar", "?", lambda part: part["value"].max() * np.nan)], records)
     asked = verdicts([Claim("all", "grammar", "?", lambda part: len(part) == 1)], records)
     assert asked["holds"].tolist() == [True]
