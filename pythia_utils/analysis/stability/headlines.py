@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,11 +36,10 @@ HEADLINES = (
 ITEMS = "items"
 
 
-def read(suite: str) -> dict[str, pd.DataFrame]:
-    """The records of each experiment that has headlines and has been run on a suite, by its name."""
+def read(suite: str, experiments: Iterable[str]) -> dict[str, pd.DataFrame]:
+    """The records, by experiment, of those of `experiments` that have been run on a suite."""
     folder = records.runs_dir()
-    names = dict.fromkeys(headline.experiment for headline in HEADLINES)
-    there = [name for name in names if records.record_files(folder, name, suite)]
+    there = [name for name in experiments if records.record_files(folder, name, suite)]
     return {name: records.one_set(records.read_all(name, suite)) for name in there}
 
 
