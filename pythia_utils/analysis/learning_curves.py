@@ -215,6 +215,21 @@ def milestones(curves: pd.DataFrame, tolerance: float = 0.1) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=_MILESTONES)
 
 
+def at_shared_steps(curves: pd.DataFrame) -> pd.DataFrame:
+    """Curves at the steps that all of their models were measured at, without models measured once.
+
+    What is compared between models must be of the same steps: a mean over training depends on where it begins,
+    and an onset on the steps around it.
+
+    Args:
+        curves: columns model, step.
+    """
+    steps = {name: set(part) for name, part in curves.groupby("model")["step"]}
+    several = {name: own for name, own in steps.items() if len(own) > 1}
+    shared = set.intersection(*several.values()) if several else set()
+    return curves[curves["model"].isin(several) & curves["step"].isin(shared)]
+
+
 def mean_over_training(steps: Sequence[int], values: Sequence[float]) -> float:
     """Mean height of a curve over log2(1 + step), by the trapezoid rule: high if learnt early and well.
 

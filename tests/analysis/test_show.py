@@ -179,17 +179,27 @@ def test_other_seeds_are_open_marks_beside_their_size():
     assert "another seed" in drawn(figure)
 
 
-def test_onsets_over_seeds_say_how_many_reach_the_threshold():
-    rows = onset_rows(
-        ("pico-57k", "a", 1000, 100.4, 50, 200),
-        ("pico-57k-seed1", "a", 1000, 300, 100, 400),
-        ("pico-57k-weight-seed1", "a", 1000, np.nan, np.inf, np.inf),
-        ("pico-57k", "b", 1000, np.nan, np.inf, np.inf),
-        ("pico-7k", "a", 1000, 200, 100, 300),
+def curve(model: str, subset: str, *correct: int) -> pd.DataFrame:
+    steps = [0, 64, 128, 256][-len(correct) :]
+    return pd.DataFrame({"step": steps, "correct": correct}).assign(
+        model=model, subset=subset, n=100
     )
-    table = onsets_over_seeds(rows)
-    assert table.to_dict() == {"57k": {"a": "2 of 3 seeds: 100 – 300", "b": "0 of 1 seed"}}
-    assert onsets_over_seeds(rows[rows["model"] == "pico-7k"]).empty
+
+
+def test_onsets_over_seeds_say_how_many_reach_the_threshold_at_the_steps_that_all_have():
+    curves = pd.concat(
+        [
+            curve("pico-57k", "a", 50, 50, 100, 100),
+            curve("pico-57k", "b", 50, 90, 90, 90),
+            curve("pico-57k-seed1", "a", 50, 50, 50),
+            curve("pico-57k-seed1", "b", 90, 90, 90),
+            curve("pico-7k", "a", 50, 50, 50, 50),
+            curve("pico-57k-data-seed1", "a", 100),  # measured once
+        ]
+    )
+    table = onsets_over_seeds(curves)
+    assert table.to_dict() == {"57k": {"a": "1 of 2 seeds: 91", "b": "2 of 2 seeds: by 64"}}
+    assert onsets_over_seeds(curves[curves["model"] == "pico-7k"]).empty
 
 
 # ---- Colours

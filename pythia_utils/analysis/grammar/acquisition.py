@@ -6,12 +6,14 @@ subset (a phenomenon), and an accuracy of `n` answers at each step.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
 from pythia_utils.analysis.discoveries import adjusted
 from pythia_utils.analysis.grammar.recorded import WRONG_RULES
-from pythia_utils.analysis.learning_curves import mean_over_training
+from pythia_utils.analysis.learning_curves import at_shared_steps, mean_over_training, milestones
 from pythia_utils.analysis.orders import order_agreement
 from pythia_utils.analysis.stats import (
     effective_trials,
@@ -72,12 +74,15 @@ def fields(phenomena: list[str]) -> dict[str, str]:
 
 
 def heights(curves: pd.DataFrame) -> pd.DataFrame:
-    """Mean accuracy over training (`learning_curves.mean_over_training`), a row a model, a column a subset."""
+    """Mean accuracy over training (`learning_curves.mean_over_training`), a row a model, a column a subset.
+
+    Over the steps that these models share; those measured once are left out. So give what is to be compared.
+    """
     rows = []
-    for (model, subset), curve in curves.groupby(["model", "subset"], sort=False):
+    for (model, subset), curve in at_shared_steps(curves).groupby(["model", "subset"], sort=False):
         curve = curve.sort_values("step")
         if len(curve) < 2:
-            continue  # measured once: no curve
+            continue  # no curve
         height = mean_over_training(curve["step"], curve["value"])
         rows.append({"model": model, "subset": subset, "height": height})
     return by_subset(pd.DataFrame(rows, columns=["model", "subset", "height"]), "height").T
@@ -99,12 +104,25 @@ def ranks(milestones: pd.DataFrame, models: list[str]) -> pd.DataFrame:
     return onsets[[model for model in models if model in onsets]].fillna(np.inf).rank()
 
 
-def agreements(values: pd.DataFrame) -> pd.DataFrame:
+def onsets(curves: pd.DataFrame) -> pd.DataFrame:
+    """Onsets at the steps that these models share: a row a model, a column a subset; inf for never."""
+    return by_subset(milestones(at_shared_steps(curves)), "onset").T.fillna(np.inf)
+
+
+def difficulty(curves: pd.DataFrame) -> pd.DataFrame:
+    """The negative of `heights`: least for what is learnt first and best."""
+    return -heights(curves)
+
+
+def agreements(
+    curves: pd.DataFrame, measure: Callable[[pd.DataFrame], pd.DataFrame]
+) -> pd.DataFrame:
     """Agreement of orders across sizes, seeds and variants, one thing changed at a time.
 
     Args:
-        values: what to order by, a row a model, a column a phenomenon: onsets (nan for never,
-            which comes last) or the negative of `heights`.
+        curves: of all models, as `heights` takes them.
+        measure: what to order by, `onsets` or `difficulty`: of the curves of the models that are compared,
+            whose steps alone they have to share.
 
     Returns:
         A row a comparison: compared (what differs, in words), orders, items, rho, low, high, w,
@@ -112,10 +130,13 @@ def agreements(values: pd.DataFrame) -> pd.DataFrame:
         there is nothing to compare, or fewer than four phenomena.
     """
     rows = []
-    for compared, names in _comparisons(list(values.index)) if values.shape[1] >= 4 else ():
-        found = order_agreement(values.loc[names].fillna(np.inf).to_numpy())
-        measures = ("orders", "items", "rho", "low", "high", "w", "p_value")
-        rows.append({"compared": compared} | {name: getattr(found, name) for name in measures})
+    for compared, names in _comparisons(list(dict.fromkeys(curves["model"]))):
+        values = measure(curves[curves["model"].isin(names)])
+        if len(values) < 2 or values.shape[1] < 4:
+            continue
+        found = order_agreement(values.to_numpy())
+        fields = ("orders", "items", "rho", "low", "high", "w", "p_value")
+        rows.append({"compared": compared} | {name: getattr(found, name) for name in fields})
     table = pd.DataFrame(rows)
     return table.assign(p_adjusted=adjusted(table["p_value"])) if rows else table
 

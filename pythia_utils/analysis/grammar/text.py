@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pythia_utils.analysis.grammar.recorded import WRONG_RULES
-from pythia_utils.analysis.learning_curves import step_in_words
+from pythia_utils.analysis.learning_curves import at_shared_steps, milestones, step_in_words
 from pythia_utils.analysis.words import interval, listed, p_value, readable
 from pythia_utils.base.markup import markdown
 from pythia_utils.nano.grammar import PHENOMENA
@@ -46,20 +46,27 @@ def milestone_table(milestones: pd.DataFrame, name: str = "onset") -> pd.DataFra
     return table.fillna("").rename_axis(index=None, columns=None)
 
 
-def onsets_over_seeds(milestones: pd.DataFrame) -> pd.DataFrame:
+def onsets_over_seeds(curves: pd.DataFrame) -> pd.DataFrame:
     """How far the onsets of a size's seeds lie apart, as texts: a row a phenomenon, a column a size.
 
     Args:
-        milestones: of `learning_curves.milestones`, models that differ in size and seed alone.
+        curves: of `acquisition.curves`, of models that differ in size and seed alone. Compared at the steps
+            that all share.
 
     Returns:
-        Such as `3 of 4 seeds: 128 – 256`: those that reach the threshold, and their first and last onset. Sizes
-        whose curves are of one seed are left out.
+        Such as `3 of 4 seeds: 128 – 256`: those that reach the threshold, and their first and last onset, `by
+        64` if it is reached at the first step. Sizes whose curves are of one seed are left out.
     """
-    frame = milestones.assign(size=[find_model(name).size for name in milestones["model"]])
+    alike = at_shared_steps(curves)
+    frame = milestones(alike)
+    frame = frame.assign(size=[find_model(name).size for name in frame["model"]])
     several = frame.groupby("size")["model"].transform("nunique") > 1
     rows = [
-        {"phenomenon": readable(subset), "size": size, "text": _range_of(part["onset"])}
+        {
+            "phenomenon": readable(subset),
+            "size": size,
+            "text": _range_of(part["onset"], alike["step"].min()),
+        }
         for (subset, size), part in frame[several].groupby(["subset", "size"], sort=False)
     ]
     if not rows:
@@ -70,13 +77,13 @@ def onsets_over_seeds(milestones: pd.DataFrame) -> pd.DataFrame:
     return table.fillna("").rename_axis(index=None, columns=None)
 
 
-def _range_of(onsets: pd.Series) -> str:
+def _range_of(onsets: pd.Series, first: int) -> str:
     reached = onsets.dropna().round().astype(int)
     told = f"{len(reached)} of {len(onsets)} seed{'s' * (len(onsets) != 1)}"
     if reached.empty:
         return told
-    ends = f"{reached.min():,}" + (f" – {reached.max():,}" if reached.max() > reached.min() else "")
-    return f"{told}: {ends}"
+    ends = [f"by {end:,}" if end <= first else f"{end:,}" for end in (reached.min(), reached.max())]
+    return f"{told}: {' – '.join(dict.fromkeys(ends))}"
 
 
 def _unbroken(interval: str) -> str:

@@ -36,6 +36,12 @@ EARLY, LATE, NEVER = (
 DIP = [0.5, 0.2, 0.1, 0.5, 0.9, 0.9]
 
 
+def compared(values: pd.DataFrame) -> pd.DataFrame:
+    """Agreements of orders by these values, a row a model."""
+    curves = pd.DataFrame({"model": values.index})
+    return acquisition.agreements(curves, lambda part: values.loc[part["model"]].fillna(np.inf))
+
+
 def test_curves_have_the_counts_behind_their_accuracies():
     frame = grid({"nano-7k": {"all": NEVER, "filler_gap": LATE}})
     assert set(frame["subset"]) == {"filler_gap"}
@@ -83,24 +89,37 @@ def test_heights_keep_the_order_of_the_records_and_leave_out_what_is_no_curve():
     assert heights.loc["nano-57k", "b"] > heights.loc["nano-14k", "b"] > 0.5
 
 
+def test_models_are_compared_at_the_steps_that_they_share():
+    """The same curve, of which one model has the first half and one every other step, is no difference."""
+    whole = grid({"nano-57k": {"a": EARLY, "b": LATE}})
+    steps = sorted(whole["step"].unique())
+    late = whole[whole["step"].isin(steps[2:])].assign(model="nano-57k-seed1")
+    sparse = whole[whole["step"].isin(steps[::2])].assign(model="nano-57k-deduped")
+    heights = acquisition.heights(pd.concat([whole, late, sparse]))
+    assert set(heights.index) == {"nano-57k", "nano-57k-seed1", "nano-57k-deduped"}
+    assert np.ptp(heights.to_numpy(), axis=0) == pytest.approx(0)
+    onsets = acquisition.onsets(pd.concat([whole, late]))
+    assert onsets.loc["nano-57k"].equals(onsets.loc["nano-57k-seed1"])
+
+
 def test_one_thing_differs_in_each_comparison_of_orders():
     names = ["nano-7k", "nano-7k-seed1", "nano-7k-seed2", "nano-7k-deduped", "nano-57k"]
     values = pd.DataFrame([[1, 2, 3, 4, np.nan]] * 5, index=names)
-    table = acquisition.agreements(values).set_index("compared")
+    table = compared(values).set_index("compared")
     assert table["orders"].to_dict() == {
         "sizes, standard data": 2,
         "seeds of 7k": 3,
         "standard and deduped data, 7k": 2,
     }
     assert table["rho"].to_numpy() == pytest.approx(1)
-    assert acquisition.agreements(values.loc[["nano-7k"]]).empty
-    assert acquisition.agreements(values[[0, 1, 2]]).empty
+    assert compared(values.loc[["nano-7k"]]).empty
+    assert compared(values[[0, 1, 2]]).empty
 
 
 def test_published_models_are_compared_as_our_own():
     names = ["pythia-70m-v0", "pythia-160m-v0", "pythia-70m-deduped-v0"]
     rng = np.random.default_rng(0)
-    table = acquisition.agreements(pd.DataFrame(rng.random((3, 12)), index=names))
+    table = compared(pd.DataFrame(rng.random((3, 12)), index=names))
     assert list(table["compared"]) == ["sizes, standard data", "standard and deduped data, 70m"]
 
 
@@ -150,10 +169,8 @@ def test_sentences_say_so_where_there_is_nothing_to_tell():
     )
     assert acquisition_text.phase_table(nothing).empty
     assert acquisition_text.phases_in_words(nothing).startswith("No accuracy")
-    tied = acquisition.agreements(
-        pd.DataFrame(np.full((2, 5), np.nan), index=["nano-7k", "nano-14k"])
-    )
-    for table in (tied, acquisition.agreements(pd.DataFrame(index=["nano-7k"]))):
+    tied = compared(pd.DataFrame(np.full((2, 5), np.nan), index=["nano-7k", "nano-14k"]))
+    for table in (tied, compared(pd.DataFrame(index=["nano-7k"]))):
         assert "too few, or learn too little" in acquisition_text.agreement_in_words(table, "sizes")
     assert acquisition_text.agreement_table(tied).iloc[0, 3:].tolist() == ["–"] * 4
     heights = acquisition.heights(grid({"nano-7k": {"a": EARLY}}))
@@ -163,11 +180,11 @@ def test_sentences_say_so_where_there_is_nothing_to_tell():
 def test_sentences_follow_the_numbers():
     order = np.arange(8.0)
     names = ["nano-7k", "nano-14k", "nano-57k"]
-    same = acquisition.agreements(pd.DataFrame([order] * 3, index=names))
+    same = compared(pd.DataFrame([order] * 3, index=names))
     text = acquisition_text.agreement_in_words(same, "sizes")
     assert "Across 3 sizes the orders of 8 phenomena agree" in text
     assert "p < 0.001, p < 0.001 with 1 such comparisons" in text
-    opposite = acquisition.agreements(pd.DataFrame([order, -order, order], index=names))
+    opposite = compared(pd.DataFrame([order, -order, order], index=names))
     assert "do not agree" in acquisition_text.agreement_in_words(opposite, "sizes")
     related = pd.DataFrame(
         {"ours": order, "pythia": order}, index=[f"filler_{i}" for i in range(8)]
