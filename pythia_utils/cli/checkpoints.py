@@ -78,12 +78,15 @@ def fetch_command(name, steps, disk_budget, yes, strict, as_json, quiet) -> None
     size = _announce(cache, chosen, revisions, budget)
     ask_above(size, yes)
     rows = _fetch(cache, chosen, revisions, size, quiet)
+    opening.fetch_tokenizer(chosen[0])
     show(json.dumps(rows, indent=1) if as_json else _lines(rows))
 
 
 def _choose(name: str, steps: Steps | None) -> list[Checkpoint]:
     """The checkpoints asked for, each once; of ranges, those that have weights."""
     model = model_named(name)
+    if model.repo_id is None and model.own:
+        raise UsageError(f"{model.name} is in {model.own.place}; there is nothing to fetch")
     if model.repo_id is None:
         command = f"pythia train {model.suite} --models {model.name}"
         raise UsageError(f"{model.name} is not on the Hub, it is trained here; run: {command}")

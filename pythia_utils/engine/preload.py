@@ -43,7 +43,7 @@ PRELOAD = (
     "pythia_utils.training_data.source",
 )
 # The folders that a kernel is given: nothing reads them on import.
-_FOLDERS = ("PYTHIA_HOME", "PYTHIA_RUNS")
+_FOLDERS = ("PYTHIA_HOME", "PYTHIA_RUNS", "PYTHIA_SUITES")
 
 
 def kernel_pool() -> KernelPool:

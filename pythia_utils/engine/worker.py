@@ -26,6 +26,7 @@ from pythia_utils.grid.cells import Cell
 from pythia_utils.grid.ledger import Outcome
 from pythia_utils.suites import folders
 from pythia_utils.suites.checkpoints import renew, resolved
+from pythia_utils.suites.own import file as suite_file
 
 if TYPE_CHECKING:
     from pythia_utils.engine.kernels.execute import Execution
@@ -106,6 +107,7 @@ def _environment(cell: Cell, threads: int) -> dict[str, str]:
         "PYTHONHASHSEED": "0",
         "PYTHIA_HOME": str(folders.home()),
         "PYTHIA_RUNS": str(cell.runs),
+        suite_file.VARIABLE: os.pathsep.join(map(str, suite_file.named())),
         # Set to `agg` in many a CI: then figures would be missing from the notebooks.
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     }

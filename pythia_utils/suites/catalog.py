@@ -308,7 +308,7 @@ def suite_table(names: Iterable[str] | None = None) -> list[dict]:
                 "suite or model", name, [*suite_names(), *_index(None), *_own_names(None)]
             )
     columns = ("name", "suite", "variant", "n_layers", "d_model", "n_heads")
-    columns += ("non_embedding_params", "total_params")
+    columns += ("non_embedding_params", "total_params", "trained_on")
     return [
         {column: getattr(model, column) for column in columns}
         | {"aliases": list(model.aliases), "steps": list(model.steps)}

@@ -100,7 +100,9 @@ def checkpoint_digest(
         return source_of(checkpoint) + (f"@{commit}" if commit else "")
     folder = require(checkpoint)
     weights = weight_files(checkpoint)
-    others = [folder / name for name in _OPENED if (folder / name).is_file()]
+    own = checkpoint.model.own
+    places = [folder, Path(own.tokenizer)] if own and own.tokenizer else [folder]
+    others = [place / name for place in places for name in _OPENED if (place / name).is_file()]
     return _digest([f"{path.name} {digest(path)}" for path in (*weights, *others)])
 
 

@@ -13,7 +13,6 @@ from pythia_utils.suites.own.pattern import Pattern
 from pythia_utils.suites.own.revisions import Found
 from pythia_utils.suites.own.run import OwnRun
 
-UNKNOWN = "unknown"  # training data that nobody has named
 _DTYPES = ("float32", "bfloat16", "float16")
 _GIVEN = ("batch_size", "seq_length", "seed")
 

@@ -44,15 +44,15 @@ def token_counts(model: str, tokens: int) -> np.ndarray | None:
             batch, 2.1 million tokens, is a download of 4 MB. 0 for none.
 
     Returns:
-        int64 (vocab_size,); None for 0 tokens.
+        int64 (vocab_size,); None for 0 tokens, and of a model whose data nobody can open here.
 
     Raises:
         UsageError: the suite has no corpus here.
         FetchError: the Hub does not deliver.
     """
-    if tokens == 0:
-        return None
     own = find_model(model)
+    if tokens == 0 or own.trained_on:
+        return None
     same_data = (
         m
         for m in suite(own.suite).models.values()

@@ -71,7 +71,7 @@ class Test:
             f"{model.name}, step {self.checkpoint.step:,}: {table['seen'].sum():,} of {len(table):,} "
             f"sequences seen, of {table['text'].nunique():,} texts; end-of-text is {end}"
         ]
-        if model.repo_id:
+        if model.repo_id and not model.own:
             lines.append(sampling.expectation(model.name, len(table)))
         return "\n".join(lines)
 
@@ -153,7 +153,7 @@ def ordinary(test: Test, count: int | None = None) -> pd.DataFrame:
         Columns position, age and change (`ordinary.gains_by_age`); no rows for a count of 0, and at step 0.
     """
     model = test.checkpoint.model
-    count = (0 if model.repo_id else ORDINARY) if count is None else count
+    count = (ORDINARY if model.is_trained_here else 0) if count is None else count
     before = read_once.baseline(test.checkpoint)
     if not count or before is None:
         return pd.DataFrame(columns=["position", "age", "change"])

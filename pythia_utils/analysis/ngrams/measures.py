@@ -65,7 +65,7 @@ def held_out(
         raise UsageError(
             f"{rows} rows of {length} tokens; expected 1 or more rows, of 1 to {model.seq_length} tokens"
         )
-    if model.repo_id is not None:
+    if not model.is_trained_here:
         data = open_source(reference(model).name)
         return data.batch(data.total_steps - 1)[:rows, : length + 1]
     if suite(model.suite).is_of_text:

@@ -42,17 +42,21 @@ _SUITE = {"name": schemas.name, "title?": line(200), "training_data": line(200)}
 _SUITE |= {"models": Several(Only(_MODEL))}
 
 
+def named() -> list[Path]:
+    """The files and folders that PYTHIA_SUITES names, absolute."""
+    return [local_path(name) for name in os.environ.get(VARIABLE, "").split(os.pathsep) if name]
+
+
 def listed(home: Path) -> list[Path]:
     """The suite files to read: those that PYTHIA_SUITES names, and those of `suites.d` in the home folder.
 
     Raises:
         UsageError: a name in PYTHIA_SUITES that is no file and no folder.
     """
-    named = [local_path(name) for name in os.environ.get(VARIABLE, "").split(os.pathsep) if name]
-    for path in named:
+    for path in named():
         if not path.exists():
             raise UsageError(f"there is no suite file {path} ({VARIABLE}, or --suites)")
-    files = [file.absolute() for path in [*named, home / FOLDER] for file in _files(path)]
+    files = [file.absolute() for path in [*named(), home / FOLDER] for file in _files(path)]
     return list(dict.fromkeys(files))
 
 

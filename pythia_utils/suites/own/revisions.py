@@ -6,6 +6,7 @@ a run agree and a node without a network knows its checkpoints.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -103,6 +104,12 @@ def on_hub(repo_id: str, kept: Path) -> list[str]:
     with atomic_write(file) as temporary:
         temporary.write_text("\n".join(names), encoding="utf-8")
     return names
+
+
+def ask_again(kept: Path) -> None:
+    """Let nothing that the Hub said be fresh: it is asked anew, if it can be."""
+    for file in kept.glob("*.refs"):
+        os.utime(file, (0, 0))
 
 
 def _ask(repo_id: str) -> list[str]:
