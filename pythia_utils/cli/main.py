@@ -130,8 +130,8 @@ def _one_line(usual: Callable) -> Callable:
     type=PLACE,
     multiple=True,
     metavar="FILE",
-    help="A file that describes models of your own (the page *Bring your own model*), or a folder of such; may be "
-    "repeated. Those of PYTHIA_SUITES and of suites.d in PYTHIA_HOME are always known.",
+    help="A file that describes models of your own (the page *Bring your own model*), or a folder of such; "
+    "may be repeated. Those of PYTHIA_SUITES and of suites.d in PYTHIA_HOME are always known.",
 )
 def cli(suites: tuple[str, ...]) -> None:
     """Measure the Pythia language models, and our small ones, across training time and scale."""

@@ -234,9 +234,8 @@ def _tokenizer_of(checkpoint: Checkpoint, folder: Path) -> PreTrainedTokenizerFa
         # Trainer writes one into each checkpoint, or into the folder of the run alone.
         place = tokenizer.find([*named, folder, *([own.folder] if own.folder else [])])
         if place is None and not own.tokenizer:
-            raise UsageError(
-                f"{source_of(checkpoint)} has no tokenizer; say in {own.file.name} where it is: tokenizer: FOLDER"
-            )
+            hint = f"say in {own.file.name} where it is, as tokenizer: FOLDER"
+            raise UsageError(f"{source_of(checkpoint)} has no tokenizer; {hint}")
         return tokenizer.read(source_of(checkpoint), place or own.tokenizer)
     if not (folder / "tokenizer.json").is_file():
         raise UsageError(f"{source_of(checkpoint)}: no tokenizer.json; `sweep` does without")

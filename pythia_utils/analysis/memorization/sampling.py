@@ -41,7 +41,7 @@ def usual_length(suite: str) -> int:
 
 
 def usually_suppressed(suite: str) -> bool:
-    """Whether end-of-text is kept from being generated: for Pythia and yours, as in its evaluations; not for ours.
+    """Whether end-of-text is kept from being generated: as Pythia's own evaluations do; not for ours.
 
     A sequence with end-of-text in its continuation is then never memorized.
 
