@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pythia_utils.base.errors import UsageError, first_line
+from pythia_utils.base.errors import UsageError, first_line, quoted
 from pythia_utils.base.files import atomic_write
 from pythia_utils.base.http import FetchError, PassingError
 from pythia_utils.base.schemas import parse
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FILE = "config.json"
 _LARGEST = 1_000_000  # bytes
+_MOST_LAYERS = 1_000
 _COUNTS = {"parameters": [int]}
 
 
@@ -149,6 +150,11 @@ def known_config(where: object, source: dict[str, Any]) -> PretrainedConfig:
         config = CONFIG_MAPPING[kind].from_dict(source)
     except Exception as failure:  # of the class's own checks: each has its own
         raise UsageError(f"{where}: {FILE}: {first_line(failure)}") from None
+    layers = getattr(config.get_text_config(), "num_hidden_layers", 0)
+    if not isinstance(layers, int) or layers > _MOST_LAYERS:  # which would take hours to count
+        raise UsageError(
+            f"{where}: {FILE}: {quoted(layers)} layers; expected at most {_MOST_LAYERS:,}"
+        )
     if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
         raise UsageError(f"{where}: transformers has no causal language model of class {kind!r}")
     return config

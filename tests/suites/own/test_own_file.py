@@ -30,17 +30,29 @@ def model(**changed: object) -> str:
     [
         (model(nmae="b"), "models[0]: unknown key 'nmae'; nearest: name"),
         (model(name="'a b'"), "models[0].name: expected a name of letters"),
-        (model(repo="mine"), "models[0].repo: expected a repository such as owner/name, not 'mine'"),
+        (
+            model(repo="mine"),
+            "models[0].repo: expected a repository such as owner/name, not 'mine'",
+        ),
         (model(repo=None), "models[0]: expected one of repo and folder, not none"),
         (model(folder="x"), "models[0]: expected one of repo and folder, not repo and folder"),
         (model(repo=None, folder="nowhere"), "there is no folder '"),
-        (model(revisions="main"), "models[0].revisions: 'main'; expected one {step}, as in step{step}"),
+        (
+            model(revisions="main"),
+            "models[0].revisions: 'main'; expected one {step}, as in step{step}",
+        ),
         (model(revisions="'../{step}'"), "'../{step}'; expected one {step}"),
         (model(revisions="'{step}-{step}'"), "'{step}-{step}'; expected one {step}"),
         (model(revisions="'/x/{step}'"), "'/x/{step}'; expected one {step}"),
         (model(revisions=None), "models[0].revisions is missing"),
-        (model(tokens_per_step=None), "nothing tells how many tokens a step reads; expected tokens_per_step"),
-        (model(tokens_per_step=0), "models[0].tokens_per_step: expected a whole number from 1, not 0"),
+        (
+            model(tokens_per_step=None),
+            "nothing tells how many tokens a step reads; expected tokens_per_step",
+        ),
+        (
+            model(tokens_per_step=0),
+            "models[0].tokens_per_step: expected a whole number from 1, not 0",
+        ),
         (model(steps="[1, 1]"), "models[0].steps: 1 is twice in the list"),
         (model(steps="[-1]"), "models[0].steps[0]: expected a whole number from 0"),
         (GOOD + GOOD, "is twice in the list"),
@@ -78,7 +90,9 @@ def test_two_files_may_not_share_a_name(tmp_path, monkeypatch):
     path = written(tmp_path)
     (tmp_path / "other.yml").write_text(path.read_text().replace("name: my\n", "name: other\n"))
     monkeypatch.setenv("PYTHIA_SUITES", str(tmp_path))
-    with pytest.raises(UsageError, match=r"other.yml: a is the name of a suite or a model of .*my.yml"):
+    with pytest.raises(
+        UsageError, match=r"other.yml: a is the name of a suite or a model of .*my.yml"
+    ):
         catalog.suite_names()
 
 

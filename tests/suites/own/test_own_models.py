@@ -99,12 +99,16 @@ def test_a_fingerprint_holds_what_the_file_says_of_the_model_and_its_files(mine)
     tokenizer.write_text(tokenizer.read_text() + "\n")
     assert digests()[1] != before[1]
     assert stamp(catalog.find_model("tiny-llama").checkpoint(100)) != ""
-    assert [*resolved(catalog.find_model("tiny-llama").checkpoint(100))["files"]] == ["model.safetensors"]
+    assert [*resolved(catalog.find_model("tiny-llama").checkpoint(100))["files"]] == [
+        "model.safetensors"
+    ]
 
 
 def test_training_data_are_never_taken_for_others(mine):
     for name in ("tiny-gpt_neox", "pythia-intervention-70m-deduped"):
-        with pytest.raises(UsageError, match=f"what {name} read in training is .*expected a source of its own"):
+        with pytest.raises(
+            UsageError, match=f"what {name} read in training is .*expected a source of its own"
+        ):
             open_source(name)
     change(mine, "training_data: unknown", "training_data: the Dolma corpus")
     with pytest.raises(UsageError, match="is the Dolma corpus, which cannot be opened here"):
@@ -124,7 +128,10 @@ def configured(mine, **changed: object) -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"model_type": "mine", "auto_map": {"AutoModel": "x.Y"}}, "no architecture 'mine'; code beside"),
+        (
+            {"model_type": "mine", "auto_map": {"AutoModel": "x.Y"}},
+            "no architecture 'mine'; code beside",
+        ),
         ({"model_type": "mine"}, "transformers has no architecture 'mine'$"),
         ({"model_type": "vit"}, "no causal language model of class 'vit'"),
         ({"model_type": None}, "config.json: model_type is missing"),
@@ -178,7 +185,9 @@ def test_a_tokenizer_may_lie_with_the_run_or_elsewhere(mine):
 def hub(tmp_path, monkeypatch):
     """A repository with revisions as OLMo names them, one with the Trainer's names, and a file for both."""
     files = {seed: checkpoint_files(seed, dtype="float32") for seed in range(3)}
-    stages = {f"stage1-step{s}-tokens{n}B": files[i] for i, (s, n) in enumerate([(1000, 3), (2000, 5)])}
+    stages = {
+        f"stage1-step{s}-tokens{n}B": files[i] for i, (s, n) in enumerate([(1000, 3), (2000, 5)])
+    }
     repos = {"me/olmo": stages | {"stage2-step50-tokens1B": files[2], "main": files[2]}}
     repos |= {"me/plain": {"step0": files[0], "step10": files[1]}}
     path = tmp_path / "mine.yml"
@@ -228,5 +237,7 @@ def test_without_a_network_what_is_known_holds(hub, monkeypatch):
 def test_a_repository_that_is_not_there_is_one_line(hub, tmp_path, monkeypatch):
     path = tmp_path / "mine.yml"
     path.write_text(path.read_text().replace("me/olmo", "me/gone"))
-    with pytest.raises(UsageError, match="which revisions me/gone has is not known here .*no such repository"):
+    with pytest.raises(
+        UsageError, match="which revisions me/gone has is not known here .*no such repository"
+    ):
         catalog.find_model("olmo")
