@@ -15,14 +15,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from pythia_utils.base.errors import UsageError, unknown
 from pythia_utils.base.files import stamp
 from pythia_utils.base.sources import PACKAGE
 from pythia_utils.suites.home import home
 from pythia_utils.suites.models import Checkpoint, Erratum, Model
-from pythia_utils.suites.own.file import listed, read_file
+from pythia_utils.suites.own.file import OwnFile, listed, read_all
 from pythia_utils.suites.rows import SEEDS, erratum_of, rows_of
 from pythia_utils.suites.suite_file import read_suite
 
@@ -53,8 +52,8 @@ class Suite:
         kind: `hub` (published weights), `local` (trained here) or `own`.
         title: for headings.
         models: by name, in the order of the file.
-        training: settings common to all models, as in the file; of one of your own the seed alone. Shared:
-            copy before changing.
+        training: settings common to all models, as in the file; of one of your own `seed` and `warmup`
+            alone. Shared: copy before changing.
         corpus: how the corpus is made; empty if it is not made here. Shared: copy before changing.
         errata: all of the suite.
     """
@@ -153,41 +152,20 @@ def _refuse_twice(suite: str, names: list[str]) -> None:
 # --- suites of your own ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
-class _OwnFile:
-    path: Path
-    source: dict[str, Any]
-    entries: dict[str, dict]  # by lower-case name
-
-
-def _own_suites() -> dict[str, _OwnFile]:
-    """The files of your own suites, by name."""
-    files = tuple((path, tuple(stamp(path.stat()))) for path in listed(home()))
-    return _read_own(files) if files else {}
-
-
-@cache
-def _read_own(files: tuple[tuple[Path, tuple], ...]) -> dict[str, _OwnFile]:
-    """All the files, which may name neither a suite nor a model that another has."""
-    found: dict[str, _OwnFile] = {}
-    taken = dict.fromkeys(_built_in(), "a suite of the book")
-    taken |= dict.fromkeys(_index(None), "a model of the book")
-    for path, _ in files:
-        source = read_file(path)
-        entries = {entry["name"].lower(): entry for entry in source["models"]}
-        for name in (source["name"], *entries):
-            if name in taken:
-                raise UsageError(f"{path}: {name} is the name of {taken[name]}; expected another")
-            taken[name] = f"a suite or a model of {path}"
-        found[source["name"]] = _OwnFile(path, source, entries)
-    return found
+def _own_suites() -> dict[str, OwnFile]:
+    """The files of your own suites, by name; they may name nothing that the book has."""
+    if not (files := listed(home())):
+        return {}
+    stamped = tuple((path, tuple(stamp(path.stat()))) for path in files)
+    taken = (("a suite of the book", _built_in()), ("a model of the book", tuple(_index(None))))
+    return read_all(stamped, taken)
 
 
 def _own_suite(name: str) -> Suite:
     file = _own_suites()[name]
     models = [_own_model(name, key) for key in file.entries]
     title = file.source.get("title", name)
-    training = {"seed": models[0].usual_seed}
+    training = {"seed": models[0].usual_seed, "warmup": file.source.get("warmup", 0)}
     return Suite(name, "own", title, {model.name: model for model in models}, training, {}, ())
 
 

@@ -10,6 +10,7 @@ from helpers import architectures
 from pythia_utils.base.errors import UsageError
 from pythia_utils.evaluation.causal import takes_trees
 from pythia_utils.evaluation.choices import prepare_choices
+from pythia_utils.evaluation.inference import NotFiniteError
 from pythia_utils.evaluation.likelihood import beginning, token_logprobs
 from pythia_utils.evaluation.memorization import memorized
 from pythia_utils.evaluation.minimal_pairs import score_minimal_pairs
@@ -88,6 +89,25 @@ def test_logits_that_are_capped_are_refused(networks):
         UsageError, match="Gemma2ForCausalLM: its logits are not an output embedding"
     ):
         token_logprobs(networks["gemma2"], [[1, 2, 3]])
+
+
+def test_weights_that_give_no_numbers_are_told_as_such(networks):
+    """And the next weights in the same network are tried anew."""
+    network = architectures.network("llama")
+    sound = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    with torch.no_grad():
+        network.model.layers[0].mlp.down_proj.weight.fill_(torch.nan)
+    with pytest.raises(NotFiniteError):
+        token_logprobs(network, [[1, 2, 3]])
+    network.load_state_dict(sound)
+    expected = own_logprobs(networks["llama"], [1, 2, 3])
+    np.testing.assert_allclose(token_logprobs(network, [[1, 2, 3]])[0], expected, atol=1e-5)
+
+
+def test_half_precision_hides_no_cap():
+    network = architectures.network("gemma2").to(torch.bfloat16)
+    with pytest.raises(UsageError, match=r"final_logit_softcapping is 30\.0"):
+        token_logprobs(network, [[1, 2, 3]])
 
 
 def test_what_keeps_no_keys_and_values_cannot_be_asked_to_recite(networks):

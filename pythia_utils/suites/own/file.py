@@ -13,13 +13,15 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from pythia_utils.base import schemas, yaml
 from pythia_utils.base.errors import UsageError, quoted
 from pythia_utils.base.files import local_path
-from pythia_utils.base.schemas import Only, Several, like, line, whole
+from pythia_utils.base.schemas import Only, Several, like, line, number, whole
 from pythia_utils.suites.own.pattern import Pattern
 
 VARIABLE = "PYTHIA_SUITES"
@@ -39,6 +41,7 @@ _MODEL |= {"steps?": Several(whole(0)), "seed?": whole(0), "tokenizer?": line()}
 _MODEL |= {"size?": _model_name, "variant?": schemas.name, "training_data?": line(200)}
 _MODEL |= {f"{name}?": whole(1) for name in _COUNTS}
 _SUITE = {"name": schemas.name, "title?": line(200), "training_data": line(200)}
+_SUITE |= {"warmup?": number(0, 1)}  # share of the steps
 _SUITE |= {"models": Several(Only(_MODEL))}
 
 
@@ -64,6 +67,47 @@ def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path] if path.exists() else []
     return sorted(file for file in path.iterdir() if file.suffix in _ENDINGS and file.is_file())
+
+
+@dataclass(frozen=True, eq=False)
+class OwnFile:
+    """A suite file, read.
+
+    Attributes:
+        path: of the file.
+        source: what it says.
+        entries: of its models, by lower-case name.
+    """
+
+    path: Path
+    source: dict[str, Any]
+    entries: dict[str, dict]
+
+
+@cache
+def read_all(
+    files: tuple[tuple[Path, tuple], ...], taken: tuple[tuple[str, tuple[str, ...]], ...]
+) -> dict[str, OwnFile]:
+    """All the files, by the names of their suites.
+
+    Args:
+        files: each with a stamp that changes with it.
+        taken: whose names, in words, and which, they may not have.
+
+    Raises:
+        UsageError: a mistake in a file, or a suite or model that is named like another.
+    """
+    owners = {name: owner for owner, names in taken for name in names}
+    found = {}
+    for path, _ in files:
+        source = read_file(path)
+        entries = {entry["name"].lower(): entry for entry in source["models"]}
+        for name in (source["name"], *entries):
+            if name in owners:
+                raise UsageError(f"{path}: {name} is the name of {owners[name]}; expected another")
+            owners[name] = f"a suite or a model of {path}"
+        found[source["name"]] = OwnFile(path, source, entries)
+    return found
 
 
 def read_file(path: Path) -> dict[str, Any]:

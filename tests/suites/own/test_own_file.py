@@ -69,7 +69,7 @@ def test_a_mistake_is_one_line_with_its_place(tmp_path, models, message):
 
 
 def test_what_it_says_of_data_may_not_be_left_out(tmp_path):
-    with pytest.raises(UsageError, match="my.yml: training_data is missing"):
+    with pytest.raises(UsageError, match=r"my\.yml: training_data is missing"):
         read_file(written(tmp_path, head="name: my\n"))
 
 

@@ -1,4 +1,4 @@
-"""Models of one's own: found in folders and on the Hub, counted, opened, and told from others by what they are."""
+"""Models of one's own: found in folders and on the Hub, counted, opened, and told from others."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def test_a_tokenizer_may_lie_with_the_run_or_elsewhere(mine):
     (mine.parent / "words").mkdir()
     for path in runs.glob("tokenizer*"):
         path.rename(mine.parent / "words" / path.name)
-    with pytest.raises(UsageError, match="has no tokenizer; say in mine.yml where it is"):
+    with pytest.raises(UsageError, match=r"has no tokenizer; say in mine\.yml where it is"):
         load("tiny-llama", 0)
     change(mine, "folder: runs/llama,", "folder: runs/llama, tokenizer: words,")
     assert len(load("tiny-llama", 0)[1]) == len(architectures.tokenizer())
@@ -238,6 +238,6 @@ def test_a_repository_that_is_not_there_is_one_line(hub, tmp_path, monkeypatch):
     path = tmp_path / "mine.yml"
     path.write_text(path.read_text().replace("me/olmo", "me/gone"))
     with pytest.raises(
-        UsageError, match="which revisions me/gone has is not known here .*no such repository"
+        UsageError, match=r"which revisions me/gone has is not known .*no such repository"
     ):
         catalog.find_model("olmo")
