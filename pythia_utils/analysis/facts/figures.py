@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
@@ -17,6 +18,7 @@ from pythia_utils.analysis.plots import (
     legend_above,
     name_rows,
     panel_grid,
+    trajectories,
 )
 from pythia_utils.analysis.show import or_words
 from pythia_utils.base.markup import mathtext
@@ -41,7 +43,7 @@ def by_told(frame: pd.DataFrame, panels: str, chance: float, columns: int = 4) -
         for what, rows in part.groupby("what", sort=False):
             _lines(axes, rows.assign(x=rows["least"].map(places)), str(what), colours[what])
         axes.axhline(chance, color=REFERENCE, ls="--", lw=1, zorder=1)
-        labels = [mathtext(name.replace(" or more", "+")) for name in classes["told"]]
+        labels = [mathtext(_short(name)) for name in classes["told"]]
         axes.set_xticks(range(len(classes)), labels, rotation=60, fontsize=8)
         axes.set_ylim(-0.03, 1.03)
     figure.supxlabel("times told so far", fontsize="medium")
@@ -55,6 +57,12 @@ def _lines(axes, rows: pd.DataFrame, what: str, colour: str) -> None:
         axes.plot(line["x"], line["value"], color=colour, lw=0.7, alpha=0.5)
     mean = rows.groupby("x")["value"].mean()
     axes.plot(mean.index, mean, color=colour, lw=2, marker="o", ms=3, label=mathtext(what))
+
+
+def _short(told: str) -> str:
+    """A class of times told as a label: `65+`, `10k-100k`."""
+    text = told.replace(" or more", "+")
+    return re.sub(r"\d{4,}", lambda found: f"{int(found.group()) / 1000:,.0f}k", text)
 
 
 @or_words
@@ -79,6 +87,19 @@ def thresholds(frame: pd.DataFrame, label: str = "model") -> Figure:
     shown = [tick for tick in ticks if ends[0] / 1.3 <= tick <= ends[1] * 1.3]
     axes.set_xticks(shown, [f"{tick:g}" for tick in shown])
     axes.minorticks_off()
+    return figure
+
+
+@or_words
+def thresholds_over_time(frame: pd.DataFrame) -> Figure:
+    """The threshold at each step, on a logarithmic axis, a line a model; gaps where it was not reached.
+
+    Args:
+        frame: of `tables.thresholds`, without rows whose value is nan.
+    """
+    figure = trajectories(frame, "threshold: times told, log scale")
+    figure.axes[0].set_yscale("log")
+    figure.axes[0].yaxis.set_major_formatter("{x:,g}")
     return figure
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from pythia_utils.analysis import seeds, show
+from pythia_utils.analysis import seeds, select, show
 from pythia_utils.analysis.facts.curves import Threshold
 from pythia_utils.analysis.facts.tables import usual_class
 from pythia_utils.analysis.words import listed
@@ -55,17 +56,18 @@ def recall(final: pd.DataFrame, chance: float) -> str:
     told = "; ".join(parts)
     if not told:
         return "Nowhere do two classes of times told hold enough facts to compare."
-    return f"At step {final['step'].max():,}, by size, where guessing gets {chance:.3f}: {told}."
+    where = select.step_in_words(final)
+    return f"At step {where}, by size, where guessing gets {chance:.3f}: {told}."
 
 
 def _classes(rows: pd.DataFrame) -> str:
-    return listed(rows["told"])
+    """`65 or more`, `10,000-99,999`."""
+    return re.sub(r"\d{4,}", lambda found: f"{int(found.group()):,}", listed(rows["told"]))
 
 
 def baselines(records: pd.DataFrame) -> str:
-    """The shares that shuffled answers and the n-gram model get at the last step."""
-    last = records[records["step"] == records["step"].max()]
-    last = last[last["subset"].isin(["all", "wording 1", "wording 2"])]
+    """The shares that shuffled answers and the n-gram model get, of records of one step a model."""
+    last = records[records["subset"].isin(["all", "wording 1", "wording 2"])]
     value = last.groupby(["metric", "subset"])["value"].agg(["min", "max"])
     if "ngram" not in value.index:
         return "These records hold no baselines."
@@ -79,15 +81,15 @@ def baselines(records: pd.DataFrame) -> str:
         for metric in ("accuracy", "ngram")
     )
     return (
-        f"Over all models of step {records['step'].max():,}: shuffled answers get "
+        f"Over all models of step {select.step_in_words(records)}: shuffled answers get "
         f"{range_of('shuffled')}, guessing {range_of('chance')}. The 5-gram model gets "
         f"{range_of('ngram')} of all answers: {counted} in the two wordings. The "
         f"networks get {range_of('accuracy')}: {network}."
     )
 
 
-def sizes(ratios: pd.DataFrame) -> str:
-    """Whether larger models need fewer tellings: in how many seeds, of standard models."""
+def sizes(ratios: pd.DataFrame, about: str = "persons") -> str:
+    """Whether larger models need fewer tellings: in how many seeds, of standard models, over what facts are about."""
     ratios = ratios[ratios["variant"] == "standard"]
     if ratios.empty:
         return "These records do not hold two sizes of one seed with a threshold each."
@@ -100,7 +102,7 @@ def sizes(ratios: pd.DataFrame) -> str:
             f"fewer in {fewer} of {n} seed{'s' * (n != 1)} (the interval lies below 1 in {clear[0]}, "
             f"above 1 in {clear[1]})"
         )
-    return f"At step {ratios['step'].max():,}, over the same persons: {'; '.join(parts)}."
+    return f"At step {ratios['step'].max():,}, over the same {about}: {'; '.join(parts)}."
 
 
 def _range(values: pd.Series) -> str:
@@ -156,7 +158,7 @@ def together(final: pd.DataFrame, chance: float) -> str:
         if np.isfinite(row.value)
     ]
     return (
-        f"Facts told {_classes(high)} times, at step {final['step'].max():,}, over all models drawn: "
+        f"Facts told {_classes(high)} times, at step {select.step_in_words(final)}, over all models drawn: "
         f"{'; '.join(parts)}. Guessing gets {chance:.3f}."
     )
 
