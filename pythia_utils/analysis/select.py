@@ -1,4 +1,4 @@
-"""Parts of an experiment's records that chapters ask for: last steps, a few steps, the largest model, one seed."""
+"""Parts of an experiment's records that chapters ask for: last steps, a few, the largest model, one seed."""
 
 from __future__ import annotations
 

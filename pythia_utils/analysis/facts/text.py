@@ -11,7 +11,7 @@ import pandas as pd
 from pythia_utils.analysis import seeds, select, show
 from pythia_utils.analysis.facts.curves import Threshold
 from pythia_utils.analysis.facts.tables import usual_class
-from pythia_utils.analysis.words import listed
+from pythia_utils.analysis.words import interval, listed
 from pythia_utils.base.markup import markdown
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ def threshold(found: Threshold | None) -> str:
             "times): the accuracy is not yet halfway anywhere, or is so everywhere."
         )
     return (
-        f"Accuracy is halfway between guessing and always right at {found.value:.0f} tellings, 95% interval "
-        f"{found.low:.0f} to {found.high:.0f} over persons."
+        f"Accuracy is halfway between guessing and always right at {found.value:,.0f} tellings, 95% interval "
+        f"{found.low:,.0f} to {found.high:,.0f} over subjects."
     )
 
 
@@ -65,6 +65,51 @@ def _classes(rows: pd.DataFrame) -> str:
     return re.sub(r"\d{4,}", lambda found: f"{int(found.group()):,}", listed(rows["told"]))
 
 
+def estimates(records: pd.DataFrame) -> str:
+    """How coarse the counts of a file's facts are, at the last step of each model. Markdown.
+
+    Args:
+        records: of one step a model.
+    """
+    told = records[records["metric"] == "told"]
+    if not told["value"].any():
+        return "None of the batches that were counted holds any of these facts."
+    parts = []
+    for variant, rows in told.groupby("variant", sort=False):
+        own = rows[rows["model"] == rows["model"].iloc[0]].sort_values("value", ascending=False)
+        least = own["value"][own["value"] > 0].min()
+        most = ", ".join(
+            f"{markdown(row.subset.split(': ')[0])} {row.value:,.0f}"
+            for row in own[:3].itertuples()
+        )
+        parts.append(
+            f"in the {markdown(variant)} text {(own['value'] == 0).sum()} of {len(own)} facts stand in none of "
+            f"the counted sequences, and the rarest of the others is estimated at {least:,.0f} tellings. "
+            f"Estimated most often: {most}"
+        )
+    return f"At step {select.step_in_words(told)}: {'; '.join(parts)}."
+
+
+def when_learnt(rows: pd.DataFrame, chance: float) -> str:
+    """From which step on each model is above guessing, interval and all, and where it ends. Markdown.
+
+    Args:
+        rows: of `tables.of`, the accuracy of all facts.
+        chance: what guessing gets right.
+    """
+    parts = []
+    for model, own in rows.groupby("model", sort=False):
+        own = own.sort_values("step")
+        below = own["step"][own["low"] <= chance]
+        above = own[own["step"] > below.max()] if len(below) else own
+        since = f"from step {above['step'].iloc[0]:,} on" if len(above) else "not to the end"
+        parts.append(f"{markdown(model)} {since}, {interval(own.iloc[-1])} at the last")
+    if not parts:
+        return _NOTHING
+    told = "; ".join(parts)
+    return f"Above guessing ({chance:.3f}) with the whole interval, and so at every later step: {told}."
+
+
 def baselines(records: pd.DataFrame) -> str:
     """The shares that shuffled answers and the n-gram model get, of records of one step a model."""
     last = records[records["subset"].isin(["all", "wording 1", "wording 2"])]
@@ -88,8 +133,8 @@ def baselines(records: pd.DataFrame) -> str:
     )
 
 
-def sizes(ratios: pd.DataFrame, about: str = "persons") -> str:
-    """Whether larger models need fewer tellings: in how many seeds, of standard models, over what facts are about."""
+def sizes(ratios: pd.DataFrame) -> str:
+    """Whether larger models need fewer tellings: in how many seeds, of standard models."""
     ratios = ratios[ratios["variant"] == "standard"]
     if ratios.empty:
         return "These records do not hold two sizes of one seed with a threshold each."
@@ -102,7 +147,7 @@ def sizes(ratios: pd.DataFrame, about: str = "persons") -> str:
             f"fewer in {fewer} of {n} seed{'s' * (n != 1)} (the interval lies below 1 in {clear[0]}, "
             f"above 1 in {clear[1]})"
         )
-    return f"At step {ratios['step'].max():,}, over the same {about}: {'; '.join(parts)}."
+    return f"At step {ratios['step'].max():,}, over the same subjects: {'; '.join(parts)}."
 
 
 def _range(values: pd.Series) -> str:
@@ -134,7 +179,7 @@ def over_time(table: pd.DataFrame) -> str:
     parts = []
     for step, rows in standard.groupby("step"):
         reached = rows["value"].dropna()
-        shown = f"{reached.min():.0f} to {reached.max():.0f} tellings" if len(reached) else "none"
+        shown = f"{reached.min():,.0f} to {reached.max():,.0f} tellings" if len(reached) else "none"
         parts.append(f"step {step:,}: {shown} ({len(reached)} of {len(rows)} models)")
     if not parts:
         return "These records hold no standard model's threshold."
