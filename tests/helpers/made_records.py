@@ -82,7 +82,8 @@ def _sample(model: str, read: float) -> pd.DataFrame:
     place = (np.arange(2000) + 0.5) / 2000
     table = pd.DataFrame({"position": np.arange(2000), "block": np.arange(2000) // 40})
     table = table.assign(place=place, seen=place < read, text=np.arange(2000), chosen=True)
-    known = 10 + 3 * np.log10(find_model(model).non_embedding_params).round().astype(int)
+    known = 3 * np.log10(find_model(model).non_embedding_params).round().astype(int)
+    known = known if find_model(model).variant == "standard" else known * 3 // 4
     table["memorized"] = table["seen"] & (np.arange(2000) * 997 % 2000 < known * read)
     return table.assign(copying=False)
 

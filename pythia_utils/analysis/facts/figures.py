@@ -39,12 +39,13 @@ def by_told(frame: pd.DataFrame, panels: str, chance: float, columns: int = 4) -
     classes = frame.drop_duplicates("least").sort_values("least")
     places = {least: place for place, least in enumerate(classes["least"])}
     colours = category_palette(list(dict.fromkeys(frame["what"])))
-    for axes, (_, part) in zip(grid.flat, groups, strict=False):
+    for place, (axes, (_, part)) in enumerate(zip(grid.flat, groups, strict=False)):
         for what, rows in part.groupby("what", sort=False):
             _lines(axes, rows.assign(x=rows["least"].map(places)), str(what), colours[what])
         axes.axhline(chance, color=REFERENCE, ls="--", lw=1, zorder=1)
         labels = [mathtext(_short(name)) for name in classes["told"]]
         axes.set_xticks(range(len(classes)), labels, rotation=60, fontsize=8)
+        axes.tick_params(labelbottom=place + grid.shape[1] >= len(groups))
         axes.set_ylim(-0.03, 1.03)
     figure.supxlabel("times told so far", fontsize="medium")
     figure.supylabel("share answered right", fontsize="medium")
@@ -62,7 +63,12 @@ def _lines(axes, rows: pd.DataFrame, what: str, colour: str) -> None:
 def _short(told: str) -> str:
     """A class of times told as a label: `65+`, `10k-100k`."""
     text = told.replace(" or more", "+")
-    return re.sub(r"\d{4,}", lambda found: f"{int(found.group()) / 1000:,.0f}k", text)
+    return re.sub(r"\d{4,}", lambda found: _round(int(found.group())), text)
+
+
+def _round(number: int) -> str:
+    thousands = round(number / 1000)
+    return f"{thousands}k" if thousands < 1000 else f"{thousands / 1000:.0f}M"
 
 
 @or_words
@@ -82,10 +88,10 @@ def thresholds(frame: pd.DataFrame, label: str = "model") -> Figure:
         else:
             axes.plot(row.most, height, ">", color="0.6", ms=6)
     axes.set(xscale="log", xlabel="threshold: times told, logarithmic")
-    ends = np.nanmin(frame["low"]), np.nanmax(frame[["high", "most"]].min(axis=1))
-    ticks = [n * 10**power for power in range(7) for n in (1, 1.5, 2, 3, 5, 7)]
-    shown = [tick for tick in ticks if ends[0] / 1.3 <= tick <= ends[1] * 1.3]
-    axes.set_xticks(shown, [f"{tick:g}" for tick in shown])
+    low, high = axes.get_xlim()
+    ticks = [n * 10**power for power in range(-3, 10) for n in _between(high / low)]
+    shown = [tick for tick in ticks if low <= tick <= high]
+    axes.set_xticks(shown, [f"{tick:,g}" if tick < 10_000 else _round(tick) for tick in shown])
     axes.minorticks_off()
     return figure
 
@@ -101,6 +107,11 @@ def thresholds_over_time(frame: pd.DataFrame) -> Figure:
     figure.axes[0].set_yscale("log")
     figure.axes[0].yaxis.set_major_formatter("{x:,g}")
     return figure
+
+
+def _between(span: float) -> tuple[float, ...]:
+    """The ticks of each power of ten on an axis from 1 to `span`."""
+    return (1, 1.5, 2, 3, 5, 7) if span < 50 else (1, 3) if span < 3000 else (1,)
 
 
 def curve(facts: pd.DataFrame, threshold: Threshold | None, guess: float) -> Figure:

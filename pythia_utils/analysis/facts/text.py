@@ -103,6 +103,7 @@ def when_learnt(rows: pd.DataFrame, chance: float) -> str:
         below = own["step"][own["low"] <= chance]
         above = own[own["step"] > below.max()] if len(below) else own
         since = f"from step {above['step'].iloc[0]:,} on" if len(above) else "not to the end"
+        since = since if len(below) else "at every step measured"
         parts.append(f"{markdown(model)} {since}, {interval(own.iloc[-1])} at the last")
     if not parts:
         return _NOTHING

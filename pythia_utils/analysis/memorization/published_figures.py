@@ -47,14 +47,13 @@ def beside(ours: pd.DataFrame, theirs: pd.DataFrame) -> Figure:
         theirs: of `published.counts`.
     """
     figure, axes = plt.subplots(figsize=(7.2, 3.8))
-    for variant, (marker, colour) in _VARIANTS.items():
+    for (variant, (marker, colour)), side in zip(_VARIANTS.items(), (0.96, 1.04), strict=True):
         style = {"marker": marker, "color": colour, "ls": "", "ms": 5}
         own = ours[ours["variant"] == variant]
         if len(own):
             errors = interval_errors(own)
-            axes.errorbar(
-                own["n_params"], own["value"], errors, label=f"{variant}, sampled here", **style
-            )
+            name = f"{variant}, sampled here"
+            axes.errorbar(side * own["n_params"], own["value"], errors, label=name, **style)
         other = theirs[theirs["variant"] == variant].sort_values("n_params")
         hollow = style | {"mfc": "white", "ls": ":", "lw": 1}
         axes.plot(other["n_params"], other["value"], label=f"{variant}, published", **hollow)

@@ -59,7 +59,7 @@ def numbered(records: pd.DataFrame, kind: str, metric: str = "memorized") -> pd.
 
 
 def of_read(
-    records: pd.DataFrame, metric: str = "memorized_sequences", least: int = 50
+    records: pd.DataFrame, metric: str = "memorized_sequences", least: int = 200
 ) -> pd.DataFrame:
     """The share memorized of what each checkpoint had read at the tested places, with intervals.
 

@@ -61,7 +61,7 @@ def table() -> pd.DataFrame:
     """The reports beside the errata.
 
     Returns:
-        A row a report: models, steps, reported, source (as they stand there); checkpoints (how many it names),
+        A row a report: models, steps, reported, issues (as they stand there); checkpoints (how many it names),
         listed (how many of these the errata name), as (their kinds, in words), why (what explains a difference;
         `as reported` where there is none).
     """
@@ -76,9 +76,9 @@ def _row(report) -> dict:
     why = report.errata.partition(": ")[2] or _AGREES
     return {
         "models": report.model,
-        "steps": report.steps,
+        "steps": re.sub(r"[,;]\s*", ", ", report.steps),
         "reported": report.defect,
-        "source": report.source.removeprefix("EleutherAI/pythia issue "),
+        "issues": ", ".join(re.findall(r"#\d+", report.source)),
         "checkpoints": len(there),
         "listed": sum(kinds.values()),
         "as": ", ".join(sorted(kinds)) or "nothing",

@@ -65,7 +65,8 @@ def steady(rows: pd.DataFrame, what: str) -> str:
     parts = []
     for model, own in rows.groupby("model", sort=False):
         low, high = own["value"].min(), own["value"].max()
-        text = f"{markdown(model)} has {low:,.4g} to {high:,.4g} in {len(own)} batches"
+        digits = ",.0f" if high >= 1000 else ".3g"
+        text = f"{markdown(model)} has {low:{digits}} to {high:{digits}} in {len(own)} batches"
         if len(own) > 3 and high > low:
             trend = linear_trend(own["value"], own["step"] / find_model(model).total_steps)
             text += (
