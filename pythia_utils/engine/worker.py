@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from pythia_utils.engine.kernels.watch import Stopped
 from pythia_utils.grid import records
 from pythia_utils.grid.cells import Cell
 from pythia_utils.grid.ledger import Outcome
+from pythia_utils.grid.parts import of_suite
 from pythia_utils.suites import folders
 from pythia_utils.suites.checkpoints import renew, resolved
 
@@ -65,7 +67,9 @@ def run_cell(
                 renew(here.checkpoint, here.commit)
             parts = here.parts()
             environment = _environment(here, threads) | devices
-            done = kernels.run(here.notebook, here.parameters, here.root, environment, options)
+            choose = partial(of_suite, suite=here.parameters.get("suite"))
+            what = (here.notebook, here.parameters, here.root, environment, options, choose)
+            done = kernels.run(*what)
         return _outcome(cell, done, parts, time.monotonic() - started)
     except Stopped:
         return Outcome(cell.id, "interrupted", time.monotonic() - started)

@@ -132,13 +132,10 @@ def _files(
         if experiment.chapter:
             source = _executed_chapter(folder, suite, experiment, config)
             place = site_pages.chapter_path(experiment)
-            yield place, site_pages.chapter(source, experiment.chapter, place, config)
+            yield place, site_pages.chapter(source, experiment.chapter, place, config, suite.name)
     for other in config.pages.values():
-        place = site_pages.page_path(other)
-        yield (
-            place,
-            site_pages.chapter(_executed_page(folder, suite, other), other.notebook, place, config),
-        )
+        place, source = site_pages.page_path(other), _executed_page(folder, suite, other)
+        yield place, site_pages.chapter(source, other.notebook, place, config, suite.name)
     for page in pages:
         yield page.path, site_pages.cell_page(page, pages, config)
     yield "runs.md", tables.all_runs(suite, experiments, pages)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pythia_utils.base.markup import code, markdown, plain
 from pythia_utils.base.schemas import parse
+from pythia_utils.grid import parts
 from pythia_utils.grid.config import BookPage, Config, Experiment
 from pythia_utils.suites import catalog
 
@@ -116,12 +117,14 @@ def read_notebook(path: Path) -> dict:
         raise SiteError(f"{path} is not a notebook: {plain(error)}") from None
 
 
-def chapter(source: Path, original: Path, place: str, config: Config) -> str:
+def chapter(source: Path, original: Path, place: str, config: Config, suite: str) -> str:
     """The staged text of a chapter or page, for a `place` below `book/_executed/`.
 
-    Its links are right beside the notebook that was executed, `original`.
+    Its links are right beside the notebook that was executed, `original`. Cells that are not for the
+    suite are left out, of one that was not executed too.
     """
     notebook = _tidy(read_notebook(source))
+    notebook["cells"] = parts.of_suite(notebook["cells"], suite)
     _relink(notebook, config, original, config.root / STAGED / place)
     return _dump(notebook)
 

@@ -195,6 +195,16 @@ class Suite:
         """Whether its corpus is a text from elsewhere, and not one that our program made."""
         return self.corpus.get("kind") == "text"
 
+    @property
+    def kinds(self) -> frozenset[str]:
+        """What it is, for parts of the book that are of some suites only.
+
+        Its name; `ours` if it is trained here; `made-text` if a program of ours made what it reads.
+        """
+        if self.kind != "local":
+            return frozenset({self.name})
+        return frozenset({self.name, "ours"} | ({"made-text"} if not self.is_of_text else set()))
+
     def model(self, name: str) -> Model:
         """The suite's model of that name or former name.
 

@@ -18,6 +18,7 @@ from pythia_utils.analysis.memorization import rows as measured
 from pythia_utils.analysis.ngrams.measures import NAMES
 from pythia_utils.evaluation.validation import domain_shares
 from pythia_utils.grid import records
+from pythia_utils.grid.parts import of_suite
 from pythia_utils.nano import entropy
 from pythia_utils.nano.grammar import PHENOMENA
 from pythia_utils.suites.catalog import find_model
@@ -141,10 +142,12 @@ def write(runs: Path, experiment: str, cells: Iterable[Cell], names: Iterable[st
         records.write(folder / f"step{step:06d}.parquet", frame)
 
 
-def run_chapter(experiment: str, runs: Path, source: Path | None = None) -> list[dict]:
+def run_chapter(
+    experiment: str, runs: Path, source: Path | None = None, suite: str = "pico"
+) -> list[dict]:
     """Run a chapter of the book in this process on the records in `runs`; what its cells show, by type.
 
-    Figures are drawn, and not among it.
+    Figures are drawn, and not among it; the text between the cells is.
 
     Raises:
         Exception: what a cell raises.
@@ -154,7 +157,7 @@ def run_chapter(experiment: str, runs: Path, source: Path | None = None) -> list
     from IPython.utils.capture import capture_output
 
     path = source or ROOT / "book" / "experiments" / f"{experiment}.ipynb"
-    cells = json.loads(path.read_text())["cells"]
+    cells = of_suite(json.loads(path.read_text())["cells"], suite)
     main = sys.modules["__main__"]
     shell, shown = InteractiveShell.instance(), []
     sys.modules["__main__"] = main  # the shell's own would stop multiprocessing from spawning
@@ -163,10 +166,14 @@ def run_chapter(experiment: str, runs: Path, source: Path | None = None) -> list
     os.environ["PYTHIA_RUNS"] = str(runs)
     try:
         for cell in cells:
-            if cell["cell_type"] == "code":
+            if cell["cell_type"] == "markdown":
+                shown.append({"text/markdown": "".join(cell["source"])})
+            else:
                 with capture_output() as captured:
                     result = shell.run_cell("".join(cell["source"]))
                 result.raise_error()
+                if "parameters" in cell["metadata"].get("tags", ()):
+                    shell.user_ns["suite"] = suite
                 shown += [output.data for output in captured.outputs]
                 if result.result is not None:
                     shown.append(shell.display_formatter.format(result.result)[0])

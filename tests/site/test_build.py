@@ -199,6 +199,20 @@ def texts(notebook: dict) -> str:
 CELL = "cells/pico/loss/pico-14k/step000016.ipynb"
 
 
+def test_what_is_not_for_the_suite_is_not_on_its_page(book):
+    """Of a page that shows its source as well, since it was not run."""
+    tags = {"metadata": {"tags": ["only-ours"]}}
+    source = write_notebook(
+        book / "book/experiments/loss.ipynb", [markdown("# Loss"), markdown("Ours.") | tags]
+    )
+    config = experiments.load_config(book)
+    shown = {
+        name: site_pages.chapter(source, source, "experiments/loss.ipynb", config, name)
+        for name in ("pico", "pythia")
+    }
+    assert ["Ours." in text for text in shown.values()] == [True, False]
+
+
 # --- the gate
 
 
