@@ -75,6 +75,20 @@ def model_named(name: str) -> Model:
     return model
 
 
+def commas(text: str | None) -> list[str] | None:
+    """The names in a text such as `7k,14k`; None of None.
+
+    Raises:
+        UsageError: an empty one.
+    """
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(parts):
+        raise UsageError(f"{quoted(text)}: expected names with a comma between them")
+    return parts
+
+
 # --- steps ----------------------------------------------------------------------------------------
 
 

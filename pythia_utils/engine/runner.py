@@ -26,6 +26,7 @@ from pythia_utils.engine.progress import Progress
 from pythia_utils.engine.schedulers import Scheduler, Threads
 from pythia_utils.engine.worker import FAILED, NOTEBOOK, RECORDS
 from pythia_utils.grid.cells import Cell
+from pythia_utils.grid.failures import without_cells
 from pythia_utils.grid.ledger import Ledger, Outcome
 from pythia_utils.grid.planning import running_order
 
@@ -86,6 +87,9 @@ def keep(cell: Cell, outcome: Outcome) -> Outcome:
         OSError: the disk is full or may not be written at all, so that no other cell could be kept.
     """
     paths = {RECORDS: cell.records, NOTEBOOK: cell.output, FAILED: cell.failed}
+    if outcome.status == "failed" and not outcome.files:  # before there was a notebook
+        told = without_cells(cell.id, cell.parameters, outcome.error or "")
+        outcome = replace(outcome, files={FAILED: told})
     kept = replace(outcome, files={}, output=None)
     try:
         if outcome.status == "done" and RECORDS not in outcome.files:

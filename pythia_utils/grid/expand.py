@@ -19,6 +19,7 @@ from pythia_utils.grid.config import (
     Experiment,
     own_parameters,
 )
+from pythia_utils.grid.failures import failures
 from pythia_utils.grid.notebooks import check_parameters, defaults
 from pythia_utils.grid.records import record_files, runs_dir, stem
 from pythia_utils.grid.selection import checkpoints_of, models_of, parts
@@ -178,6 +179,8 @@ def _cell(
 def _chapter(root: Path, runs: Path, experiment: Experiment, suite: str) -> Cell:
     name = f"{suite}/{experiment.name}/chapter"
     inputs = tuple(record_files(runs, experiment.name, suite))
+    if inputs:  # what failed is marked in the chapter's heatmap
+        inputs += tuple(each.path for each in failures(runs, suite, experiment.name))
     what = (experiment.name, experiment.chapter, {"suite": suite})
     return Cell(name, *what, root, runs, inputs, kind="chapter")
 

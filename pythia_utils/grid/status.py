@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Any
@@ -85,25 +85,37 @@ class SuiteStatus:
         of = [each for each in self.statuses if each.cell.kind == "chapter" and each.cell.inputs]
         return [(each.cell, each.reason) for each in of]
 
-    def after(self, ran: Iterable[str], ledger: Ledger) -> SuiteStatus:
-        """Once more, when the cells with these ids have run well. No other has changed by that."""
-        done, entries = set(ran), ledger.last()
-        new = [
-            Status(s.cell, "done", None, entries[s.cell.id]) if s.cell.id in done else s
-            for s in self.statuses
-        ]
-        return replace(self, statuses=new)
+    def after(self, ledger: Ledger) -> SuiteStatus:
+        """Once more, when some of the cells have run. No other has changed by that."""
+        entries = ledger.last()
+        return replace(self, statuses=[_renewed(s, entries.get(s.cell.id)) for s in self.statuses])
 
 
-def survey_suite(config: Config, suite: str, ledger: Ledger) -> SuiteStatus:
+def _renewed(old: Status, entry: dict[str, Any] | None) -> Status:
+    if entry is None or entry == old.entry:
+        return old
+    reason = None if entry["status"] == "done" else "failed before"
+    return Status(old.cell, state(reason), reason, entry)
+
+
+def survey_suite(
+    config: Config, suite: str, ledger: Ledger, only: Collection[str] | None = None
+) -> SuiteStatus:
     """The status of a suite's cells and chapters, by one plan of all its profiles.
+
+    Args:
+        only: names of the experiments and pages to look at; all by default.
 
     Raises:
         UsageError: unknown suite, or a fault in the parameters of a notebook.
     """
+
+    def of(cells: Iterable[Cell]) -> list[Cell]:
+        return [cell for cell in cells if only is None or cell.experiment in only]
+
     names = [name for name, grid in config.profiles.items() if grid["suite"] == suite]
-    grids = {name: expand(config, profile=name) for name in names}
-    cells = chain(*grids.values(), chapters(config, suite))
+    grids = {name: of(expand(config, profile=name)) for name in names}
+    cells = chain(*grids.values(), of(chapters(config, suite)))
     found = iter(survey(cells, ledger))
     by_profile = {name: list(islice(found, len(grid))) for name, grid in grids.items()}
     best = max(names, key=lambda name: count(by_profile[name])["done"], default=None)

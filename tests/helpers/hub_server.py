@@ -12,6 +12,8 @@
   in every run. Weights (`.safetensors`, `.bin`) are LFS files: their `resolve` redirects to the
   "CDN", which is another port, with `X-Linked-Etag` (SHA-256) and `X-Linked-Size`. Others are sent at
   once, with git's hash as ETag. 404 and 401 carry `X-Error-Code`. Xet is not offered.
+- A file may be `Repeated`: of any size, without the memory. A revision that is named by 40 hex digits
+  is that commit, as a pinned one is.
 - `hub.inject(fault, path=..., times=...)` answers the next `times` requests whose path contains
   `path` (None: all from now on) by a fault: `status(429, retry_after="1")`, `dies_after(1000)`,
   `truncated`, `flipped`, `close`, `stall`. `hub.faults.clear()` ends them.
@@ -43,8 +45,32 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from helpers.range_server import QuietHandler
 
 LFS_SUFFIXES = (".safetensors", ".bin")
-Files = dict[str, bytes]
+Files = dict[str, "bytes | Repeated"]
 Fault = Callable[["Handler", "Answer"], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Repeated:
+    """A file that holds a block of bytes again and again. It is sliced as `bytes` are.
+
+    Attributes:
+        block: what is repeated.
+        size: of the file.
+        first: the place in the endless row of blocks at which the file begins.
+    """
+
+    block: bytes
+    size: int
+    first: int = 0
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, part: slice) -> bytes:
+        start, stop, _ = part.indices(self.size)
+        begin = (self.first + start) % len(self.block)
+        times = -(-(begin + stop - start) // len(self.block))
+        return (self.block * times)[begin : begin + stop - start]
 
 
 class Request(NamedTuple):
@@ -110,6 +136,8 @@ class HubServer:
     def commit(self, repo: str, revision: str = "main") -> str:
         """The commit of a branch: 40 hex digits that follow from the repository, branch and files."""
         name, files = self.revision(repo, revision)
+        if re.fullmatch("[0-9a-f]{40}", name):
+            return name
         parts = [repo, name, *(f"{path} {git_hash(files[path])}" for path in sorted(files))]
         return hashlib.sha1("\n".join(parts).encode()).hexdigest()
 
@@ -208,13 +236,16 @@ def serve_hub(
 
 
 @functools.cache
-def git_hash(content: bytes) -> str:
+def git_hash(content: bytes | Repeated) -> str:
     """What git calls the blob, and the Hub's ETag of a file that is not LFS."""
+    content = content.block if isinstance(content, Repeated) else content
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
 @functools.cache
-def sha256(content: bytes) -> str:
+def sha256(content: bytes | Repeated) -> str:
+    """Of the contents; of what is `Repeated` one that stands for it."""
+    content = content.block if isinstance(content, Repeated) else content
     return hashlib.sha256(content).hexdigest()
 
 
