@@ -402,7 +402,8 @@ def training_map(archive: Archive) -> pd.DataFrame:
 ERRATA = {
     "#205": "listed",
     "#206": "listed",
-    "#83": "listed as expected: the learning rate of the first step is 0; step 2 measures otherwise",
+    "#83": "listed as expected: the learning rate of the first step is 0. Step 2 measures otherwise, and two "
+    "weight seeds have a report of their own",
     "#202": "listed",
     "#203": "listed: step 0 as wrong, since the run did not start there, and the later ones as expected",
     "#108": "not listed: uploaded again in June 2023, so today's weights are others",

@@ -111,10 +111,11 @@ def in_words(rows: pd.DataFrame, rest: dict[str, list[int]]) -> str:
         rows: of `table`.
         rest: of `unreported`.
     """
-    whole = rows["checkpoints"].gt(0) & rows["listed"].eq(rows["checkpoints"])
+    none = rows["listed"].eq(0)
+    whole = rows["listed"].eq(rows["checkpoints"]) & ~none
     text = (
-        f"Of {len(rows)} reports the errata name all checkpoints of {whole.sum()}, and none of "
-        f"{rows['listed'].eq(0).sum()}. "
+        f"Of {len(rows)} reports the errata name all checkpoints of {whole.sum()}, some of "
+        f"{(~whole & ~none).sum()} and none of {none.sum()}. "
     )
     if not rest:
         return text + "No erratum is without a report here."
