@@ -62,8 +62,8 @@ def table() -> pd.DataFrame:
 
     Returns:
         A row a report: models, steps, reported, issues (as they stand there); checkpoints (how many it names),
-        listed (how many of these the errata name), as (their kinds, in words), why (what explains a difference;
-        `as reported` where there is none).
+        listed (how many of these the errata name), kind (of these errata), why (what explains a difference; `as
+        reported` where there is none).
     """
     reports = published_tables.read(TABLE)
     rows = [_row(report) for report in reports.itertuples()]
@@ -81,7 +81,7 @@ def _row(report) -> dict:
         "issues": ", ".join(re.findall(r"#\d+", report.source)),
         "checkpoints": len(there),
         "listed": sum(kinds.values()),
-        "as": ", ".join(sorted(kinds)) or "nothing",
+        "kind": ", ".join(sorted(kinds)) or "nothing",
         "why": why,
     }
 
@@ -120,4 +120,4 @@ def in_words(rows: pd.DataFrame, rest: dict[str, list[int]]) -> str:
     if not rest:
         return text + "No erratum is without a report here."
     parts = [f"{markdown(n)} at {steps_in_words(find_model(n), own)}" for n, own in rest.items()]
-    return f"{text}Errata that follow from a report, at steps that it does not name: {'; '.join(parts)}."
+    return f"{text}Errata that no report here names: {'; '.join(parts)}."
