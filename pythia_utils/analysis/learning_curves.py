@@ -190,12 +190,12 @@ _MILESTONES = ["model", "subset", "first", "last", "onset", "low", "high"]
 _MILESTONES += ["plateau", "plateau_low", "plateau_high", "level"]
 
 
-def milestones(curves: pd.DataFrame, tolerance: float = 0.1) -> pd.DataFrame:
+def milestones(curves: pd.DataFrame, tolerance: float | None = 0.1) -> pd.DataFrame:
     """Onset and plateau of every curve of a grid.
 
     Args:
         curves: columns model, subset, step, correct, n.
-        tolerance: of the plateau.
+        tolerance: of the plateau; None for onsets alone, which take no time: the rest is nan.
 
     Returns:
         A row a model and subset measured twice or more, in order of appearance: model, subset;
@@ -208,7 +208,9 @@ def milestones(curves: pd.DataFrame, tolerance: float = 0.1) -> pd.DataFrame:
         if len(curve) < 2:
             continue  # measured once: no curve
         data = (curve["step"], curve["correct"], curve["n"])
-        start, end = onset(*data), plateau(*data, tolerance=tolerance)
+        start, end = onset(*data), Milestone(*[float("nan")] * 4)
+        if tolerance is not None:
+            end = plateau(*data, tolerance=tolerance)
         ends = {"first": int(curve["step"].iloc[0]), "last": int(curve["step"].iloc[-1])}
         row = {"model": model, "subset": subset} | ends
         row |= {"onset": start.step, "low": start.low, "high": start.high}

@@ -109,7 +109,7 @@ def ranks(milestones: pd.DataFrame, models: list[str]) -> pd.DataFrame:
 
 def onsets(curves: pd.DataFrame) -> pd.DataFrame:
     """Onsets at the steps that these models share: a row a model, a column a subset; inf for never."""
-    return by_subset(milestones(at_shared_steps(curves)), "onset").T.fillna(np.inf)
+    return by_subset(milestones(at_shared_steps(curves), None), "onset").T.fillna(np.inf)
 
 
 def difficulty(curves: pd.DataFrame) -> pd.DataFrame:

@@ -45,7 +45,7 @@ def asked_in_words(runs: pd.DataFrame) -> str:
     models = whole["model"].nunique()
     return (
         f"{models} model{'s were' if models != 1 else ' was'} asked {each} pairs of each of "
-        f"{inside['subset'].nunique()} paradigms, which belong to {phenomena['subset'].nunique()} phenomena.{none}"
+        f"{inside['subset'].nunique()} paradigms, of {phenomena['subset'].nunique()} phenomena.{none}"
     )
 
 

@@ -67,7 +67,7 @@ def onsets_over_seeds(curves: pd.DataFrame) -> pd.DataFrame:
         64` if it is reached at the first step. Sizes whose curves are of one seed are left out.
     """
     alike = at_shared_steps(curves)
-    frame = milestones(alike)
+    frame = milestones(alike, None)
     frame = frame.assign(size=[find_model(name).size for name in frame["model"]])
     several = frame.groupby("size")["model"].transform("nunique") > 1
     rows = [
