@@ -232,3 +232,10 @@ def test_milestones_read_as_steps_with_their_intervals():
 
 def test_labels_of_tied_orders_stand_apart():
     assert list(figures._apart(np.array([1, 2.5, 2.5, 4]))) == [1, 2, 3, 4]
+
+
+def test_a_model_first_measured_after_its_onsets_has_no_order():
+    curves = grid({"nano-7k": {"a": LATE, "b": EARLY}, "nano-14k": {"a": LATE, "b": EARLY}})
+    late = (curves["model"] == "nano-14k") & (curves["step"] < curves["step"].max() / 3)
+    ranks = acquisition.ranks(learning_curves.milestones(curves[~late]), ["nano-7k", "nano-14k"])
+    assert list(ranks.columns) == ["nano-7k"]
