@@ -165,8 +165,8 @@ def _all_marks(frame: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     """Columns model, step, fault, kind, and page: None where there is none."""
     faults = _faults(frame).merge(rows[["model", "step", "page"]], how="left")
     marks = pd.concat([faults, _failed(frame)], ignore_index=True)
-    pages = marks["page"].astype(object)
-    return marks.assign(page=pages.where(pages.notna(), None))
+    pages = [page if isinstance(page, str) else None for page in marks["page"]]
+    return marks.assign(page=pd.Series(pages, dtype=object))  # a NaN would be no JSON
 
 
 def _faults(frame: pd.DataFrame) -> pd.DataFrame:
