@@ -166,7 +166,7 @@ def _all_marks(frame: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     faults = _faults(frame).merge(rows[["model", "step", "page"]], how="left")
     marks = pd.concat([faults, _failed(frame)], ignore_index=True)
     pages = [page if isinstance(page, str) else None for page in marks["page"]]
-    return marks.assign(page=pd.Series(pages, dtype=object))  # a NaN would be no JSON
+    return marks.assign(page=pd.Series(pages, dtype="str"))  # of objects Altair makes NaN, no JSON
 
 
 def _faults(frame: pd.DataFrame) -> pd.DataFrame:
