@@ -15,6 +15,8 @@ import pandas as pd
 
 from pythia_utils.analysis import seeds
 
+_UNTOLD = "cannot be told here"
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -60,6 +62,12 @@ def _answer(claim: Claim, records: pd.DataFrame) -> bool | None:
     return None if answer is None else bool(answer)
 
 
+def told(claims: Iterable[Claim], records: pd.DataFrame) -> pd.DataFrame:
+    """`table`, without the claims that the records of no seed can tell of."""
+    rows = table(claims, records)
+    return rows[rows["holds in"] != _UNTOLD].reset_index(drop=True)
+
+
 def table(claims: Iterable[Claim], records: pd.DataFrame) -> pd.DataFrame:
     """The claims as a chapter shows them.
 
@@ -74,6 +82,6 @@ def table(claims: Iterable[Claim], records: pd.DataFrame) -> pd.DataFrame:
         told = found[(found["claim"] == claim.name) & found["holds"].notna()]
         against = told["seed"][~told["holds"].astype(bool)]
         n = len(told)
-        holds = f"{n - len(against)} of {n} seed{'s' * (n != 1)}" if n else "cannot be told here"
+        holds = f"{n - len(against)} of {n} seed{'s' * (n != 1)}" if n else _UNTOLD
         rows.append({"finding": claim.text, "holds in": holds, "not in": ", ".join(against)})
     return pd.DataFrame(rows, columns=["finding", "holds in", "not in"])
