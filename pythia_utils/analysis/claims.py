@@ -85,3 +85,8 @@ def table(claims: Iterable[Claim], records: pd.DataFrame) -> pd.DataFrame:
         holds = f"{n - len(against)} of {n} seed{'s' * (n != 1)}" if n else _UNTOLD
         rows.append({"finding": claim.text, "holds in": holds, "not in": ", ".join(against)})
     return pd.DataFrame(rows, columns=["finding", "holds in", "not in"])
+
+
+def told(found: pd.DataFrame) -> pd.DataFrame:
+    """Of `table` the claims that some seed can tell: for suites that have not what others were found on."""
+    return found[found["holds in"] != _UNTOLD]
