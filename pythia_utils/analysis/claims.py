@@ -62,12 +62,6 @@ def _answer(claim: Claim, records: pd.DataFrame) -> bool | None:
     return None if answer is None else bool(answer)
 
 
-def told(claims: Iterable[Claim], records: pd.DataFrame) -> pd.DataFrame:
-    """`table`, without the claims that the records of no seed can tell of."""
-    rows = table(claims, records)
-    return rows[rows["holds in"] != _UNTOLD].reset_index(drop=True)
-
-
 def table(claims: Iterable[Claim], records: pd.DataFrame) -> pd.DataFrame:
     """The claims as a chapter shows them.
 

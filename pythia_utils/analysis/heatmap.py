@@ -48,9 +48,7 @@ def grid_heatmap(
     import altair as alt  # only chapters draw one
 
     rows = frame[["model", "step", "value"]].assign(page=[_page(r) for r in frame.itertuples()])
-    marks = pd.concat(
-        [_faults(frame).merge(rows[["model", "step", "page"]], "left"), _failed(frame)]
-    )
+    marks = _all_marks(frame, rows)
     places = columns([*rows["step"], *marks["step"]])
     order = sorted({*rows["model"], *marks["model"]}, key=_place)
     y = alt.Y("model:N", title=None, sort=order, scale=alt.Scale(paddingInner=0.04))
@@ -161,6 +159,14 @@ def _short(step: int) -> str:
 
 
 # --- marks ----------------------------------------------------------------------------------------
+
+
+def _all_marks(frame: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Columns model, step, fault, kind, and page: None where there is none."""
+    faults = _faults(frame).merge(rows[["model", "step", "page"]], how="left")
+    marks = pd.concat([faults, _failed(frame)], ignore_index=True)
+    pages = [page if isinstance(page, str) else None for page in marks["page"]]
+    return marks.assign(page=pd.Series(pages, dtype="str"))  # of objects Altair makes NaN, no JSON
 
 
 def _faults(frame: pd.DataFrame) -> pd.DataFrame:

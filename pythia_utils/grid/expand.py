@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import keyword
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -24,13 +25,17 @@ from pythia_utils.grid.notebooks import check_parameters, defaults
 from pythia_utils.grid.records import record_files, runs_dir, stem
 from pythia_utils.grid.selection import checkpoints_of, models_of, parts
 from pythia_utils.suites import catalog
-from pythia_utils.suites.catalog import Checkpoint, Model
+from pythia_utils.suites.catalog import Checkpoint, Model, find_model
 from pythia_utils.suites.errata import heed_errata, without_errata
 from pythia_utils.suites.folders import WEIGHTS, checkpoint_path
 
 
 def page_cell(root: Path, runs: Path, page: BookPage, suite: str) -> Cell | None:
-    """The page on its data, its records, or its first model that is trained; None if the suite has none."""
+    """The page on its data, its records, or its first model that is trained; None if the suite has none.
+
+    Of the Hub's models it is the first that has records, at some of their steps: their checkpoints are those
+    that a run has fetched or will fetch.
+    """
     place = f"{suite}/{page.name}/chapter"
     records = tuple(f for name in page.records for f in record_files(runs, name, suite))
     if page.data or records:
@@ -39,10 +44,26 @@ def page_cell(root: Path, runs: Path, page: BookPage, suite: str) -> Cell | None
     models = page.models_of(suite)
     if not models:
         return None
-    files = {model.name: _weights(model) for model in models}
+    files = {model.name: _weights(model) or _recorded(runs, model) for model in models}
     name = next((name for name in files if files[name]), models[0].name)
-    what = (page.name, page.notebook, {"suite": suite, "model": name})
+    steps = {"steps": _some_steps(files[name])} if find_model(name).repo_id else {}
+    what = (page.name, page.notebook, {"suite": suite, "model": name} | steps)
     return Cell(place, *what, root, runs, files[name], kind="chapter")
+
+
+def _recorded(runs: Path, model: Model) -> tuple[Path, ...]:
+    """The records of the usual runs of a model on the Hub."""
+    found = runs.glob(f"{model.suite}/*/{model.name}/step*.parquet") if model.repo_id else ()
+    return tuple(sorted(path for path in found if path.stem.removeprefix("step").isdigit()))
+
+
+def _some_steps(records: Iterable[Path]) -> list[int]:
+    """Up to eight of the steps that records are of, the first and the last too, evenly by log2(1 + step)."""
+    steps = sorted({int(path.stem.removeprefix("step")) for path in records})
+    times = [math.log2(1 + step) for step in steps]
+    ends = (times[0], times[-1]) if times else (0, 0)
+    wanted = (ends[0] + (ends[1] - ends[0]) * i / 7 for i in range(8))
+    return sorted({min(steps, key=lambda s: abs(math.log2(1 + s) - t)) for t in wanted if steps})
 
 
 def _weights(model: Model) -> tuple[Path, ...]:

@@ -110,6 +110,7 @@ def _files(
         yield page.path, site_pages.cell_page(page, nearby, contents)
     yield "runs.md", tables.all_runs(suite, experiments, pages)
     yield "chapters.md", tables.chapter_list(experiments)
+    yield "shown_suite.md", tables.shown_suite(suite, pages)
     yield "suite_tables.md", tables.suite_tables(suite)
     yield SHOWN_SUITE, f"{suite.name}\n"
     yield "status.md", status_page.status_page(contents, status)

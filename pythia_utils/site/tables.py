@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from pythia_utils.base.markup import code, markdown
 from pythia_utils.grid.config import Experiment
@@ -37,6 +37,19 @@ def chapter_list(experiments: Sequence[Experiment]) -> str:
 
 def _chapter_link(experiment: Experiment) -> str:
     return f"[{markdown(experiment.title)}](/_executed/experiments/{experiment.name}.ipynb)"
+
+
+def shown_suite(suite: catalog.Suite, pages: Sequence[Page]) -> str:
+    """For inclusion: whose runs the site shows, and how many."""
+    models, steps = ({getattr(page, name) for page in pages} for name in ("model", "step"))
+    counts = (
+        f"{_counted(models, 'model')}, {_counted(steps, 'training step')}, {_counted(pages, 'run')}"
+    )
+    return f"**This site is of the suite *{markdown(suite.title)}*:** {counts}.\n"
+
+
+def _counted(things: Collection, name: str) -> str:
+    return f"{len(things):,} {name}{'s' * (len(things) != 1)}"
 
 
 def all_runs(suite: catalog.Suite, experiments: Sequence[Experiment], pages: Sequence[Page]) -> str:
@@ -135,18 +148,20 @@ def table(header: list[str], rows: list[list[str]], kind: str) -> str:
 
 
 def suite_tables(shown: catalog.Suite) -> str:
-    """For inclusion: the sizes of every suite, those trained here first, and Pythia's errata."""
+    """For inclusion: the sizes of every suite, the one that is shown first, then ours, and Pythia's errata."""
     known = [catalog.suite(name) for name in catalog.suite_names()]
-    parts = [f"The runs on this site are of the suite *{markdown(shown.title)}*."]
-    for suite in sorted(
-        known, key=lambda suite: (suite.kind == "hub", suite.is_of_text, len(suite.models))
-    ):
+    parts = []
+    for suite in sorted(known, key=lambda suite: _place(suite, shown)):
         origin = "published by EleutherAI" if suite.kind == "hub" else "trained by this project"
         title = markdown(suite.title)
         parts += [f"### {title}, {origin}", _protocol(suite), _sizes_table(suite)]
         if suite.errata:
             parts += [f"### {title}: checkpoints with a known erratum", _errata_table(suite)]
     return "\n\n".join(parts) + "\n"
+
+
+def _place(suite: catalog.Suite, shown: catalog.Suite) -> tuple:
+    return suite.name != shown.name, suite.kind == "hub", suite.is_of_text, len(suite.models)
 
 
 def _protocol(suite: catalog.Suite) -> str:

@@ -64,7 +64,7 @@ CLUSTER = "cores: 1\nmemory: 2GB\ninterface: lo\njobs: 2\ngpus: 0\nwalltime: '01
 USUAL = {
     "audit": ["pico-7k", "--steps", "0", "--no-tensors"],
     "batch": ["--model", "pico-7k", "--steps", "0"],
-    "book": ["--suite", "pico"],
+    "book": ["--suite", "pico", "--experiments", "measure"],
     "config": ["pythia-70m"],
     "fetch": ["pythia-14m", "--steps", "0", "--yes"],
     "records": ["--experiment", "measure"],
@@ -269,7 +269,7 @@ def _without_work() -> Iterator[None]:
     """Runs, trainings and books do nothing: what goes wrong before them is looked at, in less than a second."""
     with (
         mock.patch("pythia_utils.engine.runner.run", return_value=[]),
-        mock.patch("pythia_utils.site.build.publish", return_value="site"),
+        mock.patch("pythia_utils.site.build.publish", return_value=("site", {})),
         mock.patch("pythia_utils.nano.training_run.train_suite", return_value=None),
         mock.patch("huggingface_hub.constants.HF_HUB_OFFLINE", True),
     ):

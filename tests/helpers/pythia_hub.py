@@ -5,7 +5,7 @@
 
 - `pythia-14m` and `pythia-31m` at steps 0, 512 and 143000, `pythia-14m-seed1` at the last; in float16, as
   safetensors, in shards, as .bin with the old buffers. `pythia-31m` has no step512: whoever asks for it
-  gets the Hub's refusal.
+  gets the Hub's refusal. The profile `hub`, of few cells, has the first two.
 - The batches of both variants of the Pile, at the addresses and in the form of the real ones, 600 GB
   each: one made-up batch again and again.
 - BLiMP whole, with made-up sentences. Only the words of one text are used, one token each.
@@ -40,7 +40,12 @@ STEPS = (0, 512, 143000)
 FAULTY = ("pythia-31m", 512)  # its revision is not there
 PROFILE = "hub"
 # Few cells at parameters that take seconds; of the experiments that are not named, none.
-GRID = {"suite": "pythia", "models": ["pythia-14m", "pythia-31m"], "steps": list(STEPS)}
+GRID = {
+    "suite": "pythia",
+    "models": ["pythia-14m"],
+    "steps": list(STEPS),
+    "also": [{"models": ["pythia-31m"], "steps": [512, 143000]}],
+}
 OWN = {
     "grammar": {"parameters": {"pairs_from": "blimp", "pairs": 2, "counted": 10_000, "hardest": 1}},
     "memorization": {"parameters": {"sample": 40, "blocks": 4, "places": 4}},
