@@ -48,6 +48,11 @@ GRID = {
 }
 OWN = {
     "grammar": {"parameters": {"pairs_from": "blimp", "pairs": 2, "counted": 10_000, "hardest": 1}},
+    "facts": {
+        "models": ["pythia-14m"],
+        "steps": [0, 143000],
+        "parameters": {"facts_file": "data/capitals.csv", "batches": 1},
+    },
     "memorization": {"parameters": {"sample": 40, "blocks": 4, "places": 4}},
     "ngrams": {
         "models": ["pythia-14m"],

@@ -7,10 +7,9 @@ import json
 import re
 
 import pytest
-from helpers import labels, made_records
+from helpers import labels, made_pythia, made_records
 
 from pythia_utils.grid.parts import of_suite
-from pythia_utils.suites.catalog import suite
 from pythia_utils.suites.errata import fault
 
 EXPERIMENTS = ("facts", "memorization", "training_data")
@@ -57,8 +56,7 @@ def test_a_chapter_tells_in_words_what_it_cannot_show(tmp_path, experiment, few)
 
 def grid() -> list[tuple[str, int]]:
     """All sizes and both variants at eight steps, and two of them at all 154; none that is faulty."""
-    models = [m for m in suite("pythia").models.values() if not m.version and m.has_usual_seed]
-    models = [m for m in models if m.variant in ("standard", "deduped")]
+    models = made_pythia.models()
     long = ("pythia-70m", "pythia-12b-deduped")
     return [
         (model.name, c.step)
