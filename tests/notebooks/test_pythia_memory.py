@@ -18,6 +18,7 @@ OURS = (
     r"\*\*Planted documents\*\*|canar|\bdecile|Marralen|5-gram|placebo|invented persons|of each domain|"
     r"--model pico|miniature"
 )
+LONG = "pythia-70m"
 FEW = {
     "one cell": [("pythia-70m", 143000)],
     "one model, two steps": [("pythia-160m", 512), ("pythia-160m", 143000)],
@@ -55,13 +56,12 @@ def test_a_chapter_tells_in_words_what_it_cannot_show(tmp_path, experiment, few)
 
 
 def grid() -> list[tuple[str, int]]:
-    """All sizes and both variants at eight steps, and two of them at all 154; none that is faulty."""
+    """All sizes and both variants at four steps, and one of them at all 154; none that is faulty."""
     models = made_pythia.models()
-    long = ("pythia-70m", "pythia-12b-deduped")
     return [
         (model.name, c.step)
         for model in models
-        for c in (model.checkpoints if model.name in long else model.checkpoints[3:154:20])
+        for c in (model.checkpoints if model.name == LONG else model.checkpoints[3:154:50])
         if not fault(c)
     ]
 
@@ -72,7 +72,7 @@ def test_a_chapter_stands_all_steps_and_sizes(tmp_path, monkeypatch, experiment)
     assert len({model for model, _ in cells}) >= 18
     assert len({step for _, step in cells}) == 154
     if experiment == "training_data":
-        cells = [cell for cell in cells if cell[0] in ("pythia-70m", "pythia-12b-deduped")]
+        cells = [cell for cell in cells if cell[0] in (LONG, "pythia-70m-deduped")]
     with labels.watched(monkeypatch) as overlaps:
         shown, tables = chapter(tmp_path, experiment, cells)
     assert overlaps == []
