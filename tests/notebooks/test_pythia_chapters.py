@@ -25,8 +25,8 @@ from pythia_utils.suites.errata import fault
 STEPS = (0, 16, 64, 256, 512, 1000, 2000, 4000, 16000, 66000, 133000, 143000)
 # Words of what only the suites have that we train: of their text, their pairs, their training.
 OURS = re.compile(
-    r"\b(?:nano|pico|echo(?! question)|held.out words?|attractor|tempt\w*|planted|our own (?:miniature|suite)|our grammar|"
-    r"dotted line|best n-gram model)\b",
+    r"\b(?:nano|pico|echo(?! question)|held.out words?|attractor|tempt\w*|planted|dotted line)\b|"
+    r"\bour (?:own (?:miniature|suite)|grammar)\b|\bbest n-gram model\b",
     re.IGNORECASE,
 )
 

@@ -124,8 +124,7 @@ def test_a_steady_number_and_a_growing_one_in_words():
 def test_batches_in_which_no_document_ends_are_counted():
     frame = pd.concat(
         [
-        "Documents are seen to end in 2 of 2 batches of pythia-70m, and in 1 of 3 batches of "
-        "pythia-70m-deduped."
+            batches("pythia-70m", "distinct_tokens", [0, 1], [5, 6]),
             batches("pythia-70m", "pieces_per_sequence", [0, 1], [5, 6]),
             batches("pythia-70m-deduped", "distinct_tokens", [0, 1, 2], [5, 6, 7]),
             batches("pythia-70m-deduped", "pieces_per_sequence", [2], [5]),
@@ -133,5 +132,6 @@ def test_batches_in_which_no_document_ends_are_counted():
     )
     told = text.marked(tables.marked(frame))
     assert told == (
-        "Documents are seen to end in 2 of 2 batches of pythia-70m, and in 1 of 3 batches of pythia-70m-deduped."
+        "Documents are seen to end in 2 of 2 batches of pythia-70m, and in 1 of 3 batches of "
+        "pythia-70m-deduped."
     )
