@@ -48,12 +48,13 @@ Fault = Callable[["Handler", "Answer"], None]
 
 
 class Request(NamedTuple):
-    """What was asked, and how many bytes of body came back for it."""
+    """What was asked, how many bytes of body came back for it, and the token that came with it."""
 
     method: str
     path: str
     range: str
     sent: int
+    token: str = ""
 
 
 class Answer(NamedTuple):
@@ -62,6 +63,30 @@ class Answer(NamedTuple):
     status: int
     headers: dict[str, str]
     body: bytes
+
+
+@dataclass(frozen=True, eq=False)
+class LargeFile:
+    """A file that is made as it is read, so that it may have the size of a published one.
+
+    Attributes:
+        size: in bytes.
+        read: gives the bytes start..stop.
+    """
+
+    size: int
+    read: Callable[[int, int], bytes]
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, part: slice) -> bytes:
+        return self.read(part.start, part.stop)
+
+    @property
+    def stand_in(self) -> bytes:
+        """What is hashed in its stead."""
+        return f"a file of {self.size} bytes".encode()
 
 
 @dataclass
@@ -108,8 +133,13 @@ class HubServer:
         return sum(request.sent for request in self.requests if part in request.path)
 
     def commit(self, repo: str, revision: str = "main") -> str:
-        """The commit of a branch: 40 hex digits that follow from the repository, branch and files."""
+        """The commit of a branch: 40 hex digits that follow from the repository, branch and files.
+
+        A branch that is named like a commit is that commit.
+        """
         name, files = self.revision(repo, revision)
+        if re.fullmatch("[0-9a-f]{40}", name):
+            return name
         parts = [repo, name, *(f"{path} {git_hash(files[path])}" for path in sorted(files))]
         return hashlib.sha1("\n".join(parts).encode()).hexdigest()
 
@@ -208,13 +238,15 @@ def serve_hub(
 
 
 @functools.cache
-def git_hash(content: bytes) -> str:
+def git_hash(content: bytes | LargeFile) -> str:
     """What git calls the blob, and the Hub's ETag of a file that is not LFS."""
+    content = content.stand_in if isinstance(content, LargeFile) else content
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
 @functools.cache
-def sha256(content: bytes) -> str:
+def sha256(content: bytes | LargeFile) -> str:
+    content = content.stand_in if isinstance(content, LargeFile) else content
     return hashlib.sha256(content).hexdigest()
 
 
@@ -352,7 +384,8 @@ class Handler(QuietHandler):
         with self.state.lock:
             self.logged = True
             asked = self.headers.get("Range", "")
-            self.state.requests.append(Request(self.command, self.path, asked, sent))
+            token = self.headers.get("Authorization", "")
+            self.state.requests.append(Request(self.command, self.path, asked, sent, token))
 
     def send(self, answer: Answer, promised: int | None = None) -> None:
         """`promised`: the length that the head says, where that is not what comes."""

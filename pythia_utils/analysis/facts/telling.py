@@ -54,6 +54,11 @@ def times_told(
     return np.bincount(owners, weights=counts, minlength=len(questions)).astype(np.int64)
 
 
+def counted_steps(steps: int, batches: int) -> list[int]:
+    """The training steps whose batches `times_together` counts in."""
+    return spread(steps, batches)
+
+
 def times_together(
     tokenizer: PreTrainedTokenizerBase,
     questions: Sequence[Question],
@@ -80,7 +85,7 @@ def times_together(
     """
     if batches < 1:
         raise UsageError(f"{batches} batches to count in; expected 1 or more")
-    chosen = spread(steps, batches)
+    chosen = counted_steps(steps, batches)
     names = [f" {text}" for each in questions for text in (each.subject, each.answer)]
     ids = tokenizer(names, add_special_tokens=False)["input_ids"]
     pairs = list(zip(ids[::2], ids[1::2], strict=True))
