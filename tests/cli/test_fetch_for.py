@@ -77,7 +77,10 @@ def test_what_was_fetched_is_all_that_any_experiment_asks_for(hub, place, pythia
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)
     assert [(r["model"], r["step"]) for r in rows if "model" in r] == [(MODEL, 512), (MODEL, 256)]
-    assert {r["repository"] for r in rows if "repository" in r} == {"nyu-mll/blimp"}
+    assert {r["repository"] for r in rows if "repository" in r} == {
+        "nyu-mll/blimp",
+        "Salesforce/wikitext",
+    }
     (batches,) = [r for r in rows if "training_data" in r]
     assert batches["training_data"] == STANDARD
     assert "to fetch" in done.stderr

@@ -1,4 +1,4 @@
-"""What the Hub has of Pythia, small in weights and true in form: checkpoints, the shuffled Pile, BLiMP.
+"""What the Hub has of Pythia, small in weights, true in form: checkpoints, shuffled Pile, BLiMP, WikiText.
 
     with serve_hub(pythia_repositories(["pythia-14m"], [0, 512])) as hub: ...
 
@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 import numpy as np
 from helpers.hub_server import Files, LargeFile, checkpoint_files
+from helpers.texts import wikitext_repository
 
 from pythia_utils.evaluation.blimp import blimp_paradigms
 from pythia_utils.evaluation.sets import BLIMP_PAIRS, BLIMP_REPOSITORY, BLIMP_REVISION
@@ -36,7 +37,7 @@ def pythia_repositories(models: Iterable[str], steps: Iterable[int]) -> dict[str
     for number, name in enumerate(HUB_DATASETS.values()):
         repos[f"datasets/{name}"] = {"main": preshuffled(number)}
     repos[f"datasets/{BLIMP_REPOSITORY}"] = {BLIMP_REVISION: blimp()}
-    return repos
+    return repos | wikitext_repository()
 
 
 def weights(model: Model, seed: int) -> Files:
