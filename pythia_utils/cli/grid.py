@@ -103,6 +103,7 @@ def _sound(steps: Steps) -> Callable[[Model], list[int]]:
         "pythia run --profile full --rerun failed --verbose",
         "pythia run --timeout 10m --memory-limit 4GB",
         "pythia run grammar --suite pythia --model pythia-70m --steps 3000",
+        "pythia run loss --suite pythia --model pythia-70m --steps 3000 -p texts=essays.jsonl",
         "pythia run --profile full --scheduler local:4",
         "pythia run --profile full --scheduler slurm --cluster-config cluster.yml --dry-run",
         "pythia run --profile full --scheduler tcp://10.0.0.7:8786",

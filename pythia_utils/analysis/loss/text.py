@@ -53,7 +53,7 @@ def measured_in_words(losses: pd.DataFrame, measured_on: str, stride: int = 0) -
         return f"{told} in all."
     ahead = f"{stride:,} tokens ahead of" if stride else "behind"
     told += f", {int(rows.loc['tokens', 'value']):,} tokens. "
-    told += f"Of a long document each window begins {ahead} the one before it."
+    told += f"A document longer than the model's context is read in windows, each {ahead} the one before it."
     empty = int(rows.loc["empty", "value"])
     if rows.loc["loss", "n"] == 1:
         told += " One document tells nothing of how others would vary: there is no standard error."
@@ -135,7 +135,8 @@ def units_table(runs: pd.DataFrame) -> Styler:
 def _with_error(value: float, stderr: float) -> str:
     if pd.isna(value):
         return "–"
-    return f"{value:,.3f}" + (f" ± {stderr:.3f}" if pd.notna(stderr) else "")
+    digits = 0 if value >= 1000 else 3
+    return f"{value:,.{digits}f}" + (f" ± {stderr:,.{digits}f}" if pd.notna(stderr) else "")
 
 
 def above_floor(runs: pd.DataFrame) -> str:
