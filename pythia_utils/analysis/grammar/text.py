@@ -9,7 +9,7 @@ import pandas as pd
 
 from pythia_utils.analysis.grammar.recorded import WRONG_RULES
 from pythia_utils.analysis.learning_curves import at_shared_steps, milestones, step_in_words
-from pythia_utils.analysis.words import interval, listed, p_value, readable
+from pythia_utils.analysis.words import interval, listed, p_value, readable, without_suite
 from pythia_utils.base.markup import markdown
 from pythia_utils.nano.grammar import PHENOMENA
 from pythia_utils.suites.catalog import find_model
@@ -30,20 +30,29 @@ def phenomena_table() -> pd.DataFrame:
 def milestone_table(milestones: pd.DataFrame, name: str = "onset") -> pd.DataFrame:
     """Steps with intervals as texts, a row a phenomenon, a column a model.
 
-    Nothing means that the phenomenon is not among that model's; the rest tells `step_in_words`.
+    Nothing means that the phenomenon is not among that model's, `by 66,000` that it had happened at the first
+    measured step; the rest tells `step_in_words`. Of many models the suite is left out of the names.
 
     Args:
         milestones: of `learning_curves.milestones`.
         name: `onset` or `plateau`.
     """
     low, high = ("low", "high") if name == "onset" else (f"{name}_low", f"{name}_high")
-    steps = milestones[[name, low, high, "last"]].itertuples(index=False)
-    texts = [_unbroken(step_in_words(*row)) for row in steps]
+    steps = milestones[[name, low, high, "last", "first"]].itertuples(index=False)
+    texts = [_milestone(*row) for row in steps]
     if milestones.empty:
         return pd.DataFrame({"phenomenon": ["no model was measured at two steps"]})
     table = milestones.assign(text=texts, phenomenon=milestones["subset"].map(readable))
     table = table.pivot_table("text", "phenomenon", "model", aggfunc="first", sort=False)
+    if table.shape[1] > 5:
+        table = table.rename(columns=without_suite)
     return table.fillna("").rename_axis(index=None, columns=None)
+
+
+def _milestone(step: float, low: float, high: float, last: float, first: int) -> str:
+    if first > 0 and step <= first:
+        return f"by {first:,}"
+    return _unbroken(step_in_words(step, low, high, last))
 
 
 def onsets_over_seeds(curves: pd.DataFrame) -> pd.DataFrame:
@@ -58,7 +67,7 @@ def onsets_over_seeds(curves: pd.DataFrame) -> pd.DataFrame:
         64` if it is reached at the first step. Sizes whose curves are of one seed are left out.
     """
     alike = at_shared_steps(curves)
-    frame = milestones(alike)
+    frame = milestones(alike, None)
     frame = frame.assign(size=[find_model(name).size for name in frame["model"]])
     several = frame.groupby("size")["model"].transform("nunique") > 1
     rows = [

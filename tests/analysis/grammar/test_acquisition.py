@@ -209,6 +209,7 @@ def test_milestones_read_as_steps_with_their_intervals():
     row = {
         "model": "m",
         "subset": "filler_gap",
+        "first": 0,
         "last": 2000,
         "onset": 1200.4,
         "low": 1000,
@@ -217,12 +218,15 @@ def test_milestones_read_as_steps_with_their_intervals():
     open_end = row | {"subset": "a", "high": np.inf}
     never = row | {"subset": "b", "onset": np.nan, "low": 917, "high": np.inf}
     not_at_all = never | {"subset": "c", "low": np.inf}
-    table = acquisition_text.milestone_table(pd.DataFrame([row, open_end, never, not_at_all]))
+    at_once = row | {"subset": "d", "first": 1200, "onset": 1200.0}
+    rows = [row, open_end, never, not_at_all, at_once]
+    table = acquisition_text.milestone_table(pd.DataFrame(rows))
     assert table["m"].str.replace("\u00a0", " ").to_dict() == {
         "filler gap": "1,200 [1,000, 1,500]",
         "a": "1,200 [1,000, –)",
         "b": "> 2,000 [917, –)",
         "c": "> 2,000",
+        "d": "by 1,200",
     }
 
 
