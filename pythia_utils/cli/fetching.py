@@ -11,7 +11,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -60,6 +60,29 @@ class Item:
     bring: Callable[[Report], Row]
 
 
+class Patience:
+    """Runs work that asks the Hub, until that was not to be reached for two of them in a row."""
+
+    def __init__(self) -> None:
+        self._given_up = 0
+
+    def attempt(self, work: Callable[[], _T]) -> _T:
+        """What `work` gives.
+
+        Raises:
+            FetchError: of the work; or it is not tried any more.
+        """
+        if self._given_up >= _HOPELESS:
+            raise FetchError("not tried, for the Hub is not to be reached")
+        try:
+            result = work()
+        except GaveUpError:
+            self._given_up += 1
+            raise
+        self._given_up = 0
+        return result
+
+
 @dataclass
 class Plan:
     """What is to be brought, and what cannot be.
@@ -67,16 +90,17 @@ class Plan:
     Attributes:
         items: in order.
         failed: what, and why; in order.
+        patience: with the Hub.
     """
 
     items: list[Item] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
+    patience: Patience = field(default_factory=Patience)
 
-    def add(self, what: str, make: Callable[[], Item | None]) -> None:
+    def add(self, what: str, make: Callable[[], Item]) -> None:
         """Add the item that `make` gives, or why it gives none."""
         with self.telling(what):
-            if item := make():
-                self.items.append(item)
+            self.items.append(self.patience.attempt(make))
 
     @contextmanager
     def telling(self, what: str, *others: type[Exception]) -> Iterator[None]:
@@ -116,7 +140,7 @@ class Plan:
 
     def bring(self, quiet: bool) -> list[Row]:
         """Bring everything; gives what is told of each item that is there now."""
-        rows, lock, patience = [], threading.Lock(), Patience()
+        rows, lock = [], threading.Lock()
         with Bar(self.to_fetch, "fetching", "B", quiet=quiet) as bar:
 
             def report(size: int) -> None:
@@ -126,7 +150,7 @@ class Plan:
             for item in self.items:
                 bar.label = item.what
                 with self.telling(item.what):
-                    rows.append(patience.attempt(partial(item.bring, report)))
+                    rows.append(self.patience.attempt(partial(item.bring, report)))
         return rows
 
     def tell_failures(self) -> None:
@@ -141,29 +165,6 @@ class Plan:
         if failed:
             say("not fetched:")
             say(aligned(failed))
-
-
-class Patience:
-    """Runs work that asks the Hub, until that was not to be reached for two of them in a row."""
-
-    def __init__(self) -> None:
-        self._given_up = 0
-
-    def attempt(self, work: Callable[[], _T]) -> _T:
-        """What `work` gives.
-
-        Raises:
-            FetchError: of the work; or it is not tried any more.
-        """
-        if self._given_up >= _HOPELESS:
-            raise FetchError("not tried, for the Hub is not to be reached")
-        try:
-            result = work()
-        except GaveUpError:
-            self._given_up += 1
-            raise
-        self._given_up = 0
-        return result
 
 
 def _summary(kind: str, items: list[Item]) -> str:
@@ -192,16 +193,17 @@ def _existing(path: Path) -> Path:
 
 def add_checkpoints(plan: Plan, cache: HubCache, checkpoints: Iterable[Checkpoint]) -> None:
     """Plan to bring checkpoints, and a tokenizer for those that have none: the Hub is asked for each."""
-    chosen, patience = list(dict.fromkeys(checkpoints)), Patience()
+    chosen = list(dict.fromkeys(checkpoints))
     make = _cached_checkpoint if is_offline() else _described_checkpoint
     without: dict[Model, None] = {}
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
         asked = [
-            pool.submit(patience.attempt, partial(make, cache, checkpoint, without))
+            pool.submit(plan.patience.attempt, partial(make, cache, checkpoint, without))
             for checkpoint in chosen
         ]
         for checkpoint, future in zip(chosen, asked, strict=True):
-            plan.add(_name(checkpoint), future.result)
+            with plan.telling(_name(checkpoint)):
+                plan.items.append(future.result())
     add_tokenizers(plan, [model for model in without if model.suite in SHARED])
 
 
@@ -271,8 +273,12 @@ def _tokenizer_item(model: Model) -> Item:
         )
     *others, last = tokenizer_sources(model)
     for files in others:
-        with suppress(FetchError):
+        try:
             return _file_item(files, TOKENIZER)
+        except GaveUpError:
+            raise
+        except FetchError:  # this one has none
+            continue
     return _file_item(last, TOKENIZER)
 
 
@@ -289,7 +295,7 @@ def _file_item(files: HubFiles, kind: str = FILE) -> Item:
     if folder := files.cached():
         paths = (path for pattern in files.patterns for path in folder.glob(pattern))
         parts = {str(path): path.stat().st_size for path in paths}
-        row = _files_row(files, folder)
+        row = _files_row(files, folder, kind)
         return Item(files.repo_id, kind, files.repo_id, parts, {}, lambda _report: row)
     if is_offline():
         raise FetchError("not in the cache")
@@ -297,14 +303,15 @@ def _file_item(files: HubFiles, kind: str = FILE) -> Item:
     missing = {file.etag: file.size for file in files.missing(revision)}
 
     def bring(report: Report) -> Row:
-        return _files_row(files, files.fetch(revision, report))
+        return _files_row(files, files.fetch(revision, report), kind)
 
     parts = {file.etag: file.size for file in files.wanted(revision)}
     return Item(files.repo_id, kind, files.repo_id, parts, missing, bring)
 
 
-def _files_row(files: HubFiles, folder: object) -> Row:
-    return {"repository": files.repo_id, "commit": files.commit, "folder": str(folder)}
+def _files_row(files: HubFiles, folder: Path, kind: str) -> Row:
+    named = {"tokenizer" if kind == TOKENIZER else "repository": files.repo_id}
+    return named | {"commit": files.commit, "folder": str(folder)}
 
 
 # --- rows of training data ------------------------------------------------------------------------
@@ -317,7 +324,7 @@ def add_rows(plan: Plan, spans: Iterable[Span]) -> None:
         sets.setdefault((span.rows.origin.name, span.rows.row_bytes), []).append(span)
     for (what, _), of_one in sets.items():
         with plan.telling(what):
-            item = _rows_item(what, of_one)
+            item = plan.patience.attempt(partial(_rows_item, what, of_one))
             if item.missing and (maps := getattr(of_one[0].rows.origin, "files", None)):
                 add_files(plan, [maps])
             plan.items.append(item)

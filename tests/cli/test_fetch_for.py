@@ -11,13 +11,12 @@ from pathlib import Path
 
 import pytest
 from helpers.commands import ROOT
-from helpers.hub_server import serve_hub, status
+from helpers.hub_server import serve_hub
 from helpers.tiny_pythia import pythia_repositories
 
 from pythia_utils.grid import records
 
 MODEL, REPO = "pythia-14m", "EleutherAI/pythia-14m"
-STEPS = (0, 512)
 STANDARD = "EleutherAI/pile-standard-pythia-preshuffled"
 EXPERIMENTS = """\
 profiles:
@@ -37,26 +36,22 @@ FACTS = "subject,prompt,answer,candidates\nabc,abc is in,de,de|fg\nhij,hij is in
 
 
 @pytest.fixture(scope="module")
-def repositories():
-    return pythia_repositories([MODEL], [0, 256, 512])
-
-
-@pytest.fixture
-def hub(repositories):
-    with serve_hub(repositories) as server:
+def hub():
+    with serve_hub(pythia_repositories([MODEL], [256, 512])) as server:
         yield server
 
 
-@pytest.fixture
-def place(tmp_path) -> Path:
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
     """A project of our notebooks, on Pythia's smallest model."""
-    shutil.copytree(ROOT / "notebooks", tmp_path / "project" / "notebooks")
-    (tmp_path / "project" / "experiments.yml").write_text(EXPERIMENTS)
-    (tmp_path / "project" / "facts.csv").write_text(FACTS)
-    return tmp_path
+    place = tmp_path_factory.mktemp("place")
+    shutil.copytree(ROOT / "notebooks", place / "project" / "notebooks")
+    (place / "project" / "experiments.yml").write_text(EXPERIMENTS)
+    (place / "project" / "facts.csv").write_text(FACTS)
+    return place
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def pythia(hub, place):
     """The command in a process of its own, online or not."""
 
@@ -72,20 +67,26 @@ def pythia(hub, place):
     return run
 
 
-def test_what_was_fetched_is_all_that_any_experiment_asks_for(hub, place, pythia):
+@pytest.fixture(scope="module")
+def fetched(pythia) -> list[dict]:
+    """What `fetch` tells, after all that the profile needs is there."""
     done = pythia("fetch", "--for", "all", "--profile", "small", "--json")
     assert done.returncode == 0, done.stderr
-    rows = json.loads(done.stdout)
-    assert [(r["model"], r["step"]) for r in rows if "model" in r] == [(MODEL, 512), (MODEL, 256)]
-    assert {r["repository"] for r in rows if "repository" in r} == {
-        "nyu-mll/blimp",
-        "Salesforce/wikitext",
-    }
-    (batches,) = [r for r in rows if "training_data" in r]
-    assert batches["training_data"] == STANDARD
-    assert "to fetch" in done.stderr
-    assert "2 checkpoints" in done.stderr
+    assert "2 checkpoints of pythia-14m: 56.3 MB to fetch, of 56.3 MB" in done.stderr
+    assert "67 files of nyu-mll/blimp" in done.stderr
+    return json.loads(done.stdout)
 
+
+def test_what_was_fetched_is_all_that_any_experiment_asks_for(hub, place, pythia, fetched):
+    assert [(r["model"], r["step"]) for r in fetched if "model" in r] == [
+        (MODEL, 512),
+        (MODEL, 256),
+    ]
+    assert [r["repository"] for r in fetched if "repository" in r] == [
+        "Salesforce/wikitext",
+        "nyu-mll/blimp",
+    ]
+    assert [r["training_data"] for r in fetched if "training_data" in r] == [STANDARD]
     hub.requests.clear()
     ran = pythia("run", "--profile", "small", "--workers", "2", offline=True)
     assert ran.returncode == 0, ran.stderr
@@ -93,63 +94,54 @@ def test_what_was_fetched_is_all_that_any_experiment_asks_for(hub, place, pythia
     for name in ("loss", "grammar", "ngrams", "facts", "training_data", "memorization"):
         assert len(records.read(name, "pythia", runs=place / "project" / "runs")), name
 
-    again = pythia("fetch", "--for", "all", "--profile", "small", "--json", offline=True)
-    assert (again.returncode, hub.requests) == (0, [])
-    assert json.loads(again.stdout) == rows
 
-
-def test_it_says_offline_what_is_missing_and_online_fetches_only_that(hub, place, pythia):
-    wanted = ("fetch", "--for", "memorization,training_data", "--profile", "small")
-    assert pythia(*wanted).returncode == 0
-    kept = sorted((place / "home" / "batches" / "kept").iterdir())
-    kept[0].unlink()
-    (weights,) = (place / "hf" / "hub").glob("models--*/snapshots/*/model.safetensors")
-    weights.unlink()
+def test_it_says_offline_what_is_missing_and_online_fetches_only_that(hub, place, pythia, fetched):
+    wanted = ("fetch", "--for", "all", "--profile", "small", "--json")
     hub.requests.clear()
+    again = pythia(*wanted, offline=True)
+    assert (again.returncode, hub.requests) == (0, [])
+    assert json.loads(again.stdout)[1:] == fetched[1:]  # the tokenizer is that of any checkpoint
+
+    kept = sorted((place / "home" / "batches" / "kept").iterdir())
+    size = kept[0].stat().st_size - 32
+    kept[0].unlink()
+    folder = place / "hf" / "hub" / "models--EleutherAI--pythia-14m" / "snapshots"
+    (folder / hub.commit(REPO, "step512") / "model.safetensors").resolve().unlink()
     done = pythia(*wanted, offline=True)
-    assert done.returncode == 1
-    lines = done.stderr.splitlines()
-    told = lines[lines.index("not fetched:") :]
-    assert any(f"1 of {len(kept)} pieces" in line and STANDARD in line for line in told)
-    assert any("pythia-14m step512" in line and "lacks its weights" in line for line in told)
-    assert hub.requests == []
+    assert (done.returncode, hub.requests) == (1, [])
+    told = done.stderr.splitlines()
+    told = told[told.index("not fetched:") :]
+    assert len(told) == 3
+    assert f"1 of {len(kept)} pieces" in told[1]
+    assert told[2].startswith("pythia-14m step512")
+    assert told[2].endswith("the cache lacks its weights")
+    assert [row for row in fetched if row not in json.loads(done.stdout)][1:] == [
+        row for row in fetched if "training_data" in row or row.get("step") == 512
+    ]
+
     assert pythia(*wanted).returncode == 0
-    assert 0 < hub.sent_of(STANDARD) < hub.sent_of("cdn")
+    assert hub.sent_of(f"cdn/datasets/{STANDARD}") == size
+    assert hub.sent_of("cdn/EleutherAI") == fetched_size(fetched)
     assert sorted((place / "home" / "batches" / "kept").iterdir()) == kept
 
 
-def test_a_missing_revision_stops_nothing_else(hub, place, pythia):
-    del hub.repos[REPO]["step512"]
-    done = pythia("fetch", MODEL, "--steps", "0,256,512")
-    assert done.returncode == 1
-    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == ["step0", "step256"]
-    told = done.stderr.splitlines()[-2:]
-    assert told[0] == "not fetched:"
-    assert told[1].split(maxsplit=2)[:2] == [MODEL, "step512"]
-    assert told[1].endswith("the repository has no such revision")
+def fetched_size(rows: list[dict]) -> int:
+    (row,) = [row for row in rows if row.get("step") == 512]
+    return (Path(row["folder"]) / "model.safetensors").stat().st_size
+
+
+def test_mistakes_are_one_line(hub, place, pythia):
     hub.requests.clear()
-    offline = pythia("fetch", MODEL, "--steps", "0,256", offline=True)
-    assert (offline.returncode, offline.stdout, hub.requests) == (0, done.stdout, [])
-
-
-def test_a_hub_that_is_away_is_not_asked_for_every_checkpoint(hub, place, pythia):
-    hub.inject(status(429, retry_after="900"), path="/api/", times=None)
-    done = pythia("fetch", MODEL, "--steps", "0-1000")
-    assert done.returncode == 1
-    assert "asks to wait 900 s" in done.stderr
-    assert done.stderr.count("not tried, for the Hub is not to be reached") >= 1
-    assert len(hub.requests) < 12
-
-
-def test_a_grid_of_our_own_models_has_nothing_to_fetch(hub, place, pythia):
-    done = pythia("fetch", "--for", "loss", "--profile", "small", "-p", "texts=1.5")
-    assert done.returncode == 2
-    text = (place / "project" / "experiments.yml").read_text()
-    text = text.replace("suite: pythia, models: [pythia-14m]", "suite: pico, models: [pico-7k]")
-    (place / "project" / "experiments.yml").write_text(text)
-    done = pythia("fetch", "--for", "loss", "--profile", "small")
-    assert done.returncode == 2
-    assert "trained here; run: pythia train pico" in done.stderr
-    done = pythia("fetch")
-    assert (done.returncode, hub.requests) == (2, [])
-    assert "expected MODEL with --steps, or --for EXPERIMENTS" in done.stderr
+    mistakes = {
+        ("fetch",): "expected MODEL with --steps, or --for EXPERIMENTS",
+        ("fetch", MODEL, "--steps", "0", "-p", "pairs=4"): "expected --for with it",
+        ("fetch", "--for", "los", "--profile", "small"): "unknown experiment 'los'",
+        ("fetch", "--for", "loss", "--profile", "large"): "unknown profile 'large'",
+        ("fetch", "pico-7k", "--for", "loss", "--profile", "small", "--steps", "0"): "trained here",
+    }
+    for arguments, told in mistakes.items():
+        done = pythia(*arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert told in done.stderr
+        assert done.stderr.count("\n") == 1
+    assert hub.requests == []
