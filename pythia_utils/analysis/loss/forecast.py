@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from pythia_utils.analysis import faults
 from pythia_utils.analysis.loss import surface
 from pythia_utils.analysis.loss.surface import Surface
-from pythia_utils.suites.catalog import Checkpoint, find_model, suite
-from pythia_utils.suites.errata import fault
+from pythia_utils.suites.catalog import find_model, suite
 
 DRAWS = 100
 LAST_PART = 0.75  # of training; what comes behind it is held out
@@ -46,11 +46,7 @@ def points(loss: pd.DataFrame) -> pd.DataFrame:
     models = {name: find_model(name) for name in loss["model"].unique()}
     warm = {n: suite(m.suite).training["warmup"] * m.total_steps for n, m in models.items()}
     behind = loss["step"] > loss["model"].map(warm).astype(float)  # of no model, too
-    loss = loss[behind & (loss["variant"] == "standard")]
-    places = loss[["model", "step"]].drop_duplicates().itertuples(index=False)
-    faulty = {(name, step) for name, step in places if fault(Checkpoint(models[name], step))}
-    keys = zip(loss["model"], loss["step"], strict=True)
-    return loss[[key not in faulty for key in keys]]
+    return faults.sound(loss[behind & (loss["variant"] == "standard")])
 
 
 def hold_out(points: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
