@@ -73,7 +73,7 @@ def fetched(pythia) -> list[dict]:
     done = pythia("fetch", "--for", "all", "--profile", "small", "--json")
     assert done.returncode == 0, done.stderr
     assert "2 checkpoints of pythia-14m: 56.3 MB to fetch, of 56.3 MB" in done.stderr
-    assert "67 files of nyu-mll/blimp" in done.stderr
+    assert "68 files of Salesforce/wikitext, nyu-mll/blimp" in done.stderr
     return json.loads(done.stdout)
 
 
