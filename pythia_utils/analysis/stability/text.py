@@ -36,8 +36,8 @@ def _one(name: str, own: pd.DataFrame) -> str:
     )
     return (
         f"**{markdown(name)}**, {int(first['runs'])} runs of {int(first['sizes'])} sizes: most from "
-        f"{_WORDS[first['source']]} (standard deviation {_small(first['sd'])}), then {_WORDS[second['source']]} "
-        f"({_small(second['sd'])}). {verdict}"
+        f"{_WORDS[first['source']]} (standard deviation {_small(first['sd'])}), then "
+        f"{_WORDS[second['source']]} ({_small(second['sd'])}). {verdict}"
     )
 
 
