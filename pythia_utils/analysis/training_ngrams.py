@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from pythia_utils.base.errors import UsageError
 from pythia_utils.base.files import atomic_write
 from pythia_utils.evaluation import ngrams
 from pythia_utils.evaluation.ngrams import NgramModel
-from pythia_utils.suites.catalog import find_model
+from pythia_utils.suites.catalog import Model, find_model
 from pythia_utils.suites.folders import home
 from pythia_utils.training_data.source import TrainingData, open_source
 
@@ -84,12 +85,25 @@ def fitted(
         FetchError: the Hub does not deliver.
     """
     named = find_model(model)
-    if batches is None and named.repo_id is not None:
-        batches = BATCHES
-    stop = None if step is None else named.checkpoint(step).true_step
-    rows = training_rows(open_source(model), stop, batches)
-    kept = f"{model}-{order}-{'all' if stop is None else stop}-{batches or 'all'}-"
+    rows = counted_rows(named, step, batches)
+    stop = "all" if step is None else named.checkpoint(step).true_step
+    kept = f"{model}-{order}-{stop}-{_how_many(named, batches) or 'all'}-"
     return _kept(kept, rows, order, named.vocab_size)
+
+
+def counted_rows(
+    model: Model,
+    step: int | None = None,
+    batches: int | None = None,
+    opened: Callable[..., TrainingData] = open_source,
+) -> np.ndarray:
+    """The rows that `fitted` counts (`training_rows`); `opened` opens what training reads."""
+    stop = None if step is None else model.checkpoint(step).true_step
+    return training_rows(opened(model.name), stop, _how_many(model, batches))
+
+
+def _how_many(model: Model, batches: int | None) -> int | None:
+    return BATCHES if batches is None and model.repo_id is not None else batches
 
 
 def _kept(name: str, rows: np.ndarray, order: int, vocab_size: int) -> NgramModel:

@@ -69,7 +69,7 @@ def _grid_options(command: Callable) -> Callable:
     return command
 
 
-def _cells(
+def cells_asked(
     names, profile, suite, models, steps, parameter, strict=False
 ) -> tuple[Config, list[Cell]]:
     config = load_config(root())
@@ -83,8 +83,9 @@ def _sound(steps: Steps) -> Callable[[Model], list[int]]:
 
     def of(model: Model) -> list[int]:
         asked = [model.checkpoint(step) for step in steps.among(model.steps, model.name)]
-        sound = set(without_errata(c for c in asked if not steps.names(c.step)))
-        return [c.step for c in asked if c in sound or steps.names(c.step)]
+        named = {c for c in asked if steps.names(c.step, model.steps[-1])}
+        sound = set(without_errata(c for c in asked if c not in named))
+        return [c.step for c in asked if c in sound | named]
 
     return of
 
@@ -102,6 +103,7 @@ def _sound(steps: Steps) -> Callable[[Model], list[int]]:
         "pythia run --profile full --rerun failed --verbose",
         "pythia run --timeout 10m --memory-limit 4GB",
         "pythia run grammar --suite pythia --model pythia-70m --steps 3000",
+        "pythia run loss --suite pythia --model pythia-70m --steps 3000 -p texts=essays.jsonl",
         "pythia run --profile full --scheduler local:4",
         "pythia run --profile full --scheduler slurm --cluster-config cluster.yml --dry-run",
         "pythia run --profile full --scheduler tcp://10.0.0.7:8786",
@@ -158,7 +160,7 @@ def run_command(
     """Run notebooks over a model x step grid. A cell whose result would be the same is not run."""
     if quiet and verbose:
         raise UsageError("--quiet shows no progress and --verbose more of it; expected one of them")
-    config, cells = _cells(names, profile, suite, models, steps, parameter, strict)
+    config, cells = cells_asked(names, profile, suite, models, steps, parameter, strict)
     options = KernelOptions.parse(cold, timeout, memory_limit)
     scheduler = schedulers.choose(where, workers, settings)
     if dry_run:
@@ -246,7 +248,7 @@ def run_due(
 @click.option("--json", "as_json", is_flag=True, help="One JSON object: totals, cost, all runs.")
 def status_command(names, profile, suite, models, steps, parameter, everything, as_json) -> None:
     """Tell what is done, stale, failed or missing, and what the next run would cost."""
-    config, cells = _cells(names, profile, suite, models, steps, parameter)
+    config, cells = cells_asked(names, profile, suite, models, steps, parameter)
     found = status.survey(cells, ledger_of(config.root))
     totals, (seconds, unknown_cells) = status.count(found), status.cost(found)
     if as_json:

@@ -155,7 +155,7 @@ def suites_command(names: tuple[str, ...], steps: str | None, as_json: bool) -> 
 
 
 def _print_steps(names: tuple[str, ...], steps: str, as_json: bool) -> None:
-    if not re.match(r"\d|all\b", steps):  # `suites --steps MODEL`: all of its steps
+    if not re.match(r"\d|step\d|(all|main)\b", steps):  # `suites --steps MODEL`: all of its steps
         names, steps = (steps, *names), "all"
     if len(names) != 1:
         raise UsageError(

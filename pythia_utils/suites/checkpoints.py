@@ -21,6 +21,7 @@ from pythia_utils.suites.folders import WEIGHTS, home
 from pythia_utils.suites.hub.commits import forget_other
 from pythia_utils.suites.hub.hugging_face import cached_commit
 from pythia_utils.suites.identity import require, source_of
+from pythia_utils.suites.shared_tokenizer import tokenizer_folder
 
 if TYPE_CHECKING:
     import torch
@@ -171,7 +172,7 @@ def check_memory(model: Model, device: str, dtype: str) -> None:
 
 def load(
     model: str,
-    step: int,
+    step: int | str,
     suite: str | None = None,
     device: str = "auto",
     dtype: str = "auto",
@@ -180,12 +181,14 @@ def load(
     """Load a checkpoint's model, in evaluation mode, and its tokenizer.
 
     The real suite's comes from the Hub (safetensors, else .bin read with `weights_only`), into the
-    cache that all Hugging Face tools share; what is there is used without asking. A checkpoint that
-    is known to be wrong gives a `CheckpointWarning`.
+    cache that all Hugging Face tools share; what is there is used without asking. A checkpoint without a
+    tokenizer is opened with that of its family, which is said. One that is known to be wrong gives a
+    `CheckpointWarning`.
 
     Args:
         model: a name such as `pico-57k` or `pythia-70m-deduped`; old names are understood.
-        step: the training step, one of the model's checkpoints.
+        step: the training step, one of the model's checkpoints: a number, a revision such as `step3000`, or
+            `main`, the last.
         suite: the suite's name; inferred from the model's name if None.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, ... `auto` is the GPU if there is one; a model that
             does not fit it is spread over all GPUs and the CPU (needs accelerate).
@@ -207,10 +210,7 @@ def load(
     heed_errata([checkpoint], strict)
     check_memory(checkpoint.model, device, dtype)
     folder = checkpoint_folder(checkpoint)
-    if not (folder / "tokenizer.json").is_file():
-        raise UsageError(f"{source_of(checkpoint)}: no tokenizer.json; `sweep` does without")
-
-    tokenizer = read_tokenizer(folder)
+    tokenizer = read_tokenizer(tokenizer_folder(checkpoint, folder))
     network = build_network(checkpoint, folder, device, dtype)
     return name_network(network, checkpoint), tokenizer
 

@@ -7,6 +7,7 @@ copied into the model that is there, which costs a copy of memory instead of a m
 from __future__ import annotations
 
 import dataclasses
+import re
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +31,7 @@ class _Stopped(Exception):
 
 def sweep(
     model: str,
-    steps: Iterable[int] | str = "all",
+    steps: Iterable[int | str] | str = "all",
     suite: str | None = None,
     device: str = "auto",
     dtype: str = "auto",
@@ -70,16 +71,20 @@ def sweep(
     return _swept(chosen, device, dtype, budget)
 
 
-def choose(model: Model, steps: Iterable[int] | str) -> list[Checkpoint]:
+def choose(model: Model, steps: Iterable[int | str] | str) -> list[Checkpoint]:
     """The checkpoints of these steps; of `all`, those without weights are left out with a warning.
+
+    A revision, such as `step3000`, or `main`, may stand for a step, or for all of the list.
 
     Raises:
         UsageError: an unknown step, or none.
     """
     if isinstance(steps, str):
-        if steps != "all":
+        if steps == "all":
+            return with_weights(model.checkpoints)
+        if not re.match("step|main", steps):
             raise UsageError(f"steps {steps!r}: expected a list of steps, or 'all'")
-        return with_weights(model.checkpoints)
+        steps = [steps]
     chosen = [model.checkpoint(step) for step in steps]
     if not chosen:
         raise UsageError(f"no steps of {model.name} to go over")

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pythia_utils.base.files import DIGESTS_FILE, DigestCache, atomic_write, sweep, within
+from pythia_utils.base.files import DIGESTS_FILE, DigestCache
 from pythia_utils.base.http import FetchError, RangeReader
 from pythia_utils.base.progress import Bar
 from pythia_utils.base.units import show_size
@@ -22,9 +22,10 @@ from pythia_utils.suites.hub.api import Revision
 from pythia_utils.suites.hub.hugging_face import (
     cache_folder,
     cached_commit,
+    check_inside,
     is_hash,
     is_offline,
-    ref,
+    point_to,
     repo_folder,
     snapshot,
 )
@@ -123,7 +124,7 @@ class HubCache:
         entry = self.journal.read(revision.repo_id, revision.commit)
         if entry is None or not folder.exists():
             entry = Entry(revision.repo_id, revision.name, revision.commit, not folder.exists())
-        self._check_inside(folder)
+        check_inside(folder, self.folder)
         folder.mkdir(parents=True, exist_ok=True)
         entry.files = {file.name: file.etag for file in needed}
         self.journal.write(entry)  # now: what is cut off counts as ours too
@@ -135,24 +136,9 @@ class HubCache:
             for file in needed:
                 download.fetch(revision, file, folder, known, self.progress or bar.advance)
         known.save()
-        self._point_to(revision)
+        point_to(self.folder, revision.repo_id, revision.name, revision.commit)
         self.journal.write(entry)
         return Snapshot(folder, revision.commit, entry.files)
-
-    def _point_to(self, revision: Revision) -> None:
-        """Let the revision's name mean its commit, for every tool."""
-        path = ref(self.folder, revision.repo_id, revision.name)
-        self._check_inside(path)
-        # To every tool each file in `refs/` is a name, a half-written one a broken repository.
-        scratch = self.folder / repo_folder(revision.repo_id) / "unfinished"
-        sweep(path.parent)
-        with atomic_write(path, scratch) as temporary:
-            temporary.write_text(revision.commit, encoding="utf-8")
-
-    def _check_inside(self, path: Path) -> None:
-        """Refuse to write where a link leads out of the cache."""
-        if not within(path, self.folder):
-            raise FetchError(f"{path} leads out of the cache ({self.folder}); remove the link")
 
     def missing(self, revision: Revision) -> dict[str, int]:
         """Sizes of the files that fetching would bring, by hash: revisions may share them."""

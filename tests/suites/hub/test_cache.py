@@ -48,6 +48,7 @@ from pythia_utils.suites.identity import checkpoint_digest
 from pythia_utils.suites.weights import WeightsError
 
 MODEL, REPO = "pythia-14m", "EleutherAI/pythia-14m"
+NEOX = "EleutherAI/gpt-neox-20b"  # whose tokenizer all of Pythia has
 FORMS = {2: "safetensors", 4: "sharded", 8: "bin", 16: "bin-sharded", 32: "both"}
 WEIGHTS = "model.safetensors"
 
@@ -514,14 +515,40 @@ def test_what_the_hub_lacks_is_named(server, files, model, step, message):
     one_line(error)
 
 
-def test_without_a_tokenizer(server, files):
+def test_without_a_tokenizer_that_of_the_family_is_opened_and_said(
+    server, files, monkeypatch, capsys
+):
     bare = {name: content for name, content in files["step2"].items() if "tokenizer" not in name}
-    server.repos[REPO]["step64"] = bare
-    with pytest.raises(UsageError, match=r"pythia-14m@step64: no tokenizer\.json") as error:
-        pythia_utils.load(MODEL, 64)
+    server.repos[REPO] = {"step2": bare}
+    with pytest.raises(FetchError, match=r"gpt-neox-20b.*no such repository on the Hub") as error:
+        pythia_utils.load(MODEL, 2)
     one_line(error)
-    [(_, network)] = pythia_utils.sweep(MODEL, [64])
+    [(_, network)] = pythia_utils.sweep(MODEL, [2])
     assert is_right(network, 2)
+    text = files["step2"]["tokenizer.json"]
+    server.repos[NEOX] = {"main": {"tokenizer.json": text, "model.safetensors": b"large"}}
+    network, tokenizer = pythia_utils.load(MODEL, 2)
+    assert is_right(network, 2)
+    assert tokenizer("abc")["input_ids"] == [1, 2, 3]
+    assert tokenizer.eos_token == "<|endoftext|>"
+    assert f"{REPO}@step2 has no tokenizer; all pythia models share" in capsys.readouterr().err
+    assert server.sent_of("model.safetensors") == len(bare[WEIGHTS])
+    # Now the cache has it, and the Hub is not asked.
+    server.requests.clear()
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    pythia_utils.load(MODEL, 2)
+    assert server.requests == []
+
+
+def test_a_tokenizer_of_another_model_of_the_family_does(server, files, capsys):
+    other = "EleutherAI/pythia-31m"
+    server.repos[other] = {"step2": files["step2"]}
+    checkpoints.hub_cache().open(other, "step2")
+    bare = {name: content for name, content in files["step2"].items() if "tokenizer" not in name}
+    server.repos[REPO] = {"step2": bare}
+    _, tokenizer = pythia_utils.load(MODEL, 2)
+    assert "models--EleutherAI--pythia-31m" in capsys.readouterr().err
+    assert tokenizer("abc")["input_ids"] == [1, 2, 3]
 
 
 def test_a_gated_repository_wants_a_token(files, monkeypatch, tmp_path):
@@ -729,7 +756,7 @@ def test_a_writer_killed_at_a_ref_leaves_every_tool_a_sound_cache(server, monkey
     old.write_text("half")
     os.utime(old, (1, 1))
     with monkeypatch.context() as patch:
-        patch.setattr(hub_cache, "atomic_write", killed_writer)
+        patch.setattr(hugging_face, "atomic_write", killed_writer)
         with pytest.raises(KeyboardInterrupt):
             checkpoints.hub_cache().fetch(api.describe(REPO, "step2"))
     assert list(server.cache.glob("*/*/.partial-*"))
