@@ -24,7 +24,7 @@ from pythia_utils.engine.kernels.watch import Stopped
 from pythia_utils.grid import records
 from pythia_utils.grid.cells import Cell
 from pythia_utils.grid.ledger import Outcome
-from pythia_utils.suites import folders
+from pythia_utils.suites import devices, folders
 from pythia_utils.suites.checkpoints import renew, resolved
 
 if TYPE_CHECKING:
@@ -60,11 +60,12 @@ def run_cell(
     """
     started = time.monotonic()
     try:
-        with _at_hand(cell, source) as here, gpus.own().lent(here) as devices:
+        with _at_hand(cell, source) as here, gpus.own().lent(here) as lent:
+            started = time.monotonic()  # that it waited for a GPU is no cost of its own
             if here.checkpoint is not None:
                 renew(here.checkpoint, here.commit)
             parts = here.parts()
-            environment = _environment(here, threads) | devices
+            environment = _environment(here, threads) | lent
             done = kernels.run(here.notebook, here.parameters, here.root, environment, options)
         return _outcome(cell, done, parts, time.monotonic() - started)
     except Stopped:
@@ -106,6 +107,9 @@ def _environment(cell: Cell, threads: int) -> dict[str, str]:
         "PYTHONHASHSEED": "0",
         "PYTHIA_HOME": str(folders.home()),
         "PYTHIA_RUNS": str(cell.runs),
+        # By its number a GPU is lent; the kernel sees no other.
+        devices.DEVICE: cell.device.partition(":")[0],
+        devices.DTYPE: cell.dtype,
         # Set to `agg` in many a CI: then figures would be missing from the notebooks.
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     }

@@ -18,6 +18,7 @@ import yaml
 from helpers.commands import ROOT, is_running, wait_until
 from helpers.grids import ledger_of, why
 
+from pythia_utils.base import gpus as base_gpus
 from pythia_utils.base.errors import UsageError
 from pythia_utils.engine import gpus, runner, schedulers, slurm
 from pythia_utils.engine.kernels.options import KernelOptions
@@ -219,11 +220,12 @@ LISTING = "0, GPU-a, 24576\n1, GPU-b, 24576\n2, GPU-c, 81920\n"
     [(None, ["0", "1", "2"]), ("2,0", ["2", "0"]), ("GPU-b", ["GPU-b"]), ("", []), ("-1", [])],
 )
 def test_only_the_gpus_that_may_be_used_are_counted(chosen, names):
-    assert list(gpus._allowed(LISTING, chosen)) == names
+    assert list(base_gpus.allowed(LISTING, chosen)) == names
 
 
-def cell_of(model: str) -> SimpleNamespace:
-    return SimpleNamespace(checkpoint=find_model(model).checkpoint(0))
+def cell_of(model: str, device: str = "auto", dtype: str = "auto") -> SimpleNamespace:
+    checkpoint = find_model(model).checkpoint(0)
+    return SimpleNamespace(checkpoint=checkpoint, device=device, dtype=dtype)
 
 
 @pytest.mark.parametrize(

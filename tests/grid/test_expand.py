@@ -172,7 +172,7 @@ def test_runs_can_be_elsewhere(root, monkeypatch):
         ({"steps": [3]}, "unknown step 3 of pico-57k; nearest: 1, 2, 4"),
         (
             {"parameters": {"scales": 1}},
-            "unknown parameter 'scales' of notebooks/measure.ipynb; near",
+            "unknown parameter 'scales' of notebooks/measure.ipynb, notebooks/plain.ipynb; near",
         ),
         ({"parameters": {"scale": "much"}}, "must be float, not 'much' (str)"),
         ({"parameters": {"labels": [1]}}, "must be list[str], not [1] (list)"),

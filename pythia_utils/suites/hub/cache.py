@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,6 +58,7 @@ class HubCache:
         progress: called with the size of each piece that came; what it raises ends the download.
             None: a bar on a terminal.
         reader: the way to the Hub.
+        keep: commits that are not dropped for want of room.
     """
 
     records: Path
@@ -64,6 +66,7 @@ class HubCache:
     progress: Callable[[int], object] | None = None
     folder: Path = field(default_factory=cache_folder)
     reader: RangeReader = field(default_factory=api.reader)
+    keep: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.journal = Journal(self.records, self.folder)
@@ -107,6 +110,20 @@ class HubCache:
         known.save()
         self.journal.write(entry)
         return Snapshot(folder, commit, entry.files)
+
+    def holds(self, repo_id: str, revision: str, commit: str | None = None) -> bool:
+        """Whether all files of a revision are there, at a commit if one is given; they are not read.
+
+        Raises:
+            OSError: of the disk.
+        """
+        cached = cached_commit(repo_id, revision, self.folder)
+        if cached is None or commit not in (None, cached):
+            return False
+        folder = snapshot(self.folder, repo_id, cached)
+        with suppress(CorruptFileError):  # of an index; it is fetched again
+            return (folder / "config.json").exists() and weights_in(folder) is not None
+        return False
 
     # --- from the Hub -----------------------------------------------------------------------------
 
@@ -167,7 +184,7 @@ class HubCache:
     def _make_room(self, need: int, keep: str) -> None:
         """Within the budget, and on the disk."""
         if self.budget is not None:
-            self.journal.make_room(need, self.budget, keep)
+            self.journal.make_room(need, self.budget, {*self.keep, keep})
         free = shutil.disk_usage(self.folder).free
         if need > free:
             raise FetchError(

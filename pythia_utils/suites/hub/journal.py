@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -21,6 +21,10 @@ from pythia_utils.suites.hub import hugging_face
 from pythia_utils.suites.hub.hugging_face import repo_folder, snapshot
 
 _ENTRY = {"repo_id": str, "revision": str, "commit": str, "fetched": bool, "files?": {str: str}}
+
+
+class NoRoomError(UsageError):
+    """A disk budget that is too small, at least as long as what must be kept is there."""
 
 
 @dataclass
@@ -90,14 +94,18 @@ class Journal:
             if entry and entry.fetched and self._snapshot(entry).is_dir():
                 yield entry
 
-    def make_room(self, need: int, budget: int, keep: str) -> None:
+    def held(self) -> int:
+        """Bytes of all that this program fetched and that is still there, beginnings of files too."""
+        return _total({entry.commit: self._blobs(entry) for entry in self.fetched()})
+
+    def make_room(self, need: int, budget: int, keep: Container[str]) -> None:
         """Drop what was fetched and not used for longest, until `need` more bytes fit the budget.
 
-        Files that another revision of the cache has too stay, and so does the commit to `keep`. What
+        Files that another revision of the cache has too stay, and so do the commits to `keep`. What
         other programs fetched is not counted, and not touched.
 
         Raises:
-            UsageError: the budget is too small for what is kept and needed.
+            NoRoomError: the budget is too small for what is kept and needed; then nothing is dropped.
         """
         entries = list(self.fetched())
         held = {entry.commit: self._blobs(entry) for entry in entries}
@@ -105,12 +113,12 @@ class Journal:
         for entry in entries:
             if need + _total(held) <= budget:
                 break
-            if entry.commit != keep:
+            if entry.commit not in keep:
                 dropped.append(entry)
                 del held[entry.commit]
         if need + _total(held) > budget:
             wanted = show_size(need + _total(held))
-            raise UsageError(f"a disk budget of {show_size(budget)} is too small: {wanted} needed")
+            raise NoRoomError(f"a disk budget of {show_size(budget)} is too small: {wanted} needed")
         self.drop(dropped)
 
     def _blobs(self, entry: Entry) -> dict[Path, int]:
