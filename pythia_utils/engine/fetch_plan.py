@@ -64,7 +64,7 @@ class FetchPlan:
             UsageError: a checkpoint is larger than the budget, or more is to be fetched than the disk has
                 room for.
         """
-        sizes = {checkpoint: self.sizes[checkpoint] for checkpoint in self.told}
+        sizes = {c: size for c, size in self.sizes.items() if c in self.told}
         if not sizes:
             return
         largest = max(sizes, key=sizes.get)

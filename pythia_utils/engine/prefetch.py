@@ -133,7 +133,8 @@ class Supply:
             renew(checkpoint, cell.commit)
             commit = self._opened(checkpoint)
             self._cache.keep.add(commit)
-            self._held[checkpoint] = commit, self._bytes > before
+            brought = checkpoint in self._plan.sizes or self._bytes > before
+            self._held[checkpoint] = commit, brought
         except Stopped:
             raise
         except Exception as failure:  # of the Hub, the disk, the cache: its cells fail, no others

@@ -51,6 +51,13 @@ def test_bytes_and_shares_are_told_in_their_own_way(lines):
     assert second.endswith(" left")
 
 
+def test_work_may_turn_out_to_be_more(lines):
+    bar = Bar(2, "digs", "hole")
+    bar.expect(4)
+    bar.advance(2, now=True)
+    assert lines()[0].startswith("digs: 2/4 · ")
+
+
 def test_a_sum_of_parts_is_complete(lines):
     bar = Bar(0.3, "trains")
     for _ in range(3):

@@ -160,6 +160,18 @@ def test_dtype(server, dtype, expected):
     assert pythia_utils.load(MODEL, 2, dtype=dtype)[0].dtype == expected
 
 
+def test_the_environment_says_what_auto_is(server, monkeypatch):
+    monkeypatch.setenv("PYTHIA_DTYPE", "bfloat16")
+    monkeypatch.setenv("PYTHIA_DEVICE", "cpu")
+    assert pythia_utils.load(MODEL, 2)[0].dtype == torch.bfloat16
+    assert pythia_utils.load(MODEL, 2, dtype="float16")[0].dtype == torch.float16
+    (_, network), *_ = pythia_utils.sweep(MODEL, [2])
+    assert network.dtype == torch.bfloat16
+    monkeypatch.setenv("PYTHIA_DTYPE", "bfloat61")
+    with pytest.raises(UsageError, match="unknown dtype 'bfloat61'; nearest: bfloat16"):
+        pythia_utils.load(MODEL, 2)
+
+
 def test_automatic_dtype_is_what_the_model_was_trained_in_on_a_gpu():
     def pick(device, trained):
         return checkpoints._pick_dtype("auto", device, trained)
