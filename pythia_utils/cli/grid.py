@@ -131,7 +131,7 @@ class _Among:
         "pythia run --profile pythia-small --device cuda:1",
         "pythia run loss grammar --profile pythia --model all --steps 512-143000 --disk-budget 200GB",
         "pythia run --profile full --scheduler local:4",
-        "pythia run --profile full --scheduler slurm --cluster-config cluster.yml --dry-run",
+        "pythia run --profile pythia --disk-budget 2TB --scheduler slurm --cluster-config cluster.yml",
         "pythia run --profile full --scheduler tcp://10.0.0.7:8786",
     ),
 )

@@ -20,7 +20,7 @@ from pythia_utils.base.errors import UsageError
 from pythia_utils.base.gpus import is_there, visible
 from pythia_utils.base.memory import all_memory
 from pythia_utils.grid.cells import Cell
-from pythia_utils.suites import devices
+from pythia_utils.suites import devices, idle_gpu
 from pythia_utils.suites.catalog import Model
 
 RESOURCE = "GPU"  # the name by which dask's workers say how many they have
@@ -125,9 +125,7 @@ def usable(device: str) -> tuple[str, str | None]:
                 f"--device {device}: this machine has no GPU that NVIDIA's driver tells of"
             )
         return device, None
-    command = children.command(
-        devices.__name__, devices.print_idle_gpu.__name__, parent=os.getpid()
-    )
+    command = children.command(idle_gpu.__name__, idle_gpu.print_why.__name__, parent=os.getpid())
     done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     if not (reason := done.stdout.strip()):
         return device, None

@@ -22,7 +22,7 @@ from pythia_utils.base.files import local_path
 from pythia_utils.engine import gpus
 from pythia_utils.engine.kernels.watch import Stopped
 from pythia_utils.grid import records
-from pythia_utils.grid.cells import Cell
+from pythia_utils.grid.cells import OPENING, Cell
 from pythia_utils.grid.ledger import Outcome
 from pythia_utils.suites import devices, folders
 from pythia_utils.suites.checkpoints import renew, resolved
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _CACHES = ("HF_HOME", "HF_HUB_CACHE", "HF_XET_CACHE", "HUGGINGFACE_HUB_CACHE", "XDG_CACHE_HOME")
 # Files of an outcome: names end so, after the cell's id.
 NOTEBOOK, RECORDS, FAILED = ".ipynb", ".parquet", ".failed.ipynb"
+IDLE = "cpu, a GPU lay idle"  # the device of a notebook whose PyTorch could not use the GPU it was given
 
 
 def usable_cores() -> int:
@@ -67,6 +68,8 @@ def run_cell(
             parts = here.parts()
             environment = _environment(here, threads) | lent
             done = kernels.run(here.notebook, here.parameters, here.root, environment, options)
+        if done.device == "cpu" and any(lent.values()) and OPENING in parts["package"]:
+            done = replace(done, device=IDLE)
         return _outcome(cell, done, parts, time.monotonic() - started)
     except Stopped:
         return Outcome(cell.id, "interrupted", time.monotonic() - started)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import os
 import warnings
 
 from pythia_utils.base import gpus
+from pythia_utils.suites.devices import DEVICE
 
 
 def why_idle() -> str | None:
@@ -28,8 +30,11 @@ def why_idle() -> str | None:
 
 @functools.cache
 def warn() -> None:
-    """Warn, once in a process, of a GPU that lies idle because PyTorch cannot use it."""
-    if reason := why_idle():
+    """Warn, once in a process, of a GPU that lies idle because PyTorch cannot use it.
+
+    Not in the kernel of a run, which tells it itself: it would be on every page.
+    """
+    if DEVICE not in os.environ and (reason := why_idle()):
         warnings.warn(f"the GPU of this machine is not used: {reason}", stacklevel=4)
 
 

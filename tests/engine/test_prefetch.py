@@ -89,7 +89,7 @@ def opened(monkeypatch) -> list[tuple[str, int]]:
     """Notebooks that open their checkpoint in this process, and must find it: experiment and step of each."""
     seen = []
 
-    def run(pool, notebook, parameters, *_):
+    def run(pool, notebook, parameters, *_, **__):
         if notebook.stem != "reads":
             model = find_model(parameters["model"])
             hub_cache().cached(model.repo_id, model.checkpoint(parameters["step"]).revision)
@@ -434,6 +434,18 @@ def test_what_is_no_device_or_dtype_is_one_line(hub, opened, option, value, mess
         patch.setenv(variable, value)
         assert str(pythia("status", "--profile", "six").exception).startswith(message)
     assert not opened
+
+
+def test_a_gpu_that_a_notebook_was_given_and_did_not_use_is_told_once(
+    hub, opened, monkeypatch, capsys
+):
+    monkeypatch.setattr(gpus, "own", lambda: gpus.Gpus({"0": 24 * 2**30}))
+    cells = due(hub.root, ["opens", "reads"], steps=[0, 1])
+    outcomes = runner.run(cells, ledger_of(hub.root), fetching=fetch_plan.fetch_plan(cells))
+    found = {outcome.cell_id.split("/")[1]: outcome.device for outcome in outcomes}
+    assert found == {"opens": "cpu, a GPU lay idle", "reads": "cpu"}
+    told = "a GPU is there, and PyTorch could not use it"
+    assert capsys.readouterr().err.count(told) == 1
 
 
 def test_a_supply_of_cells_of_our_own_is_ready_at_once():
