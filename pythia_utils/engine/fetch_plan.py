@@ -19,7 +19,6 @@ from pythia_utils.grid.planning import running_order
 from pythia_utils.suites import devices
 from pythia_utils.suites.catalog import Checkpoint
 from pythia_utils.suites.checkpoints import hub_cache
-from pythia_utils.suites.hub.hugging_face import is_offline
 from pythia_utils.suites.hub.sizes import revision_sizes
 
 
@@ -115,13 +114,13 @@ def _looked_up(wanted: dict[Checkpoint, list[Cell]]) -> FetchPlan:
     missing = [
         c for c in wanted if not cache.holds(c.model.repo_id, c.revision, _commit(wanted[c]))
     ]
-    # Where the Hub told no commit when the run was planned, it does not answer now.
-    known = [c for c in missing if _commit(wanted[c]) is not None and not is_offline()]
     asked: dict[str, list[str]] = {}
-    for checkpoint in known:
-        asked.setdefault(checkpoint.model.repo_id, []).append(checkpoint.revision)
+    for checkpoint in missing:
+        # Where the Hub told no commit when the run was planned, it does not answer, or has none.
+        if _commit(wanted[checkpoint]) is not None:
+            asked.setdefault(checkpoint.model.repo_id, []).append(checkpoint.revision)
     found = revision_sizes(asked)
-    told = frozenset(c for c in known if c.model.repo_id in found)
+    told = frozenset(c for c in missing if c.model.repo_id in found)
     sizes = {c: found[c.model.repo_id] if c in told else _by_parameters(c) for c in missing}
     free = shutil.disk_usage(_existing(cache.folder)).free
     return FetchPlan(wanted, sizes, told, cache.journal.held(), free, cache.folder)

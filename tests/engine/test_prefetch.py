@@ -330,6 +330,13 @@ def test_a_dry_run_tells_cells_bytes_disk_and_hours_and_fetches_nothing(hub, ope
     assert fetched.endswith("at most 600 kB on the disk at once")
 
 
+def test_a_revision_that_is_not_there_is_taken_to_be_like_the_others(hub):
+    del hub.repos[REPO]["step0"]
+    found = fetch_plan.fetch_plan(due(hub.root, ["opens"]))
+    assert found.total == 6 * size_of(1)
+    assert len(found.told) == 6
+
+
 def test_where_the_hub_does_not_tell_sizes_follow_from_the_parameters(hub, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     _, fetched, _ = dry_run("opens")
