@@ -61,7 +61,9 @@ def fetched_here(where: str, budget: int | None) -> bool:
 
     With SLURM, if there is a budget: then the cache must be on a disk that the jobs share.
     """
-    return where == "threads" or where.startswith("local:") or (where == "slurm" and budget)
+    if where == "slurm":
+        return budget is not None
+    return where == "threads" or where.startswith("local:")
 
 
 def plan_fetching(planned: Planned, budget: int | None, quiet: bool) -> FetchPlan:

@@ -40,14 +40,19 @@ def page_cell(root: Path, runs: Path, page: BookPage, suite: str) -> Cell | None
     records = tuple(f for name in page.records for f in record_files(runs, name, suite))
     if page.data or records:
         what = (page.name, page.notebook, {"suite": suite})
-        return Cell(place, *what, root, runs, page.data or records, kind="chapter")
+        return Cell(place, *what, root, runs, page.data or records, kind="chapter", **_opened())
     models = page.models_of(suite)
     if not models:
         return None
     files = {model.name: _weights(model) for model in models}
     name = next((name for name in files if files[name]), models[0].name)
     what = (page.name, page.notebook, {"suite": suite, "model": name})
-    return Cell(place, *what, root, runs, files[name], kind="chapter")
+    return Cell(place, *what, root, runs, files[name], kind="chapter", **_opened())
+
+
+def _opened() -> dict[str, str]:
+    """On which device, and in which dtype, cells open checkpoints: what the environment says."""
+    return {"device": asked_device(), "dtype": asked_dtype()}
 
 
 def _weights(model: Model) -> tuple[Path, ...]:
@@ -195,15 +200,14 @@ def _cell(
     name = f"{at.model.suite}/{experiment.name}/{at.model.name}/{stem(at.step, text)}"
     values = {"suite": at.model.suite, "model": at.model.name, "step": at.step} | usual | explicit
     what = (experiment.name, experiment.notebook, values, root, runs)
-    how = {"device": asked_device(), "dtype": asked_dtype()}
-    return Cell(name, *what, explicit=text, **how)
+    return Cell(name, *what, explicit=text, **_opened())
 
 
 def _chapter(root: Path, runs: Path, experiment: Experiment, suite: str) -> Cell:
     name = f"{suite}/{experiment.name}/chapter"
     inputs = tuple(record_files(runs, experiment.name, suite))
     what = (experiment.name, experiment.chapter, {"suite": suite})
-    return Cell(name, *what, root, runs, inputs, kind="chapter")
+    return Cell(name, *what, root, runs, inputs, kind="chapter", **_opened())
 
 
 def chapters(

@@ -58,6 +58,14 @@ def test_work_may_turn_out_to_be_more(lines):
     assert lines()[0].startswith("digs: 2/4 · ")
 
 
+def test_so_may_that_of_a_bar(monkeypatch, capsys):
+    on_a_terminal(monkeypatch)
+    with Bar(2, "digs", "hole") as bar:
+        bar.expect(4)
+        bar.advance(2)
+    assert "2/4" in capsys.readouterr().err
+
+
 def test_a_sum_of_parts_is_complete(lines):
     bar = Bar(0.3, "trains")
     for _ in range(3):
