@@ -182,7 +182,7 @@ def _drop(cache: HubCache, checkpoint: Checkpoint, commit: str) -> None:
     """Take a revision out of the cache that this program has brought; one that cannot go is told."""
     try:
         entry = cache.journal.read(checkpoint.model.repo_id, commit)
-        if entry is not None and entry.fetched:
+        if entry is not None and (entry.fetched or entry.brought):
             cache.journal.drop([entry])
     except Exception as failure:  # of the disk, of the cache's own library
         say(f"pythia: warning: {first_line(failure)}")

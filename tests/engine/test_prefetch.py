@@ -178,6 +178,22 @@ def test_a_budget_holds_at_any_moment_and_every_checkpoint_comes_once(hub, opene
     assert snapshots(hub.cache) == 1
 
 
+def test_what_is_added_to_a_folder_of_others_counts_and_goes_and_theirs_stays(hub, opened):
+    """A tokenizer alone, say, that some tool has fetched at a commit whose weights are wanted later."""
+    for step in (1, 2):
+        snapshot_download(REPO, revision=f"step{step}", allow_patterns=["config.json"])
+    config = held(hub.cache)
+    hub.bytes_per_second = 4_000_000
+    with Watch(hub.cache) as watch:
+        assert not errors(run(hub.root, size_of(0) + 10, names=["opens"]))
+    assert watch.most <= size_of(0) + 10 + config
+    left = {path.relative_to(path.parents[1]).name for path in hub.cache.glob("*/snapshots/*/*")}
+    assert left == {"config.json"}
+    assert held(hub.cache) == config
+    assert hub_cache().journal.held() == 0
+    assert not errors(run(hub.root, size_of(0), names=["again"], steps=[1]))  # and comes anew
+
+
 def test_without_a_budget_all_stays(hub, opened):
     assert not errors(run(hub.root, names=["opens"]))
     assert snapshots(hub.cache) == len(STEPS)

@@ -19,7 +19,7 @@ from pythia_utils.base.http import FetchError, RangeReader
 from pythia_utils.base.progress import Bar
 from pythia_utils.base.units import show_size
 from pythia_utils.suites.hub import api, download
-from pythia_utils.suites.hub.api import Revision
+from pythia_utils.suites.hub.api import RemoteFile, Revision
 from pythia_utils.suites.hub.hugging_face import (
     cache_folder,
     cached_commit,
@@ -143,6 +143,9 @@ class HubCache:
         self._check_inside(folder)
         folder.mkdir(parents=True, exist_ok=True)
         entry.files = {file.name: file.etag for file in needed}
+        if not entry.fetched:
+            lacking = (file.name for file in self._lacking(revision))
+            entry.brought = sorted({*entry.brought, *lacking})
         self.journal.write(entry)  # now: what is cut off counts as ours too
         size = sum(self.missing(revision).values())
         self._make_room(size, revision.commit)
@@ -173,13 +176,17 @@ class HubCache:
 
     def missing(self, revision: Revision) -> dict[str, int]:
         """Sizes of the files that fetching would bring, by hash: revisions may share them."""
+        return {file.etag: file.size for file in self._lacking(revision)}
+
+    def _lacking(self, revision: Revision) -> list[RemoteFile]:
+        """The files that are to be fetched: neither this revision nor another of the cache has them."""
         blobs = self.folder / repo_folder(revision.repo_id) / "blobs"
         folder = snapshot(self.folder, revision.repo_id, revision.commit)
-        return {
-            file.etag: file.size
+        return [
+            file
             for file in revision.needed()
             if not (blobs / file.etag).exists() and not (folder / file.name).exists()
-        }
+        ]
 
     def _make_room(self, need: int, keep: str) -> None:
         """Within the budget, and on the disk."""

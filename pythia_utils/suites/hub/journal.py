@@ -21,6 +21,7 @@ from pythia_utils.suites.hub import hugging_face
 from pythia_utils.suites.hub.hugging_face import repo_folder, snapshot
 
 _ENTRY = {"repo_id": str, "revision": str, "commit": str, "fetched": bool, "files?": {str: str}}
+_ENTRY |= {"brought?": [str]}
 
 
 class NoRoomError(UsageError):
@@ -37,6 +38,7 @@ class Entry:
         commit: that it pointed to.
         fetched: whether this program made the cache's folder of that commit, and may drop it.
         files: the hashes that its files must have, by name; of some there may be only the beginning.
+        brought: names of the files that this program added to a folder that another made.
     """
 
     repo_id: str
@@ -44,6 +46,7 @@ class Entry:
     commit: str
     fetched: bool
     files: dict[str, str] = field(default_factory=dict)
+    brought: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -88,10 +91,11 @@ class Journal:
             temporary.write_text(json.dumps(asdict(entry), indent=1), encoding="utf-8")
 
     def fetched(self) -> Iterator[Entry]:
-        """Entries of what this program fetched and what is still there, least recently used first."""
+        """Entries of what this program fetched, all or some of it, and what is still there, least recently
+        used first."""
         for path in sorted(self._root.glob("*/*.json"), key=lambda path: path.stat().st_mtime_ns):
             entry = self._read(path)
-            if entry and entry.fetched and self._snapshot(entry).is_dir():
+            if entry and (entry.fetched or entry.brought) and self._snapshot(entry).is_dir():
                 yield entry
 
     def held(self) -> int:
@@ -122,8 +126,10 @@ class Journal:
         self.drop(dropped)
 
     def _blobs(self, entry: Entry) -> dict[Path, int]:
-        """Sizes of a revision's files, by where they truly are: revisions share them."""
-        files = [path for path in self._snapshot(entry).rglob("*") if path.is_file()]
+        """Sizes of the files of a revision that are ours, by where they truly are: revisions share them."""
+        folder = self._snapshot(entry)
+        files = folder.rglob("*") if entry.fetched else (folder / name for name in entry.brought)
+        files = [path for path in files if path.is_file()]
         files += self._partial(entry)
         return {path.resolve(): path.stat().st_size for path in files}
 
@@ -135,15 +141,22 @@ class Journal:
         ]
 
     def drop(self, entries: list[Entry]) -> None:
-        """Take revisions out of the cache, with the files that no other revision has."""
+        """Take revisions out of the cache, with the files that no other revision has.
+
+        Of one that another program began, only the files that this one added.
+        """
         if not entries:
             return
         for entry in entries:
             for path in self._partial(entry):
                 path.unlink(missing_ok=True)
-        hugging_face.drop_revisions(self.cache, [entry.commit for entry in entries])
         for entry in entries:
-            if self._snapshot(entry).exists():
+            if not entry.fetched:
+                hugging_face.drop_files(self._snapshot(entry), entry.brought)
+        whole = [entry.commit for entry in entries if entry.fetched]
+        hugging_face.drop_revisions(self.cache, whole)
+        for entry in entries:
+            if entry.fetched and self._snapshot(entry).exists():
                 raise FetchError(f"{self._snapshot(entry)} cannot be dropped from the cache")
             self._path(entry.repo_id, entry.commit).unlink(missing_ok=True)
 
