@@ -734,6 +734,26 @@ def test_a_journal_that_names_files_elsewhere_is_not_followed(server, tmp_path, 
     assert (victim.read_text(), other.read_text()) == ("mine", "another program's")
 
 
+@pytest.mark.parametrize(
+    "name", ["../../../../victim", "VICTIM", "..", "", "a/../../../../../victim"]
+)
+def test_files_that_a_journal_says_were_added_are_dropped_of_the_revision_alone(
+    server, tmp_path, name
+):
+    folder = snapshot_download(REPO, revision="step2")
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    name = name.replace("VICTIM", str(victim))
+    pythia_utils.load(MODEL, 2)
+    [path] = (folders.home() / "hub").glob("*/*/*.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"brought": [name, WEIGHTS]}))
+    journal = checkpoints.hub_cache().journal
+    journal.drop(list(journal.fetched()))
+    assert victim.read_text() == "mine"
+    assert sorted(os.listdir(folder)) == sorted(set(server.repos[REPO]["step2"]) - {WEIGHTS})
+    assert cache_is_clean(server.cache)
+
+
 def test_a_writer_killed_at_a_ref_leaves_every_tool_a_sound_cache(server, monkeypatch):
     """And what former versions left there goes, when it is old."""
     old = server.cache / "models--EleutherAI--pythia-14m" / "refs" / ".partial-1"
