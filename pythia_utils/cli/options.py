@@ -118,6 +118,16 @@ class Steps:
         """Whether this very number was written, rather than a range around it; the `last` may be as `main`."""
         return (step, step) in self.parts or (step == last and _MAIN in self.parts)
 
+    def of(self, known: Sequence[int]) -> list[int]:
+        """Those of the `known` steps that are asked for, each once, in the order of the parts; maybe none."""
+        parts = self._parts_of(known)
+        found = (step for first, last in parts for step in known if first <= step <= last)
+        return list(dict.fromkeys(found))
+
+    def _parts_of(self, known: Sequence[int]) -> list[tuple[float, float]]:
+        """First and last of each part; `main` is the last of the known ones."""
+        return [_last_of(known) if part == _MAIN else part for part in self.parts]
+
     def among(self, known: Sequence[int], whose: str) -> list[int]:
         """Those of the `known` steps, ascending, that are asked for, each once, in the order of the parts.
 
@@ -126,17 +136,14 @@ class Steps:
         Raises:
             UsageError: a number is not known, or a range holds none that is.
         """
-        found: dict[int, None] = {}
-        for first, last in (_last_of(known) if p == _MAIN else p for p in self.parts):
+        for first, last in self._parts_of(known):
             if first == last and first not in known:
                 raise unknown("step", first, known, where=f"of {whose}")
-            between = [step for step in known if first <= step <= last]
-            if not between:
+            if not any(first <= step <= last for step in known):
                 near = [*[s for s in known if s < first][-1:], *[s for s in known if s > last][:1]]
                 hint = f"nearest: {', '.join(map(str, near))}" if near else "there is none"
                 raise UsageError(f"--steps {first}-{last}: {whose} has none of them; {hint}")
-            found |= dict.fromkeys(between)
-        return list(found)
+        return self.of(known)
 
 
 _MAIN = (math.inf, math.inf)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from pythia_utils.suites.hub.cache import HubCache
 
 
-class _Stopped(Exception):
-    """Raised in the reading thread when the caller has had enough."""
+class Stopped(Exception):
+    """Raised in a thread that reads ahead when the caller has had enough."""
 
 
 def sweep(
@@ -63,6 +63,7 @@ def sweep(
     """
     chosen = choose(find_model(model, suite), steps)
     heed_errata(chosen, strict)
+    device, dtype = opening.asked(device, dtype)
     opening.check_memory(chosen[0].model, device, dtype)
     for checkpoint in chosen:
         if checkpoint.model.repo_id is None:
@@ -97,7 +98,7 @@ def _swept(
     from pythia_utils.suites import weights
 
     stop = threading.Event()
-    cache = _stoppable_cache(stop, budget)
+    cache = stoppable_cache(stop, budget)
 
     def read(checkpoint: Checkpoint):
         folder = opening.checkpoint_folder(checkpoint, cache)
@@ -123,13 +124,24 @@ def _swept(
         pool.shutdown(cancel_futures=True)
 
 
-def _stoppable_cache(stop: threading.Event, budget: int | None) -> HubCache:
-    """A cache whose downloads, and pauses between tries, end when `stop` is set."""
+def stoppable_cache(
+    stop: threading.Event,
+    budget: int | None = None,
+    report: Callable[[int], object] = lambda size: None,
+) -> HubCache:
+    """A cache whose downloads, and pauses between tries, end when `stop` is set.
+
+    Args:
+        stop: what ends them; they raise `Stopped` then.
+        budget: as of `HubCache`.
+        report: called with the size of each piece that comes.
+    """
     from pythia_utils.suites.hub import api
 
-    def check(_: object = None) -> None:
+    def check(size: int = 0) -> None:
         if stop.is_set():
-            raise _Stopped
+            raise Stopped
+        report(size)
 
     def pause(seconds: float) -> None:
         stop.wait(seconds)

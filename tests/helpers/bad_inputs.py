@@ -231,6 +231,7 @@ TEXTS += [
     "*.yml",
     "a" * 100 + "/" + "b" * 300,
 ]
+TEXTS += ["cuda", "cuda:-1", "cuda:", "CUDA", "mps", "cpu", "float16", "float", "bf16", "half"]
 TEXTS += ["1GiB", "1 GB", "GB", "1e3MB", "-0GB", "nanGB", "infh", "1h30", "1d", "0s", "1e400h"]
 
 
@@ -421,6 +422,8 @@ def is_certainly_wrong(param: click.Parameter, value: str) -> bool:
     """Whether a parameter must refuse a value: no whole number, nothing, or what no name holds."""
     if isinstance(param.type, click.types.IntParamType):
         return not re.fullmatch(r"-?[0-9]{1,18}", value) or int(value) < param.type.min
+    if param.name == "dtype":
+        return value not in ("auto", "float32", "bfloat16", "float16")
     if param.name == "text":  # what is looked for may be anything
         return value == ""
     return value.strip() == "" or "\0" in value

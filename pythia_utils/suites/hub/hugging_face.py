@@ -241,6 +241,22 @@ def drop_revisions(cache: Path, commits: Iterable[str]) -> None:
     replace(plan, blobs=frozenset(ours)).execute()
 
 
+def drop_files(folder: Path, names: Iterable[str]) -> None:
+    """Take files out of a commit's folder, each with its bytes if no other commit has them.
+
+    A link that leads out of the repository goes, and what it leads to stays.
+    """
+    repo = folder.parents[1]
+    for path in (folder / name for name in names):
+        if not within(path.parent, folder) or path.is_dir():
+            continue  # what a journal was made to say
+        blob = path.resolve()
+        path.unlink(missing_ok=True)
+        used = any(other.resolve() == blob for other in (repo / "snapshots").rglob("*"))
+        if not used and within(blob.parent, repo / "blobs"):
+            blob.unlink(missing_ok=True)
+
+
 # --- what goes wrong ------------------------------------------------------------------------------
 
 

@@ -161,6 +161,18 @@ def test_dtype(server, dtype, expected):
     assert pythia_utils.load(MODEL, 2, dtype=dtype)[0].dtype == expected
 
 
+def test_the_environment_says_what_auto_is(server, monkeypatch):
+    monkeypatch.setenv("PYTHIA_DTYPE", "bfloat16")
+    monkeypatch.setenv("PYTHIA_DEVICE", "cpu")
+    assert pythia_utils.load(MODEL, 2)[0].dtype == torch.bfloat16
+    assert pythia_utils.load(MODEL, 2, dtype="float16")[0].dtype == torch.float16
+    (_, network), *_ = pythia_utils.sweep(MODEL, [2])
+    assert network.dtype == torch.bfloat16
+    monkeypatch.setenv("PYTHIA_DTYPE", "bfloat61")
+    with pytest.raises(UsageError, match="unknown dtype 'bfloat61'; nearest: bfloat16"):
+        pythia_utils.load(MODEL, 2)
+
+
 def test_automatic_dtype_is_what_the_model_was_trained_in_on_a_gpu():
     def pick(device, trained):
         return checkpoints._pick_dtype("auto", device, trained)
@@ -747,6 +759,26 @@ def test_a_journal_that_names_files_elsewhere_is_not_followed(server, tmp_path, 
     assert list(journal.fetched()) == []
     assert journal.read(REPO, entry.stem) is None
     assert (victim.read_text(), other.read_text()) == ("mine", "another program's")
+
+
+@pytest.mark.parametrize(
+    "name", ["../../../../victim", "VICTIM", "..", "", "a/../../../../../victim"]
+)
+def test_files_that_a_journal_says_were_added_are_dropped_of_the_revision_alone(
+    server, tmp_path, name
+):
+    folder = snapshot_download(REPO, revision="step2")
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    name = name.replace("VICTIM", str(victim))
+    pythia_utils.load(MODEL, 2)
+    [path] = (folders.home() / "hub").glob("*/*/*.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"brought": [name, WEIGHTS]}))
+    journal = checkpoints.hub_cache().journal
+    journal.drop(list(journal.fetched()))
+    assert victim.read_text() == "mine"
+    assert sorted(os.listdir(folder)) == sorted(set(server.repos[REPO]["step2"]) - {WEIGHTS})
+    assert cache_is_clean(server.cache)
 
 
 def test_a_writer_killed_at_a_ref_leaves_every_tool_a_sound_cache(server, monkeypatch):
