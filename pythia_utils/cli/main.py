@@ -27,6 +27,7 @@ from pythia_utils.base.progress import say
 from pythia_utils.base.terminal import aligned
 from pythia_utils.cli.audit import audit_command
 from pythia_utils.cli.checkpoints import fetch_command, steps_table, steps_text
+from pythia_utils.cli.convert import convert_command
 from pythia_utils.cli.data import batch_command, config_command
 from pythia_utils.cli.failures import fail, fail_unexpected, in_words
 from pythia_utils.cli.grid import (
@@ -264,6 +265,7 @@ def book_command(suite: str, workers: int | None) -> None:
 cli.add_command(audit_command)
 cli.add_command(batch_command)
 cli.add_command(config_command)
+cli.add_command(convert_command)
 cli.add_command(fetch_command)
 cli.add_command(run_command)
 cli.add_command(status_command)
