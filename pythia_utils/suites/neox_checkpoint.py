@@ -161,14 +161,17 @@ def to_hugging_face(
     if tokenizer is not None and not tokenizer.is_file():
         raise UsageError(f"there is no file {tokenizer}")
     with atomic_folder(target) as folder:
+        config = source.model.to_hugging_face(source.dtype)
         if tokenizer is not None:
-            _put_tokenizer(tokenizer, folder, source.model.vocab_size)
-        config = json.dumps(source.model.to_hugging_face(source.dtype), indent=2) + "\n"
-        (folder / "config.json").write_text(config, encoding="utf-8")
+            end = _put_tokenizer(tokenizer, folder, source.model.vocab_size)
+            config |= {"bos_token_id": end, "eos_token_id": end}
+        text = json.dumps(config, indent=2) + "\n"
+        (folder / "config.json").write_text(text, encoding="utf-8")
         write_weights(folder, source.planned, source.tensors(), told, shard)
 
 
-def _put_tokenizer(file: Path, folder: Path, vocab_size: int) -> None:
+def _put_tokenizer(file: Path, folder: Path, vocab_size: int) -> int:
+    """Copy a tokenizer, with what transformers wants to know of it; the token that ends a text."""
     shutil.copyfile(file, folder / "tokenizer.json")
     try:
         tokenizer = checkpoints.read_tokenizer(folder)
@@ -180,6 +183,7 @@ def _put_tokenizer(file: Path, folder: Path, vocab_size: int) -> None:
     own = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": tokenizer.eos_token}
     own |= {"bos_token": tokenizer.eos_token, "unk_token": tokenizer.eos_token}
     (folder / "tokenizer_config.json").write_text(json.dumps(own, indent=2), encoding="utf-8")
+    return tokenizer.eos_token_id
 
 
 # --- back -----------------------------------------------------------------------------------------

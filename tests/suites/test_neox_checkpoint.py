@@ -316,6 +316,20 @@ def test_a_tokenizer_is_put_beside_the_weights(tmp_path):
     opened = AutoTokenizer.from_pretrained(target)
     assert opened("the cat")["input_ids"] == [20, 8, 5, 27, 3, 1, 20]
     assert (opened.eos_token, opened.eos_token_id) == ("<|endoftext|>", 0)
+    assert json.loads((target / "config.json").read_text())["eos_token_id"] == 0
+
+
+def test_the_configuration_names_the_token_that_ends_a_text_of_this_tokenizer(tmp_path):
+    given = tmp_path / "given.json"
+    tokenizer = json.loads(checkpoint_files(0)["tokenizer.json"])
+    words = tokenizer["model"]["vocab"]
+    words["<|endoftext|>"], words["a"] = words["a"], 0
+    tokenizer["added_tokens"] = []
+    given.write_text(json.dumps(tokenizer))
+    target = converted(made(tmp_path / "step"), tmp_path / "out", tokenizer=given)
+    model = network(target)
+    assert words["<|endoftext|>"] == 1
+    assert model.config.eos_token_id == model.config.bos_token_id == 1
 
 
 def test_the_configuration_may_be_given_in_files(tmp_path):
@@ -328,8 +342,7 @@ def test_the_configuration_may_be_given_in_files(tmp_path):
     assert (found.model.num_layers, found.model.layernorm_epsilon) == (2, 1e-6)
 
 
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-def test_the_published_layout_of_a_pythia_model_is_read_from_our_own_configuration(dtype):
+def test_our_own_settings_of_a_training_tell_each_pythia_model():
     import yaml
 
     from pythia_utils.suites.catalog import suite
