@@ -5,6 +5,7 @@ Nothing here asks the package how a model is cut up; it is told by the parallel 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,43 +69,47 @@ def random_parts(shape: Shape, parts: int, dtype: torch.dtype = torch.float32) -
     def random(*size: int) -> torch.Tensor:
         return (0.3 * torch.randn(*size, generator=draw)).to(dtype)
 
-    rows, share, inner = shape.vocab // parts, shape.width // parts, 4 * shape.width // parts
-    common = {}
-    for layer in range(shape.layers):
-        common[layer + 2] = {
-            "input_layernorm.weight": 1 + random(shape.width),
-            "input_layernorm.bias": random(shape.width),
-            "post_attention_layernorm.weight": 1 + random(shape.width),
-            "post_attention_layernorm.bias": random(shape.width),
-            "attention.rotary_emb.inv_freq": shape.frequencies().to(dtype),
-        }
-    common[shape.layers + 3] = {
-        "norm.weight": 1 + random(shape.width),
-        "norm.bias": random(shape.width),
+    common = {
+        shape.layers + 3: {"norm.weight": 1 + random(shape.width), "norm.bias": random(shape.width)}
     }
-    once = [(random(shape.width), random(shape.width)) for _ in range(shape.layers)]
-    found = []
-    for _ in range(parts):
-        own = {number: dict(tensors) for number, tensors in common.items()}
-        own[0] = {"word_embeddings.weight": random(rows, shape.width)}
-        if not shape.tied:
-            own[shape.layers + 4] = {"final_linear.weight": random(rows, shape.width)}
-        for layer in range(shape.layers):
-            biases = once[layer]
-            if shape.parallel_residual:
-                biases = random(shape.width), random(shape.width)
-            own[layer + 2] |= {
-                "attention.query_key_value.weight": random(3 * share, shape.width),
-                "attention.query_key_value.bias": random(3 * share),
-                "attention.dense.weight": random(shape.width, share),
-                "attention.dense.bias": biases[0],
-                "mlp.dense_h_to_4h.weight": random(inner, shape.width),
-                "mlp.dense_h_to_4h.bias": random(inner),
-                "mlp.dense_4h_to_h.weight": random(shape.width, inner),
-                "mlp.dense_4h_to_h.bias": biases[1],
-            }
-        found.append(own)
+    for layer in range(shape.layers):
+        common[layer + 2] = _in_all_parts(shape, random)
+    return [_part(shape, parts, random, common) for _ in range(parts)]
+
+
+def _in_all_parts(shape: Shape, random: Callable[..., torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Of a transformer layer; the last biases, too, where they are added after the parts are summed."""
+    width = shape.width
+    frequencies = shape.frequencies().to(random(1).dtype)
+    found = {"attention.rotary_emb.inv_freq": frequencies}
+    for name in ("input_layernorm", "post_attention_layernorm"):
+        found |= {f"{name}.weight": 1 + random(width), f"{name}.bias": random(width)}
+    if not shape.parallel_residual:
+        found |= {
+            f"{name}.bias": random(width) for name in ("attention.dense", "mlp.dense_4h_to_h")
+        }
     return found
+
+
+def _part(
+    shape: Shape, parts: int, random: Callable[..., torch.Tensor], common: dict[int, dict]
+) -> dict[int, dict]:
+    width, rows, share = shape.width, shape.vocab // parts, shape.width // parts
+    own = {0: {"word_embeddings.weight": random(rows, width)}}
+    if not shape.tied:
+        own[shape.layers + 4] = {"final_linear.weight": random(rows, width)}
+    for layer in range(shape.layers):
+        own[layer + 2] = {
+            "attention.query_key_value.weight": random(3 * share, width),
+            "attention.query_key_value.bias": random(3 * share),
+            "attention.dense.weight": random(width, share),
+            "attention.dense.bias": random(width),
+            "mlp.dense_h_to_4h.weight": random(4 * share, width),
+            "mlp.dense_h_to_4h.bias": random(4 * share),
+            "mlp.dense_4h_to_h.weight": random(width, 4 * share),
+            "mlp.dense_4h_to_h.bias": random(width),
+        }
+    return {number: own.get(number, {}) | common.get(number, {}) for number in own | common}
 
 
 def save(folder: Path, parts: list[dict], text: str | None = None) -> Path:

@@ -69,67 +69,64 @@ def same(first: dict, second: dict) -> None:
 # --- parts ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("parts", PARTS)
-def test_every_number_of_the_parts_lands_in_its_place(tmp_path, parts):
-    """Each tensor's entries say their rows and columns in the whole; the parts are cut by hand."""
-    shape = Shape(layers=1, width=8, heads=4, vocab=16, rotary_pct=1.0)
-    rows = torch.arange(32)[:, None] * 100.0
-    plan = rows + torch.arange(32)  # 1203 is row 12, column 3
+TOLD = torch.arange(32)[:, None] * 100.0 + torch.arange(32)  # 1203 is row 12, column 3
+NORMS = [f"{name}_layernorm" for name in ("input", "post_attention")]
 
-    def of(height: int, width: int) -> torch.Tensor:
-        return plan[:height, :width]
 
-    found = []
-    for part in range(parts):
-        vocabulary = slice(part * 16 // parts, (part + 1) * 16 // parts)
+def told(height: int, width: int) -> torch.Tensor:
+    """A matrix whose entries say where they are in the whole."""
+    return TOLD[:height, :width]
+
+
+def part_by_hand(part: int, parts: int) -> dict[int, dict]:
+    """One part of a model of 1 layer, width 8, 4 heads and 16 words: what GPT-NeoX's GPU has of it."""
+
+    def share(size: int) -> slice:
+        return slice(part * size // parts, (part + 1) * size // parts)
+
+    norms = {f"{name}.{kind}": TOLD[:8, 0] for name in NORMS for kind in ("weight", "bias")}
+    block = norms | {
         # Head 0 has rows 0 to 5 of the 24: its 2 queries, 2 keys and 2 values.
-        heads = slice(part * 24 // parts, (part + 1) * 24 // parts)
-        inner = slice(part * 32 // parts, (part + 1) * 32 // parts)
-        share = slice(part * 8 // parts, (part + 1) * 8 // parts)
-        norm = {f"{n}.{k}": rows[:8, 0] for n in ("input", "post_attention") for k in ("w", "b")}
-        norm = {
-            k.replace(".w", "_layernorm.weight").replace(".b", "_layernorm.bias"): v
-            for k, v in norm.items()
-        }
-        block = norm | {
-            "attention.query_key_value.weight": of(24, 8)[heads],
-            "attention.query_key_value.bias": rows[:24, 0][heads],
-            "attention.dense.weight": of(8, 8)[:, share],
-            "attention.dense.bias": rows[:8, 0] * (part + 1),
-            "mlp.dense_h_to_4h.weight": of(32, 8)[inner],
-            "mlp.dense_h_to_4h.bias": rows[:32, 0][inner],
-            "mlp.dense_4h_to_h.weight": of(8, 32)[:, inner],
-            "mlp.dense_4h_to_h.bias": rows[:8, 0] * 10**part,
-        }
-        found.append(
-            {
-                0: {"word_embeddings.weight": of(16, 8)[vocabulary]},
-                2: block,
-                4: {"norm.weight": rows[:8, 0], "norm.bias": rows[:8, 0]},
-                5: {"final_linear.weight": -of(16, 8)[vocabulary]},
-            }
-        )
-    source = neox_files.save(tmp_path / "global_step7", found, neox_files.settings(shape, parts))
-    whole = load_file(converted(source, tmp_path / "out") / "model.safetensors")
+        "attention.query_key_value.weight": told(24, 8)[share(24)],
+        "attention.query_key_value.bias": TOLD[:24, 0][share(24)],
+        "attention.dense.weight": told(8, 8)[:, share(8)],
+        "attention.dense.bias": TOLD[:8, 0] * (part + 1),
+        "mlp.dense_h_to_4h.weight": told(32, 8)[share(32)],
+        "mlp.dense_h_to_4h.bias": TOLD[:32, 0][share(32)],
+        "mlp.dense_4h_to_h.weight": told(8, 32)[:, share(32)],
+        "mlp.dense_4h_to_h.bias": TOLD[:8, 0] * 10**part,
+    }
+    return {
+        0: {"word_embeddings.weight": told(16, 8)[share(16)]},
+        2: block,
+        4: {"norm.weight": TOLD[:8, 0], "norm.bias": TOLD[:8, 0]},
+        5: {"final_linear.weight": -told(16, 8)[share(16)]},
+    }
 
+
+@pytest.mark.parametrize(("parts", "first", "second"), [(1, 1, 1), (2, 3, 11), (4, 10, 1111)])
+def test_every_number_of_the_parts_lands_in_its_place(tmp_path, parts, first, second):
+    """The sums of the biases: 1 + 2 + 3 + 4 times, and 1 + 10 + 100 + 1000 times what one part has."""
+    shape = Shape(layers=1, width=8, heads=4, vocab=16, rotary_pct=1.0)
+    tensors = [part_by_hand(part, parts) for part in range(parts)]
+    source = neox_files.save(tmp_path / "step", tensors, neox_files.settings(shape, parts))
     layer = "gpt_neox.layers.0"
     expected = {
-        "gpt_neox.embed_in.weight": of(16, 8),
-        "embed_out.weight": -of(16, 8),
-        "gpt_neox.final_layer_norm.weight": rows[:8, 0],
-        "gpt_neox.final_layer_norm.bias": rows[:8, 0],
-        f"{layer}.attention.query_key_value.weight": of(24, 8),
-        f"{layer}.attention.query_key_value.bias": rows[:24, 0],
-        f"{layer}.attention.dense.weight": of(8, 8),
-        f"{layer}.attention.dense.bias": rows[:8, 0] * {1: 1, 2: 3, 4: 10}[parts],  # 1 + 2 + 3 + 4
-        f"{layer}.mlp.dense_h_to_4h.weight": of(32, 8),
-        f"{layer}.mlp.dense_h_to_4h.bias": rows[:32, 0],
-        f"{layer}.mlp.dense_4h_to_h.weight": of(8, 32),
-        f"{layer}.mlp.dense_4h_to_h.bias": rows[:8, 0] * {1: 1, 2: 11, 4: 1111}[parts],
+        "gpt_neox.embed_in.weight": told(16, 8),
+        "embed_out.weight": -told(16, 8),
+        "gpt_neox.final_layer_norm.weight": TOLD[:8, 0],
+        "gpt_neox.final_layer_norm.bias": TOLD[:8, 0],
+        f"{layer}.attention.query_key_value.weight": told(24, 8),
+        f"{layer}.attention.query_key_value.bias": TOLD[:24, 0],
+        f"{layer}.attention.dense.weight": told(8, 8),
+        f"{layer}.attention.dense.bias": TOLD[:8, 0] * first,
+        f"{layer}.mlp.dense_h_to_4h.weight": told(32, 8),
+        f"{layer}.mlp.dense_h_to_4h.bias": TOLD[:32, 0],
+        f"{layer}.mlp.dense_4h_to_h.weight": told(8, 32),
+        f"{layer}.mlp.dense_4h_to_h.bias": TOLD[:8, 0] * second,
     }
-    for name in ("input_layernorm", "post_attention_layernorm"):
-        expected |= {f"{layer}.{name}.{kind}": rows[:8, 0] for kind in ("weight", "bias")}
-    same(whole, expected)
+    expected |= {f"{layer}.{n}.{kind}": TOLD[:8, 0] for n in NORMS for kind in ("weight", "bias")}
+    same(load_file(converted(source, tmp_path / "out") / "model.safetensors"), expected)
 
 
 @pytest.mark.parametrize("parts", PARTS)
