@@ -90,7 +90,9 @@ def test_csv_with_quotes_and_a_byte_order_mark_reads_like_jsonl(tmp_path):
 
 @pytest.mark.parametrize("suffix", [".tar.xz", ".tar.gz"])
 def test_an_archive_equals_its_folder_and_nothing_is_extracted(small_blimp, suffix, tmp_path):
-    path = tmp_path / "nest" / "of" / f"blimp{suffix}"  # so that ../.. is still a folder of this test
+    path = (
+        tmp_path / "nest" / "of" / f"blimp{suffix}"
+    )  # so that ../.. is still a folder of this test
     path.parent.mkdir(parents=True)
     with tarfile.open(path, f"w:{suffix[5:]}") as archive:
         archive.add(small_blimp / "wh_island.jsonl", "blimp/wh_island.jsonl")
