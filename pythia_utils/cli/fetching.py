@@ -35,7 +35,7 @@ CHECKPOINT, TOKENIZER, FILE, RANGE = "checkpoint", "tokenizer", "file", "range" 
 Row = dict[str, Any]
 Report = Callable[[int], object]
 _T = TypeVar("_T")
-_AT_A_TIME = 8  # questions to the Hub, or ranges
+_AT_A_TIME = 8  # questions to the Hub
 _HOPELESS = 2  # items after another for which the Hub was not to be reached: then no more are tried
 
 
@@ -343,7 +343,7 @@ def _rows_item(what: str, spans: list[Span]) -> Item:
         return span.size
 
     def bring(report: Report) -> Row:
-        with ThreadPoolExecutor(_AT_A_TIME) as pool:
+        with ThreadPoolExecutor(rows.at_a_time) as pool:
             for size in _first_failure(pool, keep, [places[key] for key in missing]):
                 report(size)
         where = {"pieces": len(places), "folder": str(rows.cache.folder / "kept")}
