@@ -23,4 +23,4 @@ def add(
     many = training_ngrams.how_many(own, batches or None)
     for _batch in training_ngrams.some_batches(data, data.total_steps, many or 0):
         pass
-    measures.last_sequences(own, rows, length, needs.open)
+    measures.last_sequences(data, rows, length)
