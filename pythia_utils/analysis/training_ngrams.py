@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +61,17 @@ def training_rows(
         )
     if batches is None:
         return data.sequences(0, stop * data.batch_size)
-    return np.concatenate([data.batch(each) for each in spread(stop, batches)])
+    return np.concatenate(list(some_batches(data, stop, batches)))
+
+
+def some_batches(data: TrainingData, stop: int, batches: int) -> Iterator[np.ndarray]:
+    """The batches that stand for all before step `stop`, one after another."""
+    return (data.batch(each) for each in spread(stop, batches))
+
+
+def how_many(model: Model, batches: int | None = None) -> int | None:
+    """How many batches are counted: as given, else `BATCHES` of a model of the Hub, None for all of ours."""
+    return BATCHES if batches is None and model.repo_id is not None else batches
 
 
 @functools.lru_cache(maxsize=1)
@@ -85,25 +95,11 @@ def fitted(
         FetchError: the Hub does not deliver.
     """
     named = find_model(model)
-    rows = counted_rows(named, step, batches)
-    stop = "all" if step is None else named.checkpoint(step).true_step
-    kept = f"{model}-{order}-{stop}-{_how_many(named, batches) or 'all'}-"
+    batches = how_many(named, batches)
+    stop = None if step is None else named.checkpoint(step).true_step
+    rows = training_rows(open_source(model), stop, batches)
+    kept = f"{model}-{order}-{'all' if stop is None else stop}-{batches or 'all'}-"
     return _kept(kept, rows, order, named.vocab_size)
-
-
-def counted_rows(
-    model: Model,
-    step: int | None = None,
-    batches: int | None = None,
-    opened: Callable[..., TrainingData] = open_source,
-) -> np.ndarray:
-    """The rows that `fitted` counts (`training_rows`); `opened` opens what training reads."""
-    stop = None if step is None else model.checkpoint(step).true_step
-    return training_rows(opened(model.name), stop, _how_many(model, batches))
-
-
-def _how_many(model: Model, batches: int | None) -> int | None:
-    return BATCHES if batches is None and model.repo_id is not None else batches
 
 
 def _kept(name: str, rows: np.ndarray, order: int, vocab_size: int) -> NgramModel:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
+import inspect
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,15 +16,8 @@ from pythia_utils.base.errors import UsageError
 from pythia_utils.base.sources import all_modules
 from pythia_utils.base.terminal import aligned, show
 from pythia_utils.base.units import parse_size, show_size
-from pythia_utils.cli.fetching import (
-    CHECKPOINT,
-    Plan,
-    Row,
-    add_checkpoints,
-    add_files,
-    add_rows,
-    add_tokenizers,
-)
+from pythia_utils.cli.fetch_items import add_checkpoints, add_files, add_rows, add_tokenizers
+from pythia_utils.cli.fetching import CHECKPOINT, Plan, Row
 from pythia_utils.cli.grid import cells_asked
 from pythia_utils.cli.options import NAME, Steps, ask_above, examples, model_named, steps_option
 from pythia_utils.grid.cells import Cell
@@ -209,14 +205,25 @@ def _needs_of(plan: Plan, cells: Iterable[Cell]) -> Needs:
 
 def _add_needs_of(needs: Needs, cell: Cell, parameters: Mapping[str, Any]) -> None:
     """By the experiments whose code a notebook imports; the checkpoint if none of them says anything."""
-    paths = (name.split("/") for name in read_code(cell.notebook).package)
-    imported = {folder for room, folder, *_ in paths if room == "analysis"}
-    telling = {f"pythia_utils.analysis.{name}.needs" for name in imported}
-    modules = sorted(telling.intersection(all_modules()))
+    modules = _telling(cell.notebook)
     for name in modules:
-        importlib.import_module(name).add(needs, **parameters)
+        add = importlib.import_module(name).add
+        try:
+            inspect.signature(add).bind(needs, **parameters)
+        except TypeError as failure:
+            raise UsageError(f"{cell.notebook.name} does not fit {name}: {failure}") from None
+        add(needs, **parameters)
     if not modules:
         needs.checkpoints.append(cell.checkpoint)
+
+
+@functools.cache
+def _telling(notebook: Path) -> list[str]:
+    """The modules that say what a notebook needs."""
+    paths = (name.split("/") for name in read_code(notebook).package)
+    imported = {folder for room, folder, *_ in paths if room == "analysis"}
+    modules = {f"pythia_utils.analysis.{name}.needs" for name in imported}
+    return sorted(modules.intersection(all_modules()))
 
 
 def _add_needs(plan: Plan, cache: HubCache, needs: Needs) -> None:

@@ -7,13 +7,16 @@ found by the arrays and put together from its documents' pieces, each a range of
 seed is some 2,300 requests where one of the preshuffled sets is one.
 
 The arrays and the index are fetched once, into the Hub's cache. What is cached of the rows needs neither.
+
+That `pythia-160m-data-seed2` read by the maps of seed 2, as `pythia-160m-seed2` did, is what the names say; the
+models' cards name the same data set and no more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +24,9 @@ from typing import NamedTuple
 import numpy as np
 
 from pythia_utils.base.errors import UsageError, first_line
+from pythia_utils.base.http import RangeReader
 from pythia_utils.base.progress import Bar
+from pythia_utils.suites.hub import api
 from pythia_utils.suites.hub.files import HubFiles
 from pythia_utils.training_data.batch_cache import BatchCache
 from pythia_utils.training_data.indexed_dataset import FileFormatError, Index, read_index
@@ -38,6 +43,7 @@ SAMPLES = 147_164_160  # that GPT-NeoX was asked for: `order.neox_num_samples(14
 SEQ_LENGTH = 2048
 _ARRAYS = ("doc_idx", "sample_idx", "shuffle_idx")
 _AT_A_TIME = 8  # ranges of bytes
+_WINDOW = 330.0  # seconds: the Hub counts requests in windows of five minutes, and may ask to wait for the next
 _MANY = 256  # pieces from which a bar is shown
 
 
@@ -106,6 +112,11 @@ class Maps:
             yield document, begin, self.index.sizes.item(document) - begin
             begin = 0
         yield self.doc_idx.item(tail), begin, end - begin
+
+
+def patient_reader() -> RangeReader:
+    """A way to the Hub for thousands of requests."""
+    return api.reader(replace(api.RETRY, longest_wait=max(_WINDOW, api.RETRY.longest_wait)))
 
 
 def read_maps(folder: Path, seed: int, layout: Layout = LAYOUT) -> Maps:
@@ -179,7 +190,7 @@ class SeedOrder:
 
 
 class Reordered(Rows):
-    """Training sequences by a seed's maps.
+    """Training sequences by a seed's maps. A read has several requests under way, so one goes on at a time.
 
     Args:
         origin: the maps and the tokens.
@@ -187,6 +198,8 @@ class Reordered(Rows):
         cache: for what is read.
         seq_length: tokens of a row but one.
     """
+
+    at_a_time = 1
 
     def __init__(
         self, origin: SeedOrder, rows: int, cache: BatchCache, seq_length: int = SEQ_LENGTH

@@ -37,12 +37,16 @@ class Origin(Protocol):
 class Rows:
     """Rows of `seq_length + 1` tokens in the order of training. `_read` is the subclass's.
 
+    `at_a_time` says how many reads may go on at once.
+
     Args:
         origin: where they are from.
         seq_length: tokens of a row but one.
         rows: how many there are.
         cache: for what is read; None where it is near.
     """
+
+    at_a_time = 8
 
     def __init__(
         self, origin: Origin, seq_length: int, rows: int, cache: BatchCache | None

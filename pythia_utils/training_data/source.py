@@ -36,7 +36,14 @@ from pythia_utils.training_data.remote_shards import (
     batches_folder,
     hub_address,
 )
-from pythia_utils.training_data.reordered import LAYOUT, SEEDS, TOKENS, Reordered, SeedOrder
+from pythia_utils.training_data.reordered import (
+    LAYOUT,
+    SEEDS,
+    TOKENS,
+    Reordered,
+    SeedOrder,
+    patient_reader,
+)
 from pythia_utils.training_data.rows import TOKEN, Rows
 from pythia_utils.training_data.shards import LocalShards
 
@@ -262,7 +269,7 @@ def _open_seed(model: Model, revision: str | None, cache: BatchCache) -> Trainin
             f"{model.name} read the {model.variant} data in the order of seed {model.data_seed}; published "
             f"are those of seeds {SEEDS[0]} to {SEEDS[-1]} of the standard data: expected a source of its own"
         )
-    shards = HubShards(TOKENS, revision or "main", LAYOUT, cache.folder)
+    shards = HubShards(TOKENS, revision or "main", LAYOUT, cache.folder, patient_reader())
     count = model.total_steps * model.batch_size
     rows = Reordered(SeedOrder(model.data_seed, shards), count, cache, model.seq_length)
     shape = (model.batch_size, model.seq_length, model.total_steps)

@@ -48,7 +48,7 @@ def test_kept_rows_are_all_that_sampling_reads(hub):
 
 def test_batches_to_be_counted_are_noted(hub):
     reading = Reading()
-    rows = training_ngrams.counted_rows(find_model(MODEL), batches=2, opened=reading.open)
+    rows = training_ngrams.training_rows(reading.open(MODEL), batches=2)
     assert rows.shape == (2048, ROW)
     steps = training_ngrams.spread(143_000, 2)
     assert [(s.start, s.stop) for s in reading.spans] == [

@@ -2,80 +2,54 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.hub_server import make_tiny, serve_hub, status
+from helpers.hub_server import serve_hub, status
+from helpers.seed_maps import (
+    BATCH,
+    SEEDED,
+    STEPS,
+    as_file,
+    believe,
+    order_of,
+    repositories,
+    write_documents,
+)
 
 from pythia_utils.base.errors import UsageError
 from pythia_utils.base.http import FetchError, Retry
 from pythia_utils.base.units import show_size
 from pythia_utils.suites.hub import api
-from pythia_utils.training_data import reordered, source
+from pythia_utils.training_data import reordered
 from pythia_utils.training_data.indexed_dataset import IndexedDataset, write_indexed_dataset
-from pythia_utils.training_data.order import PackedDataset, build_order, neox_num_samples
+from pythia_utils.training_data.order import PackedDataset, neox_num_samples
 from pythia_utils.training_data.reordered import LAYOUT, MAPS, SAMPLES, SEEDS, TOKENS, map_files
-from pythia_utils.training_data.shards import Layout, shard_name
 from pythia_utils.training_data.source import open_source, read_batch
 
-SEQ_LENGTH, BATCH, STEPS, SHARD = 8, 3, 12, 100
-SEEDED = ("pythia-160m-seed3", "pythia-160m-data-seed2")
+ONE, OTHER = SEEDED
 
 
 @pytest.fixture(scope="module")
 def documents(tmp_path_factory) -> IndexedDataset:
-    """Some are empty, some longer than a sequence, and many lie across two shards."""
-    rng = np.random.default_rng(0)
-    texts = [rng.integers(60, size=size) for size in rng.integers(0, 40, size=25)]
-    return write_indexed_dataset(tmp_path_factory.mktemp("pile") / "docs", texts, np.uint16)
-
-
-def maps_of(documents: IndexedDataset, seed: int) -> dict[str, bytes]:
-    """The files of a seed's maps as they are published."""
-    order = build_order(documents.sizes, SEQ_LENGTH, neox_num_samples(STEPS, BATCH), seed)
-    arrays = (order.doc_idx, order.sample_idx, order.shuffle_idx)
-    index, *names = map_files(seed, "").patterns
-    return {index: documents.index_path.read_bytes()} | {
-        name: as_file(array) for name, array in zip(names, arrays, strict=True)
-    }
-
-
-def as_file(array: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    np.save(file, array)
-    return file.getvalue()
+    return write_documents(tmp_path_factory.mktemp("pile"))
 
 
 @pytest.fixture
 def hub(documents, monkeypatch, tmp_path):
-    tokens = documents.data_path.read_bytes()
-    last = (len(tokens) - 1) // SHARD
-    layout = Layout(last, SHARD, len(tokens) - last * SHARD, LAYOUT.stem)
-    shards = {
-        shard_name(LAYOUT.stem, n, last): tokens[n * SHARD : (n + 1) * SHARD]
-        for n in range(last + 1)
-    }
-    maps = maps_of(documents, 3) | maps_of(documents, 2)
-    monkeypatch.setattr(source, "LAYOUT", layout)
     monkeypatch.setattr(api, "RETRY", Retry(attempts=2, wait=0.01))
     monkeypatch.setenv("PYTHIA_HOME", str(tmp_path / "home"))
-    shape = {"batch_size": BATCH, "total_steps": STEPS, "seq_length": SEQ_LENGTH}
-    make_tiny(monkeypatch, *SEEDED, **shape)
-    repos = {f"datasets/{MAPS}": {"main": maps}, f"datasets/{TOKENS}": {"main": shards}}
-    with serve_hub(repos) as server:
+    believe(monkeypatch, documents)
+    with serve_hub(repositories(documents, SEEDED.values())) as server:
         server.cache = server.use(monkeypatch, tmp_path / "hf")
         yield server
 
 
-@pytest.mark.parametrize(("model", "seed"), list(zip(SEEDED, (3, 2), strict=True)))
+@pytest.mark.parametrize(("model", "seed"), SEEDED.items())
 def test_every_batch_is_that_of_the_seeds_order(hub, documents, model, seed):
-    order = build_order(documents.sizes, SEQ_LENGTH, neox_num_samples(STEPS, BATCH), seed)
-    packed = PackedDataset(documents, order)
-    usual = PackedDataset(
-        documents, build_order(documents.sizes, SEQ_LENGTH, neox_num_samples(STEPS, BATCH), 1234)
-    )
+    packed = PackedDataset(documents, order_of(documents, seed))
+    usual = PackedDataset(documents, order_of(documents, 1234))
     data = open_source(model)
     for step in range(STEPS):
         np.testing.assert_array_equal(data.batch(step), packed.batch(step, BATCH))
@@ -91,27 +65,27 @@ def test_every_batch_is_that_of_the_seeds_order(hub, documents, model, seed):
 
 
 def test_opening_asks_for_nothing_and_what_was_read_is_not_asked_for_again(hub, monkeypatch):
-    data = open_source(SEEDED[0])
+    data = open_source(ONE)
     assert hub.requests == []
     first = data.batch(1)
     asked = len(hub.requests)
-    other = open_source("pythia-160m-data-seed2")
+    other = open_source(OTHER)
     other.batch(1)  # another order: nothing of it is known
     assert len(hub.requests) > asked
     hub.requests.clear()
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    np.testing.assert_array_equal(read_batch(SEEDED[0], 1), first)
+    np.testing.assert_array_equal(read_batch(ONE, 1), first)
     with pytest.raises(UsageError, match="not in the cache, but HF_HUB_OFFLINE is set"):
         data.batch(2)
     assert hub.requests == []
 
 
 def test_the_maps_are_verified_and_fetched_once(hub):
-    open_source(SEEDED[0]).batch(0)
+    open_source(ONE).batch(0)
     fetched = {path.name for path in hub.cache.glob("datasets--*/snapshots/*/seed*/*")}
     assert fetched == {Path(name).name for name in map_files(3, "").patterns[1:]}
     hub.requests.clear()
-    open_source(SEEDED[0]).batch(1)
+    open_source(ONE).batch(1)
     assert hub.requests
     assert all(f"/{LAYOUT.stem}-" in request.path for request in hub.requests)
 
@@ -120,18 +94,18 @@ def test_maps_that_are_not_to_be_had(hub, monkeypatch):
     hub.hurry(monkeypatch, [])
     hub.inject(status(503), path="seed3/", times=None)
     with pytest.raises(FetchError, match=f"{MAPS}@.*gave up after 2 tries"):
-        open_source(SEEDED[0]).batch(0)
+        open_source(ONE).batch(0)
     del hub.repos[f"datasets/{MAPS}"]["main"][map_files(2, "").patterns[2]]
-    (open_source(SEEDED[1]).rows.cache.folder / "pins.json").unlink()
+    (open_source(OTHER).rows.cache.folder / "pins.json").unlink()
     with pytest.raises(FetchError, match=r"has no seed2/pile_.*_2s_sample_idx.npy on the Hub"):
-        open_source(SEEDED[1]).batch(0)
+        open_source(OTHER).batch(0)
 
 
 def test_maps_of_other_documents_are_refused(hub, documents):
     index, doc, sample, shuffle = map_files(3, "").patterns
     files = hub.repos[f"datasets/{MAPS}"]["main"]
     good = dict(files)
-    order = build_order(documents.sizes, SEQ_LENGTH, neox_num_samples(STEPS, BATCH), 3)
+    order = order_of(documents, 3)
     shifted = np.roll(order.doc_idx, 1)
     cases = {
         "by its index maps; expected 9": {doc: as_file(shifted)},
@@ -141,9 +115,9 @@ def test_maps_of_other_documents_are_refused(hub, documents):
     }
     for revision, (says, change) in enumerate(cases.items()):
         hub.repos[f"datasets/{MAPS}"]["main"] = good | change | {"n": str(revision).encode()}
-        (Path(open_source(SEEDED[0]).rows.cache.folder) / "pins.json").unlink(missing_ok=True)
+        (Path(open_source(ONE).rows.cache.folder) / "pins.json").unlink(missing_ok=True)
         with pytest.raises(UsageError, match=says) as error:
-            open_source(SEEDED[0]).sequences(0, STEPS * BATCH)
+            open_source(ONE).sequences(0, STEPS * BATCH)
         assert "\n" not in str(error.value)
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def token_counts(
-    model: str, tokens: int, opened: Callable[..., TrainingData] = open_source
+    model: str, tokens: int, opened: Callable[..., TrainingData] | None = None
 ) -> np.ndarray | None:
     """How often each token stands in the first `tokens` tokens of a model's training, whole batches.
 
@@ -44,7 +44,7 @@ def token_counts(
             corpus.
         tokens: how many at least, or all of training if it is shorter. Of a suite on the Hub a
             batch, 2.1 million tokens, is a download of 4 MB. 0 for none.
-        opened: opens what training reads.
+        opened: opens what training reads; `open_source` if None.
 
     Returns:
         int64 (vocab_size,); None for 0 tokens.
@@ -63,7 +63,7 @@ def token_counts(
     )
     source = next(same_data)
     batches = min(-(-tokens // source.tokens_per_step), source.total_steps)
-    read = opened(source.name).sequences(0, batches * source.batch_size)
+    read = (opened or open_source)(source.name).sequences(0, batches * source.batch_size)
     return np.bincount(read[:, :-1].ravel(), minlength=own.vocab_size)
 
 

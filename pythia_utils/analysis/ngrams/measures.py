@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -67,7 +66,7 @@ def held_out(
             f"{rows} rows of {length} tokens; expected 1 or more rows, of 1 to {model.seq_length} tokens"
         )
     if model.repo_id is not None:
-        return last_sequences(model, rows, length)
+        return last_sequences(open_source(reference(model).name), rows, length)
     if suite(model.suite).is_of_text:
         return _excerpts(model.suite, tokenizer, rows, length + 1)
     stream = _validation_stream(tokenizer, rows * length + 1)
@@ -75,11 +74,8 @@ def held_out(
     return np.stack([stream[start : start + length + 1] for start in starts])
 
 
-def last_sequences(
-    model: Model, rows: int, length: int, opened: Callable[..., TrainingData] = open_source
-) -> np.ndarray:
-    """The beginnings of sequences of the last training batch; `opened` opens what training reads."""
-    data = opened(reference(model).name)
+def last_sequences(data: TrainingData, rows: int, length: int) -> np.ndarray:
+    """The beginnings of sequences of the last training batch."""
     return data.batch(data.total_steps - 1)[:rows, : length + 1]
 
 

@@ -19,6 +19,8 @@ def add(
 ) -> None:
     """The checkpoint, the batches that are counted, and held-out text. The parameters are the notebook's."""
     own = needs.checkpoint(model, step, suite).model
-    reference = measures.reference(own)
-    training_ngrams.counted_rows(reference, batches=batches or None, opened=needs.open)
-    measures.last_sequences(own, rows, length, needs.open)
+    data = needs.open(measures.reference(own).name)
+    many = training_ngrams.how_many(own, batches or None)
+    for _batch in training_ngrams.some_batches(data, data.total_steps, many or 0):
+        pass
+    measures.last_sequences(data, rows, length)

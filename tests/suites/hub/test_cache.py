@@ -38,7 +38,7 @@ from pythia_utils.base.files import atomic_write, file_digest
 from pythia_utils.base.http import FetchError, Retry
 from pythia_utils.engine import worker
 from pythia_utils.grid.ledger import Outcome
-from pythia_utils.suites import checkpoints, folders
+from pythia_utils.suites import checkpoints, folders, shared_tokenizer
 from pythia_utils.suites.catalog import find_model
 from pythia_utils.suites.errata import CheckpointWarning
 from pythia_utils.suites.hub import api, commits, hugging_face
@@ -549,6 +549,19 @@ def test_without_a_tokenizer_that_of_the_family_is_opened_and_said(
     server.requests.clear()
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     pythia_utils.load(MODEL, 2)
+    assert server.requests == []
+
+
+def test_who_wants_a_tokenizer_alone_gets_it_from_wherever_it_is(server, files):
+    """The repositories of some seeds have nothing on `main`."""
+    model, text = find_model("pythia-160m-data-seed2"), files["step2"]["tokenizer.json"]
+    with pytest.raises(FetchError, match="gpt-neox-20b"):
+        shared_tokenizer.tokenizer_file(model)
+    server.repos[NEOX] = {"main": {"tokenizer.json": text}}
+    server.repos[model.repo_id] = {"main": {".gitattributes": b"x"}}
+    assert shared_tokenizer.tokenizer_file(model).read_bytes() == text
+    server.requests.clear()
+    assert shared_tokenizer.tokenizer_file(find_model(MODEL)).read_bytes() == text
     assert server.requests == []
 
 
