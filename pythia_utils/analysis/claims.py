@@ -15,6 +15,8 @@ import pandas as pd
 
 from pythia_utils.analysis import seeds
 
+_UNTOLD = "cannot be told here"
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -74,6 +76,11 @@ def table(claims: Iterable[Claim], records: pd.DataFrame) -> pd.DataFrame:
         told = found[(found["claim"] == claim.name) & found["holds"].notna()]
         against = told["seed"][~told["holds"].astype(bool)]
         n = len(told)
-        holds = f"{n - len(against)} of {n} seed{'s' * (n != 1)}" if n else "cannot be told here"
+        holds = f"{n - len(against)} of {n} seed{'s' * (n != 1)}" if n else _UNTOLD
         rows.append({"finding": claim.text, "holds in": holds, "not in": ", ".join(against)})
     return pd.DataFrame(rows, columns=["finding", "holds in", "not in"])
+
+
+def told(found: pd.DataFrame) -> pd.DataFrame:
+    """Of `table` the claims that some seed can tell: for suites that have not what others were found on."""
+    return found[found["holds in"] != _UNTOLD]

@@ -186,20 +186,21 @@ def _milestone(entered: np.ndarray, confidence: float, level: float) -> Mileston
     return Milestone(step, float(low), float(high), float(level))
 
 
-_MILESTONES = ["model", "subset", "last", "onset", "low", "high"]
+_MILESTONES = ["model", "subset", "first", "last", "onset", "low", "high"]
 _MILESTONES += ["plateau", "plateau_low", "plateau_high", "level"]
 
 
-def milestones(curves: pd.DataFrame, tolerance: float = 0.1) -> pd.DataFrame:
+def milestones(curves: pd.DataFrame, tolerance: float | None = 0.1) -> pd.DataFrame:
     """Onset and plateau of every curve of a grid.
 
     Args:
         curves: columns model, subset, step, correct, n.
-        tolerance: of the plateau.
+        tolerance: of the plateau; None for onsets alone, which take no time: the rest is nan.
 
     Returns:
         A row a model and subset measured twice or more, in order of appearance: model, subset;
-        last (the last measured step); onset, low, high; plateau, plateau_low, plateau_high, level.
+        first, last (measured steps; what is told as the first happened by then, nobody knows when); onset,
+        low, high; plateau, plateau_low, plateau_high, level.
     """
     rows = []
     for (model, subset), curve in curves.groupby(["model", "subset"], sort=False):
@@ -207,8 +208,11 @@ def milestones(curves: pd.DataFrame, tolerance: float = 0.1) -> pd.DataFrame:
         if len(curve) < 2:
             continue  # measured once: no curve
         data = (curve["step"], curve["correct"], curve["n"])
-        start, end = onset(*data), plateau(*data, tolerance=tolerance)
-        row = {"model": model, "subset": subset, "last": int(curve["step"].iloc[-1])}
+        start, end = onset(*data), Milestone(*[float("nan")] * 4)
+        if tolerance is not None:
+            end = plateau(*data, tolerance=tolerance)
+        ends = {"first": int(curve["step"].iloc[0]), "last": int(curve["step"].iloc[-1])}
+        row = {"model": model, "subset": subset} | ends
         row |= {"onset": start.step, "low": start.low, "high": start.high}
         row |= {"plateau": end.step, "plateau_low": end.low, "plateau_high": end.high}
         rows.append(row | {"level": end.level})
@@ -216,16 +220,19 @@ def milestones(curves: pd.DataFrame, tolerance: float = 0.1) -> pd.DataFrame:
 
 
 def at_shared_steps(curves: pd.DataFrame) -> pd.DataFrame:
-    """Curves at the steps that all of their models were measured at, without models measured once.
+    """Curves at the steps that all of their models were measured at, without models measured at few.
 
     What is compared between models must be of the same steps: a mean over training depends on where it begins,
-    and an onset on the steps around it.
+    and an onset on the steps around it. A model measured once has no curve; one measured at less than half as
+    many steps as their median has, such as a model whose early checkpoints are faulty, would take from all
+    others the steps that it lacks.
 
     Args:
         curves: columns model, step.
     """
     steps = {name: set(part) for name, part in curves.groupby("model")["step"]}
-    several = {name: own for name, own in steps.items() if len(own) > 1}
+    few = max(1.5, np.median([len(own) for own in steps.values()]) / 2) if steps else 0
+    several = {name: own for name, own in steps.items() if len(own) >= few}
     shared = set.intersection(*several.values()) if several else set()
     return curves[curves["model"].isin(several) & curves["step"].isin(shared)]
 

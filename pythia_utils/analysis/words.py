@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from pythia_utils.base.markup import markdown
+from pythia_utils.suites.catalog import find_model
 
 
 def interval(row: Mapping[str, float], value: str = "value", digits: str = ".2f") -> str:
@@ -20,6 +21,11 @@ def p_value(p: float) -> str:
 def readable(name: str) -> str:
     """A name of the code as words: `filler_gap` is `filler gap`."""
     return str(name).replace("_", " ").replace("subject verb", "subject-verb")
+
+
+def without_suite(model: str) -> str:
+    """A model's name where its suite is known and room is scarce: `70m-deduped` of `pythia-70m-deduped`."""
+    return model.removeprefix(f"{find_model(model).suite}-")
 
 
 def listed(names: Iterable[str], none: str = "none") -> str:

@@ -26,7 +26,7 @@ from pythia_utils.evaluation.inference import (
     token_ids,
     tokens_that_fit,
 )
-from pythia_utils.evaluation.likelihood import beginning
+from pythia_utils.evaluation.likelihood import first_token
 from pythia_utils.evaluation.prefix_tree import PrefixTree, build_tree, require_mask, within
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def prepare_choices(
     sizes = [
         _answer_tokens(before[place // n], ids, texts[place]) for place, ids in enumerate(whole)
     ]
-    return PreparedChoices([[beginning(tokenizer), *ids] for ids in whole], sizes, n)
+    return PreparedChoices([[first_token(tokenizer), *ids] for ids in whole], sizes, n)
 
 
 def _answer_tokens(prompt: list[int], whole: list[int], text: str) -> int:

@@ -31,7 +31,7 @@ from pythia_utils.evaluation.inference import (
     token_ids,
     tokens_that_fit,
 )
-from pythia_utils.evaluation.likelihood import beginning
+from pythia_utils.evaluation.likelihood import first_token
 from pythia_utils.evaluation.prefix_tree import PrefixTree, build_tree, require_mask, within
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def prepare_pairs(tokenizer: PreTrainedTokenizerBase, pairs: Sequence) -> Prepar
     tokens_of = pair_tokens(tokenizer, pairs)
     _check(pairs, tokens_of)
     ids = [row for halves in tokens_of for row in halves]
-    tree, paths = build_tree([[beginning(tokenizer), *row[:-1]] for row in ids])
+    tree, paths = build_tree([[first_token(tokenizer), *row[:-1]] for row in ids])
     nodes = np.concatenate([np.empty(0, np.int64), *paths])
     tokens = np.fromiter((token for row in ids for token in row), np.int64)
     sentence = np.repeat(np.arange(len(ids)), [len(row) for row in ids])

@@ -23,6 +23,7 @@ from pythia_utils.base.files import atomic_write, local_path
 from pythia_utils.base.markup import NO_MATHS, code, html, plain
 from pythia_utils.grid import record_store
 from pythia_utils.suites.catalog import Checkpoint, find_model
+from pythia_utils.suites.catalog import suite as find_suite
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -316,7 +317,9 @@ def _is_called(name: str, wanted: str) -> bool:
 def _first_set(cells: pd.DataFrame) -> tuple[str, str]:
     """Which set of a suite to show, with which parameters."""
     count = cells.groupby(_SET).size()
-    return min(count.index, key=lambda key: (key[0] not in OWN, bool(key[1]), -count[key], key))
+    made = "made-text" in find_suite(cells["suite"].iloc[0]).kinds
+    own = OWN if made else OWN[:1]  # nano's pairs are no one else's own
+    return min(count.index, key=lambda key: (key[0] not in own, bool(key[1]), -count[key], key))
 
 
 def set_in_words(shown: pd.DataFrame, everything: pd.DataFrame) -> str:

@@ -10,6 +10,7 @@ one is asked for, and never for the sake of another suite.
 from __future__ import annotations
 
 import importlib
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from pythia_utils.base.errors import UsageError, unknown
-from pythia_utils.base.files import stamp
+from pythia_utils.base.files import local_path, stamp
 from pythia_utils.base.sources import PACKAGE
 from pythia_utils.suites.home import home
 from pythia_utils.suites.models import Checkpoint, Erratum, Model
@@ -35,6 +36,7 @@ __all__ = [
     "data_file",
     "find_model",
     "model_names",
+    "named_file",
     "renamed",
     "suite",
     "suite_names",
@@ -71,6 +73,16 @@ class Suite:
         """Whether its corpus is a text from elsewhere, and not one that our program made."""
         return self.corpus.get("kind") == "text"
 
+    @property
+    def kinds(self) -> frozenset[str]:
+        """What it is, for parts of the book that are of some suites only.
+
+        Its name; `ours` if it is trained here; `made-text` if a program of ours made what it reads.
+        """
+        if self.kind != "local":
+            return frozenset({self.name})
+        return frozenset({self.name, "ours"} | ({"made-text"} if not self.is_of_text else set()))
+
     def model(self, name: str) -> Model:
         """The suite's model of that name or former name.
 
@@ -90,9 +102,28 @@ def data_file(name: str) -> Path:
     """A file or folder of `data/`: `data_file("published/summary.csv")`.
 
     A result depends on every file that the code it runs names in such a call: so `name` is a text,
-    not a variable, and nothing else reads from the folder.
+    not a variable, and nothing else but `named_file` reads from the folder.
     """
     return data_dir() / name
+
+
+def named_file(name: str | Path, folder: Path | None = None) -> Path:
+    """The file or folder that a user names; `data/NAME` means the package's own where there is no such path.
+
+    So `data/capitals.csv` is the same file in a checkout and for who installed the package, wherever they work.
+
+    Args:
+        name: a path.
+        folder: that it is relative to; by default the current one.
+
+    Raises:
+        UsageError: it could be no path.
+    """
+    path = local_path(name if str(name).startswith("~") else (folder or Path()) / name)
+    first, _, rest = str(name).partition("/")
+    shipped = data_dir() / rest
+    is_shipped = first == "data" and not os.path.exists(path) and os.path.isfile(shipped)
+    return shipped if is_shipped else path
 
 
 # --- suites ---------------------------------------------------------------------------------------

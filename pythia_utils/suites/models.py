@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import re
 from dataclasses import dataclass, field
 
 from pythia_utils.base.errors import UsageError, unknown
@@ -175,7 +176,7 @@ class Model:
             UsageError: the model has no such checkpoint.
         """
         if isinstance(step, str):
-            step = self._steps_by_name().get(step, step)
+            step = self._numbered(step)
         try:
             step = operator.index(step)  # NumPy's integers too
         except TypeError:
@@ -184,6 +185,10 @@ class Model:
             raise unknown("step", step, self.steps, where=f"of {self.name}")
         return Checkpoint(self, step)
 
-    def _steps_by_name(self) -> dict[str, int]:
+    def _numbered(self, name: str) -> int | str:
+        """The step that a revision's name says; the name itself if it says none."""
         names = {self.revision(step): step for step in self.steps}
-        return names | ({"main": self.steps[-1]} if self.repo_id and not self.own else {})
+        if not self.own:  # of yours, `main` may be anything
+            names["main"] = self.steps[-1]
+        named = re.fullmatch(r"step([0-9]{1,18})", name)
+        return names.get(name, int(named[1]) if named else name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers.made_curves import grid
 
@@ -114,3 +115,21 @@ def test_mean_over_training_is_the_mean_height_on_the_axis_of_the_figures():
     assert learning_curves.mean_over_training([0, 1, 3, 7], [0, 0, 1, 1]) == pytest.approx(0.5)
     early = learning_curves.mean_over_training(STEPS, sigmoid(middle=2))
     assert early > learning_curves.mean_over_training(STEPS, sigmoid(middle=5))
+
+
+def test_onsets_alone_are_those_of_all_milestones():
+    curves = grid(easy=[50, 90, 95, 96, 95, 95], hard=[50, 50, 50, 50, 50, 50])
+    alone, whole = learning_curves.milestones(curves, None), learning_curves.milestones(curves)
+    names = ["model", "subset", "first", "last", "onset", "low", "high"]
+    pd.testing.assert_frame_equal(alone[names], whole[names])
+    assert alone["plateau"].isna().all()
+
+
+def test_a_model_without_early_checkpoints_takes_no_steps_from_the_others():
+    """One that lacks a step in four does: what all share is compared."""
+    steps = {"a": range(12), "b": range(12), "most": range(3, 12), "late": range(8, 12)}
+    frame = pd.DataFrame([(m, step) for m, own in steps.items() for step in own])
+    frame.columns = ["model", "step"]
+    kept = learning_curves.at_shared_steps(frame)
+    found = kept.groupby("model")["step"].apply(tuple).to_dict()
+    assert found == dict.fromkeys(["a", "b", "most"], tuple(range(3, 12)))

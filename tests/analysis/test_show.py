@@ -122,7 +122,7 @@ def test_figures_of_one_checkpoint_draw_hostile_names():
 
 def onset_rows(*rows: tuple) -> pd.DataFrame:
     columns = ["model", "subset", "last", "onset", "low", "high"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=columns).assign(first=0)
 
 
 def test_an_onset_beyond_the_end_is_an_arrow_an_open_line_and_words_in_the_legend():
@@ -152,6 +152,17 @@ def test_an_open_interval_of_an_onset_in_time_is_told_without_an_arrow():
     figure = figures.onsets(onset_rows(("pico-7k", "open", 1000, 800, 600, np.inf)))
     assert "up to the edge: without an upper end, as 800 [600, –)" in drawn(figure)
     assert not [text for text in drawn(figure) if "beyond" in text]
+
+
+def test_an_onset_before_the_first_measured_step_is_an_arrow_to_the_left_without_a_line():
+    late = onset_rows(("pico-57k", "a", 1000, 512, 512, 512)).assign(first=512)
+    early = onset_rows(("pico-7k", "a", 1000, 512, 256, 600))
+    figure = figures.onsets(pd.concat([early, late]))
+    (axes,) = figure.axes
+    arrows = [line.get_xdata() for line in axes.get_lines() if line.get_marker() == "<"]
+    assert np.concatenate(arrows) == pytest.approx([np.log2(513)])
+    assert sum(len(lines.get_segments()) for lines in axes.collections) == 1
+    assert "before the first step, as by 512" in drawn(figure)
 
 
 def test_an_onset_in_time_leaves_the_legend_alone():

@@ -11,7 +11,7 @@ from pythia_utils.base.errors import UsageError
 from pythia_utils.evaluation.causal import takes_trees
 from pythia_utils.evaluation.choices import prepare_choices
 from pythia_utils.evaluation.inference import NotFiniteError
-from pythia_utils.evaluation.likelihood import beginning, token_logprobs
+from pythia_utils.evaluation.likelihood import first_token, token_logprobs
 from pythia_utils.evaluation.memorization import memorized
 from pythia_utils.evaluation.minimal_pairs import score_minimal_pairs
 from pythia_utils.nano.minimal_pair import MinimalPair
@@ -51,7 +51,7 @@ def test_minimal_pairs_are_differences_of_whole_sentences(networks, kind):
     pairs = [MinimalPair("agreement", *halves) for halves in PAIRS]
     scores = score_minimal_pairs(networks[kind], tokenizer, pairs)
     for row in scores.itertuples():
-        ids = [[beginning(tokenizer), *tokenizer(s)["input_ids"]] for s in (row.good, row.bad)]
+        ids = [[first_token(tokenizer), *tokenizer(s)["input_ids"]] for s in (row.good, row.bad)]
         good, bad = (own_logprobs(networks[kind], one).sum(dtype=float) for one in ids)
         assert row.margin == pytest.approx(good - bad, abs=2e-5)
 

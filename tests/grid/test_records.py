@@ -247,3 +247,14 @@ def test_the_table_is_text_names_its_error_and_claims_no_certainty(shown):
     assert "&lt;script&gt;x&lt;/script&gt;" in page
     assert "two lines $x$" in page
     assert "mathjax_ignore" in page
+
+
+def test_nanos_pairs_are_the_own_set_of_suites_that_read_its_text_alone(tmp_path, shown):
+    for name, steps in (("nano", (0,)), ("blimp", (0, 1))):
+        for step in steps:
+            where = WHERE | {"suite": "pythia", "model": "pythia-70m", "step": step}
+            frame = records.record(ROWS[:1], **where, measured_on=name)
+            folder = tmp_path / "pythia" / "loss" / "pythia-70m"
+            folder.mkdir(parents=True, exist_ok=True)
+            records.write(folder / f"step{step:06d}@{name}.parquet", frame)
+    assert set(records.read("loss", runs=tmp_path)["measured_on"]) == {"blimp"}

@@ -12,10 +12,11 @@ import pandas as pd
 import pytest
 from helpers.commands import ROOT, pythia
 
-from pythia_utils.grid import records
+from pythia_utils.grid import parts, records
 from pythia_utils.nano import entropy
 from pythia_utils.nano.documents import DOMAINS
 from pythia_utils.nano.grammar import PHENOMENA
+from pythia_utils.suites.catalog import suite, suite_names
 
 FOLDERS = ("notebooks", "book/experiments", "book/pages")
 SOURCES = sorted(path for folder in FOLDERS for path in ROOT.glob(f"{folder}/*.ipynb"))
@@ -50,6 +51,12 @@ class TestSources:
         cells = read(path)["cells"]
         assert "".join(cells[0]["source"]).startswith("# ")
         assert "watermark" in "".join(cells[-1]["source"])
+
+    def test_tags_name_kinds_of_suites(self, path):
+        """One that is mistyped would leave its cell out everywhere, or nowhere."""
+        tags = {t for cell in read(path)["cells"] for t in cell["metadata"].get("tags", ())}
+        named = {tag.partition("-")[2] for tag in tags if tag.startswith((parts.ONLY, parts.NOT))}
+        assert named <= set().union(*(suite(name).kinds for name in suite_names()))
 
     def test_stays_thin(self, path):
         lines = [line for cell in code_cells(read(path)) for line in cell["source"] if line.strip()]

@@ -99,15 +99,18 @@ def by_subset(frame: pd.DataFrame, column: str) -> pd.DataFrame:
 def ranks(milestones: pd.DataFrame, models: list[str]) -> pd.DataFrame:
     """Each phenomenon's place in the order of onsets, a row a phenomenon, a column a model that has any.
 
-    1 is the first; ties share their mean, and those without an onset are tied at the end.
+    1 is the first; ties share their mean, and those without an onset are tied at the end. Of a model whose
+    first measured step is after most of its onsets no order is known: it is left out.
     """
-    onsets = by_subset(milestones, "onset")
+    late = (milestones["onset"] <= milestones["first"]) & (milestones["first"] > 0)
+    known = late.groupby(milestones["model"]).mean() <= 0.5
+    onsets = by_subset(milestones[milestones["model"].map(known).astype(bool)], "onset")
     return onsets[[model for model in models if model in onsets]].fillna(np.inf).rank()
 
 
 def onsets(curves: pd.DataFrame) -> pd.DataFrame:
     """Onsets at the steps that these models share: a row a model, a column a subset; inf for never."""
-    return by_subset(milestones(at_shared_steps(curves)), "onset").T.fillna(np.inf)
+    return by_subset(milestones(at_shared_steps(curves), None), "onset").T.fillna(np.inf)
 
 
 def difficulty(curves: pd.DataFrame) -> pd.DataFrame:

@@ -8,6 +8,7 @@ pairs of its own. An accuracy alone does not tell; the answers do, one bit a pai
 from __future__ import annotations
 
 import functools
+from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -18,20 +19,26 @@ from pythia_utils.analysis.discoveries import with_finds
 from pythia_utils.analysis.grammar.pair_words import words_of
 from pythia_utils.nano.grammar import PHENOMENA, minimal_pairs
 
-LONGEST = 1000  # pairs of a phenomenon whose answers are kept: beyond that errors are small anyhow
+_WITHIN = " > "
+LONGEST = 1000  # pairs of a paradigm whose answers are kept: beyond that errors are small anyhow
 
 
 def as_records(scores: pd.DataFrame) -> list[dict]:
-    """A row a phenomenon: metric `answers`, subset `PHENOMENON HEX`, value and n the right ones and all.
+    """A row a paradigm: metric `answers`, subset `PARADIGM HEX`, value and n the right ones and all.
 
-    HEX holds a bit a pair, in the order of the set, 1 for right, filled with zeros up to a whole digit.
+    HEX holds a bit a pair, in the order of the set, 1 for right, filled with zeros up to a whole digit. Of a
+    phenomenon that has several paradigms they are called `PHENOMENON > PARADIGM`.
 
     Args:
-        scores: columns phenomenon, correct. Phenomena of more than `LONGEST` pairs are left out.
+        scores: columns phenomenon, correct, and paradigm unless each phenomenon is one. Paradigms of more than
+            `LONGEST` pairs are left out.
     """
-    rows = []
-    for name, part in scores.groupby("phenomenon", sort=False)["correct"]:
+    by = ["phenomenon", "paradigm"] if "paradigm" in scores else ["phenomenon"]
+    groups, rows = {name: part["correct"] for name, part in scores.groupby(by, sort=False)}, []
+    times = Counter(phenomenon for phenomenon, *_ in groups)
+    for (phenomenon, *paradigm), part in groups.items():
         if len(part) <= LONGEST:
+            name = _WITHIN.join([phenomenon, *paradigm]) if times[phenomenon] > 1 else phenomenon
             subset = f"{name} {np.packbits(part.to_numpy(bool)).tobytes().hex()}"
             rows.append({"metric": "answers", "subset": subset, "value": int(part.sum())})
             rows[-1] |= {"n": len(part)}
@@ -39,7 +46,7 @@ def as_records(scores: pd.DataFrame) -> list[dict]:
 
 
 def from_records(records: pd.DataFrame) -> dict[str, np.ndarray]:
-    """The answers of one checkpoint, bool (pairs,), by phenomenon: the reverse of `as_records`."""
+    """The answers of one checkpoint, bool (pairs,), by the names of `as_records`, whose reverse this is."""
     found = {}
     for subset, n in zip(records["subset"], records["n"], strict=True):
         name, bits = subset.rsplit(" ", 1)
@@ -51,7 +58,8 @@ def size_gain(records: pd.DataFrame, models: list[str]) -> tuple[pd.DataFrame, s
     """Final accuracy of the largest model minus that of the smallest, on the same pairs.
 
     The interval is Student's t of the pairs' differences, twins and pairs about one word being linked
-    (`clusters.linked_mean`).
+    (`clusters.linked_mean`). Paradigms of a phenomenon weigh the same, and are taken as they are: the error of
+    their mean is that of independent ones, with the degrees of freedom of the one that has fewest.
 
     Args:
         records: those of metric `answers`, of one evaluation set.
@@ -69,11 +77,12 @@ def size_gain(records: pd.DataFrame, models: list[str]) -> tuple[pd.DataFrame, s
     small, large = final["model"].iloc[0], final["model"].iloc[-1]
     before, after = (from_records(final[final["model"] == name]) for name in (small, large))
     measured_on = final["measured_on"].iloc[0]
-    rows = [
-        (name, *_paired(name, before[name], after[name], measured_on))
-        for name in before
-        if name in after and len(before[name]) == len(after[name])
-    ]
+    parts: dict[str, list[tuple[float, float, float]]] = {}
+    for name in before:
+        if name in after and len(before[name]) == len(after[name]):
+            paired = _paired(name, before[name], after[name], measured_on)
+            parts.setdefault(name.partition(_WITHIN)[0], []).append(paired)
+    rows = [(name, *_mean_gain(own)) for name, own in parts.items()]
     table = with_finds(pd.DataFrame(rows, columns=columns))
     title = f"{large} minus {small} at step {final['step'].iloc[0]:,}"
     return table.sort_values("value", ascending=False, ignore_index=True), title
@@ -81,11 +90,17 @@ def size_gain(records: pd.DataFrame, models: list[str]) -> tuple[pd.DataFrame, s
 
 def _paired(
     name: str, before: np.ndarray, after: np.ndarray, measured_on: str
-) -> tuple[float, float, float, float]:
-    """The mean difference, the ends of its 95% interval, and its degrees of freedom."""
+) -> tuple[float, float, float]:
+    """The mean difference of a paradigm's pairs, its error, and its degrees of freedom."""
     twins, labels = _links(name, len(before), measured_on)
-    value, stderr, dof = linked_mean(after.astype(float) - before, twins, labels)
-    half = t.ppf(0.975, dof) * stderr
+    return linked_mean(after.astype(float) - before, twins, labels)
+
+
+def _mean_gain(parts: list[tuple[float, float, float]]) -> tuple[float, float, float, float]:
+    """Over paradigms: the mean difference, the ends of its 95% interval, and its degrees of freedom."""
+    values, errors, dofs = np.array(parts).T
+    value, dof = values.mean(), dofs.min()
+    half = t.ppf(0.975, dof) * np.sqrt(np.sum(errors**2)) / len(parts)
     return value, value - half, value + half, dof
 
 

@@ -1,4 +1,8 @@
-"""What the chapter on grammar states, as questions to the records of one seed."""
+"""What the chapter on grammar states, as questions to the records of one seed.
+
+`CLAIMS` were found on our own suites, by nano's pairs. `OF_BLIMP` are what the published evaluations of
+Pythia's first release show; they are asked of any records of BLiMP.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,12 @@ import pandas as pd
 from pythia_utils.analysis import select
 from pythia_utils.analysis.claims import Claim
 from pythia_utils.analysis.stats import with_normal_interval
+from pythia_utils.evaluation.blimp import blimp_paradigms
 
 # Of a phenomenon whose pairs an n-gram model cannot tell apart, within the noise of a few hundred pairs
 # and of words that are several tokens.
 NEAR_CHANCE = 0.6
+_FIELDS = dict(blimp_paradigms().values())  # of BLiMP's phenomena
 LEARNT_EARLY = ("argument_structure", "npi_licensing")
 
 
@@ -64,6 +70,33 @@ def _networks_are_attracted(records: pd.DataFrame) -> bool | None:
     return None if found.empty else found["value"].mean() > 0
 
 
+def _means_at_the_end(records: pd.DataFrame) -> pd.DataFrame:
+    """Final accuracies of standard models on BLiMP: a row a model, smaller first, a column a phenomenon."""
+    found = _at_the_end(records, "accuracy")
+    sizes = found.groupby("model")["n_params"].first().sort_values(kind="stable")
+    table = found.pivot_table("value", "model", "subset").reindex(sizes.index)
+    return table if set(_FIELDS) <= set(table) else table.iloc[:0]
+
+
+def _morphology_is_ahead(records: pd.DataFrame) -> bool | None:
+    found = _means_at_the_end(records)
+    if found.empty:
+        return None
+    inside = [name for name, field in _FIELDS.items() if field == "morphology"]
+    rest = [name for name in _FIELDS if name not in inside]
+    return (found[inside].mean(axis=1) > found[rest].mean(axis=1)).all()
+
+
+def _islands_are_behind(records: pd.DataFrame) -> bool | None:
+    found = _means_at_the_end(records)
+    return None if found.empty else (found["island_effects"] < found.mean(axis=1)).all()
+
+
+def _the_largest_is_ahead(records: pd.DataFrame) -> bool | None:
+    found = _means_at_the_end(records).mean(axis=1)
+    return None if len(found) < 2 else found.iloc[-1] > found.iloc[0]
+
+
 def _claim(name: str, text: str, holds) -> Claim:
     return Claim(name, "grammar", text, holds)
 
@@ -101,5 +134,24 @@ CLAIMS = (
         "At the end an attractor in a prepositional phrase costs accuracy, beyond what counting loses by it, "
         "on average over sizes.",
         _networks_are_attracted,
+    ),
+)
+
+OF_BLIMP = (
+    _claim(
+        "morphology-is-ahead",
+        "At the end agreement and irregular forms, BLiMP's morphology, are on average ahead of its other "
+        "phenomena, at every size.",
+        _morphology_is_ahead,
+    ),
+    _claim(
+        "islands-are-behind",
+        "At the end island effects are below the mean phenomenon, at every size.",
+        _islands_are_behind,
+    ),
+    _claim(
+        "larger-is-better-on-blimp",
+        "At the end the largest model is ahead of the smallest, on average over phenomena.",
+        _the_largest_is_ahead,
     ),
 )

@@ -24,6 +24,7 @@ from pythia_utils.analysis.plots import (
     step_axis,
 )
 from pythia_utils.analysis.show import or_words
+from pythia_utils.analysis.words import without_suite
 from pythia_utils.base.markup import mathtext
 from pythia_utils.suites.catalog import find_model
 
@@ -141,9 +142,10 @@ def onsets(frame: pd.DataFrame, others: pd.DataFrame | None = None) -> Figure:
         frame: of `learning_curves.milestones`, one model of each size.
         others: the same of other seeds: a small open mark each, in the colour of its size.
     """
-    figure, axes = plt.subplots(figsize=(7.4, 1.1 + 0.42 * frame["subset"].nunique()))
     names = list(dict.fromkeys(frame["subset"]))[::-1]
     models = list(dict.fromkeys(frame["model"]))
+    row = max(0.42, 0.1 * len(models))  # inches: markers of ten sizes must not cover each other
+    figure, axes = plt.subplots(figsize=(7.4, 1.1 + row * len(names)))
     last_step = frame["last"].max()
     beyond = 1.04 * np.log2(1 + last_step)
     handles = {}
@@ -160,7 +162,7 @@ def onsets(frame: pd.DataFrame, others: pd.DataFrame | None = None) -> Figure:
             at = np.log2(1 + own["onset"]).fillna(beyond)
             look = {"ms": 4, "mfc": "white", "mec": colour, "mew": 0.9, "zorder": 3, "ls": ""}
             (handles[_ANOTHER],) = axes.plot(at, heights, "d", **look)
-    handles |= _beyond_the_end(frame)
+    handles |= _beyond_the_ends(frame)
     axes.set_yticks(range(len(names)), [shown_name(name) for name in names])
     step_axis(axes, [0, *(2**k for k in range(1, int(np.log2(1 + last_step)) + 1)), last_step])
     axes.set_xlim(left=np.log2(1 + frame["low"].clip(0, last_step).min()) - 0.5)
@@ -178,17 +180,33 @@ def _alike(one: str, other: str) -> bool:
 def _onset_marks(
     axes: Axes, part: pd.DataFrame, rows: np.ndarray, colour: tuple, beyond: float
 ) -> Line2D:
-    """A model's points and intervals: an arrow at `beyond` for a never, a line up to there for an open end."""
+    """A model's points and intervals: an arrow at `beyond` for a never, a line up to there for an open end,
+    an arrow to the left where it had happened at the first measured step.
+    """
     ends = np.log2(1 + part[["low", "high"]].to_numpy(float))  # inf stays inf
-    some = np.isfinite(ends[:, 0])
+    some = np.isfinite(ends[:, 0]) & ~_before_the_first(part)
     axes.hlines(rows[some], *ends[some].clip(max=beyond).T, color=colour, lw=2, alpha=0.5)
     never = part["onset"].isna().to_numpy()
     axes.plot(np.full(never.sum(), beyond), rows[never], ">", ms=5, mfc="none", mec=colour)
-    return axes.plot(np.log2(1 + part["onset"]), rows, "o", ms=5, color=colour)[0]
+    before = _before_the_first(part)
+    axes.plot(np.log2(1 + part["onset"][before]), rows[before], "<", ms=5, mfc="none", mec=colour)
+    return axes.plot(np.log2(1 + part["onset"][~before]), rows[~before], "o", ms=5, color=colour)[0]
 
 
-def _beyond_the_end(frame: pd.DataFrame) -> dict[str, Line2D]:
-    """For the legend, with an example: what an arrow means, else a line up to the edge; else nothing."""
+def _before_the_first(part: pd.DataFrame) -> np.ndarray:
+    """Which onsets had happened at the first measured step, bool (rows,)."""
+    return ((part["onset"] <= part["first"]) & (part["first"] > 0)).to_numpy()
+
+
+def _beyond_the_ends(frame: pd.DataFrame) -> dict[str, Line2D]:
+    """For the legend, with an example: what an arrow means, or a line up to the edge."""
+    early = frame["first"][_before_the_first(frame)]
+    arrow = Line2D([], [], marker="<", mfc="none", mec="0.4", ls="")
+    before = {f"before the first step, as by {early.iloc[0]:,}": arrow} if len(early) else {}
+    return before | _beyond_the_last(frame)
+
+
+def _beyond_the_last(frame: pd.DataFrame) -> dict[str, Line2D]:
     open_ended = frame[~np.isfinite(frame["high"])]
     if open_ended.empty:
         return {}
@@ -265,11 +283,16 @@ def orders(ranks: pd.DataFrame, fields: dict[str, str], xlabel: str) -> Figure:
     for field, colour in colours.items():
         axes.plot([], [], color=colour, lw=2, label=mathtext(field))
     figure.legend(loc="outside upper center", ncols=len(colours), fontsize=9)
-    axes.set_xticks(columns, [mathtext(name) for name in ranks.columns])
+    axes.set_xticks(columns, _model_labels(list(ranks.columns)))
     axes.set(ylabel="order of learning", xlabel=xlabel, ylim=(len(ranks) + 0.7, 0.3))
     axes.set_xlim(-0.2, columns[-1] + 0.3 + 0.55 * max(len(columns) - 1, 1))
     axes.grid(visible=False)
     return figure
+
+
+def _model_labels(names: list[str]) -> list[str]:
+    """Names of models below an axis; without the suite where there is no room for it."""
+    return [mathtext(name if len(names) < 6 else without_suite(name)) for name in names]
 
 
 def _apart(heights: np.ndarray) -> np.ndarray:

@@ -9,13 +9,14 @@ import pandas as pd
 
 from pythia_utils.analysis.grammar.recorded import WRONG_RULES
 from pythia_utils.analysis.learning_curves import at_shared_steps, milestones, step_in_words
-from pythia_utils.analysis.words import interval, listed, p_value, readable
+from pythia_utils.analysis.words import interval, listed, p_value, readable, without_suite
 from pythia_utils.base.markup import markdown
 from pythia_utils.nano.grammar import PHENOMENA
 from pythia_utils.suites.catalog import find_model
 
 # In the cells of a table: an interval is not broken into lines.
 _SPACE = "\u00a0"
+_SIDE_BY_SIDE = 5  # columns of steps with intervals that fit in a page
 
 
 def phenomena_table() -> pd.DataFrame:
@@ -30,20 +31,32 @@ def phenomena_table() -> pd.DataFrame:
 def milestone_table(milestones: pd.DataFrame, name: str = "onset") -> pd.DataFrame:
     """Steps with intervals as texts, a row a phenomenon, a column a model.
 
-    Nothing means that the phenomenon is not among that model's; the rest tells `step_in_words`.
+    Nothing means that the phenomenon is not among that model's, `by 66,000` that it had happened at the first
+    measured step; the rest tells `step_in_words`. Of more models than fit in a page with their intervals these
+    are left out, as the figure has them, and the suite out of the names.
 
     Args:
         milestones: of `learning_curves.milestones`.
         name: `onset` or `plateau`.
     """
     low, high = ("low", "high") if name == "onset" else (f"{name}_low", f"{name}_high")
-    steps = milestones[[name, low, high, "last"]].itertuples(index=False)
-    texts = [_unbroken(step_in_words(*row)) for row in steps]
+    steps = milestones[[name, low, high, "last", "first"]].itertuples(index=False)
+    many = milestones["model"].nunique() > _SIDE_BY_SIDE
+    texts = [_milestone(*row, many) for row in steps]
     if milestones.empty:
         return pd.DataFrame({"phenomenon": ["no model was measured at two steps"]})
     table = milestones.assign(text=texts, phenomenon=milestones["subset"].map(readable))
     table = table.pivot_table("text", "phenomenon", "model", aggfunc="first", sort=False)
+    if many:
+        table = table.rename(columns=without_suite)
     return table.fillna("").rename_axis(index=None, columns=None)
+
+
+def _milestone(step: float, low: float, high: float, last: float, first: int, briefly: bool) -> str:
+    if first > 0 and step <= first:
+        return f"by {first:,}"
+    ends = (np.inf, np.inf) if briefly else (low, high)
+    return _unbroken(step_in_words(step, *ends, last))
 
 
 def onsets_over_seeds(curves: pd.DataFrame) -> pd.DataFrame:
@@ -58,7 +71,7 @@ def onsets_over_seeds(curves: pd.DataFrame) -> pd.DataFrame:
         64` if it is reached at the first step. Sizes whose curves are of one seed are left out.
     """
     alike = at_shared_steps(curves)
-    frame = milestones(alike)
+    frame = milestones(alike, None)
     frame = frame.assign(size=[find_model(name).size for name in frame["model"]])
     several = frame.groupby("size")["model"].transform("nunique") > 1
     rows = [
@@ -250,7 +263,9 @@ def seeds_in_words(heights: pd.DataFrame) -> str:
     groups = pd.Series(level).groupby([f"{m.size} {m.variant}" for m in models], sort=False)
     several = groups.agg(["size", "min", "max"]).query("size > 1")
     if several.empty:
-        return "There is one seed of each size here: nothing tells how much another would differ."
+        return (
+            "Compared is one seed of each size: nothing here tells how much another would differ."
+        )
     widest = (several["max"] - several["min"]).idxmax()
     low, high = several.loc[widest, ["min", "max"]]
     return (

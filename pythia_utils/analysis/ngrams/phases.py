@@ -20,7 +20,8 @@ def extrema(curves: pd.DataFrame, greatest: bool = False) -> pd.DataFrame:
     Returns:
         A row a model and n, of models measured at `ENOUGH` steps or more: model, variant, n_params, size,
         seed, subset, step, value; first and last, the earliest and the latest step whose value is within
-        5% of it; end (the last measured step).
+        5% of it; begin and end (the first and the last measured step). Without models that were first
+        measured behind all of theirs (`_seen`).
     """
     frame = seeds.label(curves).dropna(subset="value")
     keys = ["model", "variant", "n_params", "size", "seed", "subset"]
@@ -29,16 +30,30 @@ def extrema(curves: pd.DataFrame, greatest: bool = False) -> pd.DataFrame:
         for key, curve in frame.groupby(keys, sort=False)
         if curve["step"].nunique() >= ENOUGH
     ]
-    columns = [*keys, "step", "value", "first", "last", "end"]
-    return pd.DataFrame(rows, columns=columns).sort_values(["n_params", "subset"], kind="stable")
+    columns = [*keys, "step", "value", "first", "last", "begin", "end"]
+    found = _seen(pd.DataFrame(rows, columns=columns))
+    return found.sort_values(["n_params", "subset"], kind="stable")
 
 
-def _extremum(curve: pd.DataFrame, greatest: bool) -> tuple[int, float, int, int, int]:
-    """Step and value, the first and last step near it, and the last of all."""
+def _seen(found: pd.DataFrame) -> pd.DataFrame:
+    """The models that something was seen of: not all of it at a first measured step after step 0.
+
+    So is a model whose early checkpoints are faulty: what it did before nobody knows.
+
+    Args:
+        found: columns model, step, begin.
+    """
+    behind = (found["step"] == found["begin"]) & (found["begin"] > 0)
+    return found[~behind.groupby(found["model"]).transform("all")]
+
+
+def _extremum(curve: pd.DataFrame, greatest: bool) -> tuple[int, float, int, int, int, int]:
+    """Step and value, the first and last step near it, and the first and last of all."""
     values, steps = curve["value"].to_numpy(), curve["step"].to_numpy()
     place = values.argmax() if greatest else values.argmin()
     near = steps[abs(values - values[place]) <= NEAR * abs(values[place])]
-    return int(steps[place]), float(values[place]), int(near[0]), int(near[-1]), int(steps[-1])
+    at = (int(steps[place]), float(values[place]), int(near[0]), int(near[-1]))
+    return *at, int(steps[0]), int(steps[-1])
 
 
 def by_order(extreme: pd.DataFrame) -> pd.DataFrame:
@@ -55,7 +70,8 @@ def passed(loss: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         A row a model and n: model, variant, n_params, size, seed, subset, ngram_loss; step, the first one
-        from which on its loss is below that of the n-grams (nan if it ends above), end.
+        from which on its loss is below that of the n-grams (nan if it ends above), begin, end. Without models
+        that were first measured behind all of these steps.
     """
     frame, rows = seeds.label(loss), []
     keys = ["model", "variant", "n_params", "size", "seed"]
@@ -65,9 +81,10 @@ def passed(loss: pd.DataFrame) -> pd.DataFrame:
             above = table.index[table["model"] >= table[name]]
             after = table.index[table.index > (above.max() if len(above) else -1)]
             first = after.min() if len(after) else float("nan")
-            rows.append((*key, name, table[name].mean(), first, table.index.max()))
-    columns = [*keys, "subset", "ngram_loss", "step", "end"]
-    return pd.DataFrame(rows, columns=columns).sort_values("n_params", kind="stable")
+            ends = (table.index.min(), table.index.max())
+            rows.append((*key, name, table[name].mean(), first, *ends))
+    columns = [*keys, "subset", "ngram_loss", "step", "begin", "end"]
+    return _seen(pd.DataFrame(rows, columns=columns)).sort_values("n_params", kind="stable")
 
 
 def mean_of_seeds(records: pd.DataFrame) -> pd.DataFrame:

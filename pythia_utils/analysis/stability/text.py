@@ -36,9 +36,14 @@ def _one(name: str, own: pd.DataFrame) -> str:
     )
     return (
         f"**{markdown(name)}**, {int(first['runs'])} runs of {int(first['sizes'])} sizes: most from "
-        f"{_WORDS[first['source']]} (standard deviation {first['sd']:.2g}), then {_WORDS[second['source']]} "
-        f"({second['sd']:.2g}). {verdict}"
+        f"{_WORDS[first['source']]} (standard deviation {_small(first['sd'])}), then "
+        f"{_WORDS[second['source']]} ({_small(second['sd'])}). {verdict}"
     )
+
+
+def _small(sd: float) -> str:
+    """A standard deviation in two digits; what the fit leaves of none is none."""
+    return f"{sd:.2g}" if sd > 1e-6 else "0"
 
 
 def items_in_words(beside: pd.DataFrame) -> str:

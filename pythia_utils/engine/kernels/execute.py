@@ -10,6 +10,7 @@ This module imports papermill (0.2 s); import it late.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,16 +51,20 @@ class Execution:
     attempts: int = 1
 
 
-def execute(path: Path, parameters: dict[str, Any], job: Job) -> Execution:
+def execute(
+    path: Path, parameters: dict[str, Any], job: Job, choose: Callable[[list], list] = list
+) -> Execution:
     """Execute a notebook; its source is not changed, and nothing is written.
 
     The parameters replace the defaults of the cell tagged `parameters`; the job gets what comes to be
-    known. All that the notebook started has ended when this returns.
+    known. All that the notebook started has ended when this returns. `choose` says which of its cells
+    there are.
 
     Raises:
         OSError, ValueError: the source is no notebook.
     """
     notebook = load_notebook_node(str(path))
+    notebook.cells = choose(notebook.cells)
     if parameters:
         notebook = parameterize_notebook(notebook, parameters, **_KERNEL)
     job.notebook = remove_error_markers(notebook)

@@ -7,13 +7,14 @@ This module imports papermill (0.2 s); import it late.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -78,8 +79,11 @@ class KernelPool:
         cwd: Path,
         env: dict[str, str],
         options: KernelOptions | None = None,
+        choose: Callable[[list], list] = list,
     ) -> Execution:
         """Execute a notebook in the folder `cwd`, with `env` for its whole environment; see `execute`.
+
+        Of its cells those are executed, and kept, that `choose` gives back.
 
         One that runs out of memory, the machine's, the GPU's or its limit, is run once more with half
         the tokens in a batch (see `batching`).
@@ -89,20 +93,28 @@ class KernelPool:
             OSError, ValueError: the source is no notebook.
         """
         options = options or KernelOptions()
-        done = self._run(notebook, parameters, cwd, env, options)
+        run = functools.partial(self._run, notebook, parameters, cwd, options, choose)
+        done = run(env)
         if done.error and _NO_MEMORY.search(done.error):
             fewer = {batching.VARIABLE: str(batching.share(env) / 2)}
-            done = self._run(notebook, parameters, cwd, env | fewer, options)
+            done = run(env | fewer)
             error = done.error and f"{done.error} (also with smaller batches)"
             done = replace(done, error=error, attempts=2)
         return done
 
     def _run(
-        self, notebook: Path, parameters: dict, cwd: Path, env: dict, options: KernelOptions
+        self,
+        notebook: Path,
+        parameters: dict,
+        cwd: Path,
+        options: KernelOptions,
+        choose: Callable[[list], list],
+        env: dict,
     ) -> Execution:
         server = self.server if options.warm and self._can_be_warm(env) else None
         self._live.check()
-        done = execute.execute(notebook, parameters, Job(cwd, env, options, self._live, server))
+        job = Job(cwd, env, options, self._live, server)
+        done = execute.execute(notebook, parameters, job, choose)
         if done.error:
             self._live.check()
         return done

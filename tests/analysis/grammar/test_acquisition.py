@@ -209,6 +209,7 @@ def test_milestones_read_as_steps_with_their_intervals():
     row = {
         "model": "m",
         "subset": "filler_gap",
+        "first": 0,
         "last": 2000,
         "onset": 1200.4,
         "low": 1000,
@@ -217,14 +218,32 @@ def test_milestones_read_as_steps_with_their_intervals():
     open_end = row | {"subset": "a", "high": np.inf}
     never = row | {"subset": "b", "onset": np.nan, "low": 917, "high": np.inf}
     not_at_all = never | {"subset": "c", "low": np.inf}
-    table = acquisition_text.milestone_table(pd.DataFrame([row, open_end, never, not_at_all]))
+    at_once = row | {"subset": "d", "first": 1200, "onset": 1200.0}
+    rows = [row, open_end, never, not_at_all, at_once]
+    table = acquisition_text.milestone_table(pd.DataFrame(rows))
     assert table["m"].str.replace("\u00a0", " ").to_dict() == {
         "filler gap": "1,200 [1,000, 1,500]",
         "a": "1,200 [1,000, –)",
         "b": "> 2,000 [917, –)",
         "c": "> 2,000",
+        "d": "by 1,200",
     }
+
+
+def test_of_many_models_a_table_has_steps_alone():
+    sizes = ("14m", "31m", "70m", "160m", "410m", "1b-v0")
+    row = {"subset": "a", "first": 0, "last": 2000, "onset": 1200.4, "low": 1000, "high": 1500}
+    rows = pd.DataFrame([row | {"model": f"pythia-{size}"} for size in sizes])
+    (told,) = acquisition_text.milestone_table(rows).to_dict("records")
+    assert told == dict.fromkeys(sizes, "1,200")
 
 
 def test_labels_of_tied_orders_stand_apart():
     assert list(figures._apart(np.array([1, 2.5, 2.5, 4]))) == [1, 2, 3, 4]
+
+
+def test_a_model_first_measured_after_its_onsets_has_no_order():
+    curves = grid({"nano-7k": {"a": LATE, "b": EARLY}, "nano-14k": {"a": LATE, "b": EARLY}})
+    late = (curves["model"] == "nano-14k") & (curves["step"] < curves["step"].max() / 3)
+    ranks = acquisition.ranks(learning_curves.milestones(curves[~late]), ["nano-7k", "nano-14k"])
+    assert list(ranks.columns) == ["nano-7k"]

@@ -62,3 +62,28 @@ def test_twins_of_nano_are_no_independent_pairs():
         (row,) = answers.size_gain(pd.concat(runs), ["a", "b"])[0].itertuples()
         widths[measured_on] = row.high - row.low
     assert widths["nano"] > 1.3 * widths["mine"]
+
+
+def in_paradigms(*values: np.ndarray) -> pd.DataFrame:
+    parts = [scores(islands=list(own)).assign(paradigm=f"p{i}") for i, own in enumerate(values)]
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_a_phenomenon_of_several_paradigms_gains_the_mean_of_theirs():
+    """They weigh the same, however many pairs each has; and their errors add up as independent ones."""
+    rng = np.random.default_rng(3)
+    small = [rng.random(n) < 0.5 for n in (50, 200)]
+    large = [rng.random(n) < p for n, p in ((50, 0.9), (200, 0.6))]
+    rows = pd.DataFrame(answers.as_records(in_paradigms(*small)))
+    assert list(answers.from_records(rows)) == ["islands > p0", "islands > p1"]
+    runs = [
+        recorded("a", 7, in_paradigms(*small)),
+        recorded("b", 57, in_paradigms(*large)),
+    ]
+    (row,) = answers.size_gain(pd.concat(runs), ["a", "b"])[0].itertuples()
+    gains = [after * 1.0 - before for before, after in zip(small, large, strict=True)]
+    error = np.sqrt(sum(stats.sem(gain) ** 2 for gain in gains)) / 2
+    half = stats.t.ppf(0.975, 49) * error
+    assert row.subset == "islands"
+    assert row.value == pytest.approx(np.mean([gain.mean() for gain in gains]))
+    assert (row.low, row.high) == pytest.approx((row.value - half, row.value + half))

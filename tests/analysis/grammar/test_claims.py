@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from pythia_utils.analysis.grammar.claims import CLAIMS
+from pythia_utils.analysis.grammar.claims import CLAIMS, OF_BLIMP
+from pythia_utils.evaluation.blimp import blimp_paradigms
 
 HOLDS = {claim.name: claim.holds for claim in CLAIMS}
 
@@ -59,3 +60,35 @@ def test_a_claim_without_its_records_is_untold(claim):
     assert claim.holds(records(("margin", "a", 1.0))) is None
     assert claim.experiment == "grammar"
     assert {name for name, *_ in CASES} == set(HOLDS)
+
+
+MORPHOLOGY = [name for name, field in set(blimp_paradigms().values()) if field == "morphology"]
+REST = [name for name, field in set(blimp_paradigms().values()) if field != "morphology"]
+
+
+def of_blimp(*sizes: tuple[float, float, float]) -> pd.DataFrame:
+    """A model a size: accuracies of morphology, of all else, and of island effects."""
+    parts = []
+    for place, (morphology, rest, islands) in enumerate(sizes):
+        values = dict.fromkeys(MORPHOLOGY, morphology) | dict.fromkeys(REST, rest)
+        values["island_effects"] = islands
+        rows = (("accuracy", name, value) for name, value in values.items())
+        parts.append(records(*rows).assign(model=str(place), n_params=place))
+    return pd.concat(parts, ignore_index=True)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "answers"),
+    [
+        ([(0.9, 0.7, 0.6), (0.95, 0.8, 0.7)], [True, True, True]),
+        ([(0.9, 0.7, 0.6), (0.6, 0.7, 0.9)], [False, False, False]),
+        ([(0.9, 0.7, 0.6)], [True, True, None]),
+    ],
+)
+def test_claims_of_blimp_follow_the_records(sizes, answers):
+    assert [claim.holds(of_blimp(*sizes)) for claim in OF_BLIMP] == answers
+
+
+def test_claims_of_blimp_say_nothing_of_nanos_pairs():
+    told = [claim.holds(curves(argument_structure=0.9, filler_gap=0.7)) for claim in OF_BLIMP]
+    assert told == [None] * len(OF_BLIMP)

@@ -194,3 +194,15 @@ def test_seeds_3_and_4_of_410m_leave_the_others():
     told = published.leaving_in_words()
     assert told.count("(seed 3, seed 4)") == 2
     assert "in 8 seeds" in told
+
+
+def test_a_model_first_measured_behind_its_stages_tells_of_none():
+    """Such as pythia-2.8b, whose early checkpoints are faulty; one that lacks but the first steps tells."""
+    frame = made(["pico-7k", "pico-57k"])
+    early = (frame["model"] == "pico-57k") & (frame["step"] < 1000)
+    end = frame[(frame["model"] == "pico-57k") & (frame["step"] == 1000)]
+    own = pd.concat([frame[~early], *(end.assign(step=1000 + more) for more in (1, 2, 3))])
+    assert set(phases.extrema(own[of(own, "kl")])["model"]) == {"pico-7k"}
+    assert set(phases.passed(own[of(own, "loss")])["model"]) == {"pico-7k"}
+    some = frame[frame["step"] >= 16]
+    assert set(phases.extrema(some[of(some, "kl")])["model"]) == {"pico-7k", "pico-57k"}
