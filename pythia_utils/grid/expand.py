@@ -175,7 +175,7 @@ def _experiments(config: Config, names: Iterable[str] | None) -> list[Experiment
 
 def _whole_suite(config: Config, suite: str | None, models: Any) -> str | None:
     """The name of a suite of your own, told or a model's, that no profile is a grid of; None of others."""
-    if suite is None and models and models != "all" and "*" not in (first := models[0]):
+    if suite is None and models and "all" not in models and "*" not in (first := models[0]):
         suite = catalog.find_model(first).suite
     if suite is None or suite.lower() in catalog.built_in_suites():
         return None

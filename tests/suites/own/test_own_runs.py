@@ -44,9 +44,14 @@ def test_the_three_experiments_run_on_it(run, mine, project):
     rows = np.random.default_rng(0).integers(0, 32, (800, 33)).astype(np.uint16)
     write_indexed_dataset(mine.parent / "rows", rows, np.uint16)
     (mine.parent / "pairs.csv").write_text(PAIRS)
+    (mine.parent / "texts").mkdir()
+    for name in "ab":
+        (mine.parent / "texts" / f"{name}.txt").write_text(
+            f"the cat {name} is here, and a dog is there. " * 4
+        )
     where = ("--suite", "mine", "--model", "tiny-llama", "--steps", "100", "--quiet")
     given = {
-        "loss": ["documents=4"],
+        "loss": [f"texts={mine.parent / 'texts'}"],
         "grammar": [f"pairs_from={mine.parent / 'pairs.csv'}"],
         "memorization": [f"source={mine.parent / 'rows'}", "prompt=8", "sample=100", "blocks=10"],
     }
@@ -58,8 +63,9 @@ def test_the_three_experiments_run_on_it(run, mine, project):
         assert set(found["model"]) == {"tiny-llama"}
         assert set(found["tokens_seen"]) == {100 * 4 * 32}
         assert (found["n_params"] == 4_688).all()  # a Llama of this shape without its embeddings
+    given_texts = given["loss"][0]
     status = run(
-        "status", "loss", "--suite", "mine", "--model", "tiny-llama", "-p", "documents=4", "--json"
+        "status", "loss", "--suite", "mine", "--model", "tiny-llama", "-p", given_texts, "--json"
     )
     assert json.loads(status.stdout)["totals"] == {"done": 1, "stale": 0, "failed": 0, "missing": 2}
 
