@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from helpers.commands import ROOT, run_or_fail
+from helpers.commands import ROOT, pythia, run_or_fail
 from helpers.grids import make_project
 
 # A shell's background jobs ignore Ctrl-C, and so would the processes that tests interrupt.
@@ -36,7 +39,11 @@ def home(trained_home, monkeypatch) -> Path:
 @pytest.fixture(scope="session")
 def project(tmp_path_factory) -> Path:
     """A copy of the book's sources, so that runs and pages do not land in the checkout."""
-    folder = tmp_path_factory.mktemp("project")
+    return copy_of_the_book(tmp_path_factory.mktemp("project"))
+
+
+def copy_of_the_book(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
     ignore = shutil.ignore_patterns("_executed", "__pycache__")
     for name in PROJECT_FILES:
         source = ROOT / name
@@ -59,6 +66,44 @@ def built_site(tiny_run, trained_home) -> Path:
     """The website's folder, built from the tiny profile's runs."""
     run_or_fail("book", "--suite", "pico", cwd=tiny_run, home=trained_home)
     return tiny_run / "_build" / "html"
+
+
+# --- the real Pythia, in stand-ins ----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PythiaRun:
+    """A copy of the book that has run on the stand-ins for Pythia, and what its commands need.
+
+    Attributes:
+        project: the copy, with the profile `hub`; its runs are in `runs/pythia/`.
+        home: PYTHIA_HOME.
+        env: the variables that name the Hub and its cache.
+    """
+
+    project: Path
+    home: Path
+    env: dict[str, str]
+
+    def pythia(self, *arguments: str) -> subprocess.CompletedProcess:
+        """Run the command line there."""
+        return pythia(*arguments, cwd=self.project, home=self.home, env=self.env)
+
+
+@pytest.fixture(scope="session")
+def pythia_run(tmp_path_factory) -> Iterator[PythiaRun]:
+    """After `pythia run --profile hub`, one model of which has a step that the Hub lacks."""
+    from helpers import pythia_hub as stand_ins  # whose imports other tests do without
+
+    base = tmp_path_factory.mktemp("pythia")
+    project = copy_of_the_book(base / "project")
+    stand_ins.add_profile(project)
+    with stand_ins.serve() as hub:
+        ready = PythiaRun(project, base / "home", hub.env(base / "cache"))
+        done = ready.pythia("run", "--profile", stand_ins.PROFILE)
+        assert done.returncode == 1, done.stderr
+        assert "no such revision" in done.stderr
+        yield ready
 
 
 # --- grids of the fixture notebooks, on checkpoints of a few bytes --------------------------------

@@ -1,3 +1,4 @@
 """From records to findings: a folder for each experiment, beside what they share.
 
-Imports every room that measures, and of `grid` the records; no experiment imports another's folder."""
+Imports every room that measures, and of `grid` the records and failures; no experiment imports
+another's folder."""

@@ -235,6 +235,7 @@ def _lines_with_bands(
     axes: Axes, frame: pd.DataFrame, series: str, styles: Mapping[str, Mapping]
 ) -> None:
     """A line a series over `x`; points are marked where there are few of them and they were measured."""
+    alpha = min(0.18, 1.2 / len(styles))  # many bands over each other would hide the lines
     for name, line in frame.groupby(series, sort=False):
         line, style = line.sort_values("x"), styles[name]
         thin = "lw" in style
@@ -242,7 +243,7 @@ def _lines_with_bands(
         look = {"label": mathtext(name), "marker": marker, **_LINE, **style}
         axes.plot(line["x"], line["value"], **look)
         if "low" in line and not thin:
-            band = {"color": style["color"], "alpha": 0.18, "lw": 0}
+            band = {"color": style["color"], "alpha": alpha, "lw": 0}
             axes.fill_between(line["x"], line["low"], line["high"], **band)
 
 

@@ -18,29 +18,29 @@ from pythia_utils.base.errors import (
     TrainingError,
     UsageError,
     one_line,
-    quoted,
     unknown,
     without_logins,
 )
-from pythia_utils.base.files import locked
 from pythia_utils.base.progress import say
 from pythia_utils.base.terminal import aligned
 from pythia_utils.cli.audit import audit_command
+from pythia_utils.cli.book import book_command
 from pythia_utils.cli.checkpoints import fetch_command, steps_table, steps_text
+from pythia_utils.cli.convert import convert_command
 from pythia_utils.cli.data import batch_command, config_command
 from pythia_utils.cli.failures import fail, fail_unexpected, in_words
-from pythia_utils.cli.grid import (
-    ledger_of,
-    records_command,
-    root,
-    run_command,
-    run_due,
-    status_command,
+from pythia_utils.cli.grid import records_command, run_command, status_command
+from pythia_utils.cli.options import (
+    COUNT,
+    NAME,
+    Steps,
+    Whole,
+    commas,
+    examples,
+    model_named,
+    steps_option,
 )
-from pythia_utils.cli.options import COUNT, NAME, Steps, Whole, examples, model_named, steps_option
 from pythia_utils.engine.worker import usable_cores
-from pythia_utils.grid import records, status
-from pythia_utils.grid.config import load_config
 from pythia_utils.suites import catalog
 from pythia_utils.suites.errata import CheckpointWarning
 
@@ -156,7 +156,7 @@ def suites_command(names: tuple[str, ...], steps: str | None, as_json: bool) -> 
 
 
 def _print_steps(names: tuple[str, ...], steps: str, as_json: bool) -> None:
-    if not re.match(r"\d|all\b", steps):  # `suites --steps MODEL`: all of its steps
+    if not re.match(r"\d|step\d|(all|main)\b", steps):  # `suites --steps MODEL`: all of its steps
         names, steps = (steps, *names), "all"
     if len(names) != 1:
         raise UsageError(
@@ -227,43 +227,15 @@ def train_command(
     """
     from pythia_utils.nano.training_run import choose_models, train_suite
 
-    chosen = choose_models(suite, _commas(models), _commas(seeds), until)
+    chosen = choose_models(suite, commas(models), commas(seeds), until)
     train_suite(chosen, device, workers or usable_cores(), until)
-
-
-def _commas(text: str | None) -> list[str] | None:
-    if text is None:
-        return None
-    parts = [part.strip() for part in text.split(",")]
-    if not all(parts):
-        raise UsageError(f"{quoted(text)}: expected names with a comma between them")
-    return parts
-
-
-# --- book -----------------------------------------------------------------------------------------
-
-
-@cli.command("book", epilog=examples("pythia book", "pythia book --suite nano"))
-@click.option(
-    "--suite", type=NAME, default="pico", show_default=True, help="Whose runs the site shows."
-)
-@click.option("--workers", type=COUNT, help="Chapters at a time. Default: one a core.")
-def book_command(suite: str, workers: int | None) -> None:
-    """Run the chapters over the records, and build the website. Prints the path to open."""
-    from pythia_utils.site import build
-
-    config, name = load_config(root()), catalog.suite(suite).name
-    with locked(records.runs_dir(config.root), "run"):
-        history = ledger_of(config.root)
-        found = status.survey_suite(config, name, history)
-        ran = run_due(found.chapters(), history, workers=workers)
-        front = build.publish(config, name, found.after(ran, history))
-    click.echo(front)
 
 
 cli.add_command(audit_command)
 cli.add_command(batch_command)
+cli.add_command(book_command)
 cli.add_command(config_command)
+cli.add_command(convert_command)
 cli.add_command(fetch_command)
 cli.add_command(run_command)
 cli.add_command(status_command)

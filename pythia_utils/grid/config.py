@@ -29,7 +29,8 @@ class BookPage:
     Attributes:
         name: its key; part of addresses.
         notebook: declares the parameters `suite` and, if it is run on models, `model`.
-        models: names, of several suites; of those of a suite the first that is trained is taken.
+        models: names, of several suites; of those of a suite the first that is trained is taken, on the
+            Hub the first that has records.
         data: files of the package's data folder that the page shows.
         records: experiments whose records of the suite it reads.
     """

@@ -9,10 +9,10 @@ from typing import Any
 
 from pythia_utils.base.errors import UsageError
 from pythia_utils.base.files import local_path, tree_digest
-from pythia_utils.suites.catalog import find_model, suite_names
+from pythia_utils.suites.catalog import find_model, named_file, suite_names
 
 # What experiments know by name, though a folder may be called so, too.
-_SETS = ("blimp",)
+_SETS = ("blimp", "wikitext", "pile-val", "pile-10k")
 _ENDINGS = ("", ".bin", ".idx")  # a data set of tokens is named without its two endings
 
 
@@ -39,13 +39,9 @@ def file_digests(
         if not _is_name(name)
         for ending in _ENDINGS
         if os.path.exists(
-            path := _path(name + ending, root)
+            path := named_file(name + ending, root)
         )  # false, too, of what no file is called
     }
-
-
-def _path(name: str, root: Path) -> Path:
-    return local_path(name) if name.startswith("~") else root / name
 
 
 def _texts(value: Any) -> Iterator[str]:

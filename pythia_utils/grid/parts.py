@@ -24,10 +24,10 @@ def of_suite(cells: Iterable[Cell], suite: str | None) -> list[Cell]:
     if suite is None:
         return list(cells)
     kinds = find_suite(suite).kinds
-    return [cell for cell in cells if _is_for(kinds, cell.get("metadata", {}).get("tags", ()))]
+    return [cell for cell in cells if is_for(kinds, cell.get("metadata", {}).get("tags", ()))]
 
 
-def _is_for(kinds: Collection[str], tags: Iterable[str]) -> bool:
+def is_for(kinds: Collection[str], tags: Iterable[str]) -> bool:
     """Whether every `only-` of the tags names one of the kinds, and no `not-` does."""
     wanted = {tag.removeprefix(ONLY) for tag in tags if tag.startswith(ONLY)}
     refused = {tag.removeprefix(NOT) for tag in tags if tag.startswith(NOT)}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Any
 
+from pythia_utils.base.errors import UsageError
 from pythia_utils.base.units import duration
 from pythia_utils.grid import planning
 from pythia_utils.grid.cells import Cell
@@ -85,25 +87,37 @@ class SuiteStatus:
         of = [each for each in self.statuses if each.cell.kind == "chapter" and each.cell.inputs]
         return [(each.cell, each.reason) for each in of]
 
-    def after(self, ran: Iterable[str], ledger: Ledger) -> SuiteStatus:
-        """Once more, when the cells with these ids have run well. No other has changed by that."""
-        done, entries = set(ran), ledger.last()
-        new = [
-            Status(s.cell, "done", None, entries[s.cell.id]) if s.cell.id in done else s
-            for s in self.statuses
-        ]
-        return replace(self, statuses=new)
+    def after(self, ledger: Ledger) -> SuiteStatus:
+        """Once more, when some of the cells have run. No other has changed by that."""
+        entries = ledger.last()
+        return replace(self, statuses=[_renewed(s, entries.get(s.cell.id)) for s in self.statuses])
 
 
-def survey_suite(config: Config, suite: str, ledger: Ledger) -> SuiteStatus:
+def _renewed(old: Status, entry: dict[str, Any] | None) -> Status:
+    if entry is None or entry == old.entry:
+        return old
+    reason = None if entry["status"] == "done" else "failed before"
+    return Status(old.cell, state(reason), reason, entry)
+
+
+def survey_suite(
+    config: Config, suite: str, ledger: Ledger, only: Collection[str] | None = None
+) -> SuiteStatus:
     """The status of a suite's cells and chapters, by one plan of all its profiles.
+
+    Args:
+        only: names of the experiments and pages to look at; all by default.
 
     Raises:
         UsageError: unknown suite, or a fault in the parameters of a notebook.
     """
+
+    def of(cells: Iterable[Cell]) -> list[Cell]:
+        return [cell for cell in cells if only is None or cell.experiment in only]
+
     names = [name for name, grid in config.profiles.items() if grid["suite"] == suite]
-    grids = {name: expand(config, profile=name) for name in names}
-    cells = chain(*grids.values(), chapters(config, suite))
+    grids = {name: of(expand(config, profile=name)) for name in names}
+    cells = chain(*grids.values(), of(chapters(config, suite)))
     found = iter(survey(cells, ledger))
     by_profile = {name: list(islice(found, len(grid))) for name, grid in grids.items()}
     best = max(names, key=lambda name: count(by_profile[name])["done"], default=None)
@@ -116,17 +130,27 @@ def count(statuses: Iterable[Status]) -> dict[str, int]:
     return {name: found[name] for name in STATES}
 
 
-def cost(statuses: Sequence[Status]) -> tuple[float, int]:
+def of_plan(planned: Iterable[tuple[Cell, str | None]], ledger: Ledger) -> list[Status]:
+    """The status of the cells of a plan, of which those without a reason count as done."""
+    entries = ledger.last()
+    return [Status(c, state(reason), reason, entries.get(c.id, {})) for c, reason in planned]
+
+
+def cost(statuses: Sequence[Status], ledger: Ledger | None = None) -> tuple[float, int]:
     """What the next run would take, from what past ones took.
 
     A cell is expected to take what it took when it last ran well; else the median of its experiment
     and model; else, for its experiment, the median seconds a parameter times the model's parameters,
     but no less than the quickest; a chapter, the median of chapters.
 
+    Args:
+        statuses: of the cells of the run, past and to come.
+        ledger: has more past ones, of which those of the same suites count.
+
     Returns:
         Seconds of one worker, and how many cells nothing is known about.
     """
-    known = _Medians(statuses)
+    known = _Medians(statuses, ledger.last() if ledger else {})
     guesses = [known.guess(status) for status in statuses if status.state != "done"]
     return sum(guess for guess in guesses if guess), guesses.count(None)
 
@@ -134,14 +158,26 @@ def cost(statuses: Sequence[Status]) -> tuple[float, int]:
 class _Medians:
     """Seconds of cells that ran well: each, by experiment and model, by experiment and parameter."""
 
-    def __init__(self, statuses: Iterable[Status]) -> None:
+    def __init__(self, statuses: Sequence[Status], entries: Mapping[str, dict]) -> None:
         self._by_model: dict[tuple, list[float]] = {}
         self._by_size: dict[str, list[tuple[float, int]]] = {}
         for status in statuses:
             if status.entry.get("status") == "done":
-                seconds, key = status.entry["seconds"], self._key(status.cell)
-                self._by_model.setdefault(key, []).append(seconds)
-                self._by_size.setdefault(key[0], []).append((seconds, self._size(status.cell)))
+                size = self._size(status.cell)
+                self._add(self._key(status.cell), status.entry["seconds"], size)
+        shown = {status.cell.id for status in statuses}
+        suites = {name.partition("/")[0] for name in shown}
+        for name, entry in entries.items():
+            if name not in shown and entry["status"] == "done" and name.count("/") == 3:
+                suite, experiment, model, _ = name.split("/")
+                if suite in suites:
+                    with suppress(UsageError):  # a model that a suite had once
+                        size = find_model(model, suite).total_params
+                        self._add((experiment, model), entry["seconds"], size)
+
+    def _add(self, key: tuple[str, str], seconds: float, size: int) -> None:
+        self._by_model.setdefault(key, []).append(seconds)
+        self._by_size.setdefault(key[0], []).append((seconds, size))
 
     def guess(self, status: Status) -> float | None:
         if status.entry.get("status") == "done":

@@ -1,9 +1,9 @@
-"""From executed notebooks to the website: `gate` checks, `stage` copies them, `build` renders.
+"""From executed notebooks to the website: `stage` copies them, `build` renders.
 
 The book's sources are the hand-written pages in `book/` and the executed notebooks of one suite,
 which staging copies to `book/_executed/`: chapters to `experiments/`, other pages that run to
-`pages/`, each cell of the grid to `cells/<suite>/<experiment>/<model>/`. A file is written only if its
-content changes, so that Sphinx renders only what is new.
+`pages/`, each cell of the grid to `cells/<suite>/<experiment>/<model>/`. What failed has a page that
+says so. A file is written only if its content changes, so that Sphinx renders only what is new.
 """
 
 from __future__ import annotations
@@ -19,76 +19,46 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pythia_utils.base import children
-from pythia_utils.base.files import atomic_write, is_partial, locked, within
-from pythia_utils.base.markup import plain
+from pythia_utils.base.files import atomic_write, locked, within
 from pythia_utils.base.progress import say
 from pythia_utils.base.terminal import show
-from pythia_utils.grid.config import BookPage, Config, Experiment
-from pythia_utils.grid.records import runs_dir
+from pythia_utils.grid.config import BookPage, Experiment
+from pythia_utils.grid.failures import SUFFIX
 from pythia_utils.grid.status import SuiteStatus
 from pythia_utils.site import pages as site_pages
 from pythia_utils.site import status_page, tables
-from pythia_utils.site.pages import STAGED, Page, SiteError
-from pythia_utils.suites import catalog
+from pythia_utils.site.contents import Contents
+from pythia_utils.site.notebooks import SiteError
+from pythia_utils.site.pages import STAGED, Page
+from pythia_utils.site.sphinx_extension import SHOWN_SUITE
 
 OUTPUT = "_build"
 VENDOR = Path("book", "_static", "vendor")
 SCRIPTS = ("tex-svg-full.js", "vega.min.js", "vega-lite.min.js", "vega-embed.min.js")
-_SHOWN = {"text/html", "text/markdown", "text/latex", "text/plain"}
-_SHOWN |= {"image/svg+xml", "image/png", "image/jpeg"}
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _PROBLEM = re.compile(r"\b(WARNING|ERROR|CRITICAL|SEVERE): |[a-z] error:|^\w*(Error|Exception): ")
 
 
-def publish(config: Config, suite: str, status: SuiteStatus) -> Path:
-    """Check, stage and render a suite's executed notebooks; the path of the front page.
+def publish(contents: Contents, status: SuiteStatus) -> tuple[Path, dict[str, str]]:
+    """Stage and render what a site shows. A notebook that failed does not stop it: its page says so.
 
     The project's folder has `book/` and `_config.yml`.
 
+    Returns:
+        The path of the front page; and why each page failed that did, by its place below `book/_executed/`.
+
     Raises:
-        SiteError: a notebook failed, a chapter was not run, or the build has warnings.
-        UsageError: unknown suite.
+        SiteError: a chapter was not run, or the build has warnings.
         FolderInUse: another process builds this site, of other runs maybe.
     """
-    gate(config.root, suite)
-    with locked(config.root / OUTPUT, "book"):
-        stage(config, suite, status)
-        return build(config.root)
+    root = contents.config.root
+    with locked(root / OUTPUT, "book"):
+        pages = stage(contents, status)
+        front = build(root)
+    return front, {page.path: page.error for page in pages if page.error}
 
 
-def gate(root: Path, suite: str) -> None:
-    """Refuse to go on if a notebook of the suite failed or holds an error.
-
-    Jupyter Book would publish such a page without a warning.
-
-    Raises:
-        SiteError: names each such notebook and the last line of its error.
-    """
-    folder = runs_dir(root) / catalog.suite(suite).name
-    paths = sorted(path for path in folder.glob("**/*.ipynb") if not is_partial(path))
-    faults = {path: _fault(path) for path in paths}
-    lines = [
-        f"  {path.relative_to(folder.parent)}: {text}" for path, text in faults.items() if text
-    ]
-    if lines:
-        count = "1 notebook" if len(lines) == 1 else f"{len(lines)} notebooks"
-        raise SiteError("\n".join([f"{count} failed, so no site was built:", *lines]))
-
-
-def _fault(path: Path) -> str | None:
-    """What is wrong with a notebook: the last line of its error, say. None if it can be shown."""
-    notebook = site_pages.read_notebook(path)
-    for output in (o for cell in notebook["cells"] for o in cell.get("outputs", ())):
-        if output["output_type"] == "error":
-            message = f"{output.get('ename')}: {output.get('evalue')}"
-            return plain(message.strip().splitlines()[-1])
-        if "data" in output and not _SHOWN & set(output["data"]):
-            return f"an output holds only {', '.join(output['data'])}, which no page can show"
-    broken = notebook["metadata"].get("papermill", {}).get("exception")
-    return "did not run to its end" if broken or path.name.endswith(".failed.ipynb") else None
-
-
-def stage(config: Config, suite: str, status: SuiteStatus) -> list[Page]:
+def stage(contents: Contents, status: SuiteStatus) -> list[Page]:
     """Make `book/_executed/` hold the suite's executed notebooks and the pages made from them.
 
     Files that would not change are left alone; files whose source is gone are removed.
@@ -98,16 +68,14 @@ def stage(config: Config, suite: str, status: SuiteStatus) -> list[Page]:
 
     Raises:
         SiteError: an experiment's chapter, or another page, has not been run for this suite.
-        UsageError: unknown suite.
     """
-    shown, staged = catalog.suite(suite), config.root / STAGED
-    if not within(staged, config.root):
-        raise SiteError(f"{staged} leads out of {config.root}; remove the link")
-    folder = runs_dir(config.root) / shown.name
-    pages = list(_pages(folder, shown, config))
+    root = contents.config.root
+    staged = root / STAGED
+    if not within(staged, root):
+        raise SiteError(f"{staged} leads out of {root}; remove the link")
+    pages = list(_pages(contents))
     kept = set()
-    told = ("status.md", status_page.status_page(config, shown.name, status))
-    for name, text in [*_files(folder, shown, config, pages), told]:
+    for name, text in _files(contents, pages, status):
         path = staged / name
         kept.add(path)
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
@@ -117,62 +85,72 @@ def stage(config: Config, suite: str, status: SuiteStatus) -> list[Page]:
     return pages
 
 
-def _pages(folder: Path, suite: catalog.Suite, config: Config) -> Iterator[Page]:
-    for experiment in config.experiments:
-        for model in suite.models:
-            yield from site_pages.pages_below(folder / experiment / model, experiment, model)
+def _pages(contents: Contents) -> Iterator[Page]:
+    for experiment in contents.experiments:
+        for model in contents.suite.models:
+            folder = contents.folder / experiment.name / model
+            yield from site_pages.pages_below(folder, experiment.name, model)
 
 
 def _files(
-    folder: Path, suite: catalog.Suite, config: Config, pages: Sequence[Page]
+    contents: Contents, pages: Sequence[Page], status: SuiteStatus
 ) -> Iterator[tuple[str, str]]:
     """Every staged file: its path below `book/_executed/`, and its text."""
-    experiments = list(config.experiments.values())
+    suite, experiments = contents.suite, contents.experiments
     for experiment in experiments:
         if experiment.chapter:
-            source = _executed_chapter(folder, suite, experiment, config)
             place = site_pages.chapter_path(experiment)
-            yield place, site_pages.chapter(source, experiment.chapter, place, config, suite.name)
-    for other in config.pages.values():
-        place, source = site_pages.page_path(other), _executed_page(folder, suite, other)
-        yield place, site_pages.chapter(source, other.notebook, place, config, suite.name)
+            source = _executed_chapter(contents, experiment)
+            yield place, site_pages.chapter(source, experiment.chapter, place, contents)
+    for page in contents.pages:
+        place, source = site_pages.page_path(page), _executed_page(contents, page)
+        yield place, site_pages.chapter(source, page.notebook, place, contents)
+    nearby = site_pages.Neighbours(pages)
     for page in pages:
-        yield page.path, site_pages.cell_page(page, pages, config)
+        yield page.path, site_pages.cell_page(page, nearby, contents)
     yield "runs.md", tables.all_runs(suite, experiments, pages)
     yield "chapters.md", tables.chapter_list(experiments)
+    yield "shown_suite.md", tables.shown_suite(suite, pages)
     yield "suite_tables.md", tables.suite_tables(suite)
-    template = (config.root / "book" / "_toc.yml").read_text(encoding="utf-8")
-    yield "_toc.yml", tables.table_of_contents(template, experiments, list(config.pages))
+    yield SHOWN_SUITE, f"{suite.name}\n"
+    yield "status.md", status_page.status_page(contents, status)
+    template = (contents.config.root / "book" / "_toc.yml").read_text(encoding="utf-8")
+    names = [page.name for page in contents.pages]
+    yield "_toc.yml", tables.table_of_contents(template, experiments, names)
 
 
-def _executed_chapter(
-    folder: Path, suite: catalog.Suite, experiment: Experiment, config: Config
-) -> Path:
-    """The executed chapter; of an experiment that the suite's profiles leave out, its source if need be."""
-    there = (folder / experiment.name / "chapter.ipynb").is_file()
-    if not there and config.leaves_out(suite.name, experiment.name):
-        return experiment.chapter
-    hint = f"run it first: pythia run {experiment.name}"
-    return _executed(folder, suite, f"chapter of {experiment.name!r}", experiment, hint)
+def _executed_chapter(contents: Contents, experiment: Experiment) -> Path:
+    hint = f"run it first: pythia book --suite {contents.suite.name}"
+    return _executed(contents, f"chapter of {experiment.name!r}", experiment, hint)
 
 
-def _executed_page(folder: Path, suite: catalog.Suite, page: BookPage) -> Path:
+def _executed_page(contents: Contents, page: BookPage) -> Path:
     """The executed page; of a suite that has nothing for it, its source, without outputs."""
-    models, hint = page.models_of(suite.name), f"run: pythia book --suite {suite.name}"
-    if models:
-        command = f"pythia train {suite.name} --models {models[0].name}"
+    suite = contents.suite.name
+    models, hint = page.models_of(suite), f"run: pythia book --suite {suite}"
+    own = [model for model in models if model.repo_id is None]
+    if own:
+        command = f"pythia train {suite} --models {own[0].name}"
         hint = f"train a model of it first: {command}"
-    elif not page.data and not (folder / page.name / "chapter.ipynb").is_file():
+    elif not page.data and not any(_kept(contents, page)):
         return page.notebook
-    return _executed(folder, suite, f"page {page.name!r}", page, hint)
+    return _executed(contents, f"page {page.name!r}", page, hint)
 
 
-def _executed(
-    folder: Path, suite: catalog.Suite, what: str, page: Experiment | BookPage, hint: str
-) -> Path:
-    path = folder / page.name / "chapter.ipynb"
-    if not path.is_file():
-        missing = f"the {what} has not been run for suite {suite.name!r} ({path} is not there)"
+def _kept(contents: Contents, page: Experiment | BookPage) -> Iterator[Path]:
+    """What there is of a page: the notebook of its failure, then the executed one."""
+    for name in (f"chapter{SUFFIX}", "chapter.ipynb"):
+        path = contents.folder / page.name / name
+        if path.is_file():
+            yield path
+
+
+def _executed(contents: Contents, what: str, page: Experiment | BookPage, hint: str) -> Path:
+    path = next(_kept(contents, page), None)
+    if path is None:
+        place = contents.folder / page.name / "chapter.ipynb"
+        suite = contents.suite.name
+        missing = f"the {what} has not been run for suite {suite!r} ({place} is not there)"
         raise SiteError(f"{missing}; {hint}")
     return path
 

@@ -5,30 +5,39 @@ Nothing here writes a file: `pythia_utils.site.build` does, with the text that t
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from pythia_utils.base.markup import code, markdown, plain
-from pythia_utils.base.schemas import parse
+from pythia_utils.base.markup import code, markdown
 from pythia_utils.grid import parts
 from pythia_utils.grid.config import BookPage, Config, Experiment
+from pythia_utils.grid.failures import SUFFIX
+from pythia_utils.site import failed
+from pythia_utils.site.contents import Contents
+from pythia_utils.site.notebooks import (
+    SiteError,
+    dump,
+    markdown_cell,
+    read_notebook,
+    split_title,
+    tidy,
+)
 from pythia_utils.suites import catalog
 
 STAGED = Path("book", "_executed")
 REPOSITORY = "https://github.com/pythia-book/pythia-book"
 # A Markdown link to a file: no scheme, no bare anchor.
-_LINK = re.compile(r"(?<=\]\()(?P<target>[^\s()#:]+)(?=[)#])")
+_LINK = re.compile(r"(?<=\]\()(?P<target>[^\s()#:]+)(?P<rest>(?:#[^\s()]*)?\))")
+_ELSEWHERE = "(not on this site)"
 
 
-class SiteError(Exception):
-    """The site cannot be built; the message says what is wrong, where, and what to do."""
+# --- links ----------------------------------------------------------------------------------------
 
 
-def link(config: Config, target: str, original: Path, staged: Path) -> str:
+def link(contents: Contents, target: str, original: Path, staged: Path) -> str:
     """Where a link of a notebook must lead on the site.
 
     A link may be right beside the notebook's source (`original`), so that it works in JupyterLab, or
@@ -37,23 +46,61 @@ def link(config: Config, target: str, original: Path, staged: Path) -> str:
     Raises:
         SiteError: the link leads to no file of the project.
     """
-    all_staged = config.root / STAGED
-    places = {each.chapter: chapter_path(each) for each in config.experiments.values()}
-    places |= {page.notebook: page_path(page) for page in config.pages.values()}
+    root = contents.config.root
+    places = _places(contents.config)
     path = Path(os.path.normpath(original.parent / target))
-    path = all_staged / places[path] if path in places else path
-    if path.is_relative_to(config.root / "book") and _exists(path, all_staged):
+    if path in contents.notebooks:
+        path = root / STAGED / places[path]
+    if path in places:
+        return _in_the_repository(path, root)
+    if path.is_relative_to(root / "book") and _exists(path, root / STAGED):
         return Path(os.path.relpath(path, staged.parent)).as_posix()
-    if path.is_relative_to(config.root) and path.exists():
-        return f"{REPOSITORY}/blob/main/{path.relative_to(config.root).as_posix()}"
-    if _exists(Path(os.path.normpath(staged.parent / target)), all_staged):
+    if path.is_relative_to(root) and path.exists():
+        return _in_the_repository(path, root)
+    if _exists(Path(os.path.normpath(staged.parent / target)), root / STAGED):
         return target
     raise SiteError(f"{original} links to {target}, which is not there")
+
+
+def _places(config: Config) -> dict[Path, str]:
+    """The sources of all chapters and pages, and where each is among the staged files if it is there."""
+    places = {e.chapter: chapter_path(e) for e in config.experiments.values() if e.chapter}
+    return places | {page.notebook: page_path(page) for page in config.pages.values()}
+
+
+def _in_the_repository(path: Path, root: Path) -> str:
+    return f"{REPOSITORY}/blob/main/{path.relative_to(root).as_posix()}"
 
 
 def _exists(path: Path, staged: Path) -> bool:
     """Staged files count as there: some are not written yet, and Sphinx checks their links."""
     return path.exists() or path.is_relative_to(staged)
+
+
+def relinked(text: str, contents: Contents, original: Path, staged: Path) -> str:
+    """A text whose links are right beside the notebook's source, as it is right beside the staged copy.
+
+    What this site does not have, a chapter that has not been run, say, is a link to the repository, and
+    the text says so.
+    """
+    away = _places(contents.config).keys() - contents.notebooks
+
+    def changed(match: re.Match) -> str:
+        target = link(contents, match["target"], original, staged)
+        if Path(os.path.normpath(original.parent / match["target"])) in away:
+            return f"{target}) {_ELSEWHERE}"
+        return target + match["rest"]
+
+    return _LINK.sub(changed, text)
+
+
+def _relink(notebook: dict, contents: Contents, original: Path, staged: Path) -> None:
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            cell["source"] = relinked("".join(cell["source"]), contents, original, staged)
+
+
+# --- chapters, and other pages that run -----------------------------------------------------------
 
 
 def chapter_path(experiment: Experiment) -> str:
@@ -66,9 +113,31 @@ def page_path(page: BookPage) -> str:
     return f"pages/{page.name}.ipynb"
 
 
+def chapter(source: Path, original: Path, place: str, contents: Contents) -> str:
+    """The staged text of a chapter or page, for a `place` below `book/_executed/`.
+
+    Its links are right beside the notebook that was executed, `original`. Cells that are not for the
+    suite are left out, of one that was not executed too. One that failed says why, below its title, and
+    shows what ran before.
+    """
+    error = failed.fault(source)
+    notebook = tidy(failed.read_failed(source) if error else read_notebook(source))
+    notebook["cells"] = parts.of_suite(notebook["cells"], contents.suite.name)
+    _relink(notebook, contents, original, contents.config.root / STAGED / place)
+    if error:
+        title, rest = split_title(notebook["cells"], markdown(source.parent.name))
+        again = f"pythia book --suite {contents.suite.name}"
+        told = failed.notice(error, again, "What stands below was made before.")
+        notebook["cells"] = [markdown_cell("page-title", f"# {title}"), told, *rest]
+    return dump(notebook)
+
+
+# --- cells of the grid ----------------------------------------------------------------------------
+
+
 @dataclass(frozen=True)
 class Page:
-    """The executed notebook of one cell of the grid.
+    """The executed notebook of one cell of the grid, or the one that was kept when it failed.
 
     Attributes:
         experiment: the experiment's name.
@@ -76,6 +145,7 @@ class Page:
         step: the checkpoint's step.
         source: `runs/<suite>/<experiment>/<model>/stepNNNNNN.ipynb`, or `stepNNNNNN@PARAMETERS.ipynb`.
         parameters: those that set it apart, as its name has them; empty for a usual cell.
+        error: why it failed, in one line; empty if it ran well.
     """
 
     experiment: str
@@ -83,146 +153,132 @@ class Page:
     step: int
     source: Path
     parameters: str = ""
+    error: str = ""
+
+    @property
+    def name(self) -> str:
+        """Of its file, whether it failed or not."""
+        return f"{self.source.name.removesuffix(SUFFIX).removesuffix('.ipynb')}.ipynb"
 
     @property
     def path(self) -> str:
         """Its place among the staged files; the same below the site's folder, as .html."""
-        return "cells/" + "/".join(self.source.parts[-4:])
+        return "cells/" + "/".join([*self.source.parts[-4:-1], self.name])
 
 
-_PAGE = re.compile(r"step(?P<step>\d+)(?:@(?P<parameters>.+))?\.ipynb")
+_PAGE = re.compile(r"step(?P<step>\d+)(?:@(?P<parameters>.+))?")
 
 
 def pages_below(folder: Path, experiment: str, model: str) -> list[Page]:
-    """The pages of a model's executed notebooks, by step, usual cells before others; failed ones aside."""
+    """The pages of a model's notebooks, by step, usual cells before others.
+
+    A cell whose last run failed has the page of that failure, though there is a notebook of an earlier run.
+    """
+    sources = {
+        path.name.removesuffix(suffix): path
+        for suffix in (".ipynb", SUFFIX)
+        for path in folder.glob(f"step*{suffix}")
+        if path.name.endswith(SUFFIX) == (suffix == SUFFIX)
+    }
     found = [
-        Page(experiment, model, int(match["step"]), path, match["parameters"] or "")
-        for path in folder.glob("step*.ipynb")
-        if (match := _PAGE.fullmatch(path.name)) and not path.name.endswith(".failed.ipynb")
+        Page(
+            experiment,
+            model,
+            int(match["step"]),
+            path,
+            match["parameters"] or "",
+            failed.fault(path),
+        )
+        for name, path in sources.items()
+        if (match := _PAGE.fullmatch(name))
     ]
     return sorted(found, key=lambda page: (page.step, page.parameters))
 
 
-def read_notebook(path: Path) -> dict:
-    """A notebook's JSON.
-
-    Raises:
-        SiteError: the file is not a notebook.
-    """
-    try:
-        return parse(path.read_bytes(), {"cells": [dict], "metadata": dict})
-    except OSError as error:
-        raise SiteError(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise SiteError(f"{path} is not a notebook: {plain(error)}") from None
-
-
-def chapter(source: Path, original: Path, place: str, config: Config, suite: str) -> str:
-    """The staged text of a chapter or page, for a `place` below `book/_executed/`.
-
-    Its links are right beside the notebook that was executed, `original`. Cells that are not for the
-    suite are left out, of one that was not executed too.
-    """
-    notebook = _tidy(read_notebook(source))
-    notebook["cells"] = parts.of_suite(notebook["cells"], suite)
-    _relink(notebook, config, original, config.root / STAGED / place)
-    return _dump(notebook)
-
-
-def cell_page(page: Page, pages: Sequence[Page], config: Config) -> str:
+def cell_page(page: Page, nearby: Neighbours, contents: Contents) -> str:
     """The staged text of a cell: model and step in its title, links to its neighbours below."""
-    experiment = config.experiments[page.experiment]
-    notebook = _tidy(read_notebook(page.source))
-    _relink(notebook, config, experiment.notebook, config.root / STAGED / page.path)
+    experiment = contents.config.experiments[page.experiment]
+    notebook = tidy(failed.read_failed(page.source) if page.error else read_notebook(page.source))
+    _relink(notebook, contents, experiment.notebook, contents.config.root / STAGED / page.path)
     # Orphans stay out of the sidebar; hundreds of like pages would bury the chapters in the search.
     notebook["metadata"] |= {"orphan": True, "nosearch": True}
-    title, rest = _split_title(notebook["cells"], markdown(experiment.title))
+    title, rest = split_title(notebook["cells"], markdown(experiment.title))
     apart = f", {code(page.parameters)}" if page.parameters else ""
-    heading = _markdown("page-title", f"# {title}: {code(page.model)}, step {page.step}{apart}")
-    links = _markdown("page-navigation", _navigation(page, pages, experiment))
-    notebook["cells"] = [heading, links, *rest]
-    return _dump(notebook)
+    heading = f"# {title}: {code(page.model)}, step {page.step}{apart}"
+    links = markdown_cell("page-navigation", _navigation(page, nearby, experiment))
+    told = [_failure(page, contents)] if page.error else []
+    notebook["cells"] = [markdown_cell("page-title", heading), links, *told, *rest]
+    return dump(notebook)
 
 
-def _tidy(notebook: dict) -> dict:
-    """Drop papermill's comment, as the page has a title for it; tag the watermark's cell."""
-    for cell in notebook["cells"]:
-        tags = cell.setdefault("metadata", {}).setdefault("tags", [])
-        source = "".join(cell["source"])
-        if "injected-parameters" in tags:
-            cell["source"] = re.sub(r"\A# Parameters\n", "", source)
-        elif cell["cell_type"] == "code" and re.search(r"^[\w.]*watermark\(", source, re.MULTILINE):
-            cell["metadata"]["tags"] = list(dict.fromkeys([*tags, "watermark", "remove-input"]))
-    return notebook
+def _failure(page: Page, contents: Contents) -> dict:
+    records = page.source.with_name(page.name).with_suffix(".parquet")
+    rest = "Its numbers are in no figure of this book."
+    if records.is_file():
+        rest = "The figures of this book show the numbers of an earlier run of it, which went well."
+    again = f"pythia run {page.experiment} --suite {contents.suite.name}"
+    again += f" --model {page.model} --step {page.step}"
+    return failed.notice(page.error, again, rest)
 
 
-def _relink(notebook: dict, config: Config, original: Path, staged: Path) -> None:
-    """Let links, which are right beside the notebook's source, be right beside the staged copy."""
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "markdown":
-            text = "".join(cell["source"])
-            cell["source"] = _LINK.sub(lambda m: link(config, m["target"], original, staged), text)
+@dataclass
+class Neighbours:
+    """Which pages are near which: those of one experiment, and of the same parameters.
+
+    Attributes:
+        pages: all of them.
+    """
+
+    pages: Sequence[Page]
+    _by_model: dict[tuple, list[Page]] = field(default_factory=dict)
+    _by_step: dict[tuple, list[Page]] = field(default_factory=dict)
+    _places: dict[Path, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for page in sorted(self.pages, key=lambda page: page.step):
+            alike = (page.experiment, page.parameters)
+            own = self._by_model.setdefault((*alike, page.model), [])
+            self._places[page.source] = len(own)
+            own.append(page)
+        for page in self.pages:
+            key = (page.experiment, page.parameters, page.step, _kind(page))
+            self._by_step.setdefault(key, []).append(page)
+
+    def steps(self, page: Page) -> tuple[list[Page], list[Page]]:
+        """The page of the step before of the same model, if any, and that of the step behind."""
+        own = self._by_model[page.experiment, page.parameters, page.model]
+        here = self._places[page.source]
+        return own[max(here - 1, 0) : here], own[here + 1 : here + 2]
+
+    def sizes(self, page: Page) -> list[Page]:
+        """Those of the same step whose models differ in nothing but their size, itself among them."""
+        return self._by_step[page.experiment, page.parameters, page.step, _kind(page)]
 
 
-def _split_title(cells: list[dict], default: str) -> tuple[str, list[dict]]:
-    """The notebook's heading, and its cells without it."""
-    first = cells[0] if cells else {}
-    text = "".join(first["source"]) if first.get("cell_type") == "markdown" else ""
-    match = re.match(r"\s*# +(?P<title>[^\n]+)\n*", text)
-    if not match:
-        return default, cells
-    remaining = text[match.end() :]
-    return match["title"].strip(), ([first | {"source": remaining}] if remaining else []) + cells[
-        1:
-    ]
+def _kind(page: Page) -> tuple[str, str, str]:
+    model = catalog.find_model(page.model)
+    return model.variant, model.version, model.seed_name
 
 
-def _markdown(identity: str, text: str) -> dict:
-    return {"cell_type": "markdown", "id": identity, "metadata": {}, "source": text}
-
-
-def _dump(notebook: dict) -> str:
-    return json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"
-
-
-def _navigation(page: Page, pages: Sequence[Page], experiment: Experiment) -> str:
+def _navigation(page: Page, nearby: Neighbours, experiment: Experiment) -> str:
     """Links to the chapter, to this model's nearby steps, and to other sizes at this step.
 
     Pages with other parameters are not among them.
     """
-    key = (page.experiment, page.parameters)
-    alike = [other for other in pages if (other.experiment, other.parameters) == key]
     up = "../../../.."
     back = [f"Chapter: [{markdown(experiment.title)}]({up}/{chapter_path(experiment)})"]
     back = back if experiment.chapter else []
-    lines = [" · ".join([*back, f"[All runs]({up}/runs.md)"]), _step_links(page, alike)]
-    sizes = [other for other in alike if other.step == page.step and _same_run(other, page)]
-    if len(sizes) > 1:
+    before, behind = nearby.steps(page)
+    steps = [f"[← step {one.step}]({one.name})" for one in before] + [f"**step {page.step}**"]
+    steps += [f"[step {one.step} →]({one.name})" for one in behind]
+    lines = [" · ".join([*back, f"[All runs]({up}/runs.md)"]), " · ".join(steps)]
+    if len(sizes := nearby.sizes(page)) > 1:
         lines.append(" · ".join(_size_link(other, page) for other in sizes))
     body = "\\\n".join(lines)
     return f'<nav class="page-nav" aria-label="Nearby runs">\n\n{body}\n\n</nav>'
 
 
-def _step_links(page: Page, alike: list[Page]) -> str:
-    own = sorted((other for other in alike if other.model == page.model), key=lambda o: o.step)
-    here = own.index(page)
-    links = [f"[← step {one.step}]({one.source.name})" for one in own[max(here - 1, 0) : here]]
-    links += [f"**step {page.step}**"]
-    links += [f"[step {one.step} →]({one.source.name})" for one in own[here + 1 : here + 2]]
-    return " · ".join(links)
-
-
-def _same_run(one: Page, other: Page) -> bool:
-    """Whether their models differ in nothing but their size."""
-    kinds = [(m.variant, m.version, m.seed_name) for m in map(_model, (one, other))]
-    return kinds[0] == kinds[1]
-
-
-def _model(page: Page) -> catalog.Model:
-    return catalog.find_model(page.model)
-
-
 def _size_link(other: Page, page: Page) -> str:
     if other.model == page.model:
         return f"**{markdown(other.model)}**"
-    return f"[{markdown(other.model)}](../{other.model}/{other.source.name})"
+    return f"[{markdown(other.model)}](../{other.model}/{other.name})"

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from statistics import median
+from typing import Any
 
 from pythia_utils.base.markup import code, markdown
 from pythia_utils.base.units import duration, show_size
-from pythia_utils.grid.config import Config
 from pythia_utils.grid.status import STATES, Status, SuiteStatus, cost, cost_text, count
-from pythia_utils.site.tables import table
+from pythia_utils.site.contents import Contents
+from pythia_utils.site.tables import folded, table
 
 _CELLS_SHOWN = 400  # of an experiment; of more there is a row for each model
+_PROBLEMS_SHOWN = 20  # one by one; of more there is a row for each model and reason
 
 
-def status_page(config: Config, suite: str, found: SuiteStatus) -> str:
+def status_page(contents: Contents, found: SuiteStatus) -> str:
     """The text of `status.md`."""
+    config, suite = contents.config, contents.suite.name
     profile, statuses = found.profile, found.statuses
     parts = ["# Status of the runs"]
     if profile is None:
@@ -27,7 +30,7 @@ def status_page(config: Config, suite: str, found: SuiteStatus) -> str:
         "notebooks and its chapter. A run is *stale* if something that it depends on has changed since: its "
         "notebook, its parameters, code, libraries, files that it reads, its checkpoint. Seconds are "
         "wall time; memory is the most that the notebook's process and its children held. The same "
-        "table, now: `pythia status`.",
+        f"table, now: {code(f'pythia status --profile {profile}')}.",
         f"Next run: {cost_text(due, *cost(statuses))}.",
         _totals("experiment", groups, statuses),
     ]
@@ -36,8 +39,8 @@ def status_page(config: Config, suite: str, found: SuiteStatus) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _groups(statuses: Sequence[Status], key: Callable[[Status], str]) -> dict[str, list[Status]]:
-    groups: dict[str, list[Status]] = {}
+def _groups(statuses: Sequence[Status], key: Callable[[Status], Any]) -> dict[Any, list[Status]]:
+    groups: dict[Any, list[Status]] = {}
     for status in statuses:
         groups.setdefault(key(status), []).append(status)
     return groups
@@ -68,19 +71,34 @@ def _took(statuses: Sequence[Status]) -> list[str]:
 
 def _details(own: Sequence[Status]) -> list[str]:
     """What needs a look, in the open; every cell in a box that opens."""
-    problems = [status for status in own if status.state != "done"]
-    parts = []
-    if problems:
-        rows = [[markdown(s.cell.id), s.state, _why(s)] for s in problems[:_CELLS_SHOWN]]
-        parts.append(table(["run", "state", "why"], rows, "suite"))
     if len(own) <= _CELLS_SHOWN:
-        rows = [[markdown(s.cell.id.split("/", 2)[2]), s.state, *_one(s)] for s in own]
+        rows = [[markdown(_short(s)), s.state, *_one(s)] for s in own]
         inside = table(["run", "state", "time", "peak memory", "device", "page"], rows, "suite")
     else:
-        models = _groups(own, lambda status: status.cell.parameters.get("model", "chapter"))
-        inside = _totals("model", models)
-    title = "The run" if len(own) == 1 else f"All {len(own)} runs"
-    return [*parts, f"::::{{dropdown}} {title}\n{inside}\n::::"]
+        inside = _totals("model", _groups(own, _model_of))
+    title = "The run" if len(own) == 1 else f"All {len(own):,} runs"
+    return [*_problems(own), folded(title, inside)]
+
+
+def _short(status: Status) -> str:
+    """A run's name without suite and experiment."""
+    return status.cell.id.split("/", 2)[2]
+
+
+def _model_of(status: Status) -> str:
+    return status.cell.parameters.get("model", "chapter")
+
+
+def _problems(own: Sequence[Status]) -> list[str]:
+    """A table of what is not done, with the reasons; if that is much, a row for each model and reason."""
+    problems = [status for status in own if status.state != "done"]
+    if len(problems) <= _PROBLEMS_SHOWN:
+        rows = [[markdown(s.cell.id), s.state, _why(s)] for s in problems]
+        return [table(["run", "state", "why"], rows, "suite")] if rows else []
+    kinds = _groups(problems, lambda s: (_model_of(s), s.state, _why(s)))
+    rows = [[markdown(m), state, f"{len(of):,}", why] for (m, state, why), of in kinds.items()]
+    summary = table(["model", "state", "runs", "why"], rows[:_CELLS_SHOWN], "suite")
+    return [summary if len(rows) <= _PROBLEMS_SHOWN else folded("What is not done", summary)]
 
 
 def _one(status: Status) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from pythia_utils.base.markup import code, markdown
 from pythia_utils.grid.config import Experiment
@@ -12,6 +12,8 @@ from pythia_utils.suites import catalog
 from pythia_utils.suites.errata import errata_to_mark, steps_in_words
 
 _CROSS = "✗"
+_COLUMNS = 24  # of a table; more steps are a list
+_LISTED = 10  # failures that stand in the open
 
 
 def table_of_contents(
@@ -37,53 +39,106 @@ def _chapter_link(experiment: Experiment) -> str:
     return f"[{markdown(experiment.title)}](/_executed/experiments/{experiment.name}.ipynb)"
 
 
+def shown_suite(suite: catalog.Suite, pages: Sequence[Page]) -> str:
+    """For inclusion: whose runs the site shows, and how many."""
+    models, steps = ({getattr(page, name) for page in pages} for name in ("model", "step"))
+    counts = (
+        f"{_counted(models, 'model')}, {_counted(steps, 'training step')}, {_counted(pages, 'run')}"
+    )
+    return f"**This site is of the suite *{markdown(suite.title)}*:** {counts}.\n"
+
+
+def _counted(things: Collection, name: str) -> str:
+    return f"{len(things):,} {name}{'s' * (len(things) != 1)}"
+
+
 def all_runs(suite: catalog.Suite, experiments: Sequence[Experiment], pages: Sequence[Page]) -> str:
-    """The page of all cells: a table for each experiment, models down and steps across."""
+    """The page of all cells: a table for each experiment, models down and steps across.
+
+    Where there are many steps each model has a list of them in a box that opens.
+    """
     parts = [
         "# All runs",
         f"Each number below is a training step. It leads to a page: one notebook, executed for one "
-        f"model of the suite *{markdown(suite.title)}* as it was after that step. {len(pages)} pages in all.",
+        f"model of the suite *{markdown(suite.title)}* as it was after that step. {len(pages):,} pages in all.",
     ]
     for experiment in experiments:
         here = [page for page in pages if page.experiment == experiment.name]
-        own = {(page.model, page.step): page.path for page in here if not page.parameters}
         parts.append(f"## {markdown(experiment.title)}")
         if experiment.chapter:
             parts.append(f"Chapter: {_chapter_link(experiment)}.")
-        if own or not here:
-            parts.append(_runs_table(own) if own else "Not run for this suite.")
-        if others := [page for page in here if page.parameters]:
-            parts.append("With other parameters:\n\n" + "\n".join(map(_run_item, others)))
+        parts += _runs_of(here) if here else ["Not run for this suite."]
     if any(_CROSS in part for part in parts):
         parts.append(f"{_CROSS} A checkpoint with a known erratum: {{doc}}`/suites` has them all.")
     return "\n\n".join(parts) + "\n"
 
 
+def _runs_of(pages: Sequence[Page]) -> list[str]:
+    """The runs of one experiment, those that failed once more with the reason."""
+    own = {(page.model, page.step): page for page in pages if not page.parameters}
+    parts = [_runs(own)] if own else []
+    if others := [page for page in pages if page.parameters]:
+        parts.append("With other parameters:\n\n" + "\n".join(map(_run_item, others)))
+    if broken := [page for page in pages if page.error]:
+        parts += failed_runs([(_run_item(page), page.error) for page in broken])
+    return parts
+
+
+def failed_runs(broken: Sequence[tuple[str, str]]) -> list[str]:
+    """What failed and why: a list of items, with each one's error, in a box that opens if it is long."""
+    listed = "\n".join(f"{item}: {markdown(error)}" for item, error in broken)
+    count = len(broken)
+    if count <= _LISTED:
+        return [f"Failed, and so in no figure:\n\n{listed}"]
+    return [folded(f"{count:,} runs failed, and are in no figure", listed)]
+
+
+def folded(title: str, text: str) -> str:
+    """A box that opens."""
+    return f"::::{{dropdown}} {title}\n{text}\n::::"
+
+
 def _run_item(page: Page) -> str:
-    told = f"{markdown(page.model)}, step {page.step}: {code(page.parameters)}"
+    told = f"{markdown(page.model)}, step {page.step}"
+    told += f": {code(page.parameters)}" if page.parameters else ""
     return f"- [{told}]({page.path})"
 
 
-def _runs_table(paths: dict[tuple[str, int], str]) -> str:
-    models = list(dict.fromkeys(model for model, _ in paths))
-    measured = {catalog.find_model(m): [s for model, s in paths if model == m] for m in models}
+def _runs(pages: dict[tuple[str, int], Page]) -> str:
+    models = list(dict.fromkeys(model for model, _ in pages))
+    measured = {catalog.find_model(m): [s for model, s in pages if model == m] for m in models}
     faults = errata_to_mark(measured)
-    steps = sorted({step for _, step in (*paths, *faults)})
-    rows = [
-        [markdown(model), *(_step_link(paths, faults, model, step) for step in steps)]
-        for model in models
-    ]
-    return table(["model", "step", *[""] * (len(steps) - 1)], rows, "runs")
+    steps = sorted({step for _, step in (*pages, *faults)})
+    links = {m: [_step_link(pages, faults, m, step) for step in steps] for m in models}
+    if len(steps) <= _COLUMNS:
+        rows = [[markdown(model), *own] for model, own in links.items()]
+        return table(["model", "step", *[""] * (len(steps) - 1)], rows, "runs")
+    return "\n\n".join(_folded_runs(model, own, pages) for model, own in links.items())
 
 
-def _step_link(paths: dict, faults: dict, model: str, step: int) -> str:
-    path, fault = paths.get((model, step)), faults.get((model, step))
-    link = f"[{step}]({path})" if path else ""
-    if fault is None:
-        return link
+def _folded_runs(model: str, links: Sequence[str], pages: dict[tuple[str, int], Page]) -> str:
+    """The runs of a model at many steps."""
+    own = [page for (name, _), page in pages.items() if name == model]
+    failed = sum(bool(page.error) for page in own)
+    ends = f"steps {min(p.step for p in own):,} to {max(p.step for p in own):,}"
+    title = f"{markdown(model)}: {len(own):,} runs, {ends}"
+    return folded(title + f"; {failed:,} failed" * bool(failed), " · ".join(filter(None, links)))
+
+
+def _step_link(pages: dict, faults: dict, model: str, step: int) -> str:
+    page, fault = pages.get((model, step)), faults.get((model, step))
+    parts = [f"[{step}]({page.path})"] if page else []
+    if page and page.error:
+        parts.append(_abbreviation("failed", f"step {step}: {page.error}"))
+    if fault is not None:
+        parts.append(_abbreviation(_CROSS, f"step {step}: {fault}"))
+    return " ".join(parts)
+
+
+def _abbreviation(shown: str, meaning: str) -> str:
+    """A word with what it means beside it, for a table's cell."""
     # The role's text: what is shown, and in brackets what it means; the table is cut at bars before.
-    cross = "{abbr}" + code(f"{_CROSS} (step {step}: {fault})").replace("|", "\\|")
-    return f"{link} {cross}".strip()
+    return "{abbr}" + code(f"{shown} ({meaning})").replace("|", "\\|")
 
 
 def table(header: list[str], rows: list[list[str]], kind: str) -> str:
@@ -93,18 +148,20 @@ def table(header: list[str], rows: list[list[str]], kind: str) -> str:
 
 
 def suite_tables(shown: catalog.Suite) -> str:
-    """For inclusion: the sizes of every suite, those trained here first, and Pythia's errata."""
+    """For inclusion: the sizes of every suite, the one that is shown first, then ours, and Pythia's errata."""
     known = [catalog.suite(name) for name in catalog.suite_names()]
-    parts = [f"The runs on this site are of the suite *{markdown(shown.title)}*."]
-    for suite in sorted(
-        known, key=lambda suite: (suite.kind == "hub", suite.is_of_text, len(suite.models))
-    ):
+    parts = []
+    for suite in sorted(known, key=lambda suite: _place(suite, shown)):
         origin = "published by EleutherAI" if suite.kind == "hub" else "trained by this project"
         title = markdown(suite.title)
         parts += [f"### {title}, {origin}", _protocol(suite), _sizes_table(suite)]
         if suite.errata:
             parts += [f"### {title}: checkpoints with a known erratum", _errata_table(suite)]
     return "\n\n".join(parts) + "\n"
+
+
+def _place(suite: catalog.Suite, shown: catalog.Suite) -> tuple:
+    return suite.name != shown.name, suite.kind == "hub", suite.is_of_text, len(suite.models)
 
 
 def _protocol(suite: catalog.Suite) -> str:

@@ -7,6 +7,7 @@ Names, parameter counts and revisions follow from it by rule. Nothing is read bu
 from __future__ import annotations
 
 import operator
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from pythia_utils.base.errors import UsageError, unknown
+from pythia_utils.base.files import local_path
 from pythia_utils.base.sources import PACKAGE
 from pythia_utils.suites.suite_file import read_suite
 
@@ -153,14 +155,16 @@ class Model:
         """All checkpoints, in training order."""
         return tuple(Checkpoint(self, step) for step in self.steps)
 
-    def checkpoint(self, step: int) -> Checkpoint:
-        """The checkpoint named `step`.
+    def checkpoint(self, step: int | str) -> Checkpoint:
+        """The checkpoint named `step`: a number, a revision such as `step3000`, or `main`, the last.
 
         Raises:
             UsageError: the model has no such checkpoint.
         """
+        named = re.fullmatch(r"step([0-9]{1,18})", step) if isinstance(step, str) else None
+        step = self.steps[-1] if isinstance(step, str) and step == "main" else step
         try:
-            step = operator.index(step)  # NumPy's integers too
+            step = int(named[1]) if named else operator.index(step)  # NumPy's integers too
         except TypeError:
             raise UsageError(f"step {step!r} of {self.name} is not a whole number") from None
         if step not in self.steps:
@@ -224,9 +228,28 @@ def data_file(name: str) -> Path:
     """A file or folder of `data/`: `data_file("published/summary.csv")`.
 
     A result depends on every file that the code it runs names in such a call: so `name` is a text,
-    not a variable, and nothing else reads from the folder.
+    not a variable, and nothing else but `named_file` reads from the folder.
     """
     return data_dir() / name
+
+
+def named_file(name: str | Path, folder: Path | None = None) -> Path:
+    """The file or folder that a user names; `data/NAME` means the package's own where there is no such path.
+
+    So `data/capitals.csv` is the same file in a checkout and for who installed the package, wherever they work.
+
+    Args:
+        name: a path.
+        folder: that it is relative to; by default the current one.
+
+    Raises:
+        UsageError: it could be no path.
+    """
+    path = local_path(name if str(name).startswith("~") else (folder or Path()) / name)
+    first, _, rest = str(name).partition("/")
+    shipped = data_dir() / rest
+    is_shipped = first == "data" and not os.path.exists(path) and os.path.isfile(shipped)
+    return shipped if is_shipped else path
 
 
 def suite_names() -> list[str]:

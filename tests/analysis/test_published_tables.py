@@ -18,7 +18,7 @@ from helpers.commands import ROOT
 
 from pythia_utils.analysis import published_tables
 from pythia_utils.base.errors import UsageError
-from pythia_utils.suites.catalog import data_dir, find_model, suite
+from pythia_utils.suites.catalog import data_dir
 
 REFERENCE = Path(os.environ.get("PYTHIA_REFERENCE", ROOT / "../shared/reference"))
 SCRIPT = data_dir() / "published" / "make_tables.py"
@@ -223,38 +223,7 @@ def test_losses_are_in_nats():
     assert final.tolist() == [pytest.approx(2.692 * 0.6931, abs=1e-3)]
 
 
-# ---- Defects and errata
-
-
-def steps_in(text: str, model: str) -> set[int]:
-    """The saved steps that a report names: `0-53000 all saved steps; 55000,60000`."""
-    ranges = [(int(a), int(b or a)) for a, b in re.findall(r"(\d+)(?:-(\d+))?", text)]
-    return {s for s in find_model(model).steps for first, last in ranges if first <= s <= last}
-
-
-def reported(row: pd.Series) -> set[tuple[str, int]]:
-    """The checkpoints of a report; `a-seed9 / seed6` with `40000 / 88000` go together."""
-    if row["model"] == "all models":
-        models = [name for name, model in suite("pythia").models.items() if not model.version]
-        return {(name, step) for name in models for step in steps_in(row["steps"], name)}
-    names = row["model"].split(" / ")
-    names = [names[0], *(f"{names[0].rpartition('-')[0]}-{name}" for name in names[1:])]
-    texts = row["steps"].split(" / ") if len(names) > 1 else [row["steps"]]
-    pairs = zip(names, texts, strict=True)
-    return {(name, step) for name, text in pairs for step in steps_in(text, name)}
-
-
-def test_the_errata_list_what_was_reported_and_the_table_says_why_not():
-    defects = published_tables.read("checkpoint_defects")
-    listed = defects[defects["errata"].str.startswith("listed")]
-    found = set().union(*(reported(row) for _, row in listed.iterrows()))
-    errata = {(m, s) for each in suite("pythia").errata for m in each.models for s in each.steps}
-    assert found == errata
-    others = defects[~defects["errata"].str.startswith("listed")]
-    assert others["errata"].str.fullmatch(r"not listed: .{10,}").all()
-    assert len(listed) == 5
-    issues = others["source"].str.extract(r"#(\d+)")[0].tolist()
-    assert issues == ["203", "108", "107", "94", "141", "195"]
+# ---- Defects
 
 
 def test_steps_0_and_1_are_equal_and_step_2_is_not():

@@ -1,5 +1,6 @@
 """Parts of records, and numbers in sentences."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -48,3 +49,28 @@ def test_intervals_and_lists_in_words():
     assert words.interval(row, "slope", "+.1f") == "+0.1 [-1.0, +2.0]"
     assert words.listed(["filler_gap", "npi", "filler_gap"]) == "filler gap, npi"
     assert words.listed([]) == "none"
+
+
+def of(*cells: tuple[str, int]) -> pd.DataFrame:
+    return pd.DataFrame(cells, columns=["model", "step"])
+
+
+def test_a_model_that_lacks_its_very_last_steps_is_near_the_end_and_one_that_stopped_is_not():
+    frame = of(
+        ("pythia-12b", 0), ("pythia-12b", 143000), ("pythia-2.8b", 142000), ("pythia-1b", 64000)
+    )
+    last = select.near_the_end(frame)
+    assert last.to_numpy().tolist() == [["pythia-12b", 143000], ["pythia-2.8b", 142000]]
+    assert select.step_in_words(last) == "143,000 (pythia-2.8b: 142,000)"
+    assert select.step_in_words(frame[:2]) == "143,000"
+
+
+def test_few_steps_are_spread_over_the_logarithm_and_keep_both_ends():
+    steps = find_model("pythia-70m").steps
+    frame = of(*(("pythia-70m", step) for step in steps))
+    found = select.few_steps(frame, 8)["step"].tolist()
+    assert len(found) == 8
+    assert (found[0], found[-1]) == (0, 143000)
+    times = np.log2(1 + np.array(found))
+    assert np.diff(times).min() > 0.6 * np.diff(times).max()
+    assert select.few_steps(frame[:8], 8).equals(frame[:8])

@@ -14,11 +14,14 @@ from helpers.commands import ROOT
 from helpers.grids import ledger_of
 
 from pythia_utils.base import yaml
+from pythia_utils.base.errors import UsageError
 from pythia_utils.cli.main import cli
 from pythia_utils.engine.kernels.execute import Execution
 from pythia_utils.engine.kernels.pool import KernelPool
 from pythia_utils.grid import config, ledger, planning
+from pythia_utils.grid.failures import without_cells
 from pythia_utils.site import build
+from pythia_utils.suites import catalog
 
 
 @pytest.fixture
@@ -95,11 +98,78 @@ def test_the_books_page_tells_of_chapters_that_ran_just_now(project, read):
     assert (project / "book" / "_executed" / "status.md").read_text() == page
 
 
-def test_a_chapter_that_fails_ends_the_book(project, monkeypatch):
+def test_a_chapter_that_fails_is_told_on_its_page_and_by_the_exit_code(project, monkeypatch):
     notebook = nbformat.v4.new_notebook()
     failed = Execution(notebook, "ValueError: no luck")
     monkeypatch.setattr(KernelPool, "run", lambda *_: failed)
     done = CliRunner().invoke(cli, ["book"])
     assert done.exit_code == 1
     assert "ValueError: no luck" in done.output
+    assert done.stdout.endswith("index.html\n")
+    page = project / "book" / "_executed" / "experiments" / "measure.ipynb"
+    assert "ValueError: no luck" in page.read_text()
+    assert "| chapter | failed |" in (project / "book" / "_executed" / "status.md").read_text()
+
+
+def test_a_run_that_failed_does_not_stop_the_book(project):
+    path = project / "runs" / "pico" / "measure" / "pico-7k" / "step000001.failed.ipynb"
+    path.write_bytes(without_cells("pico/measure/pico-7k/step000001", {}, "OSError: torn"))
+    told = pythia("book", "--experiments", "measure")
+    assert (
+        "1 run has failed; the site marks them:\n  pico/measure/pico-7k/step000001: OSError: torn"
+        in told
+    )
+    page = project / "book/_executed/cells/pico/measure/pico-7k/step000001.ipynb"
+    assert "OSError: torn" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--experiments", "mesure"), "nearest: measure"),
+        (
+            ("--experiments", "plain"),
+            "experiment 'plain' has no records of suite 'pico'; run first",
+        ),
+        (("--experiments", "measure,"), "expected names with a comma between them"),
+        (("--suite", "nano"), "there are no records of suite 'nano'; run first: pythia run"),
+    ],
+)
+def test_a_book_of_what_is_not_there_is_refused_in_one_line(project, arguments, told):
+    done = CliRunner().invoke(cli, ["book", *arguments])
+    assert isinstance(done.exception, UsageError)
+    assert told in str(done.exception)
     assert not (project / "book" / "_executed").exists()
+
+
+# --- which cells ----------------------------------------------------------------------------------
+
+
+def planned(*arguments: str) -> list[str]:
+    done = CliRunner().invoke(cli, ["run", *arguments, "--dry-run"], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return [line.partition("\t")[0] for line in done.stdout.splitlines()]
+
+
+def test_all_models_and_steps_that_only_some_have(root, monkeypatch):
+    """The first release of Pythia has no step 512, the second has."""
+    monkeypatch.chdir(root)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    suite = ("plain", "--profile", "tiny", "--suite", "pythia")
+    known = catalog.suite("pythia").models
+    cells = planned(*suite, "--model", "all", "--steps", "512,1000")
+    steps = Counter(name.rpartition("/")[2] for name in cells)
+    assert {name.split("/")[2] for name in cells} == set(known)
+    first = sum(model.steps[0] == 1000 for model in known.values())
+    assert first > 0
+    assert steps == {"step001000": len(known), "step000512": len(known) - first}
+    two = (*suite, "--model", "pythia-70m", "--model", "pythia-70m-v0")
+    assert planned(*two, "--steps", "500-1000") == [
+        "pythia/plain/pythia-70m/step000512",
+        "pythia/plain/pythia-70m/step001000",
+        "pythia/plain/pythia-70m-v0/step001000",
+    ]
+    assert len(planned(*suite, "--model", "pythia-70m", "--step", "all")) == 154
+    for steps, told in (("513", "unknown step 513 of these 2 models"), ("3-3,1000", "step 3 of")):
+        done = CliRunner().invoke(cli, ["run", *two, "--steps", steps, "--dry-run"])
+        assert told in str(done.exception)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import warnings
+from dataclasses import replace
+from itertools import pairwise
 
 import pandas as pd
 import pytest
@@ -13,6 +17,7 @@ from pythia_utils.analysis import heatmap
 from pythia_utils.base.errors import UsageError
 from pythia_utils.grid.config import load_config
 from pythia_utils.grid.expand import expand
+from pythia_utils.grid.failures import without_cells
 from pythia_utils.site import tables
 from pythia_utils.site.pages import Page
 from pythia_utils.suites import catalog
@@ -95,6 +100,7 @@ def test_the_command_says_it_in_one_line_of_stderr(root):
         "pythia: warning: 2 checkpoints with a known erratum left out (pythia-12b: 2); "
         "--steps NUMBER runs one nevertheless",
         "2 of 2 runs due",
+        "expected: 2 runs; none like them has run yet, so what they take is not known",
     ]
     named = ("run", "plain", "--profile", "few", "--step", "50000", "--dry-run")
     done = pythia(*named, cwd=root)
@@ -170,6 +176,45 @@ def test_a_heatmap_without_faults_has_one_layer(drawn):
     assert drawn[0]["encoding"]["x"]["axis"]["labelOverlap"] == "greedy"  # 154 steps do not fit
 
 
+def test_columns_of_many_steps_are_wide_early_and_nowhere_nothing():
+    few = heatmap.columns([512, 0, 16, 0])
+    assert few["step"].tolist() == [0, 16, 512]
+    assert few["right"].tolist() == [33333, 66667, 100000]
+    many = heatmap.columns(catalog.find_model("pythia-70m").steps)
+    widths = many["right"] - many["left"]
+    assert many["left"].tolist()[1:] == many["right"].tolist()[:-1]
+    assert (many["left"].iloc[0], many["right"].iloc[-1]) == (0, 100_000)
+    assert widths[many["step"] <= 512].min() > 5 * widths[many["step"] > 100_000].max()
+    assert widths.min() > 300  # two pixels of 700
+
+
+def test_labels_of_many_columns_name_the_first_and_the_last_and_keep_apart():
+    axis = heatmap._x_axis(heatmap.columns(catalog.find_model("pythia-70m").steps)).to_dict()[
+        "axis"
+    ]
+    names = json.loads(axis["labelExpr"].removeprefix("(").removesuffix(")[datum.value]"))
+    assert list(names) == [str(value) for value in axis["values"]]
+    assert [names[key] for key in (*list(names)[:1], *list(names)[-1:])] == ["0", "143k"]
+    assert 8 < len(names) < 15
+    assert min(b - a for a, b in pairwise(axis["values"])) >= 7000
+
+
+def test_the_heatmap_marks_runs_that_failed_and_leads_to_their_pages(drawn, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHIA_RUNS", str(tmp_path))
+    for name in ("pythia-1b/step000512", "pythia-14m/step000016@pairs=5"):
+        path = tmp_path / "pythia" / "loss" / f"{name}.failed.ipynb"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(without_cells(name, {}, "FetchError: gone"))
+    heatmap.grid_heatmap(records(("pythia-1b", 0), ("pythia-1b", 1000)), "number")
+    rect, mark = drawn[0]["layer"]
+    (row,) = drawn[0]["datasets"][mark["data"]["name"]]
+    assert (row["model"], row["step"], row["fault"]) == ("pythia-1b", 512, "FetchError: gone")
+    assert row["page"] == "../cells/pythia/loss/pythia-1b/step000512.html"
+    assert mark["encoding"]["shape"]["scale"]["domain"] == [row["kind"]] == ["failed"]
+    cells = drawn[0]["datasets"][rect["data"]["name"]]
+    assert [(cell["left"], cell["right"]) for cell in cells] == [(0, 33333), (66667, 100_000)]
+
+
 def test_the_page_of_all_runs_marks_them_too(tmp_path):
     pages = [
         Page("loss", name, step, tmp_path / f"pythia/loss/{name}/step{step:06d}.ipynb")
@@ -189,3 +234,23 @@ def test_the_page_of_all_runs_marks_them_too(tmp_path):
     assert [row.count("|") for row in rows] == [4, 4]
     few = tables.all_runs(catalog.suite("pythia"), experiments, pages[2:])
     assert "✗" not in few
+
+
+def test_the_page_of_all_runs_has_a_box_for_each_model_where_steps_are_many(tmp_path):
+    pages = [
+        Page("loss", name, step, tmp_path / f"pythia/loss/{name}/step{step:06d}.ipynb")
+        for name in ("pythia-14m", "pythia-12b")
+        for step in catalog.find_model(name).steps
+        if not (name == "pythia-12b" and step == 50000)
+    ]
+    pages[5] = replace(pages[5], error="KeyError: 'x'")
+    (tmp_path / "experiments.yml").write_text(YAML.replace("plain:", "loss:", 1))
+    experiments = list(load_config(tmp_path).experiments.values())
+    text = tables.all_runs(catalog.suite("pythia"), experiments, pages)
+    assert "| pythia" not in text
+    assert "{dropdown} pythia-14m: 154 runs, steps 0 to 143,000; 1 failed\n" in text
+    assert "{dropdown} pythia-12b: 153 runs, steps 0 to 143,000\n" in text
+    links = re.findall(r"\]\((cells/[^)]+)\)", text)
+    assert sorted(set(links)) == sorted(page.path for page in pages)
+    assert "{abbr}`✗ (step 50000: serves" in text
+    assert "{abbr}`failed (step 16: KeyError: 'x')`" in text

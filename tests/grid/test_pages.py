@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 from helpers.commands import ROOT
@@ -14,8 +16,10 @@ from pythia_utils.grid.config import BookPage, load_config, read_page
 from pythia_utils.grid.expand import chapters, page_cell
 from pythia_utils.grid.ledger import Ledger
 from pythia_utils.site import build
-from pythia_utils.site.build import SiteError
+from pythia_utils.site.contents import Contents
+from pythia_utils.site.notebooks import SiteError
 from pythia_utils.suites import catalog
+from pythia_utils.suites.catalog import find_model
 
 ENTRY = {"notebook": "book/pages/published.ipynb", "data": ["published/summary.csv"]}
 
@@ -80,21 +84,29 @@ def test_a_page_of_none_is_told():
         read_page("e.yml", ROOT, "p", {"notebook": "x.ipynb"}, ())
 
 
-def test_a_page_of_data_that_was_not_run_stops_staging(tmp_path):
+def test_a_page_of_data_that_was_not_run_stops_staging(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHIA_RUNS", str(tmp_path))
     page = BookPage("p", ROOT / ENTRY["notebook"], data=(tmp_path,))
+    shown = Contents(load_config(ROOT), catalog.suite("pico"), (), (page,))
     with pytest.raises(SiteError, match=r"page 'p' has not been run .* run: pythia book"):
-        build._executed_page(tmp_path, catalog.suite("pico"), page)
+        build._executed_page(shown, page)
 
 
-def test_the_chapter_of_an_experiment_that_a_suite_leaves_out_is_staged_as_it_is(tmp_path):
-    config, english = load_config(ROOT), catalog.suite("english")
-    grammar, loss = config.experiments["grammar"], config.experiments["loss"]
-    assert build._executed_chapter(tmp_path, english, grammar, config) == grammar.chapter
-    with pytest.raises(SiteError, match="chapter of 'loss' has not been run"):
-        build._executed_chapter(tmp_path, english, loss, config)
-    with pytest.raises(SiteError, match="chapter of 'grammar' has not been run"):
-        build._executed_chapter(tmp_path, catalog.suite("pico"), grammar, config)
-    own = tmp_path / "grammar" / "chapter.ipynb"
-    own.parent.mkdir()
-    own.write_text("{}")
-    assert build._executed_chapter(tmp_path, english, grammar, config) == own
+def recorded(runs: Path, model: str, steps: Iterable[int]) -> None:
+    folder = runs / "pythia" / "grammar" / model
+    folder.mkdir(parents=True)
+    for step in steps:
+        (folder / f"step{step:06d}.parquet").touch()
+
+
+def test_a_page_on_the_hubs_models_takes_the_first_with_records_at_some_of_its_steps(tmp_path):
+    page = BookPage("p", ROOT / ENTRY["notebook"], models=("pico-7k", "pythia-70m", "pythia-14m"))
+    assert not page_cell(ROOT, tmp_path, page, "pythia").inputs  # nothing to run it on
+    recorded(tmp_path, "pythia-14m", find_model("pythia-14m").steps)
+    cell = page_cell(ROOT, tmp_path, page, "pythia")
+    assert cell.parameters["model"] == "pythia-14m"
+    assert cell.parameters["steps"] == [0, 4, 32, 128, 1000, 5000, 26000, 143000]
+    recorded(tmp_path, "pythia-70m", [64, 512, 3000])
+    cell = page_cell(ROOT, tmp_path, page, "pythia")
+    assert (cell.parameters["model"], cell.parameters["steps"]) == ("pythia-70m", [64, 512, 3000])
+    assert {path.parent.name for path in cell.inputs} == {"pythia-70m"}

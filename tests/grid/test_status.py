@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from helpers import stub_kernels
 from helpers.commands import pythia
-from helpers.grids import ledger_of, why
+from helpers.grids import ledger_of, pretend, why
 
 from pythia_utils.base import files
 from pythia_utils.engine import runner
@@ -23,6 +23,8 @@ from pythia_utils.grid.expand import expand
 from pythia_utils.grid.ledger import Outcome
 from pythia_utils.grid.planning import plan, running_order
 from pythia_utils.site import status_page
+from pythia_utils.site.contents import Contents
+from pythia_utils.suites import catalog
 from pythia_utils.suites.catalog import find_model
 from pythia_utils.suites.folders import checkpoint_path
 
@@ -82,6 +84,14 @@ def test_cost_is_what_the_cells_took_before(root):
     ledger.append(Outcome(cells[0].id, "done", 10.0, parts={"notebook": 0}, fingerprint="old"))
     found = status.survey(cells, ledger)  # 10 s for the small one, by size for the large one
     assert status.cost(found) == (pytest.approx(10 + 10 * large / small), 2)
+    other = "pico/plain/pico-57k/step000512"  # of another grid: the ledger has it, the statuses have not
+    ledger.append(Outcome(other, "done", 80.0, parts={"notebook": 0}, fingerprint="old"))
+    ledger.append(
+        Outcome("nano/plain/nano-7k/step000512", "done", 9e9, parts={}, fingerprint="old")
+    )
+    assert status.cost(found)[1] == 2
+    more = max(80 * (small + large) / find_model("pico-57k").total_params, 160)
+    assert status.cost(found, ledger) == (pytest.approx(10 + 10 * large / small + more), 0)
     due, unknown = 4, 2
     assert status.cost_text(due, 240, unknown) == (
         "4 runs, about 4 min of one worker, from what past runs took; of 2 nothing is known"
@@ -164,7 +174,8 @@ def test_a_terminal_gets_a_bar_an_experiment(root, capsys, monkeypatch):
 def test_the_page_tells_totals_reasons_and_each_run(grid):
     root, _ = grid
     config, ledger = load_config(root), ledger_of(root)
-    text = status_page.status_page(config, "pico", status.survey_suite(config, "pico", ledger))
+    pico, nano = (Contents(config, catalog.suite(name), (), ()) for name in ("pico", "nano"))
+    text = status_page.status_page(pico, status.survey_suite(config, "pico", ledger))
     assert "profile `wide`" in text  # of the profiles of this suite, the one that is most done
     (line,) = (line for line in text.splitlines() if line.startswith("| measure |"))
     assert line.split(" | ")[1:5] == ["3", "1", "1", "4"]  # the chapter is missing, too
@@ -172,7 +183,41 @@ def test_the_page_tells_totals_reasons_and_each_run(grid):
     assert "| stale | checkpoint changed |" in text
     assert "| pico-7k/step000000 | done |" in text
     found = status.survey_suite(config, "nano", ledger)
-    assert "No profile is a grid" in status_page.status_page(config, "nano", found)
+    assert "No profile is a grid" in status_page.status_page(nano, found)
+
+
+def test_the_page_counts_where_much_is_not_done(grid):
+    root, _ = grid
+    config = load_config(root)
+    found = status.survey(expand(config, profile="full"), ledger_of(root))
+    pico = Contents(config, catalog.suite("pico"), (), ())
+    text = status_page.status_page(pico, status.SuiteStatus("full", found))
+    section = text.partition("\n## A measurement\n")[2].partition("::::{dropdown} All")[0]
+    assert "ValueError: no \\| luck" in section
+    rows = [line for line in section.splitlines() if line.startswith("| pico")]
+    assert len(rows) < 60 < len(found)
+    assert sum(int(row.split(" | ")[2]) for row in rows) == sum(
+        s.state != "done" for s in found if s.cell.experiment == "measure"
+    )
+
+
+def test_a_survey_of_some_looks_at_no_other(grid):
+    root, _ = grid
+    found = status.survey_suite(load_config(root), "pico", ledger_of(root), ["measure"])
+    assert {each.cell.experiment for each in found.statuses} == {"measure"}
+
+
+def test_a_survey_knows_what_ran_since(grid):
+    root, _ = grid
+    ledger = ledger_of(root)
+    found = status.survey_suite(load_config(root), "pico", ledger)
+    one, other = [each.cell for each in found.statuses if each.state == "missing"][:2]
+    pretend(one, ledger)
+    ledger.append(Outcome(other.id, "failed", 1.0, "E: x"))
+    states = {each.cell.id: each.state for each in found.after(ledger).statuses}
+    assert (states[one.id], states[other.id]) == ("done", "failed")
+    before = {each.cell.id: each.state for each in found.statuses}
+    assert {k for k, state in states.items() if state != before[k]} == {one.id, other.id}
 
 
 # --- the commands ---------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from pythia_utils.grid import records
 from pythia_utils.grid.parts import of_suite
 from pythia_utils.nano import entropy
 from pythia_utils.nano.grammar import PHENOMENA
-from pythia_utils.suites.catalog import find_model
+from pythia_utils.suites.catalog import Checkpoint, find_model
 
 Cell = tuple[str, int]
 
@@ -60,6 +60,8 @@ def grammar(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:
 
 def memorization(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:
     read = step / find_model(model).total_steps
+    if find_model(model).repo_id:
+        return measured.of_sequences(_sample(model, read))
     place = (np.arange(100) + 0.5) / 100
     table = pd.DataFrame({"position": np.arange(100), "block": np.arange(100) // 10})
     table = table.assign(place=place, seen=place < read, times=np.arange(100) % 40)
@@ -75,6 +77,17 @@ def memorization(model: str, step: int, names: Iterable[str] = ()) -> list[dict]
     return made + (measured.of_ordinary(ages) if step else [])
 
 
+def _sample(model: str, read: float) -> pd.DataFrame:
+    """2,000 of Pythia's sequences: the larger the model, the more it recites of what it has read."""
+    place = (np.arange(2000) + 0.5) / 2000
+    table = pd.DataFrame({"position": np.arange(2000), "block": np.arange(2000) // 40})
+    table = table.assign(place=place, seen=place < read, text=np.arange(2000), chosen=True)
+    known = 3 * np.log10(find_model(model).non_embedding_params).round().astype(int)
+    known = known if find_model(model).variant == "standard" else known * 3 // 4
+    table["memorized"] = table["seen"] & (np.arange(2000) * 997 % 2000 < known * read)
+    return table.assign(copying=False)
+
+
 def _planted(read: float) -> pd.DataFrame:
     placements = ["anywhere"] * 20 + [f"decile-{i % 10}" for i in range(20)] + ["never"] * 10
     copies = [1, 2, 8, 32] * 5 + [16] * 20 + [0] * 10
@@ -87,6 +100,14 @@ def _planted(read: float) -> pd.DataFrame:
 
 
 def training_data(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:
+    if find_model(model).repo_id:  # the deduplicated batches do not tell where documents end
+        ends = find_model(model).variant == "standard"
+        pieces = [
+            row("pieces_per_sequence", 3 + step % 7 / 20, n=1024),
+            row("piece_length", 690, n=3000),
+        ]
+        tokens = row("distinct_tokens", 40_000 + step % 11, stderr=float("nan"), n=1024 * 2049)
+        return [tokens, *pieces * ends]
     shares = [row("token_share", 0.2, name) for name in (*domain_shares(), *names)]
     return [row("read_before", 0.1 * (step > 0)), row("has_other_copies", 0.3), *shares]
 
@@ -104,8 +125,23 @@ def ngrams(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:
     return rows
 
 
+def _capitals(model: str, step: int) -> list[dict]:
+    """64 capitals, known from so many tellings on, fewer to large models; a quarter stands in no batch."""
+    told = np.arange(64) % 4 * np.arange(64) ** 2 * step / 100
+    right = told > 1e10 / find_model(model).non_embedding_params
+    table = pd.DataFrame(
+        {"fact": [f"C{i}: The capital of C{i} is" for i in range(64)], "told": told}
+    )
+    table = table.assign(subject=table["fact"].str.split(":").str[0], wording=1)
+    table["correct"] = right | (np.arange(64) % 8 == 3)
+    rows = measures.accuracies(table, "accuracy", measures.TENFOLD)
+    return [row("chance", 0.125), *rows, *measures.each_fact(table)]
+
+
 def facts(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:
     """Facts of 30 persons, told up to 90 times by step 1000; those told 20 times or more are known."""
+    if find_model(model).repo_id:
+        return _capitals(model, step)
     told = np.arange(1, 91) * step // 1000
     table = pd.DataFrame({"fact": [f"P{i // 3}: {'abc'[i % 3]}" for i in range(90)], "told": told})
     table = table.assign(subject=table["fact"].str[:-3], wording=1)
@@ -127,9 +163,23 @@ def facts(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:
 MADE = {f.__name__: f for f in (loss, grammar, memorization, training_data, ngrams, facts)}
 
 
-def write(runs: Path, experiment: str, cells: Iterable[Cell], names: Iterable[str] = ()) -> None:
-    """The records of these cells, with subsets of these `names` besides the usual ones."""
-    names = list(names)
+def write(
+    runs: Path,
+    experiment: str,
+    cells: Iterable[Cell],
+    names: Iterable[str] = (),
+    together: bool = False,
+) -> None:
+    """The records of these cells, with subsets of these `names` besides the usual ones.
+
+    Args:
+        runs: the folder of runs.
+        experiment: whose records.
+        cells: models and steps.
+        names: more subsets.
+        together: all cells in one file, which chapters read as well, and far sooner.
+    """
+    names, frames = list(names), []
     for model, step in cells:
         at = find_model(model).checkpoint(step)
         rows = MADE[experiment](model, step, names)
@@ -137,9 +187,17 @@ def write(runs: Path, experiment: str, cells: Iterable[Cell], names: Iterable[st
             at, experiment, "nano" if experiment in ("loss", "grammar") else "own"
         )
         frame = pd.DataFrame([common | each for each in rows]).astype({"n": "Int64"})
-        folder = runs / at.model.suite / experiment / at.model.name
-        folder.mkdir(parents=True, exist_ok=True)
-        records.write(folder / f"step{step:06d}.parquet", frame)
+        frames.append(frame)
+        if not together:
+            _write(runs, at, experiment, frame)
+    if together:
+        _write(runs, at, experiment, pd.concat(frames))
+
+
+def _write(runs: Path, at: Checkpoint, experiment: str, frame: pd.DataFrame) -> None:
+    folder = runs / at.model.suite / experiment / at.model.name
+    folder.mkdir(parents=True, exist_ok=True)
+    records.write(folder / f"step{at.step:06d}.parquet", frame)
 
 
 def run_chapter(

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -21,13 +22,14 @@ from helpers.commands import ROOT, is_running, wait_until
 from pythia_utils.base.errors import UsageError
 from pythia_utils.base.files import FolderInUse, locked
 from pythia_utils.cli import main
+from pythia_utils.engine import runner
 from pythia_utils.grid import config as experiments
 from pythia_utils.grid import expand, status
 from pythia_utils.grid.ledger import FILE, Ledger
 from pythia_utils.grid.records import runs_dir
-from pythia_utils.site import build, tables
+from pythia_utils.site import build, contents, tables
 from pythia_utils.site import pages as site_pages
-from pythia_utils.site.build import SiteError
+from pythia_utils.site.notebooks import SiteError
 from pythia_utils.suites import catalog
 
 MODELS = ("pico-7k", "pico-14k", "pico-7k-deduped")
@@ -165,6 +167,7 @@ def make_book(root: Path) -> Path:
             for step in STEPS:
                 path = root / f"runs/pico/{name}/{model}/step{step:06d}.ipynb"
                 write_notebook(path, cell_notebook(name, model, step))
+                path.with_suffix(".parquet").touch()
     return root
 
 
@@ -174,18 +177,20 @@ def book(tmp_path, monkeypatch) -> Path:
     return make_book(tmp_path)
 
 
-def read(root: Path, suite: str) -> tuple:
-    """What the command reads before it builds: the configuration, and where the suite stands."""
+def read(root: Path, suite: str, names: list[str] | None = None) -> tuple:
+    """What the command reads before it builds: what the site shows, and where the suite stands."""
     config = experiments.load_config(root)
-    return config, suite, status.survey_suite(config, suite, Ledger(runs_dir(root) / FILE))
+    shown = contents.choose(config, suite, names)
+    only = shown.names if names else None
+    return shown, status.survey_suite(config, suite, Ledger(runs_dir(root) / FILE), only)
 
 
-def stage(root: Path, suite: str) -> list:
-    return build.stage(*read(root, suite))
+def stage(root: Path, suite: str, names: list[str] | None = None) -> list:
+    return build.stage(*read(root, suite, names))
 
 
 def publish(root: Path, suite: str) -> Path:
-    return build.publish(*read(root, suite))
+    return build.publish(*read(root, suite))[0]
 
 
 def staged(book: Path, name: str) -> dict:
@@ -199,58 +204,127 @@ def texts(notebook: dict) -> str:
 CELL = "cells/pico/loss/pico-14k/step000016.ipynb"
 
 
+def of_suite(root: Path, name: str) -> contents.Contents:
+    """The same contents, as if of another suite."""
+    return replace(
+        contents.choose(experiments.load_config(root), "pico"), suite=catalog.suite(name)
+    )
+
+
 def test_what_is_not_for_the_suite_is_not_on_its_page(book):
     """Of a page that shows its source as well, since it was not run."""
     tags = {"metadata": {"tags": ["only-ours"]}}
     source = write_notebook(
         book / "book/experiments/loss.ipynb", [markdown("# Loss"), markdown("Ours.") | tags]
     )
-    config = experiments.load_config(book)
     shown = {
-        name: site_pages.chapter(source, source, "experiments/loss.ipynb", config, name)
+        name: site_pages.chapter(source, source, "experiments/loss.ipynb", of_suite(book, name))
         for name in ("pico", "pythia")
     }
     assert ["Ours." in text for text in shown.values()] == [True, False]
 
 
-# --- the gate
+# --- what failed
 
 
-def test_gate_lets_good_notebooks_pass(book):
-    build.gate(book, "pico")
+def error(name: str = "ValueError", value: str = "first line\nno such token") -> dict:
+    return {"output_type": "error", "ename": name, "evalue": value, "traceback": ["at /home/me"]}
 
 
-def test_gate_names_the_notebook_and_the_last_line_of_its_error(book):
-    error = {
-        "output_type": "error",
-        "ename": "ValueError",
-        "evalue": "first line\nno such token",
-        "traceback": [],
-    }
-    write_notebook(book / "runs/pico/loss/pico-7k/step000000.ipynb", [code("fail()", [error])])
-    with pytest.raises(SiteError, match=r"pico/loss/pico-7k/step000000\.ipynb: no such token"):
-        build.gate(book, "pico")
+def fail(book: Path, model: str = "pico-14k", step: int = 16, told: str = "KeyError: 'x'") -> Path:
+    """Let a run of `loss` be one that failed, as the runner keeps it; the path of its notebook."""
+    path = book / f"runs/pico/loss/{model}/step{step:06d}.failed.ipynb"
+    cells = cell_notebook("loss", model, step)
+    cells[2] = code("1 + 1", [shown(**{"text/plain": "before"}), error()])
+    cells[3]["execution_count"], cells[3]["outputs"] = None, []
+    pointer = markdown("An Exception was encountered at [3]")
+    pointer["metadata"] = {"tags": ["papermill-error-cell-tag"]}
+    meta = {"papermill": {"exception": True}, "pythia": {"error": told}}
+    write_notebook(path, [pointer, *cells], **meta)
+    path.with_name(f"step{step:06d}.ipynb").unlink(missing_ok=True)
+    path.with_name(f"step{step:06d}.parquet").unlink(missing_ok=True)
+    return path
 
 
-def test_gate_stops_at_what_papermill_marked_or_the_runner_kept(book):
-    folder = book / "runs/pico/grammar/pico-7k"
-    write_notebook(folder / "step000000.ipynb", [], papermill={"exception": True})
-    write_notebook(folder / "step000016.failed.ipynb", [])
-    with pytest.raises(SiteError) as caught:
-        build.gate(book, "pico")
-    assert "2 notebooks failed" in str(caught.value)
-    assert "step000016.failed.ipynb: did not run to its end" in str(caught.value)
+def test_a_run_that_failed_has_a_page_that_says_why_and_shows_what_ran_before(book):
+    fail(book)
+    pages = stage(book, "pico")
+    page = staged(book, CELL)
+    text = texts(page)
+    assert page["cells"][0]["source"].endswith("`pico-14k`, step 16")
+    assert "[step 512 →]" in text
+    assert ":::{admonition} This run failed" in text
+    assert "KeyError: 'x'" in text
+    assert "in no figure" in text
+    assert "`pythia run loss --suite pico --model pico-14k --step 16`" in text
+    assert "Exception was encountered" not in text
+    assert "watermark" not in text  # it did not come to that
+    outputs = [out for cell in page["cells"] for out in cell.get("outputs", ())]
+    assert [out["output_type"] for out in outputs] == ["display_data"]
+    assert [(page.path, page.error) for page in pages if page.error] == [(CELL, "KeyError: 'x'")]
 
 
-def test_gate_stops_at_an_output_that_no_page_can_show(book):
-    write_notebook(book / "runs/pico/loss/pico-7k/step000000.ipynb", [code("1", [shown()])])
-    with pytest.raises(SiteError, match=r"holds only application/vnd\.pythia\.records\+json"):
-        build.gate(book, "pico")
+def test_the_list_of_runs_marks_what_failed_and_says_why(book):
+    fail(book, told="OSError: a | b")
+    stage(book, "pico")
+    runs = (book / build.STAGED / "runs.md").read_text()
+    assert f"[16]({CELL}) {{abbr}}`failed (step 16: OSError: a \\| b)`" in runs
+    assert f"- [pico-14k, step 16]({CELL}): OSError: a \\| b\n" in runs
 
 
-def test_gate_looks_only_at_the_suite_that_is_shown(book):
+def test_many_failures_are_listed_in_a_box(book):
+    for model in MODELS[:2]:
+        for step in (*STEPS, 4, 8, 1000):
+            fail(book, model, step)
+    stage(book, "pico")
+    runs = (book / build.STAGED / "runs.md").read_text()
+    assert "{dropdown} 12 runs failed, and are in no figure" in runs
+    assert runs.count(": KeyError: 'x'\n") == 12
+
+
+def test_of_a_run_that_went_well_before_the_page_says_whose_numbers_are_drawn(book):
+    path = fail(book)
+    path.with_name("step000016.parquet").touch()
+    stage(book, "pico")
+    assert "numbers of an earlier run" in texts(staged(book, CELL))
+
+
+def test_an_error_in_a_notebook_that_nobody_marked_is_told_too(book):
+    place = book / "runs/pico/loss/pico-14k/step000016.ipynb"
+    write_notebook(place, [code("fail()", [error()])])
+    stage(book, "pico")
+    assert "ValueError: first line no such token" in texts(staged(book, CELL))
+
+
+def test_an_output_that_no_page_can_show_is_a_fault(book):
+    write_notebook(book / "runs/pico/loss/pico-14k/step000016.ipynb", [code("1", [shown()])])
+    stage(book, "pico")
+    page = staged(book, CELL)
+    assert "holds only application/vnd.pythia.records+json" in texts(page)
+    assert not [out for cell in page["cells"] for out in cell.get("outputs", ())]
+
+
+def test_what_is_no_notebook_is_told_on_its_page(book):
+    (book / "runs/pico/loss/pico-14k/step000016.ipynb").write_text("{")
+    stage(book, "pico")
+    assert "step000016.ipynb is not a notebook" in texts(staged(book, CELL))
+
+
+def test_a_chapter_that_failed_has_its_title_and_the_error(book):
+    cells = [*chapter_notebook("loss")[:1], code("1 / 0", [error("ZeroDivisionError", "by 0")])]
+    meta = {"papermill": {"exception": True}}
+    write_notebook(book / "runs/pico/loss/chapter.failed.ipynb", cells, **meta)
+    stage(book, "pico")
+    page = staged(book, "experiments/loss.ipynb")
+    assert page["cells"][0]["source"] == "# Validation loss"
+    assert "ZeroDivisionError: by 0" in page["cells"][1]["source"]
+    assert "`pythia book --suite pico`" in page["cells"][1]["source"]
+    assert not [out for cell in page["cells"] for out in cell.get("outputs", ())]
+
+
+def test_failures_of_another_suite_are_not_on_the_site(book):
     write_notebook(book / "runs/nano/loss/nano-7k/step000000.failed.ipynb", [])
-    build.gate(book, "pico")
+    assert not [page for page in stage(book, "pico") if page.error]
 
 
 @pytest.mark.parametrize("name", [".partial-0a1b2c3d4e5f", ".partial-1.ipynb", ".partial-1.md"])
@@ -259,23 +333,61 @@ def test_what_a_killed_writer_left_is_no_page_and_stops_nothing(book, name):
     stage(book, "pico")
     for place in places:
         (book / place / name).write_text('{"cells": [')
-    build.gate(book, "pico")
     assert len(stage(book, "pico")) == len(EXPERIMENTS) * len(MODELS) * len(STEPS)
     assert not list((book / build.STAGED).rglob(".partial-*"))
 
 
-def test_an_unreadable_notebook_is_named(book):
-    (book / "runs/pico/loss/pico-7k/step000000.ipynb").write_text("{")
-    with pytest.raises(SiteError, match=r"step000000\.ipynb is not a notebook"):
-        build.gate(book, "pico")
+# --- a site from some experiments
 
 
-def test_nothing_is_built_when_the_gate_is_shut(book):
-    write_notebook(book / "runs/pico/loss/pico-7k/step000000.failed.ipynb", [])
-    with pytest.raises(SiteError):
-        publish(book, "pico")
-    assert not (book / build.STAGED).exists()
-    assert not (book / "_build").exists()
+def test_a_site_from_some_experiments_has_no_other_chapter_run_or_status(book):
+    stage(book, "pico", ["grammar"])
+    folder = book / build.STAGED
+    assert [path.name for path in (folder / "experiments").iterdir()] == ["grammar.ipynb"]
+    assert [path.name for path in (folder / "cells/pico").iterdir()] == ["grammar"]
+    assert "_executed/experiments/loss" not in (folder / "_toc.yml").read_text()
+    for name in ("runs.md", "status.md", "chapters.md"):
+        text = (folder / name).read_text()
+        assert "Grammar" in text
+        assert "Validation loss" not in text
+
+
+def test_a_link_to_a_chapter_that_is_not_there_leads_to_the_repository_and_says_so(book):
+    stage(book, "pico", ["grammar"])
+    source = f"{site_pages.REPOSITORY}/blob/main/book/experiments/loss.ipynb"
+    page = texts(staged(book, "pages/quickstart.ipynb"))
+    assert f"[Loss]({source}) (not on this site), [all](../runs.md)." in page
+    stage(book, "pico")
+    assert "[Loss](../experiments/loss.ipynb), " in texts(staged(book, "pages/quickstart.ipynb"))
+
+
+def test_a_chapter_without_records_is_not_in_the_book_and_stops_nobody(book):
+    for path in (book / "runs/pico/grammar").glob("*/*.parquet"):
+        path.unlink()
+    (book / "runs/pico/grammar/chapter.ipynb").unlink()
+    stage(book, "pico")
+    assert "grammar" not in (book / build.STAGED / "_toc.yml").read_text()
+
+
+def test_an_experiment_that_is_named_and_has_no_records_is_told_with_the_command(book):
+    config = experiments.load_config(book)
+    shutil.rmtree(book / "runs/pico/grammar")
+    with pytest.raises(UsageError, match=r"'grammar' has no records.*run grammar --profile tiny"):
+        contents.choose(config, "pico", ["grammar", "loss"])
+    with pytest.raises(UsageError, match=r"no records of suite 'nano'.*--suite nano --model MODEL"):
+        contents.choose(config, "nano")
+    with pytest.raises(UsageError, match="nearest: loss"):
+        contents.choose(config, "pico", ["los"])
+
+
+def test_a_page_about_records_is_there_if_one_of_its_experiments_is(book):
+    config = experiments.load_config(book)
+    pages = {
+        name: experiments.BookPage(name, book / f"{name}.ipynb", records=(name,))
+        for name in EXPERIMENTS
+    }
+    chosen = contents.choose(replace(config, pages=pages), "pico", ["loss"])
+    assert [page.name for page in chosen.pages] == ["loss"]
 
 
 # --- staging
@@ -397,7 +509,7 @@ def test_staging_removes_links_and_not_what_they_lead_to(book, tmp_path_factory)
 
 def test_a_chapter_that_was_not_run_stops_staging_with_the_command_to_run(book):
     (book / "runs/pico/grammar/chapter.ipynb").unlink()
-    with pytest.raises(SiteError, match=r"chapter of 'grammar'.*pythia run grammar"):
+    with pytest.raises(SiteError, match=r"chapter of 'grammar'.*pythia book --suite pico"):
         stage(book, "pico")
 
 
@@ -422,12 +534,6 @@ def test_a_page_that_was_not_run_stops_staging_and_one_of_other_suites_is_shown_
     assert texts(staged(book, "pages/quickstart.ipynb")).startswith("# Not run")
 
 
-def test_a_page_that_failed_shuts_the_gate(book):
-    write_notebook(book / "runs/pico/quickstart/chapter.failed.ipynb", [])
-    with pytest.raises(SiteError, match=r"quickstart/chapter\.failed\.ipynb: did not run"):
-        build.gate(book, "pico")
-
-
 def test_a_book_without_such_pages_has_none_in_its_contents():
     template = (ROOT / "book/_toc.yml").read_text()
     contents = yaml.safe_load(tables.table_of_contents(template, [], []))
@@ -438,8 +544,8 @@ def test_a_book_without_such_pages_has_none_in_its_contents():
 
 
 def test_an_unknown_suite_is_a_usage_error(book):
-    with pytest.raises(UsageError, match="pico"):
-        stage(book, "picoo")
+    with pytest.raises(UsageError, match="nearest: pico"):
+        contents.choose(experiments.load_config(book), "picoo")
 
 
 def test_the_contents_list_chapters_in_the_order_of_experiments_yml(book):
@@ -646,11 +752,11 @@ def test_one_lock_covers_chapters_staging_and_build(book, monkeypatch):
         with pytest.raises(FolderInUse, match="another run works in"), locked(book / "runs", "run"):
             pass
         held.append(True)
-        return []
+        return [] if len(held) == 1 else (book, {})
 
     held: list[bool] = []
     monkeypatch.chdir(book)
-    monkeypatch.setattr(main, "run_due", is_held)
+    monkeypatch.setattr(runner, "run", is_held)
     monkeypatch.setattr(build, "publish", is_held)
     done = CliRunner().invoke(main.cli, ["book"], catch_exceptions=False)
     assert (done.exit_code, held) == (0, [True, True])

@@ -15,10 +15,11 @@ from helpers.hostile import LINE, SCRIPT, TEXTS, as_shown
 from pythia_utils.engine import runner
 from pythia_utils.grid.config import load_config
 from pythia_utils.grid.expand import chapters
+from pythia_utils.grid.failures import without_cells
 from pythia_utils.grid.ledger import FILE as FILE_OF_RUNS
 from pythia_utils.grid.ledger import Ledger, Outcome
 from pythia_utils.grid.status import survey_suite
-from pythia_utils.site import build
+from pythia_utils.site import build, contents
 from pythia_utils.suites import catalog
 
 TITLE = LINE[:180]
@@ -26,6 +27,7 @@ FILE = "<img src=x onerror=window.acted=1> $$ $x_i$ `|{{ x }} [a](b).jsonl"
 CELL = "_executed/cells/pico/grammar/pico-7k/step000016"
 PAGES = ("index", "suites", "_executed/runs", "_executed/status", "_executed/pages/quickstart")
 PAGES += ("_executed/experiments/grammar", "_executed/experiments/loss", CELL)
+PAGES += ("_executed/cells/pico/loss/pico-14k/step000016",)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +44,9 @@ def hostile_site(built_site, tiny_run, trained_home, tmp_path_factory) -> Iterat
         _hostile_suite(root, patch)
         config = load_config(root)
         status = survey_suite(config, "pico", Ledger(root / "runs" / FILE_OF_RUNS))
-        yield build.publish(config, "pico", status).parent
+        front, failed = build.publish(contents.choose(config, "pico"), status)
+        assert list(failed) == ["cells/pico/loss/pico-14k/step000016.ipynb"]
+        yield front.parent
     _forget_suites()
 
 
@@ -82,7 +86,9 @@ def _hostile_runs(root: Path) -> None:
     (chapter,) = chapters(load_config(root), "pico", ["grammar"])
     (outcome,) = runner.run([chapter], ledger, quiet=True)
     assert outcome.status == "done", outcome.error
-    ledger.append(Outcome("pico/loss/pico-14k/step000016", "failed", 1.0, LINE))
+    failed = "pico/loss/pico-14k/step000016"
+    ledger.append(Outcome(failed, "failed", 1.0, LINE))
+    (root / "runs" / f"{failed}.failed.ipynb").write_bytes(without_cells(failed, {}, LINE))
     path = root / "runs/pico/quickstart/chapter.ipynb"
     notebook = json.loads(path.read_text())
     code = next(cell for cell in notebook["cells"] if cell.get("outputs"))

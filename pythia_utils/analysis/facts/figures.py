@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
@@ -17,6 +18,7 @@ from pythia_utils.analysis.plots import (
     legend_above,
     name_rows,
     panel_grid,
+    trajectories,
 )
 from pythia_utils.analysis.show import or_words
 from pythia_utils.base.markup import mathtext
@@ -37,12 +39,13 @@ def by_told(frame: pd.DataFrame, panels: str, chance: float, columns: int = 4) -
     classes = frame.drop_duplicates("least").sort_values("least")
     places = {least: place for place, least in enumerate(classes["least"])}
     colours = category_palette(list(dict.fromkeys(frame["what"])))
-    for axes, (_, part) in zip(grid.flat, groups, strict=False):
+    for place, (axes, (_, part)) in enumerate(zip(grid.flat, groups, strict=False)):
         for what, rows in part.groupby("what", sort=False):
             _lines(axes, rows.assign(x=rows["least"].map(places)), str(what), colours[what])
         axes.axhline(chance, color=REFERENCE, ls="--", lw=1, zorder=1)
-        labels = [mathtext(name.replace(" or more", "+")) for name in classes["told"]]
+        labels = [mathtext(_short(name)) for name in classes["told"]]
         axes.set_xticks(range(len(classes)), labels, rotation=60, fontsize=8)
+        axes.tick_params(labelbottom=place + grid.shape[1] >= len(groups))
         axes.set_ylim(-0.03, 1.03)
     figure.supxlabel("times told so far", fontsize="medium")
     figure.supylabel("share answered right", fontsize="medium")
@@ -55,6 +58,17 @@ def _lines(axes, rows: pd.DataFrame, what: str, colour: str) -> None:
         axes.plot(line["x"], line["value"], color=colour, lw=0.7, alpha=0.5)
     mean = rows.groupby("x")["value"].mean()
     axes.plot(mean.index, mean, color=colour, lw=2, marker="o", ms=3, label=mathtext(what))
+
+
+def _short(told: str) -> str:
+    """A class of times told as a label: `65+`, `10k-100k`."""
+    text = told.replace(" or more", "+")
+    return re.sub(r"\d{4,}", lambda found: _round(int(found.group())), text)
+
+
+def _round(number: int) -> str:
+    thousands = round(number / 1000)
+    return f"{thousands}k" if thousands < 1000 else f"{thousands / 1000:.0f}M"
 
 
 @or_words
@@ -74,12 +88,30 @@ def thresholds(frame: pd.DataFrame, label: str = "model") -> Figure:
         else:
             axes.plot(row.most, height, ">", color="0.6", ms=6)
     axes.set(xscale="log", xlabel="threshold: times told, logarithmic")
-    ends = np.nanmin(frame["low"]), np.nanmax(frame[["high", "most"]].min(axis=1))
-    ticks = [n * 10**power for power in range(7) for n in (1, 1.5, 2, 3, 5, 7)]
-    shown = [tick for tick in ticks if ends[0] / 1.3 <= tick <= ends[1] * 1.3]
-    axes.set_xticks(shown, [f"{tick:g}" for tick in shown])
+    low, high = axes.get_xlim()
+    ticks = [n * 10**power for power in range(-3, 10) for n in _between(high / low)]
+    shown = [tick for tick in ticks if low <= tick <= high]
+    axes.set_xticks(shown, [f"{tick:,g}" if tick < 10_000 else _round(tick) for tick in shown])
     axes.minorticks_off()
     return figure
+
+
+@or_words
+def thresholds_over_time(frame: pd.DataFrame) -> Figure:
+    """The threshold at each step, on a logarithmic axis, a line a model; gaps where it was not reached.
+
+    Args:
+        frame: of `tables.thresholds`, without rows whose value is nan.
+    """
+    figure = trajectories(frame, "threshold: times told, log scale")
+    figure.axes[0].set_yscale("log")
+    figure.axes[0].yaxis.set_major_formatter("{x:,g}")
+    return figure
+
+
+def _between(span: float) -> tuple[float, ...]:
+    """The ticks of each power of ten on an axis from 1 to `span`."""
+    return (1, 1.5, 2, 3, 5, 7) if span < 50 else (1, 3) if span < 3000 else (1,)
 
 
 def curve(facts: pd.DataFrame, threshold: Threshold | None, guess: float) -> Figure:

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from pythia_utils.base.errors import UsageError
 from pythia_utils.evaluation.pair_files import table_rows
+from pythia_utils.evaluation.sets import set_name
 from pythia_utils.nano.documents import FACT_ANSWERS, FACT_PROMPTS
+from pythia_utils.suites.catalog import named_file
 from pythia_utils.suites.catalog import suite as find_suite
 from pythia_utils.training_data.corpus import open_corpus
 
@@ -57,13 +59,18 @@ def open_questions(suite: str, path: str = "") -> list[Question]:
             that cannot be read, or a row that is no question.
     """
     if path:
-        return read_questions(Path(path).expanduser())
+        return read_questions(named_file(path))
     if find_suite(suite).kind != "local" or find_suite(suite).is_of_text:
         raise UsageError(
             f"what {suite}'s training text tells is not recorded; expected facts_file, a CSV file with the "
-            f"columns {', '.join(COLUMNS)}"
+            f"columns {', '.join(COLUMNS)}; data/capitals.csv is one"
         )
     return own_questions(suite)
+
+
+def asked_in_words(path: str) -> str:
+    """What records call the questions: `own`, or a file's name and a digest of it."""
+    return set_name(named_file(path)) if path else "own"
 
 
 def own_questions(suite: str) -> list[Question]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from pythia_utils.analysis import seeds
+from pythia_utils.analysis import seeds, select
 from pythia_utils.analysis.facts.curves import Threshold, fit, ratio
 from pythia_utils.analysis.stats import with_wilson_interval
 
@@ -91,7 +91,7 @@ def thresholds(records: pd.DataFrame, found: Fits) -> pd.DataFrame:
 
 
 def size_ratios(records: pd.DataFrame, found: Fits) -> pd.DataFrame:
-    """How many times as many tellings each size needs as the next smaller one of its seed, at the last step.
+    """How many times as many tellings each size needs as the next smaller one of its seed, at its last step.
 
     Only runs of one variant and seed are compared, over the same persons (`curves.ratio`).
 
@@ -99,8 +99,8 @@ def size_ratios(records: pd.DataFrame, found: Fits) -> pd.DataFrame:
         Columns variant, seed, step, smaller, larger (sizes), value, low, high; only pairs of thresholds
         that were both reached.
     """
-    table = thresholds(records, found)
-    table = table[(table["step"] == table["step"].max()) & table["value"].notna()]
+    table = select.near_the_end(thresholds(records, found))
+    table = table[table["value"].notna()]
     rows = []
     for (variant, seed), part in table.groupby(["variant", "seed"], sort=False):
         sizes = list(part.sort_values("n_params").itertuples())

@@ -24,7 +24,7 @@ def count(
     steps: int,
     batches: int | None = None,
 ) -> np.ndarray:
-    """How often the first steps told each fact: `times_told`, or by some batches `times_together`."""
+    """How often the first steps told each fact: `times_told`, or from some batches `times_together`."""
     if batches is None:
         return times_told(tokenizer, questions, data, steps)
     return times_together(tokenizer, questions, data, steps, batches)
@@ -54,6 +54,11 @@ def times_told(
     return np.bincount(owners, weights=counts, minlength=len(questions)).astype(np.int64)
 
 
+def counted_steps(data: TrainingData, steps: int, batches: int) -> list[int]:
+    """The training steps whose batches `times_together` reads: none where nothing was told yet."""
+    return spread(data.total_steps, batches) if steps else []
+
+
 def times_together(
     tokenizer: PreTrainedTokenizerBase,
     questions: Sequence[Question],
@@ -65,14 +70,16 @@ def times_together(
 
     Text that we did not write tells a fact in a thousand wordings, so what counts is that both names
     occur, each behind a space, in one sequence of the model's context. That is nearly the measure of
-    Kandpal et al. (2023), who count documents. Counted in some batches and scaled up to all that were read.
+    Kandpal et al. (2023), who count documents. Counted in some batches of the whole training, and scaled
+    to the steps: the order is a shuffle, so what is read later tells the rate as well. All checkpoints
+    of one data order are thus asked of the same few batches.
 
     Args:
         tokenizer: of the data.
         questions: of a file.
         data: what training reads.
         steps: the first `steps` steps are estimated.
-        batches: that are read for it, evenly over these steps; all of them if there are fewer.
+        batches: that are read for it, evenly over training (`spread`); all of them if there are fewer.
 
     Raises:
         UsageError: no batches.
@@ -80,11 +87,11 @@ def times_together(
     """
     if batches < 1:
         raise UsageError(f"{batches} batches to count in; expected 1 or more")
-    chosen = spread(steps, batches)
+    chosen = counted_steps(data, steps, batches)
     names = [f" {text}" for each in questions for text in (each.subject, each.answer)]
     ids = tokenizer(names, add_special_tokens=False)["input_ids"]
     pairs = list(zip(ids[::2], ids[1::2], strict=True))
     found = np.zeros(len(questions))
     for step in chosen:
         found += rows_with_both(data.batch(step), pairs)
-    return found * (steps / max(len(chosen), 1))
+    return found * (steps / max(1, len(chosen)))

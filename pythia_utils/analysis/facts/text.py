@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from pythia_utils.analysis import seeds, show
+from pythia_utils.analysis import seeds, select, show
 from pythia_utils.analysis.facts.curves import Threshold
 from pythia_utils.analysis.facts.tables import usual_class
-from pythia_utils.analysis.words import listed
+from pythia_utils.analysis.words import interval, listed
 from pythia_utils.base.markup import markdown
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ def threshold(found: Threshold | None) -> str:
             "times): the accuracy is not yet halfway anywhere, or is so everywhere."
         )
     return (
-        f"Accuracy is halfway between guessing and always right at {found.value:.0f} tellings, 95% interval "
-        f"{found.low:.0f} to {found.high:.0f} over persons."
+        f"Accuracy is halfway between guessing and always right at {found.value:,.0f} tellings, 95% interval "
+        f"{found.low:,.0f} to {found.high:,.0f} over subjects."
     )
 
 
@@ -55,17 +56,64 @@ def recall(final: pd.DataFrame, chance: float) -> str:
     told = "; ".join(parts)
     if not told:
         return "Nowhere do two classes of times told hold enough facts to compare."
-    return f"At step {final['step'].max():,}, by size, where guessing gets {chance:.3f}: {told}."
+    where = select.step_in_words(final)
+    return f"At step {where}, by size, where guessing gets {chance:.3f}: {told}."
 
 
 def _classes(rows: pd.DataFrame) -> str:
-    return listed(rows["told"])
+    """`65 or more`, `10,000-99,999`."""
+    return re.sub(r"\d{4,}", lambda found: f"{int(found.group()):,}", listed(rows["told"]))
+
+
+def estimates(records: pd.DataFrame) -> str:
+    """How coarse the counts of a file's facts are, at the last step of each model. Markdown.
+
+    Args:
+        records: of one step a model.
+    """
+    told = records[records["metric"] == "told"]
+    if not told["value"].any():
+        return "None of the batches that were counted holds any of these facts."
+    parts = []
+    for variant, rows in told.groupby("variant", sort=False):
+        own = rows[rows["model"] == rows["model"].iloc[0]].sort_values("value", ascending=False)
+        least = own["value"][own["value"] > 0].min()
+        most = ", ".join(
+            f"{markdown(row.subset.split(': ')[0])} {row.value:,.0f}"
+            for row in own[:3].itertuples()
+        )
+        parts.append(
+            f"in the {markdown(variant)} text {(own['value'] == 0).sum()} of {len(own)} facts stand in none of "
+            f"the counted sequences, and the rarest of the others is estimated at {least:,.0f} tellings. "
+            f"Estimated most often: {most}"
+        )
+    return f"At step {select.step_in_words(told)}: {'; '.join(parts)}."
+
+
+def when_learnt(rows: pd.DataFrame, chance: float) -> str:
+    """From which step on each model is above guessing, interval and all, and where it ends. Markdown.
+
+    Args:
+        rows: of `tables.of`, the accuracy of all facts.
+        chance: what guessing gets right.
+    """
+    parts = []
+    for model, own in rows.groupby("model", sort=False):
+        own = own.sort_values("step")
+        below = own["step"][own["low"] <= chance]
+        above = own[own["step"] > below.max()] if len(below) else own
+        since = f"from step {above['step'].iloc[0]:,} on" if len(above) else "not to the end"
+        since = since if len(below) else "at every step measured"
+        parts.append(f"{markdown(model)} {since}, {interval(own.iloc[-1])} at the last")
+    if not parts:
+        return _NOTHING
+    told = "; ".join(parts)
+    return f"Above guessing ({chance:.3f}) with the whole interval, and so at every later step: {told}."
 
 
 def baselines(records: pd.DataFrame) -> str:
-    """The shares that shuffled answers and the n-gram model get at the last step."""
-    last = records[records["step"] == records["step"].max()]
-    last = last[last["subset"].isin(["all", "wording 1", "wording 2"])]
+    """The shares that shuffled answers and the n-gram model get, of records of one step a model."""
+    last = records[records["subset"].isin(["all", "wording 1", "wording 2"])]
     value = last.groupby(["metric", "subset"])["value"].agg(["min", "max"])
     if "ngram" not in value.index:
         return "These records hold no baselines."
@@ -79,7 +127,7 @@ def baselines(records: pd.DataFrame) -> str:
         for metric in ("accuracy", "ngram")
     )
     return (
-        f"Over all models of step {records['step'].max():,}: shuffled answers get "
+        f"Over all models of step {select.step_in_words(records)}: shuffled answers get "
         f"{range_of('shuffled')}, guessing {range_of('chance')}. The 5-gram model gets "
         f"{range_of('ngram')} of all answers: {counted} in the two wordings. The "
         f"networks get {range_of('accuracy')}: {network}."
@@ -100,7 +148,7 @@ def sizes(ratios: pd.DataFrame) -> str:
             f"fewer in {fewer} of {n} seed{'s' * (n != 1)} (the interval lies below 1 in {clear[0]}, "
             f"above 1 in {clear[1]})"
         )
-    return f"At step {ratios['step'].max():,}, over the same persons: {'; '.join(parts)}."
+    return f"At step {ratios['step'].max():,}, over the same subjects: {'; '.join(parts)}."
 
 
 def _range(values: pd.Series) -> str:
@@ -132,7 +180,7 @@ def over_time(table: pd.DataFrame) -> str:
     parts = []
     for step, rows in standard.groupby("step"):
         reached = rows["value"].dropna()
-        shown = f"{reached.min():.0f} to {reached.max():.0f} tellings" if len(reached) else "none"
+        shown = f"{reached.min():,.0f} to {reached.max():,.0f} tellings" if len(reached) else "none"
         parts.append(f"step {step:,}: {shown} ({len(reached)} of {len(rows)} models)")
     if not parts:
         return "These records hold no standard model's threshold."
@@ -156,7 +204,7 @@ def together(final: pd.DataFrame, chance: float) -> str:
         if np.isfinite(row.value)
     ]
     return (
-        f"Facts told {_classes(high)} times, at step {final['step'].max():,}, over all models drawn: "
+        f"Facts told {_classes(high)} times, at step {select.step_in_words(final)}, over all models drawn: "
         f"{'; '.join(parts)}. Guessing gets {chance:.3f}."
     )
 

@@ -23,16 +23,20 @@ class Parts:
 
     Attributes:
         shares: the share of all tested texts at each checkpoint, with intervals.
+        by_reading: shares of texts, also of those that were read at the tested place and those that were not.
         ends: each standard model's last step.
         largest: the last step of the largest size, of all its seeds.
-        best: the same, of its first model.
+        compared: the same, or if it has one seed the last steps of all standard models.
+        best: the last step of the largest size's first model.
         name: that model's.
-        tested: texts that were tested at these last steps.
+        tested: texts that were tested in the cells of `compared`.
     """
 
     shares: pd.DataFrame
+    by_reading: pd.DataFrame
     ends: pd.DataFrame
     largest: pd.DataFrame
+    compared: pd.DataFrame
     best: pd.DataFrame
     name: str
     tested: int
@@ -41,12 +45,15 @@ class Parts:
 def parts(runs: pd.DataFrame) -> Parts:
     """The parts of an experiment's records."""
     last, name = select.final(runs), select.largest(runs)
-    every = runs[(runs["metric"] == "memorized") & (runs["subset"] == "all")]
-    shares = tables.with_intervals(every)
-    largest = tables.largest_size(last)
-    whole = largest[(largest["metric"] == "memorized") & (largest["subset"] == "all")]
-    standard, best = last[last["variant"] == "standard"], last[last["model"] == name]
-    return Parts(shares, standard, largest, best, name, int(whole["n"].sum()))
+    texts = runs[runs["metric"] == "memorized"]
+    shares = tables.with_intervals(texts[texts["subset"] == "all"])
+    largest, best = tables.largest_size(last), last[last["model"] == name]
+    ends = select.near_the_end(runs)
+    standard = ends[ends["variant"] == "standard"]
+    alone = set(largest["model"]) == {name} and len(standard)
+    compared = standard if alone else largest
+    whole = compared[(compared["metric"] == "memorized") & (compared["subset"] == "all")]
+    return Parts(shares, texts, standard, largest, compared, best, name, int(whole["n"].sum()))
 
 
 def of_largest(frame: pd.DataFrame) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from pythia_utils.analysis import select
 from pythia_utils.analysis.claims import Claim
 from pythia_utils.analysis.memorization import deciles, kinds, order_text, tables
 from pythia_utils.analysis.memorization.text import ALPHA
@@ -106,6 +107,37 @@ def _order(records: pd.DataFrame) -> bool | None:
     return bool(((found["value"] > 0) & (found["p_value"] < ALPHA)).all())
 
 
+# --- of a sample of any training data -------------------------------------------------------------
+
+
+def _shares_at_the_end(records: pd.DataFrame) -> pd.DataFrame:
+    """Shares of sequences at each model's last step (nearly) of all, by size and variant."""
+    rows = select.near_the_end(records)
+    found = (rows["metric"] == "memorized_sequences") & (rows["subset"] == "all")
+    return rows[found].pivot_table("value", "n_params", "variant")
+
+
+def _grows_with_size(records: pd.DataFrame) -> bool | None:
+    standard = _shares_at_the_end(records).get("standard", pd.Series(dtype=float)).dropna()
+    told = len(standard) > 1 and standard.any()
+    return bool(standard.iloc[-1] > standard.iloc[0]) if told else None
+
+
+def _less_of_deduplicated(records: pd.DataFrame) -> bool | None:
+    both = _shares_at_the_end(records).reindex(columns=["standard", "deduped"]).dropna()
+    return bool(both["deduped"].mean() < both["standard"].mean()) if both.any(axis=None) else None
+
+
+def _read_more_than_unread(records: pd.DataFrame) -> bool | None:
+    rows = records[records["metric"] == "memorized"]
+    hits = rows["value"] * rows["n"].astype(float)
+    parts = [rows["subset"] == name for name in ("seen", "unseen")]
+    if not (all(part.any() for part in parts) and hits.any()):
+        return None
+    read, unread = (hits[part].sum() / rows["n"][part].sum() for part in parts)
+    return bool(read > unread)
+
+
 def _claim(name: str, text: str, holds: Callable[[pd.DataFrame], bool | None]) -> Claim:
     return Claim(f"memorization-{name}", "memorization", text, holds)
 
@@ -134,4 +166,22 @@ CLAIMS = (
     _claim("fresh", "Half-way, a sequence read once, 9 to 16 steps ago, is known better.", _fresh),
     _claim("fading", "That trace of one reading fades.", _fading),
     _claim("order", "Half-way, ranks of improvement tell the order of training.", _order),
+)
+# What was published of all of Pythia's sequences (Biderman et al. 2023), asked of a sample; and the control.
+OF_A_SAMPLE = (
+    _claim(
+        "sample-size",
+        "The largest model has memorized a greater share than the smallest.",
+        _grows_with_size,
+    ),
+    _claim(
+        "sample-deduplicated",
+        "Deduplicated models have memorized a smaller share than standard ones of their sizes.",
+        _less_of_deduplicated,
+    ),
+    _claim(
+        "sample-control",
+        "Of texts that were read a greater share is recited than of texts that were not yet read.",
+        _read_more_than_unread,
+    ),
 )

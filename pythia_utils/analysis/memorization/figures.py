@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from pythia_utils.analysis.memorization import deciles
-from pythia_utils.analysis.memorization.published import parabola
 from pythia_utils.analysis.order_tests import poisson_quantiles
 from pythia_utils.analysis.plots import (
     ACCENT,
@@ -27,7 +26,6 @@ from pythia_utils.analysis.plots import (
 )
 from pythia_utils.analysis.show import or_words
 from pythia_utils.analysis.stats import with_wilson_interval
-from pythia_utils.base.markup import mathtext
 from pythia_utils.nano.schedule import learning_rate
 from pythia_utils.suites.catalog import find_model
 
@@ -225,30 +223,4 @@ def slopes(frame: pd.DataFrame, bound: float, xlabel: str) -> Figure:
         fill = "white" if model.variant == "deduped" else colours[model.model]
         axes.plot(model.slope, row, "o", ms=6, color=colours[model.model], mfc=fill)
     axes.set_xlabel(xlabel)
-    return figure
-
-
-def published_growth(frame: pd.DataFrame) -> Figure:
-    """Published counts of memorized sequences over size, both axes logarithmic.
-
-    Args:
-        frame: columns model, variant, n_params, memorized; each variant gets its `published.parabola`.
-    """
-    figure, axes = plt.subplots(figsize=(6.8, 4))
-    markers = {"standard": ("o", ACCENT), "deduped": ("s", REFERENCE)}
-    for variant, part in frame.groupby("variant", sort=False):
-        marker, colour = markers[variant]
-        axes.plot(part["n_params"], part["memorized"], marker, color=colour, label=variant)
-        span = np.geomspace(part["n_params"].min(), part["n_params"].max(), 20)
-        axes.plot(span, np.exp(parabola(part)(np.log(span))), color=colour, ls="--", lw=1.2)
-    for row in frame[frame["variant"] == "standard"].itertuples():
-        near = {"xytext": (-4, 6), "textcoords": "offset points", "ha": "right"}
-        size = mathtext(find_model(row.model).size)
-        axes.annotate(size, (row.n_params, row.memorized), fontsize=8.5, **near)
-    axes.set(xscale="log", yscale="log", xlabel="non-embedding parameters")
-    axes.set(ylabel="memorized sequences", xlim=(8e6, 2e10))
-    ticks = [400_000, 700_000, 1_000_000, 1_500_000, 2_500_000]
-    axes.set_yticks(ticks, [f"{tick:,}" for tick in ticks])
-    axes.minorticks_off()
-    axes.legend(loc="lower right")
     return figure

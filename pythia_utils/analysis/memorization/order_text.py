@@ -146,6 +146,16 @@ def ages(frame: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
+def once(ages_found: pd.DataFrame, read: pd.DataFrame, unread: pd.DataFrame) -> str:
+    """`ages` and `ranks`, or how to have them: such sequences are tested where it is asked for. Markdown."""
+    if ages_found.empty and read.empty:
+        return (
+            "These runs tested no sequences for what one reading leaves: each is a request, and the earlier "
+            "checkpoint has to be fetched. `-p ordinary=64` measures it, at the steps that you choose."
+        )
+    return f"{ages(ages_found)}\n\n{ranks(read, unread)}"
+
+
 def ends_of_ages(part: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Of one step's `tables.ages`: the class of 9 to 16 steps, or the newest, and the oldest, if another.
 

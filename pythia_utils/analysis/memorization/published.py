@@ -8,6 +8,7 @@ from scipy import stats as distributions
 
 from pythia_utils.analysis import published_tables, stats
 from pythia_utils.base.markup import markdown
+from pythia_utils.suites.catalog import find_model
 
 TABLE = "memorization"
 _COUNTS = "memorized_sequences"
@@ -101,6 +102,58 @@ def over_steps(frame: pd.DataFrame) -> str:
             ]
             lines.append(f"{markdown(model)} has memorized {', '.join(shares)}")
     return f"Of the sequences read so far {'; '.join(lines)}."
+
+
+def early(target: str = "pythia-12b-deduped") -> str:
+    """How well other sizes and earlier steps tell what the largest model has memorized, as published. Markdown.
+
+    Correlations of Biderman et al. (2023, "Emergent and predictable memorization", section 4): of whether a
+    sequence is memorized between sizes at the end, and of the share of its tokens between steps.
+
+    Args:
+        target: the model whose end is to be told.
+    """
+    frame = published_tables.read(TABLE)
+    of_size = frame[frame["metric"] == "memorized_indicator_pearson_r"]
+    base = target.removesuffix("-deduped")
+    of_size = of_size[of_size["subset"] == f"with {base}"].sort_values("n_params")
+    of_step = frame[
+        (frame["metric"] == "memorization_score_pearson_r") & (frame["model"] == target)
+    ]
+    of_step = of_step[of_step["subset"] == f"with step {find_model(target).total_steps}"]
+    sizes, steps = of_size.iloc[[0, -1]], of_step.sort_values("step").iloc[[0, -1]]
+    by_size = [f"{row.value:.2f} of {markdown(row.model)}" for row in sizes.itertuples()]
+    by_step = [f"{row.value:.2f} at step {row.step:,}" for row in steps.itertuples()]
+    return (
+        f"As published of all that was read: whether {markdown(target)} has memorized a sequence in the end "
+        f"correlates with whether a smaller deduplicated model has, by {' to '.join(by_size)}; and its own "
+        f"scores with its final ones, by {' to '.join(by_step)}. Source: {published_tables.source(TABLE)}; "
+        "read by eye from printed numbers."
+    )
+
+
+def beside(ours: pd.DataFrame, theirs: pd.DataFrame) -> str:
+    """Whether published shares lie within the intervals of a sample's, and what only others counted. Markdown.
+
+    Args:
+        ours: `tables.of_read` of records of Pythia.
+        theirs: of `counts`, of every step.
+    """
+    both = theirs.merge(ours, on=["model", "step"], suffixes=("_published", ""))
+    alone = theirs.merge(ours[["model", "step"]], how="left", indicator=True)
+    alone = alone[alone["_merge"] == "left_only"]
+    names = "; ".join(
+        f"at step {step:,} {', '.join(part['model'].map(markdown))}"
+        for step, part in alone.groupby("step")
+    )
+    within = both["value_published"].between(both["low"], both["high"]).sum()
+    text = (
+        f"Of {len(both)} checkpoints that others counted and that are sampled here, the published share lies "
+        f"within the sample's interval at {within}."
+        if len(both)
+        else "None of the checkpoints that others counted is sampled here."
+    )
+    return text + (f" Published, and not measured here: {names}." if names else "")
 
 
 def census(frame: pd.DataFrame) -> str:

@@ -14,6 +14,8 @@ from pythia_utils.analysis.memorization.kinds import OFTEN
 
 READS = (0, 1, 2, OFTEN, 32)  # lower ends of the classes in which reads of a text are counted
 
+_SEEN = {True: "seen", False: "unseen"}  # names of subsets
+
 
 def of_sequences(table: pd.DataFrame) -> list[dict]:
     """What is recorded of training sequences.
@@ -26,17 +28,18 @@ def of_sequences(table: pd.DataFrame) -> list[dict]:
         how often training had read the continuation: `read-6` (from 6 times up to the next of `READS`),
         `recite`, `reconstruct`, `recollect` (of what was read), `unseen-met` and `unseen-new` (of sequences
         that were not yet read, those whose continuation was read elsewhere, and those of which it was not).
-        memorized_sequences, subset `all`: the share of sequences; texts_of_memorized: how many texts these
-        sequences are. A row of metric `memorized_item` for each memorized text: `sequence-1234` is training
-        position 1234.
+        memorized_sequences, subsets `all`, `seen`, `unseen`: the share of sequences.
+        texts_of_memorized: how many texts the memorized sequences are. A row of metric `memorized_item` for
+        each memorized text: `sequence-1234` is training position 1234.
     """
     chosen = table[table["chosen"]]
     rows = [_share("all", chosen)]
-    rows += [_share("seen" if seen else "unseen", part) for seen, part in chosen.groupby("seen")]
+    rows += [_share(_SEEN[seen], part) for seen, part in chosen.groupby("seen")]
     if "times" in table:
         rows += _by_reads(chosen)
     rows += [_share(f"block-{block}", part) for block, part in chosen.groupby("block")]
-    rows.append(_share("all", table) | {"metric": "memorized_sequences"})
+    parts = {"all": table} | {_SEEN[seen]: part for seen, part in table.groupby("seen")}
+    rows += [_share(name, part) | {"metric": "memorized_sequences"} for name, part in parts.items()]
     recited = table[table["memorized"]]
     rows.append(_row("texts_of_memorized", "all", recited["text"].nunique(), None, len(recited)))
     return rows + _items("sequence", chosen["position"][chosen["memorized"]])

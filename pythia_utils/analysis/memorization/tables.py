@@ -13,6 +13,8 @@ from pythia_utils.analysis.seeds import label
 from pythia_utils.analysis.select import largest
 from pythia_utils.suites.catalog import find_model
 
+SHARES = ("memorized", "memorized_sequences")  # metrics that are shares of texts, and of sequences
+
 
 def with_intervals(records: pd.DataFrame) -> pd.DataFrame:
     """Records with columns low and high, 95%: Wilson's for shares memorized, else Student's t of the mean.
@@ -20,7 +22,7 @@ def with_intervals(records: pd.DataFrame) -> pd.DataFrame:
     The interval of a matched share is cut to [0, 1]; it has no width where all documents are alike.
     """
     frame, n = stats.with_student_interval(records), records["n"].to_numpy(float)
-    matched, shares = records["metric"] == "matched", records["metric"] == "memorized"
+    matched, shares = records["metric"] == "matched", records["metric"].isin(SHARES)
     frame.loc[matched, ["low", "high"]] = frame.loc[matched, ["low", "high"]].clip(0, 1)
     low, high = stats.wilson_interval(frame["value"][shares] * n[shares], n[shares])
     frame.loc[shares, "low"], frame.loc[shares, "high"] = low, high
@@ -54,6 +56,24 @@ def numbered(records: pd.DataFrame, kind: str, metric: str = "memorized") -> pd.
     number = part["subset"].str.extract(rf"^{kind}-(\d+)$", expand=False)
     part = part.assign(number=number)[number.notna()].astype({"number": int})
     return with_intervals(part.sort_values(["n_params", "variant", "model", "step", "number"]))
+
+
+def of_read(
+    records: pd.DataFrame, metric: str = "memorized_sequences", least: int = 200
+) -> pd.DataFrame:
+    """The share memorized of what each checkpoint had read at the tested places, with intervals.
+
+    Args:
+        records: of any cells.
+        metric: one of `SHARES`.
+        least: checkpoints that had read fewer of the tested are left out: their shares say nothing.
+
+    Returns:
+        The records with columns low, high, sorted by size, variant, model and step.
+    """
+    found = (records["metric"] == metric) & (records["subset"] == "seen") & (records["n"] >= least)
+    order = ["n_params", "variant", "model", "step"]
+    return with_intervals(records[found].sort_values(order, ignore_index=True))
 
 
 def counts(records: pd.DataFrame, kind: str) -> pd.DataFrame:

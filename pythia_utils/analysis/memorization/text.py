@@ -98,6 +98,27 @@ def texts(records: pd.DataFrame, classes: pd.DataFrame) -> str:
     )
 
 
+def read_and_not(records: pd.DataFrame) -> str:
+    """What is recited of texts that were read, and of those that were not yet: the control. Markdown.
+
+    Args:
+        records: of metric `memorized`, of all checkpoints.
+    """
+    parts = {name: records[records["subset"] == name] for name in ("seen", "unseen")}
+    if any(part.empty for part in parts.values()):
+        return "These checkpoints do not have both texts that they had read and texts still to be read."
+    counts = {
+        name: (round((p["value"] * p["n"].astype(float)).sum()), int(p["n"].sum()))
+        for name, p in parts.items()
+    }
+    (read, of_read), (new, of_new) = counts["seen"], counts["unseen"]
+    return (
+        f"Over all checkpoints, of texts read at the tested place {read:,} of {of_read:,} are recited "
+        f"({read / of_read:.2%}), and {new:,} of {of_new:,} ({new / of_new:.2%}) of those that were not yet "
+        "read there. What is recited without having been read is known from elsewhere, or follows from a rule."
+    )
+
+
 def unread(records: pd.DataFrame) -> str:
     """Whether what is recited without having been read had been read elsewhere.
 

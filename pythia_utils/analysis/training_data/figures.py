@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
-from pythia_utils.analysis.plots import ACCENT, REFERENCE
+from pythia_utils.analysis.plots import ACCENT, REFERENCE, interval_errors, legend_above
+from pythia_utils.analysis.show import or_words
 from pythia_utils.base.markup import mathtext
 from pythia_utils.training_data.corpus import open_corpus
 from pythia_utils.training_data.source import TrainingData
@@ -43,6 +45,28 @@ def packing(data: TrainingData, colours: Mapping[str, str], shown: int = 4) -> F
     limits = {"xlim": (-2, shown * seq_length + 3), "ylim": (0, 3.2)}
     axes.set(xlabel="tokens of the shuffled stream", **limits)
     axes.grid(visible=False)
+    return figure
+
+
+@or_words
+def batches(frame: pd.DataFrame, ylabel: str) -> Figure:
+    """A number of single batches over the steps that read them: a point each, with its interval if it has one.
+
+    Args:
+        frame: of `tables.of_batches`.
+        ylabel: the number.
+    """
+    figure, axes = plt.subplots(figsize=(7.2, 3))
+    markers = {"standard": ("o", ACCENT), "deduped": ("s", REFERENCE)}
+    for (model, variant), own in frame.groupby(["model", "variant"], sort=False):
+        marker, colour = markers.get(variant, ("^", "0.4"))
+        errors = interval_errors(own) if "low" in own else None
+        look = {"fmt": marker, "ms": 4, "color": colour, "elinewidth": 0.8, "alpha": 0.8}
+        axes.errorbar(own["step"], own["value"], errors, label=mathtext(model), **look)
+    axes.set(xlabel="training step that reads the batch", ylabel=ylabel)
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.yaxis.set_major_formatter("{x:,g}")
+    legend_above(figure)
     return figure
 
 

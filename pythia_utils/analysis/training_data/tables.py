@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from pythia_utils.analysis.stats import with_wilson_interval
+from pythia_utils.analysis.stats import with_student_interval, with_wilson_interval
 from pythia_utils.analysis.training_data.mix import read_before
 from pythia_utils.training_data import repeats
 from pythia_utils.training_data.seen import seen_by
@@ -36,6 +36,26 @@ def batch_shares(records: pd.DataFrame) -> pd.DataFrame:
     """Records of shares of a batch's pieces, with Wilson's 95% interval over these pieces."""
     pieces = records["n"].astype(int)
     return with_wilson_interval(records, (records["value"] * pieces).round(), pieces)
+
+
+def of_batches(records: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """What was measured of single batches, by model and step, with Student's interval where there is an error.
+
+    Returns:
+        The records of the metric, sorted; with columns low and high only if each has a standard error.
+    """
+    order = ["n_params", "variant", "model", "step"]
+    found = records[records["metric"] == metric].sort_values(order, ignore_index=True)
+    return with_student_interval(found) if found["stderr"].notna().all() else found
+
+
+def marked(records: pd.DataFrame) -> pd.DataFrame:
+    """In how many of the batches read here documents end: columns model, batches, with_ends."""
+    cells = records[["model", "step"]].drop_duplicates()
+    ends = records.loc[records["metric"] == "pieces_per_sequence", ["model", "step"]]
+    there = cells.merge(ends.drop_duplicates(), how="left", indicator=True)["_merge"] == "both"
+    table = cells.assign(there=there.to_numpy()).groupby("model", sort=False)["there"]
+    return table.agg(batches="size", with_ends="sum").reset_index()
 
 
 def run_of(data: TrainingData) -> repeats.Run:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from pythia_utils.analysis.order_tests import linear_trend
 from pythia_utils.analysis.training_data.mix import homogeneity
 from pythia_utils.analysis.training_data.tables import second_epoch
 from pythia_utils.analysis.words import p_value
 from pythia_utils.base.markup import markdown
+from pythia_utils.suites.catalog import find_model
 from pythia_utils.training_data import repeats
 
 
@@ -48,6 +50,49 @@ def mix(counts: pd.DataFrame) -> str:
         f"to 1; a random order of this many documents gives about {found.by_chance:.3f}. The largest "
         f"departure of any domain in any decile is {100 * found.gap:.1f} percentage points "
         f"({markdown(found.gap_column)}, decile {found.gap_row + 1})."
+    )
+
+
+def steady(rows: pd.DataFrame, what: str) -> str:
+    """Whether a number of single batches changes from the first step to the last: its trend over batches.
+
+    The batches are the units: their scatter about a straight line in the step gives the interval.
+
+    Args:
+        rows: of `tables.of_batches`.
+        what: the number, for a sentence.
+    """
+    parts = []
+    for model, own in rows.groupby("model", sort=False):
+        low, high = own["value"].min(), own["value"].max()
+        digits = ",.0f" if high >= 1000 else ".3g"
+        text = f"{markdown(model)} has {low:{digits}} to {high:{digits}} in {len(own)} batches"
+        if len(own) > 3 and high > low:
+            trend = linear_trend(own["value"], own["step"] / find_model(model).total_steps)
+            text += (
+                f", changing by {trend.slope:+,.3g} [{trend.low:+,.3g}, {trend.high:+,.3g}] from the first "
+                f"step to the last ({p_value(trend.p_value)})"
+            )
+        parts.append(text)
+    return (
+        f"**{what}**: {'; '.join(parts)}." if parts else f"{what} cannot be told of these batches."
+    )
+
+
+def marked(table: pd.DataFrame) -> str:
+    """In how many of the batches of each model the ends of documents are marked.
+
+    Args:
+        table: of `tables.marked`.
+    """
+    parts = [
+        f"{row.with_ends} of {row.batches} batches of {markdown(row.model)}"
+        for row in table.itertuples()
+    ]
+    return (
+        f"Documents are seen to end in {', and in '.join(parts)}."
+        if parts
+        else "No batch was read here."
     )
 
 

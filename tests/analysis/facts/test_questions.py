@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -143,6 +146,49 @@ def test_a_files_facts_are_counted_in_some_batches_and_scaled_up():
     ]
     for batches in (1, 4, 20, 100):
         assert telling.count(Words(), asked, data, 20, batches).tolist() == [20, 0]
+        assert telling.count(Words(), asked, data, 5, batches).tolist() == [5, 0]
     assert telling.count(Words(), asked, data, 0, 5).tolist() == [0, 0]
     with pytest.raises(UsageError, match="0 batches"):
         telling.count(Words(), asked, data, 20, 0)
+
+
+def test_every_checkpoint_is_counted_in_the_same_batches_of_the_whole_training():
+    """Told in the last batch alone: whoever counts it knows the rate, whatever the checkpoint has read."""
+    tokens = np.zeros((20, 6), np.int64)
+    tokens[19, :3] = [4, 5, 6]
+    data, opened = TrainingData("run", Rows(tokens), 1, 5, 20), []
+    monitored = dataclasses.replace(data, rows=Watched(tokens, opened))
+    asked = [questions.Question("4 5", "", ("4 5",), "6", ("6", "7"))]
+    assert telling.count(Words(), asked, monitored, 10, 4).tolist() == [0]
+    seen, opened[:] = list(opened), []
+    assert telling.count(Words(), asked, monitored, 2, 4).tolist() == [0]
+    assert opened == seen == [2, 7, 12, 17]
+    assert telling.count(Words(), asked, data, 10, 20).tolist() == [0.5]
+
+
+class Watched(Rows):
+    def __init__(self, tokens, opened):
+        super().__init__(tokens)
+        self.opened = opened
+
+    def batch(self, step, size):
+        self.opened.append(step)
+        return super().batch(step, size)
+
+
+def test_the_capitals_ask_in_sets_in_which_each_answer_is_right_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    capitals = questions.open_questions("pythia", "data/capitals.csv")
+    assert len(capitals) == 64
+    sets = Counter(each.candidates for each in capitals)
+    assert set(sets.values()) == {8}
+    for candidates in sets:
+        answers = [each.answer for each in capitals if each.candidates == candidates]
+        assert sorted(answers) == list(candidates)
+    assert len({each.subject for each in capitals}) == 64
+    assert len({each.answer for each in capitals}) == 64
+    for each in capitals:
+        assert each.prompts == (f"The capital of {each.subject} is",)
+        assert each.answer.lower() not in each.prompts[0].lower()
+    assert questions.asked_in_words("data/capitals.csv").startswith("capitals.csv ")
+    assert questions.asked_in_words("") == "own"

@@ -167,6 +167,42 @@ def test_a_claim_says_none_where_nothing_tells(grid):
         assert claim.holds(early) is (True if claim.name == "facts-untrained" else None)
 
 
+def told_in_batches(model: str, *told: float) -> pd.DataFrame:
+    rows = [("told", f"C{i}: capital", value, 1) for i, value in enumerate(told)]
+    frame = pd.DataFrame(rows, columns=["metric", "subset", "value", "n"])
+    return frame.assign(**records.identity(find_model(model).checkpoint(143000), "facts"))
+
+
+def test_estimates_say_how_coarse_they_are():
+    frames = [
+        told_in_batches("pythia-70m", 0, 14300, 28600, 0, 143000),
+        told_in_batches("pythia-1b", 0, 14300, 28600, 0, 143000),
+        told_in_batches("pythia-70m-deduped", 0, 0, 0, 0, 42900),
+    ]
+    told = text.estimates(pd.concat(frames))
+    assert "in the standard text 2 of 5 facts stand in none" in told
+    assert "estimated at 14,300 tellings. Estimated most often: C4 143,000, C2 28,600" in told
+    assert "in the deduped text 4 of 5" in told
+    assert "None of the batches" in text.estimates(told_in_batches("pythia-70m", 0, 0))
+
+
+def test_a_model_is_above_guessing_from_the_step_after_which_it_never_falls_back():
+    rows = [(0, 0.1), (1, 0.3), (2, 0.2), (4, 0.5), (8, 0.6)]
+    frame = pd.DataFrame(rows, columns=["step", "low"]).assign(model="pythia-70m")
+    frame = frame.assign(value=frame["low"] + 0.1, high=frame["low"] + 0.2)
+    assert "pythia-70m from step 4 on, 0.70 [0.60, 0.80] at the last" in text.when_learnt(
+        frame, 0.25
+    )
+    assert "pythia-70m not to the end" in text.when_learnt(frame, 0.7)
+    assert "pythia-70m at every step measured" in text.when_learnt(frame, 0.05)
+
+
+def test_claims_that_no_seed_can_tell_of_are_left_out(grid):
+    early = grid[(grid["step"] == 0) & grid["metric"].isin(["accuracy", "chance"])]
+    (told,) = claims.told(claims.table(CLAIMS, early[early["subset"] == "all"]))["finding"]
+    assert told == "Before training, models only guess."
+
+
 def test_pythias_arithmetic_has_the_published_numbers():
     table = published.arithmetic()
     told = published.arithmetic_in_words(table)

@@ -48,7 +48,8 @@ def test_texts_are_counted_and_not_sequences():
         "unseen-met": (1, 1),
         "unseen-new": (0, 1),
     }
-    assert values(found, "memorized_sequences") == {"all": (4 / 6, 6)}
+    shares = {"all": (4 / 6, 6), "seen": (3 / 4, 4), "unseen": (1 / 2, 2)}
+    assert values(found, "memorized_sequences") == shares
     assert values(found, "texts_of_memorized") == {"all": (3, 4)}
     items = set(values(found, "memorized_item"))
     assert items == {"sequence-0", "sequence-101", "sequence-200"}

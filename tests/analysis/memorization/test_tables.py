@@ -9,7 +9,7 @@ from scipy import stats
 
 from pythia_utils.analysis import stats as statistics
 from pythia_utils.analysis.memorization import deciles, order_text, published, tables, text
-from pythia_utils.analysis.memorization.claims import CLAIMS
+from pythia_utils.analysis.memorization.claims import CLAIMS, OF_A_SAMPLE
 from pythia_utils.suites.catalog import find_model
 
 
@@ -251,14 +251,14 @@ def test_a_bend_is_recovered_within_its_interval():
     assert hits / 400 == pytest.approx(0.95, abs=0.03)
 
 
-@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.name)
+@pytest.mark.parametrize("claim", [*CLAIMS, *OF_A_SAMPLE], ids=lambda claim: claim.name)
 def test_claims_hold_where_they_were_made_to_and_do_not_tell_of_nothing(claim):
     assert claim.holds(records(share("pico-7k", 0, "all", 0, 9))) is None
     assert claim.holds(records(share("pico-7k-deduped", 1000, "all", 0, 9))) is None
 
 
 def claimed(name: str, frame: pd.DataFrame) -> bool | None:
-    (claim,) = [claim for claim in CLAIMS if claim.name == f"memorization-{name}"]
+    (claim,) = [c for c in (*CLAIMS, *OF_A_SAMPLE) if c.name == f"memorization-{name}"]
     answer = claim.holds(frame)
     return None if answer is None else bool(answer)
 
@@ -285,3 +285,96 @@ def test_claims_of_deciles_and_copies(sign):
     loss = [("pico-7k", 1000, "loss", f"copies-{n}", 8 - sign * n / 8, 0.1, 4) for n in (1, 64)]
     control = ("pico-7k", 1000, "loss", "never-0", 8.0, 0.1, 100)
     assert claimed("copies", records(*loss, control)) == (sign > 0)
+
+
+# --- a sample of Pythia's sequences, beside what was published ------------------------------------
+
+
+def sequences(model, step, k, n, subset="seen"):
+    return (model, step, "memorized_sequences", subset, k / n, 0.1, n)
+
+
+def test_shares_of_what_was_read_leave_checkpoints_out_that_had_read_little():
+    frame = records(
+        sequences("pythia-12b", 143000, 40, 2000),
+        sequences("pythia-12b", 1000, 1, 14),
+        sequences("pythia-70m", 143000, 6, 2000),
+        sequences("pythia-70m", 143000, 6, 2000, "all"),
+    )
+    found = tables.of_read(frame)
+    assert found["model"].tolist() == ["pythia-70m", "pythia-12b"]
+    assert found["low"].tolist() == pytest.approx(
+        statistics.wilson_interval([6, 40], [2000] * 2)[0]
+    )
+
+
+def test_published_shares_are_compared_and_what_only_others_counted_is_named():
+    theirs = published.counts(final=False)
+    named = theirs[theirs["model"].isin(["pythia-70m", "pythia-12b"])]
+    ours = tables.of_read(
+        records(
+            sequences("pythia-12b", 143000, 33, 2000), sequences("pythia-70m", 143000, 60, 2000)
+        )
+    )
+    told = published.beside(ours, named)
+    assert "Of 2 checkpoints" in told
+    assert "interval at 1." in told  # 1.63% of 12b's, .32% of 70m's
+    assert told.endswith("measured here: at step 23,000 pythia-12b; at step 43,000 pythia-12b.")
+    assert "None of the checkpoints" in published.beside(ours[:0], named)
+
+
+def test_published_correlations_are_those_of_the_table():
+    told = published.early()
+    assert "0.44 of pythia-70m-deduped to 0.84 of pythia-6.9b-deduped" in told
+    assert "0.78 at step 23,000 to 0.95 at step 123,000" in told
+    assert "Emergent and Predictable Memorization" in told
+
+
+def test_what_was_read_is_told_beside_what_was_not():
+    frame = records(
+        share("pythia-70m", 512, "seen", 1, 100),
+        share("pythia-70m", 1000, "seen", 3, 100),
+        share("pythia-70m", 512, "unseen", 2, 1000),
+    )
+    told = text.read_and_not(frame)
+    assert "4 of 200 are recited (2.00%), and 2 of 1,000 (0.20%)" in told
+    assert "do not have both" in text.read_and_not(frame[:2])
+
+
+@pytest.mark.parametrize("more", [True, False])
+def test_claims_of_a_sample(more):
+    small, large = (10, 30) if more else (30, 10)
+    frame = records(
+        sequences("pythia-70m", 143000, small, 2000, "all"),
+        sequences("pythia-12b", 143000, large, 2000, "all"),
+        share("pythia-70m", 512, "seen", large, 100),
+        share("pythia-70m", 512, "unseen", small, 100),
+    )
+    assert claimed("sample-size", frame) is more
+    assert claimed("sample-control", frame) is more
+
+
+def test_samples_in_which_nothing_is_memorized_tell_nothing():
+    frame = records(
+        *(
+            sequences(f"pythia-{name}", 143000, 0, 2000, "all")
+            for name in ("70m", "1b", "1b-deduped")
+        ),
+        *(share("pythia-70m", 512, name, 0, 100) for name in ("seen", "unseen")),
+    )
+    assert [claim.holds(frame) for claim in OF_A_SAMPLE] == [None] * 3
+
+
+@pytest.mark.parametrize("fewer", [True, False])
+def test_the_claim_on_deduplicated_models_compares_those_of_a_size(fewer):
+    frame = records(
+        sequences("pythia-70m", 143000, 10, 2000, "all"),
+        sequences("pythia-12b", 143000, 90, 2000, "all"),
+        sequences("pythia-70m-deduped", 143000, 9 if fewer else 11, 2000, "all"),
+    )
+    assert claimed("sample-deduplicated", frame) is fewer
+
+
+def test_one_reading_that_was_not_tested_says_how_to():
+    empty = records(share("pythia-70m", 512, "all", 1, 9))[:0]
+    assert "-p ordinary=64" in order_text.once(tables.ages(empty), empty, empty)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from pythia_utils.analysis.training_data import tables, text
+from pythia_utils.suites.catalog import find_model
 from pythia_utils.training_data.repeats import DEDUPED_PILE, Repeats, Run
 
 # Four documents in 4,000 steps; a second epoch would begin at step 2,500.
@@ -77,3 +78,60 @@ def test_the_check_of_the_joint_shuffle_expects_what_a_shuffle_gives():
     assert number == pytest.approx(np.mean(again), rel=0.06)
     needed = int(re.search(r"looks for ([\d,]+) documents", told)[1])
     assert 1 - (1 - share) ** needed >= 0.95 > 1 - (1 - share) ** (needed - 1)
+
+
+def batches(
+    model: str, metric: str, steps: list[int], values: list[float], stderr=np.nan
+) -> pd.DataFrame:
+    model = find_model(model)
+    frame = pd.DataFrame(
+        {"step": steps, "value": values, "metric": metric, "stderr": stderr, "n": 9}
+    )
+    return frame.assign(
+        model=model.name, variant=model.variant, n_params=model.non_embedding_params
+    )
+
+
+def test_numbers_of_batches_have_an_interval_where_they_have_an_error():
+    steps = [0, 1, 2]
+    frame = pd.concat(
+        [
+            batches("pythia-70m", "distinct_tokens", steps, [5, 6, 7]),
+            batches("pythia-70m", "pieces_per_sequence", steps, [3, 3, 3], 0.5),
+        ]
+    )
+    assert "low" not in tables.of_batches(frame, "distinct_tokens")
+    pieces = tables.of_batches(frame, "pieces_per_sequence")
+    assert (pieces["high"] - pieces["value"]).tolist() == pytest.approx([0.5 * 2.306] * 3, abs=1e-3)
+    assert tables.of_batches(frame, "piece_length").empty
+
+
+def test_a_steady_number_and_a_growing_one_in_words():
+    steps = [0, 35_750, 71_500, 107_250, 143_000]
+    grows = batches("pythia-70m", "distinct_tokens", steps, [1000, 1011, 1019, 1031, 1039])
+    told = text.steady(grows, "Different tokens")
+    assert told.startswith(
+        "**Different tokens**: pythia-70m has 1,000 to 1,039 in 5 batches, changing by +39"
+    )
+    assert "p < 0.001" in told
+    same = batches("pythia-70m", "distinct_tokens", steps, [1000, 1001, 1000, 1001, 1000])
+    low, high = re.search(r"\[(\S+), (\S+)\]", text.steady(same, "x")).groups()
+    assert float(low) < 0 < float(high)
+    assert "changing" not in text.steady(same[:3], "x")
+    assert "cannot be told" in text.steady(same[:0], "Pieces")
+
+
+def test_batches_in_which_no_document_ends_are_counted():
+    frame = pd.concat(
+        [
+            batches("pythia-70m", "distinct_tokens", [0, 1], [5, 6]),
+            batches("pythia-70m", "pieces_per_sequence", [0, 1], [5, 6]),
+            batches("pythia-70m-deduped", "distinct_tokens", [0, 1, 2], [5, 6, 7]),
+            batches("pythia-70m-deduped", "pieces_per_sequence", [2], [5]),
+        ]
+    )
+    told = text.marked(tables.marked(frame))
+    assert told == (
+        "Documents are seen to end in 2 of 2 batches of pythia-70m, and in 1 of 3 batches of "
+        "pythia-70m-deduped."
+    )
