@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "base": set(),
     "suites": {"base"},
     "suites.hub": {"base"},
+    "suites.neox": {"base"},
     "training_data": {"base", "suites"},
     "grid": {"base", "suites"},
     "nano": {"base", "suites", "training_data"},

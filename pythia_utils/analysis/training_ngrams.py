@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from pythia_utils.base.errors import UsageError
 from pythia_utils.base.files import atomic_write
 from pythia_utils.evaluation import ngrams
 from pythia_utils.evaluation.ngrams import NgramModel
-from pythia_utils.suites.catalog import find_model
+from pythia_utils.suites.catalog import Model, find_model
 from pythia_utils.suites.folders import home
 from pythia_utils.training_data.source import TrainingData, open_source
 
@@ -60,7 +61,17 @@ def training_rows(
         )
     if batches is None:
         return data.sequences(0, stop * data.batch_size)
-    return np.concatenate([data.batch(each) for each in spread(stop, batches)])
+    return np.concatenate(list(some_batches(data, stop, batches)))
+
+
+def some_batches(data: TrainingData, stop: int, batches: int) -> Iterator[np.ndarray]:
+    """The batches that stand for all before step `stop`, one after another."""
+    return (data.batch(each) for each in spread(stop, batches))
+
+
+def how_many(model: Model, batches: int | None = None) -> int | None:
+    """How many batches are counted: as given, else `BATCHES` of a model of the Hub, None for all of ours."""
+    return BATCHES if batches is None and model.repo_id is not None else batches
 
 
 @functools.lru_cache(maxsize=1)
@@ -84,8 +95,7 @@ def fitted(
         FetchError: the Hub does not deliver.
     """
     named = find_model(model)
-    if batches is None and named.repo_id is not None:
-        batches = BATCHES
+    batches = how_many(named, batches)
     stop = None if step is None else named.checkpoint(step).true_step
     rows = training_rows(open_source(model), stop, batches)
     kept = f"{model}-{order}-{'all' if stop is None else stop}-{batches or 'all'}-"

@@ -59,11 +59,14 @@ class DigestCache:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
-        self._known: dict[str, list] = {}
-        self._changed = False
+        self._known = self._read()
+        self._new: dict[str, list] = {}
+
+    def _read(self) -> dict[str, list]:
         with suppress(OSError, ValueError):
             known = json.loads(self.path.read_bytes())
-            self._known = known if isinstance(known, dict) else {}
+            return known if isinstance(known, dict) else {}
+        return {}
 
     def digest(self, path: Path) -> str:
         """As `file_digest`.
@@ -76,16 +79,16 @@ class DigestCache:
             case [before, str(digest)] if before == now:
                 return digest
         digest = file_digest(path)
-        self._known[key] = [now, digest]
-        self._changed = True
+        self._known[key] = self._new[key] = [now, digest]
         return digest
 
     def save(self) -> None:
-        """Keep what is known now. Where the folder may not be written, it is worked out again."""
-        if self._changed and self.path.parent.is_dir():
+        """Keep what is known now, beside what others have kept since. Where the folder may not be written,
+        it is worked out again."""
+        if self._new and self.path.parent.is_dir():
             with suppress(OSError), atomic_write(self.path) as temporary:
-                temporary.write_text(json.dumps(self._known), encoding="utf-8")
-                self._changed = False
+                temporary.write_text(json.dumps(self._read() | self._new), encoding="utf-8")
+                self._new = {}
 
 
 LOCK_FILE = ".lock"

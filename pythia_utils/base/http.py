@@ -34,6 +34,10 @@ class FetchError(OSError):
     """A server that did not deliver. Not the user's mistake: the command line exits with 1."""
 
 
+class GaveUpError(FetchError):
+    """A server that may deliver another time: it could not be reached, or asks to wait too long."""
+
+
 class MissingFileError(UsageError):
     """The server answers, and has no such file."""
 
@@ -86,13 +90,13 @@ class Retry:
                 last = failure
             if failures < self.attempts:
                 self._pause(failures, last, what)
-        raise FetchError(f"{what}: {last}; gave up after {self.attempts} tries")
+        raise GaveUpError(f"{what}: {last}; gave up after {self.attempts} tries")
 
     def _pause(self, failures: int, last: PassingError, what: str) -> None:
         grown = self.wait * 2 ** (failures - 1) * random.uniform(1, 1.5)
         seconds = max(min(grown, self.longest_wait), _seconds(last.retry_after))
         if seconds > self.longest_wait:
-            raise FetchError(f"{what}: {last}; the server asks to wait {seconds:.0f} s")
+            raise GaveUpError(f"{what}: {last}; the server asks to wait {seconds:.0f} s")
         _log.warning("%s: %s; trying again in %.0f s", what, last, seconds)
         self.sleep(seconds)
 

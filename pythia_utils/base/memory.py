@@ -13,6 +13,13 @@ def free_memory() -> int:
     return min([psutil.virtual_memory().available, *cgroup_limits()])
 
 
+def all_memory() -> int:
+    """Bytes that a process could ever take, if no other took any."""
+    import psutil
+
+    return min([psutil.virtual_memory().total, *cgroup_limits()])
+
+
 def cgroup_limits() -> list[int]:
     """Of the memory controller, in both of its versions: our own group's and those above it."""
     limits = []

@@ -97,6 +97,13 @@ class Bar:
             self._shown = time.monotonic()
             say(self._line(text))
 
+    def expect(self, total: float) -> None:
+        """All of the work is more, or less, than was known when it began."""
+        self.total = total
+        if self._bar is not None:
+            self._bar.total = total
+            self._bar.refresh()
+
     def over(self, items: Iterable[_T]) -> Iterator[_T]:
         """The items, one after another; each counts as done when the next is asked for."""
         for item in items:

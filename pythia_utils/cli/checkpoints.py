@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
+import inspect
 import json
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pythia_utils.base.errors import UsageError
-from pythia_utils.base.progress import Bar
+from pythia_utils.base.sources import all_modules
 from pythia_utils.base.terminal import aligned, show
 from pythia_utils.base.units import parse_size, show_size
+from pythia_utils.cli.fetch_items import add_checkpoints, add_files, add_rows, add_tokenizers
+from pythia_utils.cli.fetching import CHECKPOINT, Plan, Row
+from pythia_utils.cli.grid import cells_asked
 from pythia_utils.cli.options import NAME, Steps, ask_above, examples, model_named, steps_option
+from pythia_utils.grid.cells import Cell
+from pythia_utils.grid.notebooks import defaults, read_code
 from pythia_utils.suites import checkpoints as opening
 from pythia_utils.suites.catalog import Checkpoint, Model
 from pythia_utils.suites.errata import heed_errata, in_words, require_weights, with_weights
 
 if TYPE_CHECKING:
-    from pythia_utils.suites.hub.api import Revision
+    from pythia_utils.analysis.needs import Needs
     from pythia_utils.suites.hub.cache import HubCache
 
-_AT_A_TIME = 8  # questions to the Hub
+USUAL_PROFILE = "pythia-small"
 
 
 # --- steps ----------------------------------------------------------------------------------------
@@ -45,13 +54,33 @@ def steps_text(rows: list[dict]) -> str:
     "fetch",
     epilog=examples(
         "pythia fetch pythia-70m --steps 3000",
-        "pythia fetch pythia-70m-deduped --steps 0,512,143000",
+        "pythia fetch pythia-70m-deduped --steps 0,512,main",
         "pythia fetch pythia-160m --steps 0,1000-10000 --disk-budget 20GB",
         "pythia fetch pythia-14m --steps all --yes",
+        "pythia fetch --for grammar,memorization --profile pythia-small",
+        "pythia fetch pythia-70m --steps 3000 --for all -p pairs_from=blimp",
+        "HF_HUB_OFFLINE=1 pythia fetch --for all    # is all there that the runs will need?",
     ),
 )
-@click.argument("name", type=NAME, metavar="MODEL")
+@click.argument("name", type=NAME, metavar="[MODEL]", required=False)
 @steps_option("The checkpoints.")
+@click.option(
+    "--for",
+    "experiments",
+    type=NAME,
+    multiple=True,
+    metavar="EXPERIMENTS",
+    help="All that runs of these experiments will need: checkpoints, tokenizers, training batches, evaluation "
+    "sets. Names with commas between them, or all.",
+)
+@click.option(
+    "--profile",
+    type=NAME,
+    help=f"With --for: the grid, from experiments.yml. Default: {USUAL_PROFILE}.",
+)
+@click.option(
+    "-p", "--parameter", multiple=True, metavar="NAME=VALUE", help="With --for: as for run."
+)
 @click.option(
     "--disk-budget",
     type=NAME,
@@ -61,86 +90,145 @@ def steps_text(rows: list[dict]) -> str:
 )
 @click.option("--yes", is_flag=True, help="Do not ask, however much it is.")
 @click.option("--strict", is_flag=True, help="Refuse checkpoints that are known to be wrong.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a checkpoint, in a list.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a thing brought, in a list.")
 @click.option("--quiet", is_flag=True, help="No progress.")
-def fetch_command(name, steps, disk_budget, yes, strict, as_json, quiet) -> None:
+def fetch_command(
+    name, steps, experiments, profile, parameter, disk_budget, yes, strict, as_json, quiet
+) -> None:
     """Bring checkpoints from the Hub into the cache that all Hugging Face tools share.
 
+    With --for, all that runs of experiments will need: HF_HUB_OFFLINE=1 pythia run then asks for nothing.
+
     Each file is verified by its hash. What is there already is not fetched again: a fetch that was cut
-    off goes on with the files that were not whole. Asks before it fetches more than 10 GB. Prints the
-    step, the commit and the folder of each.
+    off goes on with the files that were not whole. Asks before it fetches more than 10 GB. Prints what
+    is there now, and where. What cannot be had stops nothing else; it is told in the end, and the exit code is
+    1. With HF_HUB_OFFLINE nothing is fetched, and what is missing is told.
     """
-    chosen = _choose(name, steps)
     budget = None if disk_budget is None else parse_size(disk_budget, "--disk-budget")
-    heed_errata(chosen, strict)
-    cache = opening.hub_cache(budget=budget)
-    revisions = _describe(chosen)
-    size = _announce(cache, chosen, revisions, budget)
-    ask_above(size, yes)
-    rows = _fetch(cache, chosen, revisions, size, quiet)
-    show(json.dumps(rows, indent=1) if as_json else _lines(rows))
+    cache, plan = opening.hub_cache(budget=budget), Plan()
+    if experiments or profile:
+        cells = _cells_for(name, steps, experiments, profile, parameter, strict)
+        _add_needs(plan, cache, _needs_of(plan, cells))
+    elif parameter:
+        raise UsageError("-p is for the notebooks of experiments; expected --for with it")
+    else:
+        chosen = _choose(name, steps)
+        heed_errata(chosen, strict)
+        add_checkpoints(plan, cache, chosen)
+    _refuse_small(plan, budget)
+    plan.announce()
+    ask_above(plan.to_fetch, yes)
+    rows = plan.bring(quiet)
+    if rows or not plan.failed:
+        one = not (experiments or profile)
+        show(json.dumps(rows, indent=1) if as_json else "\n".join(_line(row, one) for row in rows))
+    plan.tell_failures()
+    if plan.failed:
+        raise click.exceptions.Exit(1)
 
 
-def _choose(name: str, steps: Steps | None) -> list[Checkpoint]:
+def _choose(name: str | None, steps: Steps | None) -> list[Checkpoint]:
     """The checkpoints asked for, each once; of ranges, those that have weights."""
+    if name is None:
+        raise UsageError("what? expected MODEL with --steps, or --for EXPERIMENTS")
     model = model_named(name)
     if model.repo_id is None:
-        command = f"pythia train {model.suite} --models {model.name}"
-        raise UsageError(f"{model.name} is not on the Hub, it is trained here; run: {command}")
+        raise _trained_here([model])
     if steps is None:
         raise UsageError("which checkpoints? expected --steps, such as 0,512 or 0-3000, or all")
     chosen = [model.checkpoint(step) for step in steps.among(model.steps, model.name)]
-    require_weights(c for c in chosen if steps.names(c.step))
+    require_weights(c for c in chosen if steps.names(c.step, model.steps[-1]))
     return with_weights(chosen)
 
 
-def _describe(chosen: list[Checkpoint]) -> list[Revision]:
-    """What the Hub has for each checkpoint: a small request or two a checkpoint, some at a time."""
-    from pythia_utils.suites.hub import api
-
-    def ask(checkpoint: Checkpoint) -> Revision:
-        revision = api.describe(checkpoint.model.repo_id, checkpoint.revision)
-        revision.needed()  # reads the index of weights in several files
-        return revision
-
-    with ThreadPoolExecutor(_AT_A_TIME) as pool:
-        return list(pool.map(ask, chosen))
+def _trained_here(models: list[Model]) -> UsageError:
+    first = models[0]
+    command = f"pythia train {first.suite} --models {first.name}"
+    return UsageError(f"{first.name} is not on the Hub, it is trained here; run: {command}")
 
 
-def _announce(
-    cache: HubCache, chosen: list[Checkpoint], revisions: list[Revision], budget: int | None
-) -> int:
-    """Say what is about to be fetched; the bytes. Files that checkpoints share count once."""
-    files = {file.etag: file.size for revision in revisions for file in revision.needed()}
-    missing = {
-        hash_: size for revision in revisions for hash_, size in cache.missing(revision).items()
-    }
-    whole, size = sum(files.values()), sum(missing.values())
-    many = f"{len(chosen)} checkpoint{'s' * (len(chosen) != 1)} of {chosen[0].model.name}"
-    click.echo(f"{many}: {show_size(size)} to fetch, of {show_size(whole)}", err=True)
+def _refuse_small(plan: Plan, budget: int | None) -> None:
+    """A budget below what is asked for would drop the first of it for the last."""
+    whole = plan.size_of(CHECKPOINT)
     if budget is not None and whole > budget:
         raise UsageError(
             f"--disk-budget {show_size(budget)}: all of these together need {show_size(whole)}; "
             "fetch fewer, or let a sweep with that budget fetch them one after another"
         )
-    return size
 
 
-def _fetch(
-    cache: HubCache, chosen: list[Checkpoint], revisions: list[Revision], size: int, quiet: bool
-) -> list[dict]:
-    rows = []
-    with Bar(size, chosen[0].model.name, "B", quiet=quiet) as bar:
-        cache.progress = bar.advance
-        for checkpoint, revision in zip(chosen, revisions, strict=True):
-            bar.label = revision.name
-            found = cache.fetch(revision)
-            rows.append(
-                {"step": checkpoint.step, "revision": revision.name, "commit": found.commit}
-                | {"folder": str(found.folder), "files": found.hashes}
-            )
-    return rows
+def _line(row: Row, of_one_model: bool) -> str:
+    """A thing that is there, for the screen: what, which version, where."""
+    parts = [row.get("model") or row.get("tokenizer") or row.get("repository")]
+    parts = [] if of_one_model and "model" in row else parts
+    parts += [row["training_data"]] if "training_data" in row else []
+    parts += [row["revision"]] if "revision" in row else []
+    parts += [row["commit"][:12]] if row.get("commit") else []
+    parts += [f"{row['pieces']} pieces"] if "pieces" in row else []
+    return "\t".join([*filter(None, parts), row["folder"]])
 
 
-def _lines(rows: list[dict]) -> str:
-    return "\n".join(f"{row['revision']}\t{row['commit'][:12]}\t{row['folder']}" for row in rows)
+# --- what runs will need --------------------------------------------------------------------------
+
+
+def _cells_for(
+    name: str | None,
+    steps: Steps | None,
+    experiments: Iterable[str],
+    profile: str | None,
+    parameter: Iterable[str],
+    strict: bool,
+) -> list[Cell]:
+    """The cells that `pythia run` would run, of models on the Hub."""
+    names = [part.strip() for text in experiments for part in text.split(",")]
+    names = [] if "all" in names else names
+    models = (model_named(name).name,) if name else ()
+    profile = profile or USUAL_PROFILE
+    _, cells = cells_asked(names, profile, None, models, steps, parameter, strict)
+    found = [cell for cell in cells if cell.checkpoint.model.repo_id is not None]
+    if not found:
+        raise _trained_here([cell.checkpoint.model for cell in cells])
+    return found
+
+
+def _needs_of(plan: Plan, cells: Iterable[Cell]) -> Needs:
+    """What the notebooks of cells will ask of the Hub; what keeps one from telling it is taken down."""
+    from pythia_utils.analysis.needs import Needs
+
+    needs = Needs()
+    for cell in cells:
+        parameters = defaults(cell.notebook) | cell.parameters
+        with plan.telling(cell.id, UsageError):
+            _add_needs_of(needs, cell, parameters)
+    return needs
+
+
+def _add_needs_of(needs: Needs, cell: Cell, parameters: Mapping[str, Any]) -> None:
+    """By the experiments whose code a notebook imports; the checkpoint if none of them says anything."""
+    modules = _telling(cell.notebook)
+    for name in modules:
+        add = importlib.import_module(name).add
+        try:
+            inspect.signature(add).bind(needs, **parameters)
+        except TypeError as failure:
+            raise UsageError(f"{cell.notebook.name} does not fit {name}: {failure}") from None
+        add(needs, **parameters)
+    if not modules:
+        needs.checkpoints.append(cell.checkpoint)
+
+
+@functools.cache
+def _telling(notebook: Path) -> list[str]:
+    """The modules that say what a notebook needs."""
+    paths = (name.split("/") for name in read_code(notebook).package)
+    imported = {folder for room, folder, *_ in paths if room == "analysis"}
+    modules = {f"pythia_utils.analysis.{name}.needs" for name in imported}
+    return sorted(modules.intersection(all_modules()))
+
+
+def _add_needs(plan: Plan, cache: HubCache, needs: Needs) -> None:
+    """Small things first: what they are for can be tried as soon as a checkpoint is there."""
+    add_tokenizers(plan, needs.tokenizers)
+    add_files(plan, needs.files)
+    add_rows(plan, needs.reading.spans)
+    add_checkpoints(plan, cache, needs.checkpoints)

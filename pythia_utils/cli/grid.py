@@ -15,6 +15,7 @@ from pythia_utils.base.files import locked
 from pythia_utils.base.progress import say
 from pythia_utils.base.terminal import show
 from pythia_utils.base.units import duration, show_size
+from pythia_utils.cli import before_run
 from pythia_utils.cli.options import (
     COUNT,
     NAME,
@@ -57,11 +58,20 @@ def _grid_options(command: Callable) -> Callable:
         ),
         click.option("--suite", type=NAME, help="Another suite than the profile's; needs --model."),
         click.option(
-            "--model", "models", type=NAME, multiple=True, help="Only this model; may be repeated."
+            "--model",
+            "models",
+            type=NAME,
+            multiple=True,
+            help="Only this model, or those of a pattern such as 'pico-57k*', or all of the suite; "
+            "may be repeated.",
         ),
         steps_option("Only these checkpoints."),
         click.option(
-            "-p", "--parameter", multiple=True, metavar="NAME=VALUE", help="For the notebooks."
+            "-p",
+            "--parameter",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="For the notebooks that have it; may be repeated.",
         ),
     ]
     for option in reversed(options):
@@ -69,24 +79,40 @@ def _grid_options(command: Callable) -> Callable:
     return command
 
 
-def _cells(
+def cells_asked(
     names, profile, suite, models, steps, parameter, strict=False
 ) -> tuple[Config, list[Cell]]:
     config = load_config(root())
     values = expand.parse_parameters(parameter)
-    chosen = (names or None, suite, models or None, steps and _sound(steps))
-    return config, expand.expand(config, *chosen, profile, values, strict=strict)
+    among = steps and _Among(steps)
+    chosen = (names or None, suite, models or None, among)
+    cells = expand.expand(config, *chosen, profile, values, strict=strict)
+    if among:
+        among.check()
+    return config, cells
 
 
-def _sound(steps: Steps) -> Callable[[Model], list[int]]:
-    """The steps of a model that were asked for; faulty ones only where their very number was."""
+class _Among:
+    """The steps that were asked for, of each model those that it has; each must be one of some model."""
 
-    def of(model: Model) -> list[int]:
-        asked = [model.checkpoint(step) for step in steps.among(model.steps, model.name)]
-        sound = set(without_errata(c for c in asked if not steps.names(c.step)))
-        return [c.step for c in asked if c in sound or steps.names(c.step)]
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+        self._models: dict[Model, None] = {}
 
-    return of
+    def __call__(self, model: Model) -> list[int]:
+        """A model's; faulty ones only where their very number was asked for."""
+        self._models[model] = None
+        asked = [model.checkpoint(step) for step in self._steps.of(model.steps)]
+        named = {c for c in asked if self._steps.names(c.step, model.steps[-1])}
+        sound = set(without_errata(c for c in asked if c not in named))
+        return [c.step for c in asked if c in sound | named]
+
+    def check(self) -> None:
+        """Raise UsageError where what was asked for is no step of any model."""
+        known = sorted({step for model in self._models for step in model.steps})
+        names = [model.name for model in self._models]
+        whose = names[0] if len(names) == 1 else f"these {len(names)} models"
+        self._steps.among(known, whose)
 
 
 # --- run ------------------------------------------------------------------------------------------
@@ -101,9 +127,13 @@ def _sound(steps: Steps) -> Callable[[Model], list[int]]:
         "pythia run --profile full --dry-run",
         "pythia run --profile full --rerun failed --verbose",
         "pythia run --timeout 10m --memory-limit 4GB",
-        "pythia run grammar --suite pythia --model pythia-70m --steps 3000",
+        "pythia run grammar --suite pythia --model pythia-70m --steps 3000 -p pairs_from=blimp",
+        "pythia run loss --suite pythia --model pythia-70m --steps 3000 -p texts=essays.jsonl",
+        "pythia run --profile pythia-small --dry-run",
+        "pythia run --profile pythia-small --device cuda:1",
+        "pythia run loss grammar --profile pythia --model all --steps 512-143000 --disk-budget 200GB",
         "pythia run --profile full --scheduler local:4",
-        "pythia run --profile full --scheduler slurm --cluster-config cluster.yml --dry-run",
+        "pythia run --profile pythia --disk-budget 2TB --scheduler slurm --cluster-config cluster.yml",
         "pythia run --profile full --scheduler tcp://10.0.0.7:8786",
     ),
 )
@@ -143,27 +173,50 @@ def _sound(steps: Steps) -> Callable[[Model], list[int]]:
 @click.option(
     "--memory-limit", type=NAME, metavar="SIZE", help="That a notebook may hold, such as 4GB."
 )
+@click.option(
+    "--disk-budget",
+    "budget",
+    type=NAME,
+    metavar="SIZE",
+    help="Most that checkpoints fetched by this program may take, such as 200GB: each is dropped when the "
+    "last notebook that needs it is done. What another program fetched stays.",
+)
+@click.option(
+    "--device",
+    type=NAME,
+    help="On which checkpoints are opened: cpu, cuda, cuda:1; auto: a GPU if there is one, several for a "
+    "model that needs them. Default: auto, or PYTHIA_DEVICE.",
+)
+@click.option(
+    "--dtype",
+    type=NAME,
+    help="In which they are opened: float32, bfloat16, float16; auto: float32 on the CPU, on a GPU what "
+    "the model was trained in. Default: auto, or PYTHIA_DTYPE.",
+)
 @click.option("--cold", is_flag=True, help="Start each kernel from nothing: slower, same results.")
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="List what would run, and why; with slurm, print the script of its jobs.",
+    help="List what would run, and why, what it would fetch and take; with slurm, print the script of its "
+    "jobs.",
 )
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.option("--verbose", is_flag=True, help="A line for each run, too.")
 def run_command(
     names, profile, suite, models, steps, parameter, workers, where, settings, rerun, strict,
-    timeout, memory_limit, cold, dry_run, quiet, verbose,
+    timeout, memory_limit, budget, device, dtype, cold, dry_run, quiet, verbose,
 ) -> None:  # fmt: skip
     """Run notebooks over a model x step grid. A cell whose result would be the same is not run."""
     if quiet and verbose:
         raise UsageError("--quiet shows no progress and --verbose more of it; expected one of them")
-    config, cells = _cells(names, profile, suite, models, steps, parameter, strict)
+    config, cells = cells_asked(names, profile, suite, models, steps, parameter, strict)
     options = KernelOptions.parse(cold, timeout, memory_limit)
     scheduler = schedulers.choose(where, workers, settings)
+    budget = before_run.disk_budget(budget, where)
+    cells = before_run.opened_as(cells, device, dtype, scheduler)
     if dry_run:
         script = _job_script(settings) if where == "slurm" else ""
-        _list_due(cells, config.root, rerun, quiet)
+        _list_due(cells, config.root, rerun, quiet, budget)
         if script:
             show(script)
         return
@@ -171,7 +224,10 @@ def run_command(
     how = {"options": options, "workers": workers, "verbose": verbose, "scheduler": scheduler}
     with locked(records.runs_dir(config.root), "run"):
         history = ledger_of(config.root)
-        run_due(planning.plan(cells, history, rerun), history, quiet, **how)
+        planned = planning.plan(cells, history, rerun)
+        if before_run.fetched_here(where, budget):
+            how["fetching"] = before_run.plan_fetching(planned, budget, quiet)
+        run_due(planned, history, quiet, budget=budget, **how)
 
 
 def _say_old_corpora(suites: Iterable[str]) -> None:
@@ -192,12 +248,18 @@ def _job_script(settings: Path | None) -> str:
     return slurm.job_script(settings)
 
 
-def _list_due(cells: list[Cell], folder: Path, rerun: str | None, quiet: bool) -> None:
-    planned = planning.plan(cells, ledger_of(folder), rerun, dry_run=True)
+def _list_due(
+    cells: list[Cell], folder: Path, rerun: str | None, quiet: bool, budget: int | None
+) -> None:
+    history = ledger_of(folder)
+    planned = planning.plan(cells, history, rerun, dry_run=True)
     for cell, reason in planned:
         if reason:
             show(f"{cell.id}\t{reason}")
     _say_due(planned, quiet)
+    before_run.plan_fetching(planned, budget, quiet)
+    if not quiet:
+        before_run.say_cost(planned, history)
 
 
 def _say_due(planned: Sequence[tuple[Cell, str | None]], quiet: bool) -> None:
@@ -246,9 +308,10 @@ def run_due(
 @click.option("--json", "as_json", is_flag=True, help="One JSON object: totals, cost, all runs.")
 def status_command(names, profile, suite, models, steps, parameter, everything, as_json) -> None:
     """Tell what is done, stale, failed or missing, and what the next run would cost."""
-    config, cells = _cells(names, profile, suite, models, steps, parameter)
-    found = status.survey(cells, ledger_of(config.root))
-    totals, (seconds, unknown_cells) = status.count(found), status.cost(found)
+    config, cells = cells_asked(names, profile, suite, models, steps, parameter)
+    history = ledger_of(config.root)
+    found = status.survey(cells, history)
+    totals, (seconds, unknown_cells) = status.count(found), status.cost(found, history)
     if as_json:
         next_run = {"seconds": round(seconds, 1), "cells_of_unknown_cost": unknown_cells}
         rows = [each.row() for each in found]

@@ -26,6 +26,7 @@ from pythia_utils.base.terminal import aligned
 from pythia_utils.cli.audit import audit_command
 from pythia_utils.cli.book import book_command
 from pythia_utils.cli.checkpoints import fetch_command, steps_table, steps_text
+from pythia_utils.cli.convert import convert_command
 from pythia_utils.cli.data import batch_command, config_command
 from pythia_utils.cli.failures import fail, fail_unexpected, in_words
 from pythia_utils.cli.grid import records_command, run_command, status_command
@@ -155,7 +156,7 @@ def suites_command(names: tuple[str, ...], steps: str | None, as_json: bool) -> 
 
 
 def _print_steps(names: tuple[str, ...], steps: str, as_json: bool) -> None:
-    if not re.match(r"\d|all\b", steps):  # `suites --steps MODEL`: all of its steps
+    if not re.match(r"\d|step\d|(all|main)\b", steps):  # `suites --steps MODEL`: all of its steps
         names, steps = (steps, *names), "all"
     if len(names) != 1:
         raise UsageError(
@@ -234,6 +235,7 @@ cli.add_command(audit_command)
 cli.add_command(batch_command)
 cli.add_command(book_command)
 cli.add_command(config_command)
+cli.add_command(convert_command)
 cli.add_command(fetch_command)
 cli.add_command(run_command)
 cli.add_command(status_command)

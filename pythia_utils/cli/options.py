@@ -94,13 +94,16 @@ def commas(text: str | None) -> list[str] | None:
 
 @dataclass(frozen=True)
 class Steps:
-    """Steps as a user wrote them: `0,512`, `0-3000`, `all`, and mixtures such as `0,16-64`.
+    """Steps as a user wrote them: `0,512`, `0-3000`, `all`, `main`, and mixtures such as `0,16-64`.
+
+    A step may be written as the revision that it is: `step3000`; the last as `main`.
 
     Attributes:
-        parts: first and last of each part, in the order written; of a number both are it.
+        parts: first and last of each part, in the order written; of a number both are it, of `main` both
+            are infinite.
     """
 
-    parts: tuple[tuple[int, float], ...]
+    parts: tuple[tuple[float, float], ...]
 
     @classmethod
     def parse(cls, texts: Iterable[str]) -> Steps:
@@ -111,9 +114,19 @@ class Steps:
         """
         return cls(tuple(_part(part.strip()) for text in texts for part in text.split(",")))
 
-    def names(self, step: int) -> bool:
-        """Whether this very number was written, rather than a range around it."""
-        return (step, step) in self.parts
+    def names(self, step: int, last: int | None = None) -> bool:
+        """Whether this very number was written, rather than a range around it; the `last` may be as `main`."""
+        return (step, step) in self.parts or (step == last and _MAIN in self.parts)
+
+    def of(self, known: Sequence[int]) -> list[int]:
+        """Those of the `known` steps that are asked for, each once, in the order of the parts; maybe none."""
+        parts = self._parts_of(known)
+        found = (step for first, last in parts for step in known if first <= step <= last)
+        return list(dict.fromkeys(found))
+
+    def _parts_of(self, known: Sequence[int]) -> list[tuple[float, float]]:
+        """First and last of each part; `main` is the last of the known ones."""
+        return [_last_of(known) if part == _MAIN else part for part in self.parts]
 
     def among(self, known: Sequence[int], whose: str) -> list[int]:
         """Those of the `known` steps, ascending, that are asked for, each once, in the order of the parts.
@@ -123,23 +136,30 @@ class Steps:
         Raises:
             UsageError: a number is not known, or a range holds none that is.
         """
-        found: dict[int, None] = {}
-        for first, last in self.parts:
+        for first, last in self._parts_of(known):
             if first == last and first not in known:
                 raise unknown("step", first, known, where=f"of {whose}")
-            between = [step for step in known if first <= step <= last]
-            if not between:
+            if not any(first <= step <= last for step in known):
                 near = [*[s for s in known if s < first][-1:], *[s for s in known if s > last][:1]]
                 hint = f"nearest: {', '.join(map(str, near))}" if near else "there is none"
                 raise UsageError(f"--steps {first}-{last}: {whose} has none of them; {hint}")
-            found |= dict.fromkeys(between)
-        return list(found)
+        return self.of(known)
 
 
-def _part(text: str) -> tuple[int, float]:
+_MAIN = (math.inf, math.inf)
+
+
+def _last_of(known: Sequence[int]) -> tuple[int, int]:
+    return (known[-1], known[-1]) if known else (0, 0)
+
+
+def _part(text: str) -> tuple[float, float]:
     if text == "all":
         return 0, math.inf
-    match = re.fullmatch(r"(\d{1,18})(?:\s*-\s*(\d{1,18}))?", text, re.ASCII)
+    if text == "main":
+        return _MAIN
+    number = r"(?:step)?(\d{1,18})"
+    match = re.fullmatch(rf"{number}(?:\s*-\s*{number})?", text, re.ASCII)
     first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
     if first > last:
         raise UsageError(f"--steps {quoted(text)}: expected steps such as 0,512 or 0-3000, or all")
@@ -152,7 +172,7 @@ def steps_option(text: str, **how) -> Callable:
     def parsed(_context: click.Context, _option: click.Parameter, texts) -> Steps | None:
         return Steps.parse(texts) if texts else None
 
-    text = f"{text} Such as 0,512 or 0-3000, or all."
+    text = f"{text} Such as 0,512 or 0-3000, all, or main, the last."
     usual = {"multiple": True, "metavar": "STEPS", "callback": parsed, "help": text}
     return click.option("--steps", "--step", "steps", **usual | how)
 

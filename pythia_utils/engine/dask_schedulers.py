@@ -37,6 +37,7 @@ class DaskScheduler:
         gpus_each: GPUs of each worker; None to ask the workers.
         gpu_memory: bytes of a GPU; None to ask the workers.
         threads: that a notebook may use; None for a fair part of its worker's cores.
+        here: whether all workers are on this machine.
     """
 
     dashboard: str | None = None
@@ -47,8 +48,9 @@ class DaskScheduler:
         gpus_each: int | None = None,
         gpu_memory: int | None = None,
         threads: int | None = None,
+        here: bool = False,
     ) -> None:
-        self._start = start
+        self._start, self.here = start, here
         self._gpus, self._gpu_memory, self._threads = gpus_each, gpu_memory, threads
         self._cluster: SpecCluster | None = None
         self._submitted = 0
@@ -169,7 +171,7 @@ def local(workers: int) -> DaskScheduler:
     threads = max(1, worker.usable_cores() // workers)
     most = max(map(len, dealt))
     smallest = min(memory.values(), default=None)
-    return DaskScheduler(lambda: _local_cluster(dealt), most, smallest, threads)
+    return DaskScheduler(lambda: _local_cluster(dealt), most, smallest, threads, here=True)
 
 
 def _local_cluster(dealt: list[list[str]]) -> SpecCluster:

@@ -15,46 +15,36 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pythia_utils.base import children
+from pythia_utils.base.errors import UsageError
+from pythia_utils.base.gpus import is_there, visible
+from pythia_utils.base.memory import all_memory
 from pythia_utils.grid.cells import Cell
+from pythia_utils.suites import devices, idle_gpu
+from pythia_utils.suites.catalog import Model
 
 RESOURCE = "GPU"  # the name by which dask's workers say how many they have
 _PARTS = 4  # notebooks that may share a GPU, if their models are small
-_BYTES_PER_PARAMETER = 2  # 16-bit weights
+_USUAL_BYTES = 2  # of a parameter: 16-bit weights
 _ROOM = 1.25  # for activations, as a multiple of the weights
 _FIXED = 2 * 2**30  # bytes that CUDA and the libraries take, whatever the model
-
-
-@functools.cache
-def visible() -> dict[str, int]:
-    """The memory, in bytes, of each GPU that this process may use, by its index or UUID."""
-    command = ["nvidia-smi", "--query-gpu=index,uuid,memory.total", "--format=csv,noheader,nounits"]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, encoding="utf-8", timeout=30, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return {}
-    return _allowed(done.stdout, os.environ.get("CUDA_VISIBLE_DEVICES"))
-
-
-def _allowed(listing: str, chosen: str | None) -> dict[str, int]:
-    """Of the GPUs in nvidia-smi's lines those that `CUDA_VISIBLE_DEVICES` lets through, in its order."""
-    memory = {}
-    for line in listing.strip().splitlines():
-        index, uuid, mebibytes = (part.strip() for part in line.split(","))
-        if mebibytes.isdigit():
-            memory[index] = memory[uuid] = int(mebibytes) * 2**20
-    names = [name for name in memory if name.isdigit()] if chosen is None else chosen.split(",")
-    return {name.strip(): memory[name.strip()] for name in names if name.strip() in memory}
+_HIDDEN = {"CUDA_VISIBLE_DEVICES": ""}
 
 
 def demand(cell: Cell, memory: int) -> float:
-    """How many GPUs of `memory` bytes a cell needs: 1/4, 1/2, 3/4, 1, or several whole ones."""
+    """How many GPUs of `memory` bytes a cell needs: 0, 1/4, 1/2, 3/4, 1, or several whole ones.
+
+    None where it is to run on the CPU; one at most where it is to run on `cuda` or one with a number.
+    """
+    if cell.device in ("cpu", "mps"):
+        return 0.0
     if cell.checkpoint is None:
         return 1 / _PARTS
-    weights = cell.checkpoint.model.total_params * _BYTES_PER_PARAMETER
-    gpus = (weights * _ROOM + _FIXED) / memory
-    return math.ceil(gpus * _PARTS) / _PARTS if gpus <= 1 else float(math.ceil(gpus))
+    each = devices.BYTES.get(cell.dtype, _USUAL_BYTES)
+    gpus = (cell.checkpoint.model.total_params * each * _ROOM + _FIXED) / memory
+    if gpus <= 1:
+        return math.ceil(gpus * _PARTS) / _PARTS
+    return float(math.ceil(gpus)) if cell.device == devices.AUTO else 1.0
 
 
 class Gpus:
@@ -71,14 +61,19 @@ class Gpus:
 
     @contextmanager
     def lent(self, cell: Cell) -> Iterator[dict[str, str]]:
-        """Wait until there is room for a cell; yield the environment that gives its kernel the GPUs."""
-        if not self.memory:
-            yield {}
+        """Wait until there is room for a cell; yield the environment that gives its kernel the GPUs.
+
+        Raises:
+            UsageError: the cell asks for a GPU by a number that there is not.
+        """
+        asked = self._asked(cell.device)
+        if not asked:
+            yield _HIDDEN if self.memory else {}
             return
-        wanted = min(demand(cell, min(self.memory.values())), float(len(self.memory)))
+        wanted = min(demand(cell, min(self.memory[name] for name in asked)), float(len(asked)))
         with self._changed:
-            self._changed.wait_for(lambda: self._choose(wanted))
-            names, part = self._choose(wanted), min(wanted, 1.0)
+            self._changed.wait_for(lambda: self._choose(wanted, asked))
+            names, part = self._choose(wanted, asked), min(wanted, 1.0)
             for name in names:
                 self._free[name] -= part
         try:
@@ -89,9 +84,20 @@ class Gpus:
                     self._free[name] += part
                 self._changed.notify_all()
 
-    def _choose(self, wanted: float) -> list[str]:
+    def _asked(self, device: str) -> list[str]:
+        """The GPUs that a device may mean: the one of a number, in our order, all, or none."""
+        if device in ("cpu", "mps") or not self.memory:
+            return []
+        if ":" not in device:
+            return list(self.memory)
+        number = int(device.partition(":")[2])
+        if number >= len(self.memory):
+            raise UsageError(f"device {device!r}: expected a number below {len(self.memory)}")
+        return [list(self.memory)[number]]
+
+    def _choose(self, wanted: float, among: list[str]) -> list[str]:
         """The GPUs with most room, as many as wanted; none if there is not enough room now."""
-        by_room = sorted(self._free, key=lambda name: -self._free[name])
+        by_room = sorted(among, key=lambda name: -self._free[name])
         chosen = by_room[: max(1, int(wanted))]
         enough = all(self._free[name] >= min(wanted, 1.0) for name in chosen)
         return chosen if enough else []
@@ -101,3 +107,51 @@ class Gpus:
 def own() -> Gpus:
     """This process's GPUs."""
     return Gpus(visible())
+
+
+def usable(device: str) -> tuple[str, str | None]:
+    """The device for notebooks on this machine, and what there is to tell of a GPU that lies idle.
+
+    PyTorch is asked in a child, for this process opens no GPU; and only where there is one.
+
+    Raises:
+        UsageError: a GPU is asked for, and there is none, or none that PyTorch can use.
+    """
+    if device in ("cpu", "mps"):
+        return device, None
+    if not is_there():
+        if device.startswith("cuda"):
+            raise UsageError(
+                f"--device {device}: this machine has no GPU that NVIDIA's driver tells of"
+            )
+        return device, None
+    command = children.command(idle_gpu.__name__, idle_gpu.print_why.__name__, parent=os.getpid())
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+    if not (reason := done.stdout.strip()):
+        return device, None
+    if device.startswith("cuda"):
+        raise UsageError(f"--device {device}: {reason}")
+    return "cpu", f"the GPU of this machine is not used: {reason}"
+
+
+def check_memory(model: Model, device: str, dtype: str) -> None:
+    """Refuse a model that this machine could not open, without a look at PyTorch: before it is fetched.
+
+    What a kernel finds to be free when it opens it, its own `load` checks.
+
+    Args:
+        device, dtype: as of a cell.
+
+    Raises:
+        UsageError: the weights need more bytes than all GPUs that may be used have, and with `auto`, or
+            without GPUs, than are free in memory.
+    """
+    memory = {} if device in ("cpu", "mps") else visible()
+    if device.startswith("cuda") and memory:
+        there, where = max(memory.values()), "there on a GPU"
+    else:
+        there = sum(memory.values()) + all_memory()
+        where = "there on GPUs and in memory" if memory else "there in memory"
+    if dtype == devices.AUTO:
+        dtype = devices.usual_dtype(bool(memory), model.dtype)
+    devices.refuse_too_large(model.name, model.total_params, dtype, there, where)

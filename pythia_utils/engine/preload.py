@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pythia_utils.base.sources import PACKAGE
 from pythia_utils.engine.kernels.pool import KernelPool
 from pythia_utils.engine.kernels.warm import ForkProvisioner, ForkServer
+from pythia_utils.suites.devices import DEVICE, DTYPE
 
 # What notebooks use and takes time to import: of libraries also what they import on first use, as a
 # model, a figure or a styled table needs it. Nothing whose import changes what others do: not
@@ -42,13 +43,13 @@ PRELOAD = (
     "pythia_utils.analysis.stats",
     "pythia_utils.training_data.source",
 )
-# The folders that a kernel is given: nothing reads them on import.
-_FOLDERS = ("PYTHIA_HOME", "PYTHIA_RUNS")
+# What a kernel is given and nothing reads on import: folders, and how checkpoints are opened.
+_OF_THE_KERNEL = ("PYTHIA_HOME", "PYTHIA_RUNS", DEVICE, DTYPE)
 
 
 def kernel_pool() -> KernelPool:
     """Kernels that import what their fingerprint says: after an edit of the package they are new ones."""
-    return KernelPool(PRELOAD, PACKAGE, _FOLDERS)
+    return KernelPool(PRELOAD, PACKAGE, _OF_THE_KERNEL)
 
 
 @functools.cache

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from pythia_utils.base.progress import Bar
+from pythia_utils.engine.worker import IDLE
 from pythia_utils.grid.cells import Cell
 from pythia_utils.grid.ledger import Outcome
 
@@ -21,6 +22,7 @@ class Progress:
         width = max(map(len, totals), default=0)
         self.quiet, self.verbose = quiet, verbose
         self.failed: Counter[str] = Counter()
+        self.idle = False  # whether it was told that a GPU lies idle
         self._bars = {
             name: Bar(total, name.ljust(width), "run", quiet=quiet)
             for name, total in totals.items()
@@ -37,6 +39,9 @@ class Progress:
         self.failed[cell.experiment] += outcome.status == "failed"
         if self.verbose or outcome.status == "failed":
             self.note(_one(outcome))
+        if outcome.device == IDLE and not self.idle:
+            self.idle = True
+            self.note(f"{outcome.cell_id}: a GPU is there, and PyTorch could not use it")
         first = not any(bar.done for bar in self._bars.values())
         last = bar.done + 1 == bar.total
         bar.advance(1, f"{self.failed[cell.experiment]} failed", now=first or last)

@@ -21,7 +21,9 @@ from typing import Any
 
 from pythia_utils.base.files import atomic_write
 from pythia_utils.base.progress import say
+from pythia_utils.engine.fetch_plan import FetchPlan
 from pythia_utils.engine.kernels.options import KernelOptions
+from pythia_utils.engine.prefetch import Supply
 from pythia_utils.engine.progress import Progress
 from pythia_utils.engine.schedulers import Scheduler, Threads
 from pythia_utils.engine.worker import FAILED, NOTEBOOK, RECORDS
@@ -43,12 +45,19 @@ def run(
     options: KernelOptions | None = None,
     verbose: bool = False,
     scheduler: Scheduler | None = None,
+    fetching: FetchPlan | None = None,
+    budget: int | None = None,
 ) -> list[Outcome]:
     """Run cells in parallel; one that fails does not stop the others.
 
     A first Ctrl-C or SIGTERM kills the running notebooks and returns within seconds: the finished
     are kept, the others come back as `interrupted`. The ledger gets a line for each cell that was
     done or failed. By default as many run at a time as there are cores, in threads of this process.
+
+    Args:
+        fetching: the checkpoints of the Hub that are fetched here, ahead of the cells that open them;
+            without it each notebook fetches its own.
+        budget: bytes of disk that they may take, as of `Supply`.
 
     Returns:
         One outcome a cell, in the order of `cells`.
@@ -62,14 +71,19 @@ def run(
         return []
     outcomes = {cell.id: Outcome(cell.id, "interrupted") for cell in cells}
     scheduler = scheduler or Threads(workers)
-    with _stop_signals() as stop, scheduler, closing(Progress(cells, quiet, verbose)) as progress:
+    supply = Supply(running_order(cells), fetching, budget, quiet, scheduler.here)
+    with (
+        _stop_signals() as stop,
+        scheduler,
+        closing(Progress(cells, quiet, verbose)) as progress,
+        supply,
+    ):
         if scheduler.dashboard:
             progress.note(f"dashboard: {scheduler.dashboard}")
         options = options or KernelOptions()
         if len(cells) <= scheduler.workers():  # loading a server takes as long as a cold kernel
             options = replace(options, warm=False)
-        futures = _submit(running_order(cells), scheduler, options, stop)
-        for cell, outcome in _as_they_finish(futures, scheduler, stop, progress):
+        for cell, outcome in _as_they_finish(supply, scheduler, options, stop, progress):
             kept = outcomes[cell.id] = keep(cell, outcome)
             if kept.status != "interrupted":
                 ledger.append(kept)
@@ -110,32 +124,25 @@ def keep(cell: Cell, outcome: Outcome) -> Outcome:
     return kept
 
 
-def _submit(
-    cells: list[Cell], scheduler: Scheduler, options: KernelOptions | None, stop: _Stop
-) -> dict[Any, Cell]:
-    """Queue the cells, up to the moment of a `stop`. Futures, in order, to their cells."""
-    futures = {}
-    for cell in cells:
-        if not stop.requested:
-            futures[scheduler.submit(cell, options)] = cell
-    return futures
-
-
 def _as_they_finish(
-    futures: dict[Any, Cell], scheduler: Scheduler, stop: _Stop, progress: Progress
+    supply: Supply, scheduler: Scheduler, options: KernelOptions, stop: _Stop, progress: Progress
 ) -> Iterator[tuple[Cell, Outcome]]:
     """Outcomes as they come; after `stop`, only those that come within `STOP_WITHIN`."""
+    futures: dict[Any, Cell] = {}
     finished: queue.SimpleQueue = queue.SimpleQueue()
-    for future in futures:
-        future.add_done_callback(finished.put)
     deadline, started = None, time.monotonic()
-    while futures and (deadline is None or time.monotonic() < deadline):
+    while futures or supply.waiting:
         if stop.requested and deadline is None:
             deadline = time.monotonic() + STOP_WITHIN
             progress.close()
             say("interrupted: stopping the running notebooks; run again to go on from here")
+            supply.stop()
             scheduler.stop(futures)
-        if started and time.monotonic() - started > _WAIT_FOR_WORKERS:
+        if deadline is None:
+            yield from _submit(supply, scheduler, options, stop, futures, finished)
+        elif not futures or time.monotonic() > deadline:
+            return
+        if futures and started and time.monotonic() - started > _WAIT_FOR_WORKERS:
             started = None
             if not scheduler.workers():
                 progress.note("no worker has started yet; waiting (Ctrl-C stops)")
@@ -146,6 +153,27 @@ def _as_they_finish(
         cell = futures.pop(future)  # and so dask's workers may forget the result
         if outcome := scheduler.result(cell, future):
             yield cell, outcome
+        supply.done(cell)
+
+
+def _submit(
+    supply: Supply,
+    scheduler: Scheduler,
+    options: KernelOptions,
+    stop: _Stop,
+    futures: dict[Any, Cell],
+    finished: queue.SimpleQueue,
+) -> Iterator[tuple[Cell, Outcome]]:
+    """Queue the cells that are ready, up to the moment of a `stop`; yield those that cannot run."""
+    for cell, failure in supply.take():
+        if stop.requested:
+            return
+        if failure is not None:
+            yield cell, failure
+            continue
+        future = scheduler.submit(cell, options)
+        futures[future] = cell
+        future.add_done_callback(finished.put)
 
 
 class _Stop:

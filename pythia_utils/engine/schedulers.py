@@ -30,6 +30,7 @@ class Scheduler(Protocol):
     """What `runner.run` needs: a context manager that takes cells and gives futures."""
 
     dashboard: str | None  # an address to watch it at
+    here: bool  # notebooks run on this machine
 
     def __enter__(self) -> Scheduler:
         """Start it, or connect to it."""
@@ -119,6 +120,7 @@ class Threads:
     """
 
     dashboard = None
+    here = True
 
     def __init__(self, workers: int | None = None) -> None:
         self._workers = workers or worker.usable_cores()

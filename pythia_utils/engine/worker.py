@@ -23,10 +23,10 @@ from pythia_utils.base.files import local_path
 from pythia_utils.engine import gpus
 from pythia_utils.engine.kernels.watch import Stopped
 from pythia_utils.grid import records
-from pythia_utils.grid.cells import Cell
+from pythia_utils.grid.cells import OPENING, Cell
 from pythia_utils.grid.ledger import Outcome
 from pythia_utils.grid.parts import of_suite
-from pythia_utils.suites import folders
+from pythia_utils.suites import devices, folders
 from pythia_utils.suites.checkpoints import renew, resolved
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _CACHES = ("HF_HOME", "HF_HUB_CACHE", "HF_XET_CACHE", "HUGGINGFACE_HUB_CACHE", "XDG_CACHE_HOME")
 # Files of an outcome: names end so, after the cell's id.
 NOTEBOOK, RECORDS, FAILED = ".ipynb", ".parquet", ".failed.ipynb"
+IDLE = "cpu, a GPU lay idle"  # the device of a notebook whose PyTorch could not use the GPU it was given
 
 
 def usable_cores() -> int:
@@ -62,14 +63,17 @@ def run_cell(
     """
     started = time.monotonic()
     try:
-        with _at_hand(cell, source) as here, gpus.own().lent(here) as devices:
+        with _at_hand(cell, source) as here, gpus.own().lent(here) as lent:
+            started = time.monotonic()  # that it waited for a GPU is no cost of its own
             if here.checkpoint is not None:
                 renew(here.checkpoint, here.commit)
             parts = here.parts()
-            environment = _environment(here, threads) | devices
+            environment = _environment(here, threads) | lent
             choose = partial(of_suite, suite=here.parameters.get("suite"))
             what = (here.notebook, here.parameters, here.root, environment, options, choose)
             done = kernels.run(*what)
+        if done.device == "cpu" and any(lent.values()) and OPENING in parts["package"]:
+            done = replace(done, device=IDLE)
         return _outcome(cell, done, parts, time.monotonic() - started)
     except Stopped:
         return Outcome(cell.id, "interrupted", time.monotonic() - started)
@@ -110,6 +114,9 @@ def _environment(cell: Cell, threads: int) -> dict[str, str]:
         "PYTHONHASHSEED": "0",
         "PYTHIA_HOME": str(folders.home()),
         "PYTHIA_RUNS": str(cell.runs),
+        # By its number a GPU is lent; the kernel sees no other.
+        devices.DEVICE: cell.device.partition(":")[0],
+        devices.DTYPE: cell.dtype,
         # Set to `agg` in many a CI: then figures would be missing from the notebooks.
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     }

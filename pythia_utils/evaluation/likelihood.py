@@ -121,7 +121,16 @@ def _prefixed(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[
         return []
     # Not verbose: it would warn of a long text, whatever is then done with it.
     ids = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
-    return [[tokenizer.eos_token_id, *row] for row in ids]
+    return [[first_token(tokenizer), *row] for row in ids]
+
+
+def first_token(tokenizer: PreTrainedTokenizerBase) -> int:
+    """What stands before a text's first token: the tokenizer's begin-of-text token, else its end-of-text token.
+
+    Models of GPT-NeoX have one token for both. It is lm-evaluation-harness' `prefix_token_id`.
+    """
+    begin = tokenizer.bos_token_id
+    return tokenizer.eos_token_id if begin is None else begin
 
 
 def document_losses(
@@ -150,10 +159,10 @@ def document_losses(
     """
     context = require_gpt_neox(model).config.max_position_embeddings
     rows = _prefixed(tokenizer, texts)
-    windows = [(i, *window) for i, row in enumerate(rows) for window in _windows(row, context)]
-    logprobs = token_logprobs(model, [tokens for _, tokens, _ in windows])
+    parts = [(i, *part) for i, row in enumerate(rows) for part in windows(row, context)]
+    logprobs = token_logprobs(model, [tokens for _, tokens, _ in parts])
     nats = np.zeros(len(rows))
-    for (index, _, scored), values in zip(windows, logprobs, strict=True):
+    for (index, _, scored), values in zip(parts, logprobs, strict=True):
         nats[index] -= values[-scored:].sum(dtype=np.float64)
     tokens, size = [len(row) - 1 for row in rows], [len(text.encode()) for text in texts]
     if 0 in tokens:
@@ -161,8 +170,36 @@ def document_losses(
     return pd.DataFrame({"nats": nats, "tokens": tokens, "bytes": size})
 
 
-def _windows(row: list[int], context: int) -> Iterator[tuple[list[int], int]]:
-    """Parts of a row that a model can read, and how many tokens at the end of each are scored."""
-    for first in range(1, len(row), context):
-        end = min(first + context, len(row))
+def windows(
+    row: Sequence[int], context: int, stride: int = 0
+) -> Iterator[tuple[Sequence[int], int]]:
+    """Cut a document into parts that a model can read, so that each of its tokens is scored once.
+
+    Args:
+        row: its tokens, behind the one that is only read (`first_token`).
+        context: tokens that the model can read.
+        stride: tokens that a window is ahead of the one before it. The first window scores as many tokens as
+            the model reads, each of the others the last `stride` of its own; a smaller stride shows a token
+            more of what came before, for more work. 0: the context, as lm-evaluation-harness has it (with
+            its `context_len` c, the stride is the context less c - 1).
+
+    Yields:
+        Tokens, of which all but the last are read, and how many at their end are scored.
+
+    Raises:
+        UsageError: see `require_stride`.
+    """
+    require_stride(stride, context)
+    first, end = 1, context + 1
+    while first < len(row):
+        end = min(end, len(row))
         yield row[max(0, end - 1 - context) : end], end - first
+        first, end = end, end + (stride or context)
+
+
+def require_stride(stride: int, context: int) -> None:
+    """Refuse a stride that `windows` cannot take: raises UsageError."""
+    if not 0 <= stride <= context:
+        raise UsageError(
+            f"stride {stride}: expected 1 to {context}, the model's context, or 0 for it"
+        )

@@ -50,7 +50,7 @@ def read_pairs(path: str | Path) -> list[MinimalPair]:
     """
     path = Path(path).expanduser()
     if not path.exists():
-        raise _missing(path)
+        raise missing(path)
     if not path.is_dir() and not path.name.endswith(ARCHIVES) and not _is_pairs(path.name):
         raise UsageError(f"{path} is no file of minimal pairs; expected {_expected()}")
     files = read_files(path, _is_pairs)
@@ -65,7 +65,8 @@ def pairs_of_rows(rows: Iterable[Mapping[str, Any]], name: str) -> list[MinimalP
     return [_pair(row, name, number) for number, row in enumerate(rows, start=1)]
 
 
-def _missing(path: Path) -> UsageError:
+def missing(path: Path) -> UsageError:
+    """The error for a path at which there is nothing, with what is beside it and spelt alike."""
     folder = path.absolute().parent
     beside = [each.name for each in folder.iterdir()] if folder.is_dir() else []
     similar = nearest(path.name, beside)
@@ -96,15 +97,23 @@ def _pairs_of_text(name: str, content: bytes) -> Iterator[MinimalPair]:
 
 def _json_rows(name: str, text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
     for number, line in enumerate(text.split("\n"), start=1):  # a text may hold other line ends
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line, object_pairs_hook=_without_twice)
-        except (ValueError, RecursionError) as error:
-            raise UsageError(f"{name}, line {number}: not JSON: {error}") from None
-        if not isinstance(row, dict):
-            raise UsageError(f"{name}, line {number}: expected a JSON object, not {line[:40]!r}")
-        yield number, row
+        if line.strip():
+            yield number, json_row(line, f"{name}, line {number}")
+
+
+def json_row(line: str, where: str) -> dict[str, Any]:
+    """The object that a line of JSON is; `where` it is, for messages.
+
+    Raises:
+        UsageError: it is none, or has a name twice.
+    """
+    try:
+        row = json.loads(line, object_pairs_hook=_without_twice)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{where}: not JSON: {error}") from None
+    if not isinstance(row, dict):
+        raise UsageError(f"{where}: expected a JSON object, not {line[:40]!r}")
+    return row
 
 
 def _without_twice(items: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -166,7 +175,7 @@ def _value(row: Mapping[str, Any], column: str, where: str) -> str:
     for known in _NAMES[column]:
         value = row.get(known)
         if isinstance(value, str):
-            return _whole_text(value, known, where)
+            return whole_text(value, known, where)
         if value is not None or (known in row and column in _NEEDED):
             raise UsageError(f"{where}: {known!r} is {value!r}; expected text")
     if column not in _NEEDED:
@@ -177,8 +186,12 @@ def _value(row: Mapping[str, Any], column: str, where: str) -> str:
     raise UsageError(f"{where}: no column {expected}; {hint}: {', '.join(similar or [*row][:8])}")
 
 
-def _whole_text(text: str, column: str, where: str) -> str:
-    """The text, unless it holds what no tokenizer reads: a NUL, half a surrogate pair, as JSON can spell."""
+def whole_text(text: str, column: str, where: str) -> str:
+    """The text, unless it holds what no tokenizer reads: a NUL, half a surrogate pair, as JSON can spell.
+
+    Raises:
+        UsageError: it does.
+    """
     if "\0" in text:
         raise UsageError(f"{where}: {column!r} holds the character 0x0; is the file UTF-8?")
     try:

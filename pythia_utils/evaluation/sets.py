@@ -11,7 +11,6 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pythia_utils.base.errors import UsageError, unknown
@@ -23,7 +22,7 @@ from pythia_utils.evaluation.pair_files import FORMATS, pairs_of_rows, read_pair
 from pythia_utils.nano import grammar as nano_grammar
 from pythia_utils.nano.minimal_pair import MinimalPair
 from pythia_utils.suites.catalog import suite
-from pythia_utils.suites.hub import api, download, hugging_face
+from pythia_utils.suites.hub.files import HubFiles
 
 BLIMP_REPOSITORY = "nyu-mll/blimp"  # a data set of the Hub: a Parquet file a paradigm
 BLIMP_REVISION = "877fba0801ffb7cbd8c39c1ff314a46f053f6036"
@@ -112,7 +111,13 @@ def _blimp() -> list[MinimalPair]:
     """BLiMP from the Hub, at a pinned revision, checked to be whole."""
     import pyarrow.parquet as pq
 
-    folder = _blimp_folder()
+    try:
+        folder = blimp_files().bring()
+    except FetchError as error:
+        raise FetchError(
+            f"BLiMP could not be had from the Hub: {error}; without it, name a folder or an archive of "
+            "its files instead of 'blimp'"
+        ) from None
     pairs = []
     for file in sorted(folder.glob("**/*.parquet")):
         pairs += pairs_of_rows(pq.read_table(file).to_pylist(), file.parent.name)
@@ -126,22 +131,7 @@ def _blimp() -> list[MinimalPair]:
     return pairs
 
 
-def _blimp_folder() -> Path:
-    """The folder of BLiMP's files in the Hub's cache, fetched and verified if they are not all there."""
-    place = (hugging_face.cache_folder(), BLIMP_REPOSITORY, BLIMP_REVISION, "dataset")
-    folder = hugging_face.snapshot(*place)
-    # The Hub is not asked for what is there: the revision is a commit, so it cannot have changed.
-    if all(any(folder.glob(f"{name}/*.parquet")) for name in blimp_paradigms()):
-        return folder
-    try:
-        revision = api.describe(BLIMP_REPOSITORY, BLIMP_REVISION, repo_type="dataset")
-        folder = hugging_face.snapshot(*place[:2], revision.commit, "dataset")
-        files = [file for file in revision.files.values() if file.name.endswith(".parquet")]
-        with ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda file: download.fetch(revision, file, folder), files))
-    except FetchError as error:
-        raise FetchError(
-            f"BLiMP could not be had from the Hub: {error}; without it, name a folder or an archive of "
-            "its files instead of 'blimp'"
-        ) from None
-    return folder
+def blimp_files() -> HubFiles:
+    """BLiMP's files on the Hub: one a paradigm. The revision is a commit, so it cannot have changed."""
+    patterns = tuple(f"{name}/*.parquet" for name in blimp_paradigms())
+    return HubFiles(BLIMP_REPOSITORY, BLIMP_REVISION, patterns)

@@ -1,7 +1,8 @@
 """Validation text: documents that no training holds. Of nano's domains, or of a suite's own text.
 
-Nano and pico are made by one program with one seed, so one set of documents serves both, and Pythia. A suite
-whose corpus is a text from elsewhere has one domain, the chapters of this text that were held out.
+Nano and pico are made by one program with one seed, so one set of documents serves both. A suite
+whose corpus is a text from elsewhere has one domain, the chapters of this text that were held out. Models
+of the Hub have no such text here: they are measured on texts by name (`text_sets`), by default WikiText.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pythia_utils.base.errors import UsageError, unknown
+from pythia_utils.evaluation import text_sets
 from pythia_utils.nano import english, entropy
 from pythia_utils.nano.documents import DOMAINS, validation_texts
 from pythia_utils.suites.catalog import suite
@@ -18,11 +20,31 @@ from pythia_utils.suites.folders import corpus_folder
 
 COPIED_DOMAINS = ("grammar", "stories")  # whose documents `nano.corpus` copies
 NANO = "nano"
+OWN_TEXTS = ""  # validation documents of nano's domains, or of the suite's own text
 
 
-def set_of(suite_name: str) -> str:
-    """What records call the validation text of a suite's models: `nano`, or `own` of a text from elsewhere."""
-    return "own" if suite(suite_name).is_of_text else NANO
+def chosen(suite_name: str, texts: str = "") -> str:
+    """The texts that a suite's models are measured on: those named, else the usual of the suite.
+
+    Returns:
+        A name or a path for `text_sets`, or `OWN_TEXTS`: what this module has.
+    """
+    if not texts:
+        return OWN_TEXTS if suite(suite_name).kind == "local" else text_sets.WIKITEXT
+    return OWN_TEXTS if texts == NANO else texts
+
+
+def set_of(suite_name: str, texts: str = "") -> str:
+    """What records call the texts that a suite's models are measured on.
+
+    `nano`, `own` of a suite whose text is from elsewhere, or as `text_sets.set_name`.
+
+    Raises:
+        UsageError: unknown texts.
+    """
+    if (named := chosen(suite_name, texts)) != OWN_TEXTS:
+        return text_sets.set_name(named)
+    return NANO if texts == NANO or not suite(suite_name).is_of_text else "own"
 
 
 def _corpus_settings() -> dict:

@@ -28,6 +28,7 @@ from pythia_utils.suites.catalog import (
     find_model,
     suite_names,
 )
+from pythia_utils.suites.devices import AUTO
 from pythia_utils.suites.identity import (
     checkpoint_digest,
     corpus_digest,
@@ -37,6 +38,7 @@ from pythia_utils.suites.identity import (
 
 IDENTITY = ("suite", "model", "step")  # the parameters that the grid itself fills in
 CORPUS = "training_data/corpus.py"  # who imports it reads a corpus
+OPENING = "suites/checkpoints.py"  # who imports it opens checkpoints
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,9 @@ class Cell:
         explicit: the parameters that set it apart from the usual cell, as `expand.explicit_text` writes
             them; empty for the usual one.
         commit: that the Hub tells for its checkpoint's revision; None for ours, or if it is not known.
+        device: on which its checkpoint is opened, such as `cuda`; `auto` chooses.
+        dtype: in which it is opened, such as `float32`. One that was asked for is part of the fingerprint;
+            `auto`, which depends on the device, is not.
     """
 
     id: str
@@ -67,6 +72,8 @@ class Cell:
     kind: str = "cell"
     explicit: str = ""
     commit: str | None = None
+    device: str = AUTO
+    dtype: str = AUTO
 
     @property
     def output(self) -> Path:
@@ -155,6 +162,8 @@ class Cell:
             found["checkpoint"] = _once(
                 memo, name, lambda: checkpoint_digest(self.checkpoint, digest, self.commit)
             )
+        if self.dtype != AUTO and OPENING in code.package:
+            found["dtype"] = self.dtype
         lines: dict[str, list[str]] = {}
         for path in self.inputs:
             if (kind := self._kind(path)) != "data":

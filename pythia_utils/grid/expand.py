@@ -21,11 +21,17 @@ from pythia_utils.grid.config import (
     own_parameters,
 )
 from pythia_utils.grid.failures import failures
-from pythia_utils.grid.notebooks import check_parameters, defaults
+from pythia_utils.grid.notebooks import (
+    check_parameters,
+    defaults,
+    parameter_names,
+    unknown_parameter,
+)
 from pythia_utils.grid.records import record_files, runs_dir, stem
 from pythia_utils.grid.selection import checkpoints_of, models_of, parts
 from pythia_utils.suites import catalog
 from pythia_utils.suites.catalog import Checkpoint, Model, find_model
+from pythia_utils.suites.devices import asked_device, asked_dtype
 from pythia_utils.suites.errata import heed_errata, without_errata
 from pythia_utils.suites.folders import WEIGHTS, checkpoint_path
 
@@ -40,7 +46,7 @@ def page_cell(root: Path, runs: Path, page: BookPage, suite: str) -> Cell | None
     records = tuple(f for name in page.records for f in record_files(runs, name, suite))
     if page.data or records:
         what = (page.name, page.notebook, {"suite": suite})
-        return Cell(place, *what, root, runs, page.data or records, kind="chapter")
+        return Cell(place, *what, root, runs, page.data or records, kind="chapter", **_opened())
     models = page.models_of(suite)
     if not models:
         return None
@@ -48,7 +54,12 @@ def page_cell(root: Path, runs: Path, page: BookPage, suite: str) -> Cell | None
     name = next((name for name in files if files[name]), models[0].name)
     steps = {"steps": _some_steps(files[name])} if find_model(name).repo_id else {}
     what = (page.name, page.notebook, {"suite": suite, "model": name} | steps)
-    return Cell(place, *what, root, runs, files[name], kind="chapter")
+    return Cell(place, *what, root, runs, files[name], kind="chapter", **_opened())
+
+
+def _opened() -> dict[str, str]:
+    """On which device, and in which dtype, cells open checkpoints: what the environment says."""
+    return {"device": asked_device(), "dtype": asked_dtype()}
 
 
 def _recorded(runs: Path, model: Model) -> tuple[Path, ...]:
@@ -91,18 +102,19 @@ def expand(
         config: from `load_config`.
         experiments: names; all of the profile if None or empty.
         suite: another suite than the profile's; then `models` must be given.
-        models: instead of the profile's, if any: names, or `all`.
+        models: instead of the profile's, if any: names and patterns; or `all`, also among them.
         steps: instead of the profile's, if any: numbers, `all`, or a function that lists the
             steps of a model.
         profile: name of a profile in experiments.yml.
-        parameters: for the notebooks. Where they differ from those of experiments.yml and from the
-            notebook's defaults, the cells are others than the usual ones, with names that say so.
+        parameters: for those of the notebooks that have them. Where they differ from those of
+            experiments.yml and from the notebook's defaults, the cells are others than the usual ones,
+            with names that say so.
         runs: the folder of runs; `records.runs_dir(config.root)` by default.
         strict: refuse named checkpoints with a known erratum.
 
     Raises:
-        UsageError: an unknown name, or a parameter that a notebook does not declare so; a faulty
-            checkpoint with `strict`, or one without weights.
+        UsageError: an unknown name; a parameter that no notebook declares, or one declares otherwise;
+            a faulty checkpoint with `strict`, or one without weights.
     """
     runs = runs_dir(config.root) if runs is None else Path(runs).absolute()
     own = own_parameters("--parameter", {"parameters": parameters})
@@ -129,12 +141,14 @@ def _places(
     own: dict,
 ) -> Iterator[tuple[Experiment, dict, dict, Checkpoint]]:
     """Every experiment, its usual and explicit parameters and a checkpoint, known errata included."""
-    for experiment in _experiments(config, experiments or config.experiments_of(profile)):
+    chosen_experiments = _experiments(config, experiments or config.experiments_of(profile))
+    _check_names(own, [experiment.notebook for experiment in chosen_experiments])
+    for experiment in chosen_experiments:
         grid = config.grid(experiment, profile)
         usual = experiment.parameters | grid.get("parameters", {})
         explicit = _explicit(experiment.notebook, usual, own)
         # A model's name tells its suite; the profile's matters only where names do not.
-        scope = suite or (grid["suite"] if not models or models == "all" else None)
+        scope = suite or (grid["suite"] if not models or "all" in models else None)
         for part in [grid] if models else parts(grid):
             chosen = models_of(models or part["models"], scope)
             for checkpoint in checkpoints_of(chosen, steps or part["steps"]):
@@ -166,10 +180,23 @@ def _check_suite(config: Config, profile: str, suite: str | None, models: Any) -
     )
 
 
+def _check_names(own: dict, notebooks: list[Path]) -> None:
+    """Each parameter given for one run must be one of some notebook of it."""
+    declared = {name for notebook in notebooks for name in parameter_names(notebook)} if own else {}
+    for name in own:
+        if name not in declared:
+            raise unknown_parameter(name, list(dict.fromkeys(notebooks)))
+
+
 def _explicit(notebook: Path, usual: dict, own: dict) -> dict[str, Any]:
-    """Of the parameters given for one run, those that change something."""
+    """Of the parameters given for one run, those that this notebook has and that change something."""
+    declared = parameter_names(notebook) if own else []
     known = (defaults(notebook) if own else {}) | usual
-    return {name: value for name, value in own.items() if value != known.get(name, ...)}
+    return {
+        name: value
+        for name, value in own.items()
+        if name in declared and value != known.get(name, ...)
+    }
 
 
 def explicit_text(parameters: dict[str, Any]) -> str:
@@ -194,7 +221,8 @@ def _cell(
     text = explicit_text(explicit)
     name = f"{at.model.suite}/{experiment.name}/{at.model.name}/{stem(at.step, text)}"
     values = {"suite": at.model.suite, "model": at.model.name, "step": at.step} | usual | explicit
-    return Cell(name, experiment.name, experiment.notebook, values, root, runs, explicit=text)
+    what = (experiment.name, experiment.notebook, values, root, runs)
+    return Cell(name, *what, explicit=text, **_opened())
 
 
 def _chapter(root: Path, runs: Path, experiment: Experiment, suite: str) -> Cell:
@@ -203,7 +231,7 @@ def _chapter(root: Path, runs: Path, experiment: Experiment, suite: str) -> Cell
     if inputs:  # what failed is marked in the chapter's heatmap
         inputs += tuple(each.path for each in failures(runs, suite, experiment.name))
     what = (experiment.name, experiment.chapter, {"suite": suite})
-    return Cell(name, *what, root, runs, inputs, kind="chapter")
+    return Cell(name, *what, root, runs, inputs, kind="chapter", **_opened())
 
 
 def chapters(

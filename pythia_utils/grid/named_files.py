@@ -12,7 +12,7 @@ from pythia_utils.base.files import local_path, tree_digest
 from pythia_utils.suites.catalog import find_model, named_file, suite_names
 
 # What experiments know by name, though a folder may be called so, too.
-_SETS = ("blimp",)
+_SETS = ("blimp", "wikitext", "pile-val", "pile-10k")
 _ENDINGS = ("", ".bin", ".idx")  # a data set of tokens is named without its two endings
 
 

@@ -6,7 +6,7 @@ import ast
 import functools
 import hashlib
 import json
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -45,12 +45,21 @@ def check_parameters(notebook: Path, parameters: dict[str, Any]) -> None:
     shown = _shown(notebook)
     for name, value in parameters.items():
         if name not in declared:
-            raise unknown("parameter", name, declared, where=f"of {shown}")
+            raise unknown_parameter(name, [notebook])
         annotation, _ = declared[name]
         if not _fits(value, annotation):
             expected = ast.unparse(annotation)
             got = f"{quoted(value)} ({type(value).__name__})"
             raise UsageError(f"parameter {name!r} of {shown} must be {expected}, not {got}")
+
+
+def unknown_parameter(name: str, notebooks: Sequence[Path]) -> UsageError:
+    """The error for a parameter that none of some notebooks declares."""
+    declared = [each for notebook in notebooks for each in _declared(notebook)]
+    shown = ", ".join(_shown(notebook) for notebook in notebooks[:8]) + ", ..." * (
+        len(notebooks) > 8
+    )
+    return unknown("parameter", name, dict.fromkeys(declared), where=f"of {shown}")
 
 
 def _fits(value: Any, annotation: ast.expr) -> bool:
@@ -92,6 +101,15 @@ def defaults(notebook: Path) -> dict[str, Any]:
     """
     declared = _declared(notebook).items()
     return {name: default for name, (_, default) in declared if default is not ...}
+
+
+def parameter_names(notebook: Path) -> list[str]:
+    """The parameters that a notebook declares, in its order.
+
+    Raises:
+        UsageError: no such notebook, or no parameters cell.
+    """
+    return list(_declared(notebook))
 
 
 def _declared(notebook: Path) -> dict[str, tuple[ast.expr, Any]]:

@@ -9,6 +9,7 @@ from importlib import metadata
 
 from pythia_utils.base.markup import code, markdown
 from pythia_utils.base.sources import git_commit
+from pythia_utils.suites.devices import AUTO, asked_dtype
 
 _started = time.monotonic()
 _WATERMARKED = ("torch", "transformers", "tokenizers", "numpy", "pandas", "papermill")
@@ -30,5 +31,9 @@ def watermark(**extra: object) -> None:
     facts = {"python": platform.python_version()}
     facts |= {name: metadata.version(name) for name in _WATERMARKED}
     facts |= {"commit": git_commit(), "seconds": f"{time.monotonic() - _started:.1f}", **extra}
+    if (
+        dtype := asked_dtype()
+    ) != AUTO:  # what was asked for; the usual one follows from the device
+        facts["dtype"] = dtype
     told = (f"{markdown(name)} {code(value)}" for name, value in facts.items())
     display(Markdown("**Watermark:** " + " · ".join(told)))

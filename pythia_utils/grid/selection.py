@@ -19,18 +19,19 @@ def parts(grid: dict) -> list[dict]:
 
 
 def models_of(chosen: Iterable[str], suite: str | None) -> list[Model]:
-    """The models that a list says: names, and patterns such as `pico-57k*`; or `all` of a suite.
+    """The models that a list says: names, and patterns such as `pico-57k*`; or `all`, also in it, of a suite.
 
     Raises:
         UsageError: an unknown name, a pattern that no model fits, or no list.
     """
-    if chosen == "all":
-        return list(catalog.suite(suite).models.values())
-    found = (model for name in _names(chosen) for model in _fitting(name, suite))
+    names = ["all"] if chosen == "all" else _names(chosen)
+    found = (model for name in names for model in _fitting(name, suite))
     return list(dict.fromkeys(found))
 
 
 def _fitting(name: str, suite: str | None) -> list[Model]:
+    if name == "all" and suite is not None:
+        return list(catalog.suite(suite).models.values())
     if not isinstance(name, str) or "*" not in name:
         return [catalog.find_model(name, suite)]
     suites = catalog.suite_names() if suite is None else [suite]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Any
 
+from pythia_utils.base.errors import UsageError
 from pythia_utils.base.units import duration
 from pythia_utils.grid import planning
 from pythia_utils.grid.cells import Cell
@@ -128,17 +130,27 @@ def count(statuses: Iterable[Status]) -> dict[str, int]:
     return {name: found[name] for name in STATES}
 
 
-def cost(statuses: Sequence[Status]) -> tuple[float, int]:
+def of_plan(planned: Iterable[tuple[Cell, str | None]], ledger: Ledger) -> list[Status]:
+    """The status of the cells of a plan, of which those without a reason count as done."""
+    entries = ledger.last()
+    return [Status(c, state(reason), reason, entries.get(c.id, {})) for c, reason in planned]
+
+
+def cost(statuses: Sequence[Status], ledger: Ledger | None = None) -> tuple[float, int]:
     """What the next run would take, from what past ones took.
 
     A cell is expected to take what it took when it last ran well; else the median of its experiment
     and model; else, for its experiment, the median seconds a parameter times the model's parameters,
     but no less than the quickest; a chapter, the median of chapters.
 
+    Args:
+        statuses: of the cells of the run, past and to come.
+        ledger: has more past ones, of which those of the same suites count.
+
     Returns:
         Seconds of one worker, and how many cells nothing is known about.
     """
-    known = _Medians(statuses)
+    known = _Medians(statuses, ledger.last() if ledger else {})
     guesses = [known.guess(status) for status in statuses if status.state != "done"]
     return sum(guess for guess in guesses if guess), guesses.count(None)
 
@@ -146,14 +158,26 @@ def cost(statuses: Sequence[Status]) -> tuple[float, int]:
 class _Medians:
     """Seconds of cells that ran well: each, by experiment and model, by experiment and parameter."""
 
-    def __init__(self, statuses: Iterable[Status]) -> None:
+    def __init__(self, statuses: Sequence[Status], entries: Mapping[str, dict]) -> None:
         self._by_model: dict[tuple, list[float]] = {}
         self._by_size: dict[str, list[tuple[float, int]]] = {}
         for status in statuses:
             if status.entry.get("status") == "done":
-                seconds, key = status.entry["seconds"], self._key(status.cell)
-                self._by_model.setdefault(key, []).append(seconds)
-                self._by_size.setdefault(key[0], []).append((seconds, self._size(status.cell)))
+                size = self._size(status.cell)
+                self._add(self._key(status.cell), status.entry["seconds"], size)
+        shown = {status.cell.id for status in statuses}
+        suites = {name.partition("/")[0] for name in shown}
+        for name, entry in entries.items():
+            if name not in shown and entry["status"] == "done" and name.count("/") == 3:
+                suite, experiment, model, _ = name.split("/")
+                if suite in suites:
+                    with suppress(UsageError):  # a model that a suite had once
+                        size = find_model(model, suite).total_params
+                        self._add((experiment, model), entry["seconds"], size)
+
+    def _add(self, key: tuple[str, str], seconds: float, size: int) -> None:
+        self._by_model.setdefault(key, []).append(seconds)
+        self._by_size.setdefault(key[0], []).append((seconds, size))
 
     def guess(self, status: Status) -> float | None:
         if status.entry.get("status") == "done":

@@ -155,14 +155,16 @@ class Model:
         """All checkpoints, in training order."""
         return tuple(Checkpoint(self, step) for step in self.steps)
 
-    def checkpoint(self, step: int) -> Checkpoint:
-        """The checkpoint named `step`.
+    def checkpoint(self, step: int | str) -> Checkpoint:
+        """The checkpoint named `step`: a number, a revision such as `step3000`, or `main`, the last.
 
         Raises:
             UsageError: the model has no such checkpoint.
         """
+        named = re.fullmatch(r"step([0-9]{1,18})", step) if isinstance(step, str) else None
+        step = self.steps[-1] if isinstance(step, str) and step == "main" else step
         try:
-            step = operator.index(step)  # NumPy's integers too
+            step = int(named[1]) if named else operator.index(step)  # NumPy's integers too
         except TypeError:
             raise UsageError(f"step {step!r} of {self.name} is not a whole number") from None
         if step not in self.steps:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from pythia_utils.base.errors import UsageError, first_line, unknown
 from pythia_utils.base.files import file_digest
 from pythia_utils.base.memory import free_memory
+from pythia_utils.suites import devices, idle_gpu
 from pythia_utils.suites.catalog import Checkpoint, Model, find_model
+from pythia_utils.suites.devices import AUTO, DTYPES
 from pythia_utils.suites.errata import (
     CheckpointWarning as CheckpointWarning,  # what `load` warns with
 )
@@ -21,6 +23,7 @@ from pythia_utils.suites.folders import WEIGHTS, home
 from pythia_utils.suites.hub.commits import forget_other
 from pythia_utils.suites.hub.hugging_face import cached_commit
 from pythia_utils.suites.identity import require, source_of
+from pythia_utils.suites.shared_tokenizer import tokenizer_folder
 
 if TYPE_CHECKING:
     import torch
@@ -29,7 +32,6 @@ if TYPE_CHECKING:
     from pythia_utils.suites.hub.cache import HubCache
 
 END_OF_TEXT = "<|endoftext|>"  # in Pythia's tokenizer and in ours
-DTYPES = ("float32", "bfloat16", "float16")
 
 
 def hub_cache(**options) -> HubCache:
@@ -114,8 +116,11 @@ def pick_device(device: str = "auto") -> str:
     """
     import torch
 
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device == AUTO:
+        if torch.cuda.is_available():
+            return "cuda"
+        idle_gpu.warn()
+        return "cpu"
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as failure:
@@ -125,14 +130,14 @@ def pick_device(device: str = "auto") -> str:
 
 
 def _pick_dtype(dtype: str, device: str, trained_in: str) -> torch.dtype:
-    """`auto`: float32 on the CPU; on a GPU bfloat16 for models trained so, else float16."""
+    """That of a name; `auto` as `devices.usual_dtype` says."""
     import torch
 
-    if dtype == "auto":
-        on_cpu = torch.device(device).type == "cpu"  # which is `cpu:0`, too
-        dtype = trained_in if not on_cpu and trained_in in DTYPES else "float32"
+    if dtype == AUTO:
+        on_gpu = torch.device(device).type != "cpu"  # which is `cpu:0`, too
+        dtype = devices.usual_dtype(on_gpu, trained_in)
     if dtype not in DTYPES:
-        raise unknown("dtype", dtype, ("auto", *DTYPES))
+        raise unknown("dtype", dtype, (AUTO, *DTYPES))
     return getattr(torch, dtype)
 
 
@@ -154,24 +159,31 @@ def check_memory(model: Model, device: str, dtype: str) -> None:
 
     target = torch.device(pick_device(device))
     chosen = _pick_dtype(dtype, str(target), model.dtype)
-    needed, there, where = model.total_params * chosen.itemsize, 0, "in memory"
+    there, where = 0, "free in memory"
     if target.type == "cuda":
-        spread = device == "auto"
+        spread = device == AUTO
         gpus = range(torch.cuda.device_count()) if spread else [target]
         there += sum(torch.cuda.mem_get_info(gpu)[0] for gpu in gpus)
-        where = "on GPUs and in memory" if spread else f"on {target}"
-    if target.type != "cuda" or device == "auto":
+        where = "free on GPUs and in memory" if spread else f"free on {target}"
+    if target.type != "cuda" or device == AUTO:
         there += free_memory()
-    if needed > there:
-        name = str(chosen).removeprefix("torch.")
-        raise UsageError(
-            f"{model.name} does not fit: its weights in {name} are {needed:,} bytes; {there:,} are free {where}"
-        )
+    name = str(chosen).removeprefix("torch.")
+    devices.refuse_too_large(model.name, model.total_params, name, there, where)
+
+
+def asked(device: str, dtype: str) -> tuple[str, str]:
+    """Device and dtype as they were given; for `auto`, what PYTHIA_DEVICE and PYTHIA_DTYPE say.
+
+    Raises:
+        UsageError: a variable is no such setting.
+    """
+    device = devices.asked_device() if device == AUTO else device
+    return device, devices.asked_dtype() if dtype == AUTO else dtype
 
 
 def load(
     model: str,
-    step: int,
+    step: int | str,
     suite: str | None = None,
     device: str = "auto",
     dtype: str = "auto",
@@ -180,17 +192,20 @@ def load(
     """Load a checkpoint's model, in evaluation mode, and its tokenizer.
 
     The real suite's comes from the Hub (safetensors, else .bin read with `weights_only`), into the
-    cache that all Hugging Face tools share; what is there is used without asking. A checkpoint that
-    is known to be wrong gives a `CheckpointWarning`.
+    cache that all Hugging Face tools share; what is there is used without asking. A checkpoint without a
+    tokenizer is opened with that of its family, which is said. One that is known to be wrong gives a
+    `CheckpointWarning`.
 
     Args:
         model: a name such as `pico-57k` or `pythia-70m-deduped`; old names are understood.
-        step: the training step, one of the model's checkpoints.
+        step: the training step, one of the model's checkpoints: a number, a revision such as `step3000`, or
+            `main`, the last.
         suite: the suite's name; inferred from the model's name if None.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, ... `auto` is the GPU if there is one; a model that
-            does not fit it is spread over all GPUs and the CPU (needs accelerate).
+            does not fit it is spread over all GPUs and the CPU (needs accelerate). PYTHIA_DEVICE says
+            what `auto` is instead.
         dtype: `auto`, `float32`, `bfloat16`, `float16`. `auto` is float32 on the CPU, on a GPU what
-            the model was trained in.
+            the model was trained in, or what PYTHIA_DTYPE says.
         strict: refuse a checkpoint that is known to be wrong.
 
     Returns:
@@ -205,12 +220,10 @@ def load(
     """
     checkpoint = find_model(model, suite).checkpoint(step)
     heed_errata([checkpoint], strict)
+    device, dtype = asked(device, dtype)
     check_memory(checkpoint.model, device, dtype)
     folder = checkpoint_folder(checkpoint)
-    if not (folder / "tokenizer.json").is_file():
-        raise UsageError(f"{source_of(checkpoint)}: no tokenizer.json; `sweep` does without")
-
-    tokenizer = read_tokenizer(folder)
+    tokenizer = read_tokenizer(tokenizer_folder(checkpoint, folder))
     network = build_network(checkpoint, folder, device, dtype)
     return name_network(network, checkpoint), tokenizer
 
@@ -263,7 +276,7 @@ def build_network(
     target = pick_device(device)
     chosen = _pick_dtype(dtype, target, checkpoint.model.dtype)
     on_gpu = torch.device(target).type == "cuda"
-    if device != "auto" or not on_gpu or not _outgrows_gpu(checkpoint.model, chosen):
+    if device != AUTO or not on_gpu or not _outgrows_gpu(checkpoint.model, chosen):
         return weights.build(folder, checkpoint.model, chosen).to(target)
     if not is_accelerate_available():
         raise UsageError(

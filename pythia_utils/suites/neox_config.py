@@ -13,6 +13,7 @@ from string import Template
 from pythia_utils.base.errors import UsageError
 from pythia_utils.suites.catalog import Model, data_file, suite
 from pythia_utils.suites.folders import suite_folder
+from pythia_utils.suites.neox.architecture import Architecture
 
 _DEFAULT_INIT = ("6.9b", "12b")  # start from GPT-NeoX's default initialisation (P#135)
 _PILE = {
@@ -180,26 +181,21 @@ def _data(model: Model) -> dict:
     return {"data": str(folder / model.variant), "tokenizer": str(folder / "tokenizer.json")}
 
 
+def architecture(model: Model) -> Architecture:
+    """What decides the computation of a model of any suite."""
+    return Architecture(
+        vocab_size=model.vocab_size,
+        num_layers=model.n_layers,
+        hidden_size=model.d_model,
+        num_attention_heads=model.n_heads,
+        max_position_embeddings=model.seq_length,
+        intermediate_size=model.intermediate,
+        rotary_pct=model.rotary_pct,
+        gpt_j_residual=True,
+        no_weight_tying=True,
+    )
+
+
 def hf_config(model: Model) -> dict:
     """The model's `config.json`, as transformers' `GPTNeoXConfig` and the Hub's own files name it."""
-    return {
-        "architectures": ["GPTNeoXForCausalLM"],
-        "model_type": "gpt_neox",
-        "vocab_size": model.vocab_size,
-        "hidden_size": model.d_model,
-        "num_hidden_layers": model.n_layers,
-        "num_attention_heads": model.n_heads,
-        "intermediate_size": model.intermediate,
-        "hidden_act": "gelu",
-        "rotary_pct": model.rotary_pct,
-        "rotary_emb_base": 10000,
-        "max_position_embeddings": model.seq_length,
-        "initializer_range": 0.02,
-        "layer_norm_eps": 1e-5,
-        "use_parallel_residual": True,
-        "use_cache": True,
-        "tie_word_embeddings": False,
-        "bos_token_id": 0,
-        "eos_token_id": 0,
-        "torch_dtype": model.dtype,
-    }
+    return architecture(model).to_hugging_face(model.dtype)

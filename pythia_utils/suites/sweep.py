@@ -7,8 +7,9 @@ copied into the model that is there, which costs a copy of memory instead of a m
 from __future__ import annotations
 
 import dataclasses
+import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -24,13 +25,13 @@ if TYPE_CHECKING:
     from pythia_utils.suites.hub.cache import HubCache
 
 
-class _Stopped(Exception):
-    """Raised in the reading thread when the caller has had enough."""
+class Stopped(Exception):
+    """Raised in a thread that reads ahead when the caller has had enough."""
 
 
 def sweep(
     model: str,
-    steps: Iterable[int] | str = "all",
+    steps: Iterable[int | str] | str = "all",
     suite: str | None = None,
     device: str = "auto",
     dtype: str = "auto",
@@ -62,6 +63,7 @@ def sweep(
     """
     chosen = choose(find_model(model, suite), steps)
     heed_errata(chosen, strict)
+    device, dtype = opening.asked(device, dtype)
     opening.check_memory(chosen[0].model, device, dtype)
     for checkpoint in chosen:
         if checkpoint.model.repo_id is None:
@@ -70,16 +72,20 @@ def sweep(
     return _swept(chosen, device, dtype, budget)
 
 
-def choose(model: Model, steps: Iterable[int] | str) -> list[Checkpoint]:
+def choose(model: Model, steps: Iterable[int | str] | str) -> list[Checkpoint]:
     """The checkpoints of these steps; of `all`, those without weights are left out with a warning.
+
+    A revision, such as `step3000`, or `main`, may stand for a step, or for all of the list.
 
     Raises:
         UsageError: an unknown step, or none.
     """
     if isinstance(steps, str):
-        if steps != "all":
+        if steps == "all":
+            return with_weights(model.checkpoints)
+        if not re.match("step|main", steps):
             raise UsageError(f"steps {steps!r}: expected a list of steps, or 'all'")
-        return with_weights(model.checkpoints)
+        steps = [steps]
     chosen = [model.checkpoint(step) for step in steps]
     if not chosen:
         raise UsageError(f"no steps of {model.name} to go over")
@@ -92,7 +98,7 @@ def _swept(
     from pythia_utils.suites import weights
 
     stop = threading.Event()
-    cache = _stoppable_cache(stop, budget)
+    cache = stoppable_cache(stop, budget)
 
     def read(checkpoint: Checkpoint):
         folder = opening.checkpoint_folder(checkpoint, cache)
@@ -118,13 +124,24 @@ def _swept(
         pool.shutdown(cancel_futures=True)
 
 
-def _stoppable_cache(stop: threading.Event, budget: int | None) -> HubCache:
-    """A cache whose downloads, and pauses between tries, end when `stop` is set."""
+def stoppable_cache(
+    stop: threading.Event,
+    budget: int | None = None,
+    report: Callable[[int], object] = lambda size: None,
+) -> HubCache:
+    """A cache whose downloads, and pauses between tries, end when `stop` is set.
+
+    Args:
+        stop: what ends them; they raise `Stopped` then.
+        budget: as of `HubCache`.
+        report: called with the size of each piece that comes.
+    """
     from pythia_utils.suites.hub import api
 
-    def check(_: object = None) -> None:
+    def check(size: int = 0) -> None:
         if stop.is_set():
-            raise _Stopped
+            raise Stopped
+        report(size)
 
     def pause(seconds: float) -> None:
         stop.wait(seconds)

@@ -74,6 +74,23 @@ def read_config(folder: Path, model: Model) -> GPTNeoXConfig:
     """
     from transformers import GPTNeoXConfig
 
+    config = parse_config(folder)
+    wanted = GPTNeoXConfig.from_dict(hf_config(model))
+    for name in _SHAPE:
+        if (found := getattr(config, name)) != (known := getattr(wanted, name)):
+            path = folder / "config.json"
+            raise WeightsError(f"{path}: {name} is {found}, and {model.name} has {known}")
+    return config
+
+
+def parse_config(folder: Path) -> GPTNeoXConfig:
+    """The configuration in a folder, of whatever model of the class.
+
+    Raises:
+        WeightsError: it is missing, cannot be read, or is another class's.
+    """
+    from transformers import GPTNeoXConfig
+
     path = folder / "config.json"
     try:
         source = json.loads(path.read_bytes())
@@ -85,10 +102,6 @@ def read_config(folder: Path, model: Model) -> GPTNeoXConfig:
         raise WeightsError(f"{path}: {_reason(failure)}") from failure
     if kind != "gpt_neox":
         raise WeightsError(f"{path} is of a model of class {kind!r}; expected 'gpt_neox'")
-    wanted = GPTNeoXConfig.from_dict(hf_config(model))
-    for name in _SHAPE:
-        if (found := getattr(config, name)) != (known := getattr(wanted, name)):
-            raise WeightsError(f"{path}: {name} is {found}, and {model.name} has {known}")
     return config
 
 

@@ -1,4 +1,4 @@
-"""Fetched batches on disk: a folder of small files, the least recently used go first.
+"""Fetched rows on disk: a folder of small files, the least recently used go first; those to keep never.
 
 Each file is a digest and the bytes it is of. A damaged file is as good as none. Several processes
 may share the folder: files appear whole, and one that another process removed is just not there.
@@ -25,8 +25,8 @@ class BatchCache:
     """Bytes by key.
 
     Attributes:
-        folder: made when first written to.
-        limit: bytes of all files together; 0 switches the cache off.
+        folder: made when first written to. What is to be kept is in its folder `kept`.
+        limit: bytes of all files together that are not kept; 0 switches that part of the cache off.
     """
 
     folder: Path
@@ -34,20 +34,37 @@ class BatchCache:
 
     def get(self, key: str) -> bytes | None:
         """What was stored under `key`; None if nothing is, or not as it was stored."""
-        path = self._path(key)
-        try:
-            content = path.read_bytes()
-        except OSError:
-            return None
-        if content[:_DIGEST] != _digest(key, content[_DIGEST:]):
-            _log.warning("%s is damaged; it is fetched again", path)
-            return None
-        with contextlib.suppress(OSError):  # another's, or gone by now
-            os.utime(path)  # used just now
-        return content[_DIGEST:]
+        for path in (self._path(key, keep=True), self._path(key)):
+            if (data := _content(path, key)) is not None:
+                return data
+        return None
 
-    def put(self, key: str, data: bytes) -> None:
-        """Store `data`, then remove what has not been used for longest. A full disk is no error."""
+    def keep(self, key: str) -> bool:
+        """Whether what was stored under `key` is there and kept from now on."""
+        kept, usual = self._path(key, keep=True), self._path(key)
+        if _content(kept, key) is not None:
+            return True
+        if _content(usual, key) is None:
+            return False
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.replace(usual, kept)
+        except FileNotFoundError:  # another process has dropped it just now
+            return False
+        return True
+
+    def put(self, key: str, data: bytes, keep: bool = False) -> None:
+        """Store `data`, then remove what has not been used for longest. A full disk is no error.
+
+        With `keep` it stays until someone removes it, whatever the limit.
+
+        Raises:
+            OSError: what is to be kept cannot be written.
+        """
+        if keep:
+            with atomic_write(self._path(key, keep=True)) as path:
+                path.write_bytes(_digest(key, data) + data)
+            return
         if len(data) + _DIGEST > self.limit:
             return
         try:
@@ -57,8 +74,9 @@ class BatchCache:
         except OSError as failure:
             _log.warning("%s: the batch is not cached (%s)", self.folder, failure)
 
-    def _path(self, key: str) -> Path:
-        return self.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.batch"
+    def _path(self, key: str, keep: bool = False) -> Path:
+        name = f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.batch"
+        return self.folder / "kept" / name if keep else self.folder / name
 
     def _shrink(self) -> None:
         files = []
@@ -72,6 +90,20 @@ class BatchCache:
                 break
             Path(path).unlink(missing_ok=True)
             excess -= size
+
+
+def _content(path: Path, key: str) -> bytes | None:
+    """What a file holds, if it is there and as it was stored."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    if content[:_DIGEST] != _digest(key, content[_DIGEST:]):
+        _log.warning("%s is damaged; it is fetched again", path)
+        return None
+    with contextlib.suppress(OSError):  # another's, or gone by now
+        os.utime(path)  # used just now
+    return content[_DIGEST:]
 
 
 def _digest(key: str, data: bytes) -> bytes:

@@ -7,6 +7,7 @@ and every range is read from that commit.
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,7 +20,7 @@ from pythia_utils.base.http import RangeReader, checked_url, shown_url
 from pythia_utils.base.schemas import parse
 from pythia_utils.suites.folders import home
 from pythia_utils.suites.hub import api
-from pythia_utils.suites.hub.hugging_face import file_url, is_commit, is_offline
+from pythia_utils.suites.hub.hugging_face import endpoint, file_url, is_commit, is_offline
 from pythia_utils.training_data.shards import (
     HUB_LAST_SHARD,
     HUB_LAYOUT,
@@ -39,17 +40,25 @@ def batches_folder() -> Path:
     return home() / "batches"
 
 
+def hub_address(url: str) -> tuple[str, str, str] | None:
+    """Repository, revision and file of the address of a data set's file on the Hub; None of any other."""
+    form = r"/datasets/([^/]+/[^/]+)/(?:resolve|blob|tree|raw)/([^/]+)/?(.*)"
+    match = re.fullmatch(re.escape(endpoint()) + form, url)
+    return (match[1], match[2], match[3]) if match else None
+
+
 @dataclass
 class HttpShards:
     """Shards on any web server that understands byte ranges.
 
     Two requests for one byte each tell the sizes of the first and the last shard; every later reply
-    is checked against them.
+    is checked against them. At an address of the Hub they are read with the user's token, at the commit
+    that its revision is; no other server is sent the token.
 
     Attributes:
         url: of the folder, or of one of the shards, whose name then tells how many there are. It may
             hold a password, which is neither shown nor recorded.
-        reader: fetches ranges.
+        reader: fetches ranges; by default one that is right for the address.
 
     Raises:
         UsageError: `url` is not http or https.
@@ -58,10 +67,16 @@ class HttpShards:
     """
 
     url: str = field(repr=False)
-    reader: RangeReader = field(default_factory=RangeReader)
+    reader: RangeReader = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        self.base, stem, last = _split_url(checked_url(self.url))
+        url, self.commit = checked_url(self.url), None
+        place = hub_address(url)
+        self.reader = self.reader or (api.reader() if place else RangeReader())
+        if place:
+            _refuse_offline(url)
+            url, self.commit = _at_commit(*place, self.reader)
+        self.base, stem, last = _split_url(url)
         first = self.reader.read(f"{self.base}{shard_name(stem, 0, last)}", 0, 1)
         end = self.reader.read(f"{self.base}{shard_name(stem, last, last)}", 0, 1)
         if first.total is None or end.total is None:
@@ -72,15 +87,26 @@ class HttpShards:
         self._marks = f"{first.etag} {first.total} {end.etag} {end.total}"
 
     @property
+    def name(self) -> str:
+        return shown_url(self.base)
+
+    @property
     def identity(self) -> str:
-        return f"{shown_url(self.base)} {self._marks}"
+        return f"{self.name} {self._marks}"
 
     def read(self, shard: int, start: int, length: int) -> bytes:
         url = self.base + self.layout.name(shard)
         return _read_checked(self.reader, url, self.layout, shard, start, length)
 
     def provenance(self) -> dict[str, str]:
-        return {"source": shown_url(self.base)}
+        commit = {"revision": self.commit} if self.commit else {}
+        return {"source": self.name} | commit
+
+
+def _at_commit(repo_id: str, revision: str, name: str, reader: RangeReader) -> tuple[str, str]:
+    """A file's address at the commit of a branch, and the commit."""
+    commit = pinned_commit(repo_id, revision, batches_folder(), reader)
+    return file_url(repo_id, name, commit, "dataset"), commit
 
 
 def _split_url(url: str) -> tuple[str, str, int]:
@@ -105,6 +131,13 @@ def _read_checked(
             "or has changed"
         )
     return reply.data
+
+
+def _refuse_offline(url: str) -> None:
+    if is_offline():
+        raise UsageError(
+            f"{shown_url(url)} is needed and not in the cache, but HF_HUB_OFFLINE is set"
+        )
 
 
 @dataclass
@@ -135,16 +168,11 @@ class HubShards:
         Raises:
             FetchError: there is no such data set or revision, or the Hub does not answer.
         """
-        if is_commit(self.revision):
-            return self.revision
-        pins, key = _read_pins(self.folder), f"{self.repo_id}@{self.revision}"
-        if key not in pins:
-            found = api.describe(self.repo_id, self.revision, self.reader, repo_type="dataset")
-            pins[key] = found.commit
-            # Where nothing can be written, the commit is asked for each time.
-            with suppress(OSError), atomic_write(self.folder / "pins.json") as path:
-                path.write_text(json.dumps(pins, indent=1, sort_keys=True), encoding="utf-8")
-        return pins[key]
+        return pinned_commit(self.repo_id, self.revision, self.folder, self.reader)
+
+    @property
+    def name(self) -> str:
+        return self.repo_id
 
     @property
     def identity(self) -> str:
@@ -152,14 +180,28 @@ class HubShards:
 
     def read(self, shard: int, start: int, length: int) -> bytes:
         url = file_url(self.repo_id, self.layout.name(shard), self.commit, "dataset")
-        if is_offline():
-            raise UsageError(
-                f"{shown_url(url)} is needed and not in the cache, but HF_HUB_OFFLINE is set"
-            )
+        _refuse_offline(url)
         return _read_checked(self.reader, url, self.layout, shard, start, length)
 
     def provenance(self) -> dict[str, str]:
         return {"source": self.repo_id, "revision": self.commit}
+
+
+def pinned_commit(repo_id: str, revision: str, folder: Path, reader: RangeReader) -> str:
+    """A data set's commit: the one that `folder` remembers for a branch, else what the Hub tells now.
+
+    Raises:
+        FetchError: there is no such data set or revision, or the Hub does not answer.
+    """
+    if is_commit(revision):
+        return revision
+    pins, key = _read_pins(folder), f"{repo_id}@{revision}"
+    if key not in pins:
+        pins[key] = api.describe(repo_id, revision, reader, repo_type="dataset").commit
+        # Where nothing can be written, the commit is asked for each time.
+        with suppress(OSError), atomic_write(folder / "pins.json") as path:
+            path.write_text(json.dumps(pins, indent=1, sort_keys=True), encoding="utf-8")
+    return pins[key]
 
 
 def _read_pins(folder: Path) -> dict[str, str]:

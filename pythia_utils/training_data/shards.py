@@ -75,6 +75,11 @@ class Shards(Protocol):
     layout: Layout
 
     @property
+    def name(self) -> str:
+        """What messages call them."""
+        ...
+
+    @property
     def identity(self) -> str:
         """Names these very bytes, for the cache; empty if they need none."""
         ...
@@ -107,6 +112,10 @@ class LocalShards:
         path = local_path(path)
         self.folder, stem = (path, None) if path.is_dir() else (path.parent, _stem(path.name))
         self.layout = _local_layout(self.folder, stem)
+
+    @property
+    def name(self) -> str:
+        return str(self.folder)
 
     @property
     def index(self) -> Path:

@@ -2,9 +2,10 @@
 
 `read_batch("pythia-70m", 3000)` is the batch of training step 3000. Steps count from 0, and
 checkpoint `stepN` has seen steps 0 to N - 1. A source is a model's name (ours: the corpus it was
-trained on; the Hub's: its preshuffled data set, by byte ranges), the address or folder of a
-preshuffled set's shards, or the prefix of an indexed data set. Documents are put in GPT-NeoX's order;
-rows of a preshuffled set are in it already, by whichever path they are named.
+trained on; the Hub's: its preshuffled data set, or the tokenized Pile in the order of its own seed, by
+byte ranges), the address or folder of a preshuffled set's shards, or the prefix of an indexed data set.
+Documents are put in GPT-NeoX's order; rows of a preshuffled set are in it already, by whichever path they
+are named.
 """
 
 from __future__ import annotations
@@ -27,13 +28,23 @@ from pythia_utils.training_data.indexed_dataset import (
     read_index,
 )
 from pythia_utils.training_data.order import PackedDataset, build_order, neox_num_samples
-from pythia_utils.training_data.preshuffled import TOKEN, Preshuffled
+from pythia_utils.training_data.preshuffled import Preshuffled
 from pythia_utils.training_data.remote_shards import (
     HUB_DATASETS,
     HttpShards,
     HubShards,
     batches_folder,
+    hub_address,
 )
+from pythia_utils.training_data.reordered import (
+    LAYOUT,
+    SEEDS,
+    TOKENS,
+    Reordered,
+    SeedOrder,
+    patient_reader,
+)
+from pythia_utils.training_data.rows import TOKEN, Rows
 from pythia_utils.training_data.shards import LocalShards
 
 _LARGE_ORDER, _MANY_EPOCHS = 10**9, 1000  # bytes; a run of both is over the wrong data
@@ -53,7 +64,7 @@ class TrainingData:
     """
 
     name: str
-    rows: PackedDataset | Preshuffled
+    rows: PackedDataset | Rows
     batch_size: int
     seq_length: int
     total_steps: int
@@ -109,7 +120,7 @@ class TrainingData:
 
     def provenance(self) -> dict[str, str]:
         """Where the sequences are from, to be recorded beside a result; of the Hub, the commit too."""
-        return self.rows.shards.provenance() if self.packed is None else dict(self.origin)
+        return self.rows.origin.provenance() if self.packed is None else dict(self.origin)
 
 
 # --- opening --------------------------------------------------------------------------------------
@@ -168,8 +179,18 @@ def _open(
     if named is not None:
         return _open_hub(named, settings, revision, cache)
     if "://" in str(source):
-        return _open_shards(HttpShards(str(source)), shown_url(str(source)), settings, cache)
+        return _open_shards(
+            _shards_at(str(source), settings, cache), shown_url(str(source)), settings, cache
+        )
     return _open_local(source, settings)
+
+
+def _shards_at(url: str, settings: _Settings, cache: BatchCache) -> HubShards | HttpShards:
+    """What lies at an address. Of the published sets nothing has to be asked: how they are cut is known."""
+    place = hub_address(url)
+    if place and place[0] in HUB_DATASETS.values() and settings.get("steps"):
+        return HubShards(place[0], place[1], folder=cache.folder)
+    return HttpShards(url)
 
 
 @dataclass(frozen=True)
@@ -235,14 +256,24 @@ def _open_hub(
     model: Model, settings: _Settings, revision: str | None, cache: BatchCache
 ) -> TrainingData:
     _refuse_settings(model, settings)
-    usual = suite(model.suite).training["seed"]
-    if model.data_seed != usual:
-        raise UsageError(
-            f"{model.name} read its data in another order (seed {model.data_seed}); the published sets "
-            f"are in that of seed {usual}: expected a source of its own"
-        )
+    if model.data_seed != suite(model.suite).training["seed"]:
+        return _open_seed(model, revision, cache)
     shards = HubShards(HUB_DATASETS[model.variant], revision or "main", folder=cache.folder)
     return _open_shards(shards, model.name, settings, cache)
+
+
+def _open_seed(model: Model, revision: str | None, cache: BatchCache) -> TrainingData:
+    """The data of a model that read them in the order of its own seed."""
+    if model.variant != "standard" or model.data_seed not in SEEDS:
+        raise UsageError(
+            f"{model.name} read the {model.variant} data in the order of seed {model.data_seed}; published "
+            f"are those of seeds {SEEDS[0]} to {SEEDS[-1]} of the standard data: expected a source of its own"
+        )
+    shards = HubShards(TOKENS, revision or "main", LAYOUT, cache.folder, patient_reader())
+    count = model.total_steps * model.batch_size
+    rows = Reordered(SeedOrder(model.data_seed, shards), count, cache, model.seq_length)
+    shape = (model.batch_size, model.seq_length, model.total_steps)
+    return TrainingData(model.name, rows, *shape, model)
 
 
 def _open_shards(shards, name: str, settings: _Settings, cache: BatchCache | None) -> TrainingData:

@@ -236,3 +236,21 @@ def test_a_path_within_a_folder_is_one_when_links_are_followed(tmp_path):
     assert files.within(tmp_path / "alias" / "file", inside)
     for path in (inside / "link" / "file", inside / ".." / "out", outside, tmp_path / "in2"):
         assert not files.within(path, inside)
+
+
+# --- digests --------------------------------------------------------------------------------------
+
+
+def test_digests_that_two_programs_keep_at_the_same_time_are_all_kept(tmp_path, monkeypatch):
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_text("a")
+    second.write_text("b")
+    ours, theirs = (files.DigestCache(tmp_path / "digests.json") for _ in range(2))
+    expected = {path: each.digest(path) for path, each in ((first, ours), (second, theirs))}
+    ours.save()
+    theirs.save()
+    monkeypatch.setattr(files, "file_digest", lambda path: "read again")
+    known = files.DigestCache(tmp_path / "digests.json")
+    assert {path: known.digest(path) for path in expected} == expected
+    first.write_text("changed")
+    assert known.digest(first) == "read again"

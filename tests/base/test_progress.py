@@ -51,6 +51,21 @@ def test_bytes_and_shares_are_told_in_their_own_way(lines):
     assert second.endswith(" left")
 
 
+def test_work_may_turn_out_to_be_more(lines):
+    bar = Bar(2, "digs", "hole")
+    bar.expect(4)
+    bar.advance(2, now=True)
+    assert lines()[0].startswith("digs: 2/4 · ")
+
+
+def test_so_may_that_of_a_bar(monkeypatch, capsys):
+    on_a_terminal(monkeypatch)
+    with Bar(2, "digs", "hole") as bar:
+        bar.expect(4)
+        bar.advance(2)
+    assert "2/4" in capsys.readouterr().err
+
+
 def test_a_sum_of_parts_is_complete(lines):
     bar = Bar(0.3, "trains")
     for _ in range(3):

@@ -206,6 +206,59 @@ def test_progress_and_an_interrupt_that_loses_nothing(server, files):
     ]
 
 
+def test_a_missing_revision_stops_nothing_else(server, pythia, monkeypatch):
+    code, out, err = pythia("fetch", MODEL, "--steps", "0,4,2,8")
+    assert code == 1
+    assert [line.split("\t")[0] for line in out.splitlines()] == ["step0", "step2"]
+    *_, heading, first, second = err.splitlines()
+    assert heading == "not fetched:"
+    assert first.split(maxsplit=2)[:2] == [MODEL, "step4"]
+    assert second.split(maxsplit=2)[:2] == [MODEL, "step8"]
+    assert second.endswith("step8: the repository has no such revision")
+    # What is there, offline, is told as before; what is not, too.
+    server.requests.clear()
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert pythia("fetch", MODEL, "--steps", "0,2")[:2] == (0, out)
+    code, _, err = pythia("fetch", MODEL, "--steps", "0,1")
+    assert (code, err.splitlines()[-1].split()) == (1, f"{MODEL} step1 not in the cache".split())
+    assert server.requests == []
+
+
+def test_one_that_is_corrupt_stops_nothing_else(server, pythia):
+    server.inject(
+        flipped, path=server.commit(REPO, "step1") + "/" + WEIGHTS + "?signed", times=None
+    )
+    code, out, err = pythia("fetch", MODEL, "--steps", "0-2")
+    assert (code, [line.split("\t")[0] for line in out.splitlines()]) == (1, ["step0", "step2"])
+    assert "is corrupt" in err.splitlines()[-1]
+
+
+def test_a_hub_that_is_away_is_not_asked_for_every_checkpoint(server, pythia):
+    server.inject(status(429, retry_after="900"), path="/api/", times=None)
+    code, out, err = pythia("fetch", MODEL, "--steps", "0-20000")
+    assert (code, out) == (1, "")
+    assert "asks to wait 900 s" in err
+    assert "not tried, for the Hub is not to be reached" in err
+    assert len(server.requests) < 30 < len(err.splitlines())
+
+
+def test_main_is_the_last_step_and_a_tokenizer_is_brought_for_who_has_none(
+    server, pythia, files, monkeypatch
+):
+    bare = {name: content for name, content in files["step0"].items() if "tokenizer" not in name}
+    server.repos["EleutherAI/pythia-160m-data-seed2"] = {"step143000": bare}
+    text = files["step0"]["tokenizer.json"]
+    server.repos["EleutherAI/gpt-neox-20b"] = {"main": {"tokenizer.json": text}}
+    code, out, err = pythia("fetch", "pythia-160m-data-seed2", "--steps", "main")
+    assert code == 0, err
+    assert [line.split("\t")[0] for line in out.splitlines()] == [
+        "step143000",
+        "EleutherAI/gpt-neox-20b",
+    ]
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert pythia("fetch", "pythia-160m-data-seed2", "--steps", "main")[0] == 0
+
+
 # --- steps ----------------------------------------------------------------------------------------
 
 

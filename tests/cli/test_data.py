@@ -227,7 +227,6 @@ MISTAKES = [
         ["batch", "--model", "pico-7k", "--step", "0", "--decode", "--tokenizer", "no.json"],
         "no.json",
     ),
-    (["batch", "--model", "pythia-70m-seed3", "--step", "0"], "another order (seed 3)"),
     (["config", "pythia-71m"], "unknown model 'pythia-71m'"),
     (["config", "pythia-70m", "--format", "json"], "--format"),
     (["config", "pythia-70m", "--gpus", "3"], "3 GPUs cannot share"),

@@ -21,6 +21,7 @@ from pythia_utils.engine.kernels.pool import KernelPool
 from pythia_utils.grid import config, ledger, planning
 from pythia_utils.grid.failures import without_cells
 from pythia_utils.site import build
+from pythia_utils.suites import catalog
 
 
 @pytest.fixture
@@ -139,3 +140,36 @@ def test_a_book_of_what_is_not_there_is_refused_in_one_line(project, arguments, 
     assert isinstance(done.exception, UsageError)
     assert told in str(done.exception)
     assert not (project / "book" / "_executed").exists()
+
+
+# --- which cells ----------------------------------------------------------------------------------
+
+
+def planned(*arguments: str) -> list[str]:
+    done = CliRunner().invoke(cli, ["run", *arguments, "--dry-run"], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return [line.partition("\t")[0] for line in done.stdout.splitlines()]
+
+
+def test_all_models_and_steps_that_only_some_have(root, monkeypatch):
+    """The first release of Pythia has no step 512, the second has."""
+    monkeypatch.chdir(root)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    suite = ("plain", "--profile", "tiny", "--suite", "pythia")
+    known = catalog.suite("pythia").models
+    cells = planned(*suite, "--model", "all", "--steps", "512,1000")
+    steps = Counter(name.rpartition("/")[2] for name in cells)
+    assert {name.split("/")[2] for name in cells} == set(known)
+    first = sum(model.steps[0] == 1000 for model in known.values())
+    assert first > 0
+    assert steps == {"step001000": len(known), "step000512": len(known) - first}
+    two = (*suite, "--model", "pythia-70m", "--model", "pythia-70m-v0")
+    assert planned(*two, "--steps", "500-1000") == [
+        "pythia/plain/pythia-70m/step000512",
+        "pythia/plain/pythia-70m/step001000",
+        "pythia/plain/pythia-70m-v0/step001000",
+    ]
+    assert len(planned(*suite, "--model", "pythia-70m", "--step", "all")) == 154
+    for steps, told in (("513", "unknown step 513 of these 2 models"), ("3-3,1000", "step 3 of")):
+        done = CliRunner().invoke(cli, ["run", *two, "--steps", steps, "--dry-run"])
+        assert told in str(done.exception)

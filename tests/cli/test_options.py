@@ -43,6 +43,8 @@ def among(*texts: str) -> list[int]:
         (["4-4"], [4]),
         (["all"], list(KNOWN)),
         (["1000,all"], [1000, *KNOWN[:-1]]),
+        (["main"], [1000]),
+        (["step16,step32-step64", "main"], [16, 32, 64, 1000]),
     ],
 )
 def test_steps(texts, steps):
@@ -90,6 +92,8 @@ def test_what_are_no_steps(text, message):
 def test_only_a_number_names_a_step():
     steps = Steps.parse(["4,16-64"])
     assert [step for step in KNOWN if steps.names(step)] == [4]
+    steps = Steps.parse(["main,512-1000"])
+    assert [step for step in KNOWN if steps.names(step, KNOWN[-1])] == [1000]
 
 
 @pytest.mark.parametrize("name", ["run", "status", "fetch", "suites", "audit", "records", "batch"])

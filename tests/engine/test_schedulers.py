@@ -18,6 +18,8 @@ import yaml
 from helpers.commands import ROOT, is_running, wait_until
 from helpers.grids import ledger_of, why
 
+from pythia_utils.base import children
+from pythia_utils.base import gpus as base_gpus
 from pythia_utils.base.errors import UsageError
 from pythia_utils.engine import gpus, runner, schedulers, slurm
 from pythia_utils.engine.kernels.options import KernelOptions
@@ -27,7 +29,9 @@ from pythia_utils.grid import records
 from pythia_utils.grid.config import load_config
 from pythia_utils.grid.expand import expand
 from pythia_utils.grid.ledger import Outcome
+from pythia_utils.suites import idle_gpu
 from pythia_utils.suites.catalog import find_model
+from pythia_utils.suites.checkpoints import pick_device
 
 PROJECT = ROOT
 COLD = KernelOptions(warm=False)
@@ -219,11 +223,12 @@ LISTING = "0, GPU-a, 24576\n1, GPU-b, 24576\n2, GPU-c, 81920\n"
     [(None, ["0", "1", "2"]), ("2,0", ["2", "0"]), ("GPU-b", ["GPU-b"]), ("", []), ("-1", [])],
 )
 def test_only_the_gpus_that_may_be_used_are_counted(chosen, names):
-    assert list(gpus._allowed(LISTING, chosen)) == names
+    assert list(base_gpus.allowed(LISTING, chosen)) == names
 
 
-def cell_of(model: str) -> SimpleNamespace:
-    return SimpleNamespace(checkpoint=find_model(model).checkpoint(0))
+def cell_of(model: str, device: str = "auto", dtype: str = "auto") -> SimpleNamespace:
+    checkpoint = find_model(model).checkpoint(0)
+    return SimpleNamespace(checkpoint=checkpoint, device=device, dtype=dtype)
 
 
 @pytest.mark.parametrize(
@@ -238,6 +243,125 @@ def cell_of(model: str) -> SimpleNamespace:
 )
 def test_a_model_gets_gpus_by_its_size(model, memory, wanted):
     assert gpus.demand(cell_of(model), memory) == wanted
+
+
+def test_a_model_in_another_dtype_or_on_another_device_gets_others():
+    wide = cell_of("pythia-12b", dtype="float32")
+    assert gpus.demand(wide, 80 * GIB) == 0.75
+    assert gpus.demand(cell_of("pythia-12b", dtype="bfloat16"), 24 * GIB) == 2
+    assert gpus.demand(cell_of("pythia-12b", "cuda"), 24 * GIB) == 1  # it is not spread
+    assert gpus.demand(cell_of("pythia-12b", "cpu"), 24 * GIB) == 0
+
+
+@pytest.mark.parametrize(
+    ("device", "seen"),
+    [
+        ("auto", {"a", "b"}),
+        ("cuda", {"a", "b"}),
+        ("cuda:0", {"a"}),
+        ("cuda:1", {"b"}),
+        ("cpu", {""}),
+    ],
+)
+def test_a_notebook_sees_the_gpu_that_was_asked_for(device, seen):
+    pool, small = gpus.Gpus({"a": 24 * GIB, "b": 24 * GIB}), cell_of("pythia-70m", device)
+    with pool.lent(small) as first, pool.lent(small) as second:
+        assert {each["CUDA_VISIBLE_DEVICES"] for each in (first, second)} == seen
+    assert pool._free == {"a": 1.0, "b": 1.0}
+
+
+def test_a_gpu_that_there_is_not_is_one_line():
+    pool = gpus.Gpus({"a": 24 * GIB})
+    with (
+        pytest.raises(UsageError, match=r"device 'cuda:1': expected a number below 1"),
+        pool.lent(cell_of("pythia-70m", "cuda:1")),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("device", "dtype", "fits"),
+    [
+        ("auto", "auto", True),  # 12b: 24 GB in float16, on 20 + 20 and 10 in memory
+        ("auto", "float32", True),
+        ("cuda", "auto", False),
+        ("cuda:1", "float32", False),
+        ("cpu", "auto", False),  # float32
+        ("cpu", "bfloat16", False),
+    ],
+)
+def test_what_a_machine_could_open_is_known_without_pytorch(monkeypatch, device, dtype, fits):
+    monkeypatch.setattr(gpus, "visible", lambda: {"0": 20 * 10**9, "1": 20 * 10**9})
+    monkeypatch.setattr(gpus, "all_memory", lambda: 10**10)
+    model = find_model("pythia-12b")
+    if fits:
+        gpus.check_memory(model, device, dtype)
+        return
+    with pytest.raises(UsageError, match="pythia-12b does not fit: its weights in"):
+        gpus.check_memory(model, device, dtype)
+
+
+# --- a GPU that is there and lies idle ------------------------------------------------------------
+
+
+@pytest.fixture
+def with_gpu(monkeypatch, tmp_path):
+    """A machine with the device of a GPU, without NVIDIA's tool, and a PyTorch that cannot use it."""
+    (tmp_path / "nvidia0").touch()
+    monkeypatch.setattr(base_gpus, "_DEVICES", tmp_path)
+    monkeypatch.setattr(base_gpus, "visible", dict)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+
+
+def test_an_idle_gpu_is_told_with_the_reason(with_gpu, monkeypatch):
+    monkeypatch.setattr("torch.version.cuda", None)
+    assert "is built without CUDA; https://pytorch.org/get-started" in idle_gpu.why_idle()
+    monkeypatch.setattr("torch.version.cuda", "13.0")
+    assert "for CUDA 13.0, finds none that works; is the driver too old" in idle_gpu.why_idle()
+    idle_gpu.warn.cache_clear()
+    with pytest.warns(UserWarning, match="the GPU of this machine is not used: PyTorch"):
+        assert pick_device("auto") == "cpu"
+    idle_gpu.warn.cache_clear()
+
+
+def test_a_gpu_that_is_used_hidden_or_not_there_is_not_told(with_gpu, monkeypatch, tmp_path):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("torch.cuda.is_available", lambda: True)
+        assert idle_gpu.why_idle() is None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CUDA_VISIBLE_DEVICES", "")
+        assert idle_gpu.why_idle() is None
+    (tmp_path / "nvidia0").unlink()
+    (tmp_path / "nvidiactl").touch()  # the driver's, without a GPU
+    assert idle_gpu.why_idle() is None
+
+
+def test_a_run_asks_pytorch_in_a_child(monkeypatch):
+    monkeypatch.setattr(gpus, "is_there", lambda: True)
+    answers = iter(["", "PyTorch cannot\n", "PyTorch cannot\n"])
+    asked = []
+
+    def run(command, **_):
+        asked.append(command)
+        return SimpleNamespace(stdout=next(answers))
+
+    monkeypatch.setattr(gpus.subprocess, "run", run)
+    assert gpus.usable("cpu") == ("cpu", None)
+    assert not asked
+    assert gpus.usable("auto") == ("auto", None)
+    assert gpus.usable("auto") == ("cpu", "the GPU of this machine is not used: PyTorch cannot")
+    with pytest.raises(UsageError, match="--device cuda: PyTorch cannot"):
+        gpus.usable("cuda")
+    monkeypatch.setattr(gpus, "is_there", lambda: False)
+    with pytest.raises(UsageError, match="--device cuda:1: this machine has no GPU"):
+        gpus.usable("cuda:1")
+
+
+def test_the_child_answers():
+    command = children.command(idle_gpu.__name__, "print_why")
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == (idle_gpu.why_idle() or "")
 
 
 def test_gpus_are_shared_by_small_models_and_waited_for_by_large_ones():

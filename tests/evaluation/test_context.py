@@ -70,7 +70,7 @@ def test_a_long_document_is_read_in_the_harness_windows(model, tokenizer, length
 @given(st.integers(2, 60), st.integers(1, 20))
 def test_windows_score_each_token_once_and_fit(length, context):
     row, scored = list(range(length)), []
-    for tokens, count in likelihood._windows(row, context):
+    for tokens, count in likelihood.windows(row, context):
         assert len(tokens) - 1 <= context
         assert tokens == row[tokens[0] : tokens[-1] + 1]
         scored += tokens[-count:]

@@ -100,6 +100,7 @@ def test_the_command_says_it_in_one_line_of_stderr(root):
         "pythia: warning: 2 checkpoints with a known erratum left out (pythia-12b: 2); "
         "--steps NUMBER runs one nevertheless",
         "2 of 2 runs due",
+        "expected: 2 runs; none like them has run yet, so what they take is not known",
     ]
     named = ("run", "plain", "--profile", "few", "--step", "50000", "--dry-run")
     done = pythia(*named, cwd=root)

@@ -17,6 +17,7 @@ from pythia_utils.grid.config import load_config
 from pythia_utils.grid.expand import chapters, expand, parse_parameters
 from pythia_utils.grid.notebooks import check_parameters
 from pythia_utils.suites import catalog
+from pythia_utils.suites.errata import CheckpointWarning
 
 NOTEBOOKS = ROOT / "tests" / "data" / "notebooks"
 PROJECT = ROOT
@@ -137,6 +138,47 @@ def test_the_command_line_overrides_the_profile(root):
     assert expand(config, (), models=(), steps=()) == expand(config)
 
 
+def test_a_parameter_goes_to_the_experiments_that_have_it(root):
+    own = {"scale": 5.0, "word": "x"}
+    write_notebook(root / "notebooks" / "wordy.ipynb", 'word: str = ""')
+    entry = "  wordy: {title: Words, notebook: notebooks/wordy.ipynb}\n"
+    (root / "experiments.yml").write_text(YAML + entry)
+    config = load_config(root)
+    cells = expand(config, steps=[4], models=["pico-7k"], parameters=own)
+    assert [cell.id.removeprefix("pico/") for cell in cells] == [
+        "measure/pico-7k/step000004@scale=5.0",
+        "plain/pico-7k/step000004",  # as usual, for it has neither
+        "wordy/pico-7k/step000004@word=x",
+    ]
+    assert [set(own) & set(cell.parameters) for cell in cells] == [{"scale"}, set(), {"word"}]
+    with pytest.raises(UsageError) as caught:
+        expand(config, parameters={"scal": 5})
+    files = "notebooks/measure.ipynb, notebooks/plain.ipynb, notebooks/wordy.ipynb"
+    assert str(caught.value) == f"unknown parameter 'scal' of {files}; nearest: scale"
+    with pytest.raises(UsageError, match=r"'scale' of notebooks/measure.ipynb must be float"):
+        expand(config, parameters={"scale": "x"})
+
+
+def write_notebook(path: Path, parameters: str) -> None:
+    source = f'suite: str = ""\nmodel: str = ""\nstep: int = 0\n{parameters}'
+    cell = {"cell_type": "code", "source": source, "metadata": {"tags": ["parameters"]}}
+    path.write_text(json.dumps({"cells": [cell]}))
+
+
+def test_all_models_are_those_of_the_suite(root):
+    config = load_config(root)
+
+    def models(**options) -> set[str]:
+        return {c.parameters["model"] for c in expand(config, ["plain"], steps=[16], **options)}
+
+    assert models(models=["all"]) == set(catalog.suite("pico").models)
+    assert models(models=["all"], profile="full") == set(catalog.suite("nano").models)
+    assert models(models=("all",), suite="nano") == set(catalog.suite("nano").models)
+    assert models(models=["all", "pico-7k"]) == set(catalog.suite("pico").models)
+    with pytest.raises(UsageError, match="unknown model 'nano-7k'"):
+        models(models=["all", "nano-7k"])
+
+
 def test_a_models_name_tells_its_suite_and_former_names_are_understood(root):
     cells = expand(load_config(root), ["plain"], models=["pythia-19m", "nano-57k"], steps=[16])
     assert [cell.id for cell in cells] == [
@@ -172,7 +214,7 @@ def test_runs_can_be_elsewhere(root, monkeypatch):
         ({"steps": [3]}, "unknown step 3 of pico-57k; nearest: 1, 2, 4"),
         (
             {"parameters": {"scales": 1}},
-            "unknown parameter 'scales' of notebooks/measure.ipynb; near",
+            "unknown parameter 'scales' of notebooks/measure.ipynb, notebooks/plain.ipynb; near",
         ),
         ({"parameters": {"scale": "much"}}, "must be float, not 'much' (str)"),
         ({"parameters": {"labels": [1]}}, "must be list[str], not [1] (list)"),
@@ -512,12 +554,44 @@ def test_chapters_read_the_records_that_are_there(root):
     assert chapter.inputs == tuple(cell.records for cell in expand(config, ["measure"]))
 
 
+@pytest.mark.filterwarnings("ignore::pythia_utils.suites.errata.CheckpointWarning")
 def test_this_projects_own_file_is_valid():
     config = load_config(PROJECT)
     for profile in config.profiles:
         assert expand(config, profile=profile)
     for suite in {profile["suite"] for profile in config.profiles.values()}:
         assert grid_expand.chapters(config, suite)
+
+
+SMALL = [
+    f"pythia-{size}{variant}" for size in ("70m", "160m", "410m") for variant in ("", "-deduped")
+]
+SMALL_STEPS = {0, 16, 64, 128, 256, 512, 1000, 2000, 4000, 16000, 64000, 143000}
+
+
+def test_the_profiles_of_the_real_models():
+    config = load_config(PROJECT)
+    small = [c for c in expand(config, profile="pythia-small") if c.experiment == "grammar"]
+    assert {cell.parameters["model"] for cell in small} == set(SMALL)
+    assert len(small) == 72
+    assert {cell.parameters["step"] for cell in small} == SMALL_STEPS
+    sizes = {"70m", "160m", "410m", "1b", "1.4b", "2.8b", "6.9b", "12b"}
+    with pytest.warns(CheckpointWarning):
+        cells = expand(config, profile="pythia")
+    models = {cell.parameters["model"] for cell in cells}
+    assert models >= {f"pythia-{size}{variant}" for size in sizes for variant in ("", "-deduped")}
+    assert models >= {"pythia-14m", "pythia-31m"}
+    assert not [name for name in models if "seed" in name or name.endswith("-v0")]
+    steps = {cell.parameters["step"] for cell in cells if cell.parameters["model"] == "pythia-12b"}
+    assert len(steps) == 154 - 2  # without the errata
+    for cell in [*cells, *small]:
+        asked = {
+            "grammar": {"pairs_from": "blimp"},
+            "memorization": {"prompt": 32, "continuation": 32},
+            "ngrams": {"batches": 10},
+        }.get(cell.experiment, {})
+        assert cell.parameters | asked == cell.parameters
+        assert cell.explicit == ""
 
 
 # --- pages ----------------------------------------------------------------------------------------

@@ -84,6 +84,14 @@ def test_cost_is_what_the_cells_took_before(root):
     ledger.append(Outcome(cells[0].id, "done", 10.0, parts={"notebook": 0}, fingerprint="old"))
     found = status.survey(cells, ledger)  # 10 s for the small one, by size for the large one
     assert status.cost(found) == (pytest.approx(10 + 10 * large / small), 2)
+    other = "pico/plain/pico-57k/step000512"  # of another grid: the ledger has it, the statuses have not
+    ledger.append(Outcome(other, "done", 80.0, parts={"notebook": 0}, fingerprint="old"))
+    ledger.append(
+        Outcome("nano/plain/nano-7k/step000512", "done", 9e9, parts={}, fingerprint="old")
+    )
+    assert status.cost(found)[1] == 2
+    more = max(80 * (small + large) / find_model("pico-57k").total_params, 160)
+    assert status.cost(found, ledger) == (pytest.approx(10 + 10 * large / small + more), 0)
     due, unknown = 4, 2
     assert status.cost_text(due, 240, unknown) == (
         "4 runs, about 4 min of one worker, from what past runs took; of 2 nothing is known"

@@ -31,6 +31,7 @@ from typing import Any
 from unittest import mock
 
 import click
+from helpers import neox_files
 from helpers.grids import NOTEBOOKS
 from hypothesis import strategies as st
 
@@ -66,6 +67,7 @@ USUAL = {
     "batch": ["--model", "pico-7k", "--steps", "0"],
     "book": ["--suite", "pico", "--experiments", "measure"],
     "config": ["pythia-70m"],
+    "convert": ["../files/global_step0", "../files/converted"],
     "fetch": ["pythia-14m", "--steps", "0", "--yes"],
     "records": ["--experiment", "measure"],
     "run": ["measure", "--profile", "tiny", "--dry-run"],
@@ -231,6 +233,7 @@ TEXTS += [
     "*.yml",
     "a" * 100 + "/" + "b" * 300,
 ]
+TEXTS += ["cuda", "cuda:-1", "cuda:", "CUDA", "mps", "cpu", "float16", "float", "bf16", "half"]
 TEXTS += ["1GiB", "1 GB", "GB", "1e3MB", "-0GB", "nanGB", "infh", "1h30", "1d", "0s", "1e400h"]
 
 
@@ -288,6 +291,11 @@ def make_world(folder: Path, trained_home: Path) -> World:
     (world.files / "cluster.yml").write_text(CLUSTER)
     for name in ("tokenizer.json", "standard.bin", "standard.idx"):
         shutil.copy(own / "corpus" / name, world.files / name)
+    neox_files.save(
+        world.files / "global_step0",
+        neox_files.random_parts(neox_files.Shape(), 2),
+        neox_files.settings(neox_files.Shape(), 2),
+    )
     with world.entered():
         _pretend_runs(world)
         ending(["status", "--profile", "tiny"])  # keeps its digests
@@ -421,6 +429,8 @@ def is_certainly_wrong(param: click.Parameter, value: str) -> bool:
     """Whether a parameter must refuse a value: no whole number, nothing, or what no name holds."""
     if isinstance(param.type, click.types.IntParamType):
         return not re.fullmatch(r"-?[0-9]{1,18}", value) or int(value) < param.type.min
+    if param.name == "dtype":
+        return value not in ("auto", "float32", "bfloat16", "float16")
     if param.name == "text":  # what is looked for may be anything
         return value == ""
     return value.strip() == "" or "\0" in value
@@ -454,6 +464,11 @@ def targets(world: World) -> dict[str, Target]:
     def api(path: Path, form: str, call: Callable[[], object]) -> Target:
         return Target(path, lambda world: judge_call(world, call), form)
 
+    def converted(path: Path, form: str, source: Path, *arguments: str) -> Target:
+        return Target(path, lambda world: _convert(world, source, arguments), form)
+
+    neox = files / "global_step0"
+    layer = neox / "layer_02-model_01-model_states.pt"
     return {
         "experiments": command(root / "experiments.yml", "yaml", "status"),
         "experiments of a run": command(root / "experiments.yml", "yaml", *dry),
@@ -481,7 +496,22 @@ def targets(world: World) -> dict[str, Target]:
             files / "standard.bin", "bytes", *batch, "--source", str(files / "standard")
         ),
         "cluster": command(cluster, "yaml", *slurm),
+        "layer of GPT-NeoX": converted(layer, "torch", neox),
+        "settings of GPT-NeoX": converted(neox / "configs" / "tiny.yml", "yaml", neox),
+        "tokenizer to convert": converted(tokenizer, "json", neox, "--tokenizer", str(tokenizer)),
+        "config to convert": converted(step / "config.json", "json", step),
+        "weights to convert": converted(step / "model.safetensors", "bytes", step),
     }
+
+
+def _convert(world: World, source: Path, arguments: tuple[str, ...]) -> str | None:
+    """Into a new folder each time, whose name both directions take."""
+    target = world.files / "out" / "global_step1"
+    shutil.rmtree(target.parent, ignore_errors=True)
+    target.parent.mkdir()
+    fault = judge(world, ["convert", str(source), str(target), *arguments])
+    left = [path.name for path in target.parent.iterdir() if path != target]
+    return fault or (f"left {left}" if left else None)
 
 
 def _records(runs: Path) -> Path:

@@ -12,7 +12,7 @@
   in every run. Weights (`.safetensors`, `.bin`) are LFS files: their `resolve` redirects to the
   "CDN", which is another port, with `X-Linked-Etag` (SHA-256) and `X-Linked-Size`. Others are sent at
   once, with git's hash as ETag. 404 and 401 carry `X-Error-Code`. Xet is not offered.
-- A file may be `Repeated`: of any size, without the memory. A revision that is named by 40 hex digits
+- A file may be a `LargeFile`: of any size, without the memory. A revision that is named by 40 hex digits
   is that commit, as a pinned one is.
 - `hub.inject(fault, path=..., times=...)` answers the next `times` requests whose path contains
   `path` (None: all from now on) by a fault: `status(429, retry_after="1")`, `dies_after(1000)`,
@@ -45,41 +45,18 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from helpers.range_server import QuietHandler
 
 LFS_SUFFIXES = (".safetensors", ".bin")
-Files = dict[str, "bytes | Repeated"]
+Files = dict[str, "bytes | LargeFile"]
 Fault = Callable[["Handler", "Answer"], None]
 
 
-@dataclass(frozen=True, eq=False)
-class Repeated:
-    """A file that holds a block of bytes again and again. It is sliced as `bytes` are.
-
-    Attributes:
-        block: what is repeated.
-        size: of the file.
-        first: the place in the endless row of blocks at which the file begins.
-    """
-
-    block: bytes
-    size: int
-    first: int = 0
-
-    def __len__(self) -> int:
-        return self.size
-
-    def __getitem__(self, part: slice) -> bytes:
-        start, stop, _ = part.indices(self.size)
-        begin = (self.first + start) % len(self.block)
-        times = -(-(begin + stop - start) // len(self.block))
-        return (self.block * times)[begin : begin + stop - start]
-
-
 class Request(NamedTuple):
-    """What was asked, and how many bytes of body came back for it."""
+    """What was asked, how many bytes of body came back for it, and the token that came with it."""
 
     method: str
     path: str
     range: str
     sent: int
+    token: str = ""
 
 
 class Answer(NamedTuple):
@@ -88,6 +65,42 @@ class Answer(NamedTuple):
     status: int
     headers: dict[str, str]
     body: bytes
+
+
+@dataclass(frozen=True, eq=False)
+class LargeFile:
+    """A file that is made as it is read, so that it may have the size of a published one.
+
+    Attributes:
+        size: in bytes.
+        read: gives the bytes start..stop.
+    """
+
+    size: int
+    read: Callable[[int, int], bytes]
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, part: slice) -> bytes:
+        start, stop, _ = part.indices(self.size)
+        return self.read(start, stop)
+
+    @property
+    def stand_in(self) -> bytes:
+        """What is hashed in its stead."""
+        return f"a file of {self.size} bytes".encode()
+
+
+def repeated(block: bytes, size: int, first: int = 0) -> LargeFile:
+    """A file that holds a block of bytes again and again, and begins at that place of the endless row."""
+
+    def read(start: int, stop: int) -> bytes:
+        begin = (first + start) % len(block)
+        times = -(-(begin + stop - start) // len(block))
+        return (block * times)[begin : begin + stop - start]
+
+    return LargeFile(size, read)
 
 
 @dataclass
@@ -134,7 +147,10 @@ class HubServer:
         return sum(request.sent for request in self.requests if part in request.path)
 
     def commit(self, repo: str, revision: str = "main") -> str:
-        """The commit of a branch: 40 hex digits that follow from the repository, branch and files."""
+        """The commit of a branch: 40 hex digits that follow from the repository, branch and files.
+
+        A branch that is named like a commit is that commit.
+        """
         name, files = self.revision(repo, revision)
         if re.fullmatch("[0-9a-f]{40}", name):
             return name
@@ -236,16 +252,15 @@ def serve_hub(
 
 
 @functools.cache
-def git_hash(content: bytes | Repeated) -> str:
+def git_hash(content: bytes | LargeFile) -> str:
     """What git calls the blob, and the Hub's ETag of a file that is not LFS."""
-    content = content.block if isinstance(content, Repeated) else content
+    content = content.stand_in if isinstance(content, LargeFile) else content
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
 @functools.cache
-def sha256(content: bytes | Repeated) -> str:
-    """Of the contents; of what is `Repeated` one that stands for it."""
-    content = content.block if isinstance(content, Repeated) else content
+def sha256(content: bytes | LargeFile) -> str:
+    content = content.stand_in if isinstance(content, LargeFile) else content
     return hashlib.sha256(content).hexdigest()
 
 
@@ -383,7 +398,8 @@ class Handler(QuietHandler):
         with self.state.lock:
             self.logged = True
             asked = self.headers.get("Range", "")
-            self.state.requests.append(Request(self.command, self.path, asked, sent))
+            token = self.headers.get("Authorization", "")
+            self.state.requests.append(Request(self.command, self.path, asked, sent, token))
 
     def send(self, answer: Answer, promised: int | None = None) -> None:
         """`promised`: the length that the head says, where that is not what comes."""

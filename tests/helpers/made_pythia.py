@@ -10,6 +10,7 @@ import pandas as pd
 from helpers.made_records import row
 
 from pythia_utils.evaluation.blimp import blimp_paradigms
+from pythia_utils.evaluation.text_sets import set_name
 from pythia_utils.grid import records
 from pythia_utils.suites.catalog import Model, find_model, suite
 from pythia_utils.suites.errata import fault
@@ -52,7 +53,19 @@ def grammar(model: Model, step: int) -> list[dict]:
     return rows
 
 
-MADE = {"grammar": grammar}
+def loss(model: Model, step: int) -> list[dict]:
+    """What the notebook records of a model on WikiText: of a law in size and tokens, from chance at step 0."""
+    tokens = max(model.checkpoint(step).tokens_seen, 1)
+    law = 1.7 + 140 * model.non_embedding_params**-0.34 + 400 * tokens**-0.28
+    nats = min(10.8, law) * (1.01 if model.variant == "deduped" else 1)
+    rows = [row("loss", nats, n=62), row("bits_per_byte", nats / 3, n=62)]
+    rows += [row("word_perplexity", np.exp(1.2 * nats), n=62, stderr=0.5)]
+    rows += [row("byte_perplexity", 2 ** (nats / 3), n=62), row("tokens", 280_000, n=62)]
+    return [*rows, row("empty", 0, n=62)]
+
+
+MADE = {"grammar": grammar, "loss": loss}
+SETS = {"grammar": "blimp", "loss": set_name("wikitext")}
 
 
 def write(
@@ -70,8 +83,8 @@ def write(
     for model in wanted:
         rows = []
         for step in steps or [c.step for c in model.checkpoints if not fault(c)]:
-            set_name = "blimp" if experiment == "grammar" else "own"
-            common = records.identity(find_model(model.name).checkpoint(step), experiment, set_name)
+            at = find_model(model.name).checkpoint(step)
+            common = records.identity(at, experiment, SETS.get(experiment, "own"))
             rows += [common | each for each in of(model, step)]
             cells += 1
         folder = runs / "pythia" / experiment / model.name

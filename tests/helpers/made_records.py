@@ -21,7 +21,7 @@ from pythia_utils.grid import records
 from pythia_utils.grid.parts import of_suite
 from pythia_utils.nano import entropy
 from pythia_utils.nano.grammar import PHENOMENA
-from pythia_utils.suites.catalog import find_model
+from pythia_utils.suites.catalog import Checkpoint, find_model
 
 Cell = tuple[str, int]
 
@@ -163,9 +163,23 @@ def facts(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:
 MADE = {f.__name__: f for f in (loss, grammar, memorization, training_data, ngrams, facts)}
 
 
-def write(runs: Path, experiment: str, cells: Iterable[Cell], names: Iterable[str] = ()) -> None:
-    """The records of these cells, with subsets of these `names` besides the usual ones."""
-    names = list(names)
+def write(
+    runs: Path,
+    experiment: str,
+    cells: Iterable[Cell],
+    names: Iterable[str] = (),
+    together: bool = False,
+) -> None:
+    """The records of these cells, with subsets of these `names` besides the usual ones.
+
+    Args:
+        runs: the folder of runs.
+        experiment: whose records.
+        cells: models and steps.
+        names: more subsets.
+        together: all cells in one file, which chapters read as well, and far sooner.
+    """
+    names, frames = list(names), []
     for model, step in cells:
         at = find_model(model).checkpoint(step)
         rows = MADE[experiment](model, step, names)
@@ -173,9 +187,17 @@ def write(runs: Path, experiment: str, cells: Iterable[Cell], names: Iterable[st
             at, experiment, "nano" if experiment in ("loss", "grammar") else "own"
         )
         frame = pd.DataFrame([common | each for each in rows]).astype({"n": "Int64"})
-        folder = runs / at.model.suite / experiment / at.model.name
-        folder.mkdir(parents=True, exist_ok=True)
-        records.write(folder / f"step{step:06d}.parquet", frame)
+        frames.append(frame)
+        if not together:
+            _write(runs, at, experiment, frame)
+    if together:
+        _write(runs, at, experiment, pd.concat(frames))
+
+
+def _write(runs: Path, at: Checkpoint, experiment: str, frame: pd.DataFrame) -> None:
+    folder = runs / at.model.suite / experiment / at.model.name
+    folder.mkdir(parents=True, exist_ok=True)
+    records.write(folder / f"step{at.step:06d}.parquet", frame)
 
 
 def run_chapter(

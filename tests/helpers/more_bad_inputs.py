@@ -162,6 +162,46 @@ TOKENS: dict[str, bytes] = {
 }
 
 
+# --- texts to measure the loss on -----------------------------------------------------------------
+
+
+TEXT = b'{"text": "The cat sleeps."}\n'
+TEXTS: dict[str, bytes] = {
+    "latin-1.txt": b"caf\xe9",
+    "utf-16.txt": "The cat".encode("utf-16"),
+    "utf-16-le.txt": "The cat".encode("utf-16-le"),
+    "nul.txt": b"The\0cat",
+    "plain.txt.gz": b"The cat sleeps.",
+    "plain.txt.zst": b"The cat sleeps.",
+    "other.txt.zst": gzip.compress(b"The cat sleeps."),
+    "cut.txt.gz": gzip.compress(b"The cat sleeps.")[:-9],
+    "flipped.txt.gz": gzip.compress(TEXT)[:12] + b"\xff\xff" + gzip.compress(TEXT)[14:],
+    "empty.parquet": b"",
+    "text.parquet": TEXT,
+    "magic.parquet": b"PAR1" + b"\0" * 40 + b"PAR1",
+    "cut.parquet": b"PAR1" + b"\x15\x04" * 40,
+    "field.jsonl": b'{"page": "The cat"}\n',
+    "case.jsonl": b'{"Text": "The cat"}\n',
+    "number.jsonl": b'{"text": 3}\n',
+    "null.jsonl": b'{"text": null}\n',
+    "nested.jsonl": b'{"text": ["The cat"]}\n',
+    "list.jsonl": b'["The cat"]\n',
+    "string.jsonl": b'"The cat"\n',
+    "twice.jsonl": b'{"text": "a", "text": "b"}\n',
+    "half.jsonl": b'{"text": "\\ud800"}\n',
+    "nul.jsonl": b'{"text": "a\\u0000b"}\n',
+    "pretty.jsonl": b'{\n "text": "a"\n}\n',
+    "deep.jsonl": b'{"text": ' + b"[" * 5_000 + b"\n",
+    "digits.jsonl": b'{"text": ' + b"9" * 6_000 + b"}\n",
+    "late.jsonl": TEXT * 3 + b"{",
+    "latin-1.jsonl": TEXT + b'{"text": "caf\xe9"}\n',
+    "texts.csv": b"text\nThe cat\n",
+    "texts.json": TEXT,
+    "texts.parquet.gz": gzip.compress(b"PAR1"),
+    "texts": TEXT,
+}
+
+
 # --- suites, projects, notebooks ------------------------------------------------------------------
 
 
@@ -268,6 +308,8 @@ def files(world: World) -> Iterator[tuple[str, Case]]:
     """Every case by name: where the file is to be, what it holds, and how to judge the call that reads it."""
     for name, content in PAIRS.items():
         yield f"pairs {name}", (world.files / name, content, _read_pairs(world.files / name))
+    for name, content in TEXTS.items():
+        yield f"texts {name}", (world.files / name, content, _read_texts(world.files / name))
     for name, content in TOKENS.items():
         path = world.files / name
         source = path.with_suffix("") if path.suffix == ".idx" else path
@@ -296,6 +338,12 @@ def _read_pairs(path: Path) -> Callable[[World], str | None]:
     from pythia_utils.evaluation import pair_files
 
     return lambda world: _refused(world, lambda: pair_files.read_pairs(path))
+
+
+def _read_texts(path: Path) -> Callable[[World], str | None]:
+    from pythia_utils.evaluation import text_files
+
+    return lambda world: _refused(world, lambda: list(text_files.read_texts(path)))
 
 
 def _read_suite(path: Path) -> Callable[[World], str | None]:

@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 from helpers.commands import ROOT
-from helpers.hub_server import Files, HubServer, Repeated, checkpoint_files, serve_hub
+from helpers.hub_server import Files, HubServer, checkpoint_files, repeated, serve_hub
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from pythia_utils.evaluation import sets
@@ -48,6 +48,11 @@ GRID = {
 }
 OWN = {
     "grammar": {"parameters": {"pairs_from": "blimp", "pairs": 2, "counted": 10_000, "hardest": 1}},
+    "facts": {
+        "models": ["pythia-14m"],
+        "steps": [0, 143000],
+        "parameters": {"facts_file": "data/capitals.csv", "batches": 1},
+    },
     "memorization": {"parameters": {"sample": 40, "blocks": 4, "places": 4}},
     "ngrams": {
         "models": ["pythia-14m"],
@@ -145,7 +150,7 @@ def _batches() -> dict[str, dict[str, Files]]:
         for number in range(HUB_LAST_SHARD + 1):
             start = number * HUB_SHARD_BYTES
             size = min(HUB_SHARD_BYTES, total - start)
-            files[shard_name("document", number, HUB_LAST_SHARD)] = Repeated(block, size, start)
+            files[shard_name("document", number, HUB_LAST_SHARD)] = repeated(block, size, start)
         found[f"datasets/{repo}"] = {"main": files}
     return found
 

@@ -75,6 +75,7 @@ def test_pythia_is_asked_the_facts_of_a_file_and_refuses_without(
         refused = run_on_pythia(*given, *source)
     assert refused.returncode == 1
     assert "expected facts_file, a CSV file with the columns subject" in refused.stderr
+    assert "data/capitals.csv is one" in refused.stderr
     frame = records.read("facts", "pythia", runs=own_project / "runs")
     assert frame["measured_on"].str.startswith("capitals.csv ").all()
     value = frame[frame["subset"] == "all"].set_index("metric")["value"]

@@ -32,8 +32,8 @@ def test_records_are_whole_and_sensible(tiny_run):
         blocks = tables.counts(cell, "block")
         assert len(blocks) == 10
         assert blocks["tested"].sum() == value.loc["all", "n"] <= 100  # texts
-        sequences = cell[cell["metric"] == "memorized_sequences"]
-        assert sequences["n"].item() == 100
+        sequences = cell[cell["metric"] == "memorized_sequences"].set_index("subset")["n"]
+        assert sequences["all"] == sequences["unseen"] + sequences.get("seen", 0) == 100
         assert value.loc["unseen", "n"] >= value.loc["all", "n"] - 2  # 128 of 8,000 are read
         reads = tables.counts(cell, "read").set_index("number")["tested"]
         assert reads.sum() == value.loc["all", "n"]
@@ -82,9 +82,12 @@ def test_pythias_sequences_are_read_by_ranges(own_project, trained_home, tmp_pat
         assert done.returncode == 0, done.stderr
         assert data.sent < 40 * 4098 + 10_000  # the sample, and not the 8 MB that there are
     (path,) = own_project.glob("runs/pythia/memorization/pythia-14m/step000001@*.ipynb")
-    assert any("not recorded" in str(out) for out in shown(path))
+    text = "".join("".join(cell["source"]) for cell in json.loads(path.read_text())["cells"])
+    assert "By copies" not in text  # nothing was planted
+    assert "What is recited" in text
     frame = records.read("memorization", "pythia", runs=own_project / "runs")
-    value = frame[frame["metric"] == "memorized"].set_index("subset")
-    assert value.loc["all", "n"] == 40
-    assert (value.loc["seen", "n"], value.loc["unseen", "n"]) == (20, 20)
+    for metric in ("memorized", "memorized_sequences"):
+        value = frame[frame["metric"] == metric].set_index("subset")
+        assert value.loc["all", "n"] == 40
+        assert (value.loc["seen", "n"], value.loc["unseen", "n"]) == (20, 20)
     assert not frame["subset"].str.startswith(("copies", "decile", "read", "age")).any()

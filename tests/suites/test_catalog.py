@@ -139,6 +139,18 @@ def test_unknown_suite_and_step_offer_the_nearest():
     assert find_model("pythia-70m").checkpoint(np.int64(3000)).step == 3000
 
 
+def test_a_step_may_be_named_as_its_revision_or_main():
+    model = find_model("pythia-70m")
+    for name, step in {"step3000": 3000, "step0": 0, "main": 143_000}.items():
+        assert model.checkpoint(name).step == step
+    assert find_model("pico-7k").checkpoint("main").step == 1000
+    with pytest.raises(UsageError, match="unknown step 3001 of pythia-70m; nearest"):
+        model.checkpoint("step3001")
+    for wrong in ("step", "step-1", "Main", "step3000 ", "step²", ""):
+        with pytest.raises(UsageError, match="is not a whole number"):
+            model.checkpoint(wrong)
+
+
 def test_errata_of_2_8b_cover_the_reported_revisions():
     model = find_model("pythia-2.8b")
     wrong = [c for c in model.checkpoints if any(e.kind == "wrong" for e in c.errata)]

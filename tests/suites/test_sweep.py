@@ -200,6 +200,7 @@ def test_a_failure_comes_after_the_good_steps(server):
         ({"steps": [0, 3]}, "unknown step 3 of pythia-14m; nearest"),
         ({"steps": []}, "no steps"),
         ({"steps": "most"}, "expected a list of steps, or 'all'"),
+        ({"steps": "step3"}, "unknown step 3 of pythia-14m; nearest"),
         ({"steps": [0], "dtype": "half"}, "unknown dtype 'half'"),
         ({"steps": [0], "disk_budget": "much"}, "disk budget 'much': expected a number"),
     ],
@@ -208,6 +209,13 @@ def test_mistakes_are_told_before_the_first_step(server, options, message):
     with pytest.raises(UsageError, match=message):
         pythia_utils.sweep(MODEL, **options)
     assert server.requests == []
+
+
+def test_revisions_stand_for_steps():
+    model = find_model("pythia-14m")
+    assert [c.step for c in choose(model, ["step8", 16, "main"])] == [8, 16, 143_000]
+    assert choose(model, "main") == [model.checkpoints[-1]]
+    assert choose(model, "step8") == [model.checkpoint(8)]
 
 
 def test_all_leaves_out_what_has_no_weights_and_strict_refuses():

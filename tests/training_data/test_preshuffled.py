@@ -486,3 +486,69 @@ def test_a_gated_set_is_read_with_the_users_token(monkeypatch, tmp_path):
         monkeypatch.setenv("HF_TOKEN", "hf_ok")
         data = Preshuffled(HubShards(REPO, "main", LAYOUT, tmp_path), SEQ_LENGTH, BATCH * STEPS)
         np.testing.assert_array_equal(data.batch(0, BATCH), ROWS[:4])
+
+
+def test_the_token_goes_to_the_hub_and_to_no_other(monkeypatch, tmp_path):
+    """Not to where the Hub redirects, and not to another server that batches are read from."""
+    monkeypatch.setenv("PYTHIA_HOME", str(tmp_path))
+    first = shard_name("document", 0, LAST)
+    with serve_hub({f"datasets/{REPO}": {"main": shard_files()}}) as hub:
+        hub.use(monkeypatch, tmp_path / "hf")
+        monkeypatch.setenv("HF_TOKEN", "hf_ok")
+        url = f"{hub.url}/datasets/{REPO}/resolve/main/{first}"
+        data = Preshuffled(HttpShards(url), SEQ_LENGTH)
+        np.testing.assert_array_equal(data.batch(3, BATCH), ROWS[12:16])
+        commit = hub.commit(f"datasets/{REPO}")
+        source = f"{hub.url}/datasets/{REPO}/resolve/{commit}/"
+        assert data.shards.provenance() == {"source": source, "revision": commit}
+        to_hub = [r for r in hub.requests if "/cdn/" not in r.path]
+        to_cdn = [r for r in hub.requests if "/cdn/" in r.path]
+        assert {r.token for r in to_hub} == {"Bearer hf_ok"}
+        assert {r.token for r in to_cdn} == {""}
+        assert len(to_cdn) >= 3
+        with serve({f"/set/{name}": data for name, data in shard_files().items()}) as other:
+            seen = []
+
+            def note(handler, start, stop):
+                seen.append(handler.headers.get("Authorization"))
+                handler.answer(start, stop)
+
+            other.faults = [note, note]
+            HttpShards(f"{other.url}/set/{first}")
+        assert seen == [None, None]
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+        hub.requests.clear()
+        with pytest.raises(UsageError, match="HF_HUB_OFFLINE is set"):
+            HttpShards(url)
+        assert hub.requests == []
+
+
+def test_what_is_to_be_kept_stays_whatever_else_is_read(server, reader, tmp_path):
+    cache = BatchCache(tmp_path, limit=150)  # of three batches
+    data = opened(server, reader, cache=cache)
+    data.batch(0, BATCH)
+    data.keep(0, BATCH)  # there already
+    assert len(server.requests) == 1
+    data.keep(8, 12)
+    for step in range(STEPS):
+        data.batch(step, BATCH)
+    server.requests.clear()
+    np.testing.assert_array_equal(data.sequences(0, BATCH), ROWS[:4])
+    np.testing.assert_array_equal(data.batch(2, BATCH), ROWS[8:12])
+    assert server.requests == []
+    data.batch(1, BATCH)
+    assert len(server.requests) == 2  # dropped; it crosses a border
+    kept = list((tmp_path / "kept").iterdir())
+    assert len(kept) == 2
+    kept[0].write_bytes(b"damaged")
+    data.keep(0, BATCH)
+    data.keep(8, 12)
+    assert len(server.requests) == 3
+
+
+def test_a_few_sequences_are_cached_too(server, reader, tmp_path):
+    data = opened(server, reader, cache=BatchCache(tmp_path))
+    np.testing.assert_array_equal(data.sequences(5, 7), ROWS[5:7])
+    server.requests.clear()
+    np.testing.assert_array_equal(data.sequences(5, 7), ROWS[5:7])
+    assert server.requests == []

@@ -326,7 +326,7 @@ def test_open_data_are_returned_as_they_are(data):
         ("nowhere/docs", {}, r"nowhere/docs.bin is missing"),
         (Path("docs"), {}, r"docs.bin is missing"),
         ("ftp://host/set", {}, "expected http:// or https://"),
-        ("pythia-70m-seed3", {}, "read its data in another order .seed 3"),
+        ("pythia-70m-seed3", {"batch_size": 8}, "pythia-70m-seed3 has settings of its own"),
         ("pico-7k", {"batch_size": 16}, "pico-7k has settings of its own; batch_size cannot"),
         ("pico-7k", {"model": "pythia-70m"}, "pico-7k has settings of its own; model cannot"),
         ("PREFIX", {}, "does not tell its seq_length; give it, or a model"),

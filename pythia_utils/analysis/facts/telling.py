@@ -54,6 +54,11 @@ def times_told(
     return np.bincount(owners, weights=counts, minlength=len(questions)).astype(np.int64)
 
 
+def counted_steps(data: TrainingData, steps: int, batches: int) -> list[int]:
+    """The training steps whose batches `times_together` reads: none where nothing was told yet."""
+    return spread(data.total_steps, batches) if steps else []
+
+
 def times_together(
     tokenizer: PreTrainedTokenizerBase,
     questions: Sequence[Question],
@@ -82,11 +87,11 @@ def times_together(
     """
     if batches < 1:
         raise UsageError(f"{batches} batches to count in; expected 1 or more")
-    chosen = spread(data.total_steps, batches)
+    chosen = counted_steps(data, steps, batches)
     names = [f" {text}" for each in questions for text in (each.subject, each.answer)]
     ids = tokenizer(names, add_special_tokens=False)["input_ids"]
     pairs = list(zip(ids[::2], ids[1::2], strict=True))
     found = np.zeros(len(questions))
-    for step in chosen if steps else ():  # before the first step nothing was told
+    for step in chosen:
         found += rows_with_both(data.batch(step), pairs)
-    return found * (steps / len(chosen))
+    return found * (steps / max(1, len(chosen)))

@@ -8,7 +8,7 @@ knows word frequencies only. The frequencies are counted in what the model was t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,13 +28,15 @@ from pythia_utils.analysis.stats import (
 from pythia_utils.evaluation.minimal_pairs import pair_tokens
 from pythia_utils.nano.minimal_pair import MinimalPair
 from pythia_utils.suites.catalog import find_model, suite
-from pythia_utils.training_data.source import open_source
+from pythia_utils.training_data.source import TrainingData, open_source
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
-def token_counts(model: str, tokens: int) -> np.ndarray | None:
+def token_counts(
+    model: str, tokens: int, opened: Callable[..., TrainingData] | None = None
+) -> np.ndarray | None:
     """How often each token stands in the first `tokens` tokens of a model's training, whole batches.
 
     Args:
@@ -42,6 +44,7 @@ def token_counts(model: str, tokens: int) -> np.ndarray | None:
             corpus.
         tokens: how many at least, or all of training if it is shorter. Of a suite on the Hub a
             batch, 2.1 million tokens, is a download of 4 MB. 0 for none.
+        opened: opens what training reads; `open_source` if None.
 
     Returns:
         int64 (vocab_size,); None for 0 tokens.
@@ -60,7 +63,7 @@ def token_counts(model: str, tokens: int) -> np.ndarray | None:
     )
     source = next(same_data)
     batches = min(-(-tokens // source.tokens_per_step), source.total_steps)
-    read = open_source(source.name).sequences(0, batches * source.batch_size)
+    read = (opened or open_source)(source.name).sequences(0, batches * source.batch_size)
     return np.bincount(read[:, :-1].ravel(), minlength=own.vocab_size)
 
 

@@ -16,6 +16,7 @@ from pythia_utils.suites.catalog import find_model
 
 # In the cells of a table: an interval is not broken into lines.
 _SPACE = "\u00a0"
+_SIDE_BY_SIDE = 5  # columns of steps with intervals that fit in a page
 
 
 def phenomena_table() -> pd.DataFrame:
@@ -31,7 +32,8 @@ def milestone_table(milestones: pd.DataFrame, name: str = "onset") -> pd.DataFra
     """Steps with intervals as texts, a row a phenomenon, a column a model.
 
     Nothing means that the phenomenon is not among that model's, `by 66,000` that it had happened at the first
-    measured step; the rest tells `step_in_words`. Of many models the suite is left out of the names.
+    measured step; the rest tells `step_in_words`. Of more models than fit in a page with their intervals these
+    are left out, as the figure has them, and the suite out of the names.
 
     Args:
         milestones: of `learning_curves.milestones`.
@@ -39,20 +41,22 @@ def milestone_table(milestones: pd.DataFrame, name: str = "onset") -> pd.DataFra
     """
     low, high = ("low", "high") if name == "onset" else (f"{name}_low", f"{name}_high")
     steps = milestones[[name, low, high, "last", "first"]].itertuples(index=False)
-    texts = [_milestone(*row) for row in steps]
+    many = milestones["model"].nunique() > _SIDE_BY_SIDE
+    texts = [_milestone(*row, many) for row in steps]
     if milestones.empty:
         return pd.DataFrame({"phenomenon": ["no model was measured at two steps"]})
     table = milestones.assign(text=texts, phenomenon=milestones["subset"].map(readable))
     table = table.pivot_table("text", "phenomenon", "model", aggfunc="first", sort=False)
-    if table.shape[1] > 5:
+    if many:
         table = table.rename(columns=without_suite)
     return table.fillna("").rename_axis(index=None, columns=None)
 
 
-def _milestone(step: float, low: float, high: float, last: float, first: int) -> str:
+def _milestone(step: float, low: float, high: float, last: float, first: int, briefly: bool) -> str:
     if first > 0 and step <= first:
         return f"by {first:,}"
-    return _unbroken(step_in_words(step, low, high, last))
+    ends = (np.inf, np.inf) if briefly else (low, high)
+    return _unbroken(step_in_words(step, *ends, last))
 
 
 def onsets_over_seeds(curves: pd.DataFrame) -> pd.DataFrame:
@@ -259,7 +263,9 @@ def seeds_in_words(heights: pd.DataFrame) -> str:
     groups = pd.Series(level).groupby([f"{m.size} {m.variant}" for m in models], sort=False)
     several = groups.agg(["size", "min", "max"]).query("size > 1")
     if several.empty:
-        return "There is one seed of each size here: nothing tells how much another would differ."
+        return (
+            "Compared is one seed of each size: nothing here tells how much another would differ."
+        )
     widest = (several["max"] - several["min"]).idxmax()
     low, high = several.loc[widest, ["min", "max"]]
     return (

@@ -8,6 +8,7 @@ from pythia_utils.analysis import select
 from pythia_utils.analysis.claims import Claim
 from pythia_utils.analysis.loss.forecast import LAST_PART, points
 from pythia_utils.suites.catalog import find_model
+from pythia_utils.suites.catalog import suite as find_suite
 
 _ERRORS = 2.0  # standard errors that an excess may lie below zero by chance
 _NAME = "loss"
@@ -18,10 +19,12 @@ def _of(records: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def _larger_is_lower(records: pd.DataFrame) -> bool | None:
-    """Of each size and the next larger one at the last step."""
+    """Of each size and the next larger one at the last step that all of them have."""
     loss = _of(records, "loss")
-    ends = select.final(loss[loss["subset"] == "all"]).sort_values("n_params")["value"]
-    return bool(ends.is_monotonic_decreasing) if len(ends) > 1 else None
+    wide = loss[loss["subset"] == "all"].pivot_table("value", "step", "n_params").dropna()
+    if wide.empty or wide.shape[1] < 2:
+        return None
+    return bool(wide.iloc[-1].is_monotonic_decreasing)
 
 
 def _falls(records: pd.DataFrame) -> bool | None:
@@ -67,7 +70,7 @@ CLAIMS = (
     Claim(
         "larger-models-end-lower",
         _NAME,
-        "At the last step the loss of each size is below that of the next smaller one.",
+        "At the last step that all sizes have, the loss of each is below that of the next smaller one.",
         _larger_is_lower,
     ),
     Claim(
@@ -83,3 +86,10 @@ CLAIMS = (
         _echo_is_farther,
     ),
 )
+_OF_ENTROPY = ("no-loss-below-the-entropy", "echo-stays-farther-from-its-floor-than-facts")
+
+
+def of_suite(name: str) -> tuple[Claim, ...]:
+    """The claims that can be asked of a suite: those of the entropy, where a program of ours made the text."""
+    made = "made-text" in find_suite(name).kinds
+    return tuple(claim for claim in CLAIMS if made or claim.name not in _OF_ENTROPY)

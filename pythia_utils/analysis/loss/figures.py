@@ -19,6 +19,14 @@ from pythia_utils.suites.catalog import find_model
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_MANY = 200  # points, which are then drawn small
+
+
+def parts(loss: pd.DataFrame) -> Figure | None:
+    """Loss of standard models by part of the text, a panel each; None of a text without parts."""
+    own = loss[(loss["subset"] != "all") & (loss["variant"] == "standard")]
+    return plots.trajectories(own, "loss (nats a token)", panels="subset") if len(own) else None
+
 
 def forecasts(found: Mapping[str, Forecast], show_held: bool) -> Figure:
     """A panel a domain: loss against tokens, both logarithmic, in the colour of each size.
@@ -47,8 +55,9 @@ def forecasts(found: Mapping[str, Forecast], show_held: bool) -> Figure:
 
 def _panel(axes: Axes, found: Forecast, show_held: bool) -> None:
     colours = _colours(found)
+    dot = 3.5 if len(found.fitted) <= _MANY else 1.5
     for n_params, part in found.fitted.groupby("n_params"):
-        axes.plot(part["tokens_seen"], part["value"], "o", ms=3.5, color=colours[n_params])
+        axes.plot(part["tokens_seen"], part["value"], "o", ms=dot, color=colours[n_params])
         span = np.geomspace(part["tokens_seen"].min(), part["tokens_seen"].max(), 30)
         axes.plot(span, found.surface.predict(n_params, span), color=colours[n_params], lw=1)
     for n_params, part in found.held.groupby("n_params"):
@@ -60,7 +69,7 @@ def _panel(axes: Axes, found: Forecast, show_held: bool) -> None:
         bar = {"fmt": "none", "ecolor": colours[n_params], "elinewidth": 5, "alpha": 0.35}
         axes.errorbar(said["tokens_seen"], said["forecast"], yerr=errors, **bar)
         if show_held:
-            open_point = {"mfc": "white", "mec": colours[n_params], "mew": 1.2, "ms": 4.5}
+            open_point = {"mfc": "white", "mec": colours[n_params], "mew": dot / 3, "ms": dot + 1}
             axes.plot(part["tokens_seen"], part["value"], "o", **open_point)
     axes.set(xscale="log", yscale="log")
     axes.yaxis.set_major_formatter("{x:.3g}")

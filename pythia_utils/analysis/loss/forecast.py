@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from pythia_utils.analysis import faults
 from pythia_utils.analysis.loss import surface
 from pythia_utils.analysis.loss.surface import Surface
 from pythia_utils.suites.catalog import find_model, suite
@@ -41,11 +42,11 @@ class Forecast:
 
 
 def points(loss: pd.DataFrame) -> pd.DataFrame:
-    """What the law is about: standard models of every seed, behind the warm-up."""
+    """What the law is about: standard models of every seed, behind the warm-up, without known faults."""
     models = {name: find_model(name) for name in loss["model"].unique()}
     warm = {n: suite(m.suite).training["warmup"] * m.total_steps for n, m in models.items()}
     behind = loss["step"] > loss["model"].map(warm).astype(float)  # of no model, too
-    return loss[behind & (loss["variant"] == "standard")]
+    return faults.sound(loss[behind & (loss["variant"] == "standard")])
 
 
 def hold_out(points: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -7,11 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from pythia_utils.analysis import published_tables
 from pythia_utils.analysis.loss.forecast import Forecast, forecast, points
 from pythia_utils.analysis.stats import PowerLaw, fit_power_law
 from pythia_utils.base.errors import UsageError
-from pythia_utils.suites.catalog import suite
 
 TRUE_EXPONENT = 0.30  # of the made-up losses of `line_without_floor`
 _TRUE_FLOOR, _EXCESS = 2.0, 9.0
@@ -54,21 +52,3 @@ def line_without_floor() -> PowerLaw:
     """A straight line in logarithms through losses of L = 2 + 9 / D^.30, from 100k to 1M tokens."""
     tokens = np.geomspace(1e5, 1e6, 6)
     return fit_power_law(tokens, _TRUE_FLOOR + _EXCESS * tokens**-TRUE_EXPONENT)
-
-
-def published() -> pd.DataFrame:
-    """Pythia's published losses: its curves, and of models without one the final loss.
-
-    Rows that read a fit drawn over a curve are left out (`data/published/README.md`).
-    """
-    frame = published_tables.read("loss_curves").drop(columns=["low", "high"])
-    curves = frame[frame["subset"] == "curve"]
-    final = frame[(frame["subset"] == "final model") & ~frame["model"].isin(curves["model"])]
-    return pd.concat([curves, final]).sort_values(["n_params", "step"])
-
-
-def published_forecast() -> Forecast:
-    """The same law, fitted to the published curves alone; one seed of each size, so without an interval."""
-    curves, training = published(), suite("pythia").training
-    warm = training["warmup"] * training["total_steps"]
-    return forecast(curves[(curves["subset"] == "curve") & (curves["step"] > warm)])

@@ -12,8 +12,8 @@ from pythia_utils.analysis.loss import laws
 from pythia_utils.analysis.loss.forecast import Forecast
 from pythia_utils.analysis.stats import PowerLaw
 from pythia_utils.analysis.words import interval, listed
-from pythia_utils.base.markup import markdown
-from pythia_utils.evaluation import validation
+from pythia_utils.base.markup import code, markdown
+from pythia_utils.evaluation import text_sets, validation
 from pythia_utils.suites.catalog import find_model
 
 if TYPE_CHECKING:
@@ -27,7 +27,69 @@ HOLDS = {
     "arithmetic": "sums and differences below 50",
     "english": "chapters of the King James Version of the Bible",
 }
+SETS = {  # texts by name (`evaluation.text_sets`), as pages call them
+    "wikitext": "the test set of WikiText-2 (Merity and others 2017), articles of Wikipedia",
+    "pile-val": "the validation set of the Pile (Gao and others 2020), which no training holds, without "
+    "five of its parts that were taken off the Hub for their copyright",
+    "pile-10k": "the first ten thousand documents of the Pile (Gao and others 2020), **which Pythia has read**",
+    validation.NANO: "documents of our own program that no training holds",
+    "own": "chapters that training did not hold",
+}
+UNITS = {  # of losses on real text
+    "loss": "nats a token",
+    "bits_per_byte": "bits a byte",
+    "word_perplexity": "word perplexity",
+    "byte_perplexity": "byte perplexity",
+}
+_UNITS_CAPTION = "The last step of each model; ± one standard error over documents."
 _TOO_FEW = "These records hold too few sizes or steps behind the warm-up for a law with a hold-out."
+
+
+def measured_in_words(losses: pd.DataFrame, measured_on: str, stride: int = 0) -> str:
+    """What a cell's losses (`measures.measured`) were measured on, and what was left out. Markdown."""
+    rows = losses[losses["subset"] == "all"].set_index("metric")
+    told = f"Measured on {set_in_words(measured_on)}: {rows.loc['loss', 'n']:,} documents"
+    if "tokens" not in rows.index:
+        return f"{told} in all."
+    ahead = f"{stride:,} tokens ahead of" if stride else "behind"
+    told += f", {int(rows.loc['tokens', 'value']):,} tokens. "
+    told += f"A document longer than the model's context is read in windows, each {ahead} the one before it."
+    empty = int(rows.loc["empty", "value"])
+    if rows.loc["loss", "n"] == 1:
+        told += " One document tells nothing of how others would vary: there is no standard error."
+    return told + (f" {empty:,} more documents hold no text and were left out." if empty else "")
+
+
+def texts_in_words(runs: pd.DataFrame) -> str:
+    """What the records of a chapter were measured on, and how much of it. Markdown."""
+    (measured_on,) = runs["measured_on"].unique()
+    told = f"**The text.** The models are measured on {set_in_words(measured_on)}"
+    counts = runs[(runs["metric"] == "tokens") & (runs["subset"] == "all")]
+    if len(counts):
+        n, tokens = int(counts["n"].max()), int(counts["value"].max())
+        told += f": {n:,} document{'s' * (n != 1)}, {tokens:,} tokens"
+    return f"{told}."
+
+
+def parts_in_words(loss: pd.DataFrame) -> str:
+    """Which part of the text the largest model predicts best and worst at its last step. Markdown."""
+    own = loss[loss["subset"] != "all"]
+    if own.empty:
+        return "The text is not divided into parts: there is one curve of each model."
+    own = select.final(own[own["model"] == select.largest(own)])
+    low, high = own.loc[own["value"].idxmin()], own.loc[own["value"].idxmax()]
+    return (
+        f"Of {len(own)} parts {markdown(low['model'])} predicts {markdown(low['subset'])} best "
+        f"({low['value']:.2f} nats a token at step {low['step']:,}) and {markdown(high['subset'])} worst "
+        f"({high['value']:.2f})."
+    )
+
+
+def set_in_words(measured_on: str) -> str:
+    """What the texts are that records call so. Markdown."""
+    name = measured_on.partition(" ")[0]
+    known = name in SETS and measured_on in (name, *map(text_sets.set_name, text_sets.HUB_TEXTS))
+    return f"{SETS[name]} ({code(measured_on)})" if known else code(measured_on)
 
 
 def domains_table(floors: Mapping[str, float], suite: str = validation.NANO) -> Styler:
@@ -44,16 +106,37 @@ def domains_table(floors: Mapping[str, float], suite: str = validation.NANO) -> 
 
 def final_table(overall: pd.DataFrame) -> Styler:
     """The loss at the last step of each size and variant, over its seeds."""
-    last = overall["step"].max()
-    found = seeds.spread(overall[overall["step"] == last]).sort_values(["variant", "n_params"])
+    found = seeds.spread(select.final(overall)).sort_values(["variant", "n_params"])
     found = found.sort_values("variant", key=lambda v: v != "standard", kind="stable")
-    columns = {"size": "size", "variant": "variant", "n_params": "parameters", "seeds": "seeds"}
-    columns |= {"value": "mean loss", "lowest": "lowest", "highest": "highest"}
-    formats = {"parameters": "{:,}"} | dict.fromkeys(["mean loss", "lowest", "highest"], "{:.3f}")
-    caption = (
-        f"Validation loss at step {last:,}: mean, lowest and highest over the seeds of each size."
-    )
+    columns = {"size": "size", "variant": "variant", "n_params": "parameters", "step": "step"}
+    columns |= {"seeds": "seeds", "value": "mean loss", "lowest": "lowest", "highest": "highest"}
+    caption = "Loss at the last step: mean, lowest and highest over the seeds of each size."
+    steps = found["step"].unique()
+    if len(steps) == 1:
+        del columns["step"]
+        caption = caption.replace("the last step", f"step {steps[0]:,}")
+    formats = dict.fromkeys(["parameters", "step"], "{:,}")
+    formats |= dict.fromkeys(["mean loss", "lowest", "highest"], "{:.3f}")
     return show.table(found[[*columns]].rename(columns=columns), formats, caption)
+
+
+def units_table(runs: pd.DataFrame) -> Styler:
+    """The loss of each model at its last step in every unit that was recorded, with standard errors."""
+    own = select.final(runs[(runs["subset"] == "all") & runs["metric"].isin(UNITS)])
+    own = own.sort_values(["variant", "n_params", "model"], ascending=[False, True, True])
+    rows = []
+    for (model, step), part in own.groupby(["model", "step"], sort=False):
+        cells = {row.metric: _with_error(row.value, row.stderr) for row in part.itertuples()}
+        told = {UNITS[metric]: cells[metric] for metric in UNITS if metric in cells}
+        rows.append({"model": model, "step": step} | told)
+    return show.table(pd.DataFrame(rows).fillna("–"), {"step": "{:,}"}, _UNITS_CAPTION)
+
+
+def _with_error(value: float, stderr: float) -> str:
+    if pd.isna(value):
+        return "–"
+    digits = 0 if value >= 1000 else 3
+    return f"{value:,.{digits}f}" + (f" ± {stderr:,.{digits}f}" if pd.notna(stderr) else "")
 
 
 def above_floor(runs: pd.DataFrame) -> str:
@@ -112,7 +195,7 @@ def verdict(found: Mapping[str, Forecast]) -> str:
     end, later = _end(each), each.held[~each.held["larger"]]
     miss = end["forecast"].iloc[0] - end["value"].mean()
     sentences = [
-        f"For the mean over domains the law forecasts {_said(end.iloc[0])} for {_sizes(end)} at step "
+        f"For the loss on all text the law forecasts {_said(end.iloc[0])} for {_sizes(end)} at step "
         f"{end['step'].iloc[0]:,}; measured: {seeds.in_words(end['value'], 3)}. "
         f"{_judged(end, 'the larger size')} It is {abs(miss):.3f} nats too {'low' if miss < 0 else 'high'}.",
     ]
@@ -154,12 +237,26 @@ def line_without_floor(line: PowerLaw) -> str:
 
 def published(each: Forecast) -> str:
     """What the same law, fitted to Pythia's published curves, says of the largest of them."""
+    return (
+        f"The same law with the same hold-out, fitted to these curves alone, forecasts {_missed(each)}. "
+        "There is one run of each size and each value was read off a figure to about .5%: no interval is given."
+    )
+
+
+def published_words(each: Forecast) -> str:
+    """What the same law, fitted to Pythia's published losses on WikiText, says of the largest of them."""
+    return (
+        f"Fitted to the published losses on WikiText alone, the law forecasts {_missed(each)} nats a word. Its "
+        f"floor is {each.surface.floor:.2f} nats a word. There is one run of each size: no interval is given."
+    )
+
+
+def _missed(each: Forecast) -> str:
+    """The forecast of the largest model, and what was published of it."""
     end = _end(each).iloc[0]
     return (
-        f"The same law with the same hold-out, fitted to these published curves alone, forecasts "
         f"{end['forecast']:.3f} for {markdown(end['model'])} at step {end['step']:,}; published: "
-        f"{end['value']:.3f}. "
-        "There is one run of each size and each value was read off a figure to about .5%: no interval is given."
+        f"{end['value']:.3f}"
     )
 
 

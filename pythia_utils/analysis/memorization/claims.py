@@ -119,19 +119,20 @@ def _shares_at_the_end(records: pd.DataFrame) -> pd.DataFrame:
 
 def _grows_with_size(records: pd.DataFrame) -> bool | None:
     standard = _shares_at_the_end(records).get("standard", pd.Series(dtype=float)).dropna()
-    return None if len(standard) < 2 else standard.iloc[-1] > standard.iloc[0]
+    told = len(standard) > 1 and standard.any()
+    return bool(standard.iloc[-1] > standard.iloc[0]) if told else None
 
 
 def _less_of_deduplicated(records: pd.DataFrame) -> bool | None:
     both = _shares_at_the_end(records).reindex(columns=["standard", "deduped"]).dropna()
-    return None if both.empty else both["deduped"].mean() < both["standard"].mean()
+    return bool(both["deduped"].mean() < both["standard"].mean()) if both.any(axis=None) else None
 
 
 def _read_more_than_unread(records: pd.DataFrame) -> bool | None:
     rows = records[records["metric"] == "memorized"]
     hits = rows["value"] * rows["n"].astype(float)
     parts = [rows["subset"] == name for name in ("seen", "unseen")]
-    if not all(part.any() for part in parts):
+    if not (all(part.any() for part in parts) and hits.any()):
         return None
     read, unread = (hits[part].sum() / rows["n"][part].sum() for part in parts)
     return bool(read > unread)

@@ -14,7 +14,7 @@ from pythia_utils.analysis.memorization import sampling, texts
 from pythia_utils.evaluation import likelihood
 from pythia_utils.evaluation.memorization import memorized
 from pythia_utils.suites import checkpoints, find_model
-from pythia_utils.suites.catalog import Checkpoint
+from pythia_utils.suites.catalog import Checkpoint, Model
 from pythia_utils.training_data.seen import seen_by
 from pythia_utils.training_data.source import TrainingData, open_source
 from pythia_utils.training_data.spans import count_spans
@@ -94,12 +94,12 @@ def open_test(
     checkpoint = find_model(model, suite).checkpoint(step)
     name = checkpoint.model.name
     data = open_source(source or name, model=name if source else None)
-    prompt = prompt or sampling.usual_length(suite)
+    both = sampling.lengths(suite, prompt, continuation)
     suppress = sampling.usually_suppressed(suite) if suppress is None else suppress
     suppressed = (tokenizer.eos_token_id,) if suppress else ()
     known = data.packed is not None and not source
     opened = (checkpoint, network, tokenizer, data)
-    return Test(*opened, prompt, continuation or prompt, suppressed, known)
+    return Test(*opened, *both, suppressed, known)
 
 
 def sequences(test: Test, sample: int, blocks: int, places: int) -> sampling.Sample:
@@ -153,7 +153,7 @@ def ordinary(test: Test, count: int | None = None) -> pd.DataFrame:
         Columns position, age and change (`ordinary.gains_by_age`); no rows for a count of 0, and at step 0.
     """
     model = test.checkpoint.model
-    count = (0 if model.repo_id else ORDINARY) if count is None else count
+    count = ordinary_count(model, count)
     before = read_once.baseline(test.checkpoint)
     if not count or before is None:
         return pd.DataFrame(columns=["position", "age", "change"])
@@ -161,6 +161,11 @@ def ordinary(test: Test, count: int | None = None) -> pd.DataFrame:
     earlier, _ = checkpoints.load(model.name, before.step, model.suite)
     change = losses(earlier, sample.tokens) - losses(test.network, sample.tokens)
     return sample.table.assign(change=change)
+
+
+def ordinary_count(model: Model, count: int | None) -> int:
+    """How many sequences of each class of ages: as given, else 64 of our own suites, and none of the Hub's."""
+    return (0 if model.repo_id else ORDINARY) if count is None else count
 
 
 def losses(model: PreTrainedModel, tokens: np.ndarray, prompt: int = 1) -> np.ndarray:

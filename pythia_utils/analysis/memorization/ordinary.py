@@ -67,13 +67,12 @@ def ordinary_sample(
         FetchError: the server does not deliver.
     """
     begun, read = (seen_by(at).sequences.stop for at in (before, now))
-    free = np.ones(data.total_steps * data.batch_size, dtype=bool)
-    free[_planted_positions(data)] = False
+    taken, end = _planted_positions(data), data.total_steps * data.batch_size
     classes = [
-        (age, _evenly(free, max(begun, start), stop, count))
+        (age, _evenly(taken, max(begun, start), stop, count))
         for age, start, stop in _classes(begun, read, data.batch_size)
     ]
-    classes.append((UNREAD, _evenly(free, read, len(free), _UNREAD_TIMES * count)))
+    classes.append((UNREAD, _evenly(taken, read, end, _UNREAD_TIMES * count)))
     table = pd.DataFrame(
         {
             "position": np.concatenate([positions for _, positions in classes]),
@@ -95,11 +94,16 @@ def _classes(begun: int, read: int, batch_size: int) -> list[tuple[int, int, int
     return found
 
 
-def _evenly(free: np.ndarray, start: int, stop: int, count: int) -> np.ndarray:
-    """At most `count` of the free positions in start..stop, spread evenly: int64."""
-    positions = start + np.flatnonzero(free[start:stop])
-    chosen = (2 * np.arange(count) + 1) * len(positions) // (2 * count)
-    return positions[np.unique(chosen)] if len(positions) else positions
+def _evenly(taken: np.ndarray, start: int, stop: int, count: int) -> np.ndarray:
+    """At most `count` positions in start..stop but those `taken` (ascending), spread evenly: int64."""
+    taken = taken[(taken >= start) & (taken < stop)]
+    free = stop - start - len(taken)
+    if free <= 0:
+        return np.zeros(0, np.int64)
+    nth = np.unique((2 * np.arange(count) + 1) * free // (2 * count))
+    # As many free positions lie before each taken one; the n-th free one lies behind those with n or fewer.
+    before = taken - start - np.arange(len(taken))
+    return start + nth + np.searchsorted(before, nth, side="right")
 
 
 def _planted_positions(data: TrainingData) -> np.ndarray:

@@ -142,7 +142,10 @@ def beside(ours: pd.DataFrame, theirs: pd.DataFrame) -> str:
     both = theirs.merge(ours, on=["model", "step"], suffixes=("_published", ""))
     alone = theirs.merge(ours[["model", "step"]], how="left", indicator=True)
     alone = alone[alone["_merge"] == "left_only"]
-    names = ", ".join(f"{markdown(r.model)} at step {r.step:,}" for r in alone.itertuples())
+    names = "; ".join(
+        f"at step {step:,} {', '.join(part['model'].map(markdown))}"
+        for step, part in alone.groupby("step")
+    )
     within = both["value_published"].between(both["low"], both["high"]).sum()
     text = (
         f"Of {len(both)} checkpoints that others counted and that are sampled here, the published share lies "

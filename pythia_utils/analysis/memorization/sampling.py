@@ -40,6 +40,14 @@ def usual_length(suite: str) -> int:
     return 32 if find_suite(suite).kind == "hub" else 16
 
 
+def lengths(
+    suite: str, prompt: int | None = None, continuation: int | None = None
+) -> tuple[int, int]:
+    """Tokens of a prompt and of a continuation: as given, else the usual, and as many as the prompt."""
+    prompt = prompt or usual_length(suite)
+    return prompt, continuation or prompt
+
+
 def usually_suppressed(suite: str) -> bool:
     """Whether end-of-text is kept from being generated: for Pythia, as in its own evaluations; not for ours.
 

@@ -13,7 +13,7 @@ from pythia_utils.evaluation import validation
 from pythia_utils.evaluation.ngram_distance import Distances, distances
 from pythia_utils.evaluation.ngrams import NgramModel
 from pythia_utils.suites.catalog import Model, suite
-from pythia_utils.training_data.source import open_source
+from pythia_utils.training_data.source import TrainingData, open_source
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -66,13 +66,17 @@ def held_out(
             f"{rows} rows of {length} tokens; expected 1 or more rows, of 1 to {model.seq_length} tokens"
         )
     if model.repo_id is not None:
-        data = open_source(reference(model).name)
-        return data.batch(data.total_steps - 1)[:rows, : length + 1]
+        return last_sequences(open_source(reference(model).name), rows, length)
     if suite(model.suite).is_of_text:
         return _excerpts(model.suite, tokenizer, rows, length + 1)
     stream = _validation_stream(tokenizer, rows * length + 1)
     starts = np.arange(rows) * length
     return np.stack([stream[start : start + length + 1] for start in starts])
+
+
+def last_sequences(data: TrainingData, rows: int, length: int) -> np.ndarray:
+    """The beginnings of sequences of the last training batch."""
+    return data.batch(data.total_steps - 1)[:rows, : length + 1]
 
 
 def _excerpts(

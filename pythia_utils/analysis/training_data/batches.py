@@ -16,9 +16,11 @@ import numpy as np
 from pythia_utils.analysis import stats
 from pythia_utils.base.errors import UsageError, first_line
 from pythia_utils.base.files import local_path
+from pythia_utils.base.http import FetchError
 from pythia_utils.base.markup import NO_MATHS, html
-from pythia_utils.suites.catalog import Model
+from pythia_utils.suites.catalog import Checkpoint, Model
 from pythia_utils.suites.folders import suite_folder
+from pythia_utils.suites.shared_tokenizer import tokenizer_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,16 +53,18 @@ def open_tokenizer(model: Model, file: str | Path | None = None) -> Tokenizer:
 def _tokenizer_file(model: Model) -> Path:
     if model.repo_id is None:
         return suite_folder(model.suite) / "corpus" / "tokenizer.json"
-    from huggingface_hub import hf_hub_download
-
     try:
-        return Path(hf_hub_download(model.repo_id, "tokenizer.json"))
-    except Exception as error:  # offline, unreachable, refused: many classes, one remedy
-        reason = first_line(error)
+        return tokenizer_file(model)
+    except FetchError as error:
         raise UsageError(
-            f"the tokenizer of {model.repo_id} cannot be fetched ({reason}); "
+            f"the tokenizer of {model.repo_id} cannot be fetched ({first_line(error)}); "
             "give a copy of its tokenizer.json"
         ) from None
+
+
+def shown_step(checkpoint: Checkpoint) -> int:
+    """The run's own step whose batch is shown for a checkpoint: the next it reads; the last at the end."""
+    return min(checkpoint.true_step, checkpoint.model.total_steps - 1)
 
 
 def pieces(batch: np.ndarray, end: int = END_OF_TEXT) -> pd.DataFrame:

@@ -10,21 +10,23 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pythia_utils.base.files import DIGESTS_FILE, DigestCache, atomic_write, sweep, within
+from pythia_utils.base.files import DIGESTS_FILE, DigestCache
 from pythia_utils.base.http import FetchError, RangeReader
 from pythia_utils.base.progress import Bar
 from pythia_utils.base.units import show_size
 from pythia_utils.suites.hub import api, download
-from pythia_utils.suites.hub.api import Revision
+from pythia_utils.suites.hub.api import RemoteFile, Revision
 from pythia_utils.suites.hub.hugging_face import (
     cache_folder,
     cached_commit,
+    check_inside,
     is_hash,
     is_offline,
-    ref,
+    point_to,
     repo_folder,
     snapshot,
 )
@@ -57,6 +59,7 @@ class HubCache:
         progress: called with the size of each piece that came; what it raises ends the download.
             None: a bar on a terminal.
         reader: the way to the Hub.
+        keep: commits that are not dropped for want of room.
     """
 
     records: Path
@@ -64,6 +67,7 @@ class HubCache:
     progress: Callable[[int], object] | None = None
     folder: Path = field(default_factory=cache_folder)
     reader: RangeReader = field(default_factory=api.reader)
+    keep: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.journal = Journal(self.records, self.folder)
@@ -108,6 +112,20 @@ class HubCache:
         self.journal.write(entry)
         return Snapshot(folder, commit, entry.files)
 
+    def holds(self, repo_id: str, revision: str, commit: str | None = None) -> bool:
+        """Whether all files of a revision are there, at a commit if one is given; they are not read.
+
+        Raises:
+            OSError: of the disk.
+        """
+        cached = cached_commit(repo_id, revision, self.folder)
+        if cached is None or commit not in (None, cached):
+            return False
+        folder = snapshot(self.folder, repo_id, cached)
+        with suppress(CorruptFileError):  # of an index; it is fetched again
+            return (folder / "config.json").exists() and weights_in(folder) is not None
+        return False
+
     # --- from the Hub -----------------------------------------------------------------------------
 
     def fetch(self, revision: Revision) -> Snapshot:
@@ -123,9 +141,12 @@ class HubCache:
         entry = self.journal.read(revision.repo_id, revision.commit)
         if entry is None or not folder.exists():
             entry = Entry(revision.repo_id, revision.name, revision.commit, not folder.exists())
-        self._check_inside(folder)
+        check_inside(folder, self.folder)
         folder.mkdir(parents=True, exist_ok=True)
         entry.files = {file.name: file.etag for file in needed}
+        if not entry.fetched:
+            lacking = (file.name for file in self._lacking(revision))
+            entry.brought = sorted({*entry.brought, *lacking})
         self.journal.write(entry)  # now: what is cut off counts as ours too
         size = sum(self.missing(revision).values())
         self._make_room(size, revision.commit)
@@ -135,39 +156,28 @@ class HubCache:
             for file in needed:
                 download.fetch(revision, file, folder, known, self.progress or bar.advance)
         known.save()
-        self._point_to(revision)
+        point_to(self.folder, revision.repo_id, revision.name, revision.commit)
         self.journal.write(entry)
         return Snapshot(folder, revision.commit, entry.files)
 
-    def _point_to(self, revision: Revision) -> None:
-        """Let the revision's name mean its commit, for every tool."""
-        path = ref(self.folder, revision.repo_id, revision.name)
-        self._check_inside(path)
-        # To every tool each file in `refs/` is a name, a half-written one a broken repository.
-        scratch = self.folder / repo_folder(revision.repo_id) / "unfinished"
-        sweep(path.parent)
-        with atomic_write(path, scratch) as temporary:
-            temporary.write_text(revision.commit, encoding="utf-8")
-
-    def _check_inside(self, path: Path) -> None:
-        """Refuse to write where a link leads out of the cache."""
-        if not within(path, self.folder):
-            raise FetchError(f"{path} leads out of the cache ({self.folder}); remove the link")
-
     def missing(self, revision: Revision) -> dict[str, int]:
         """Sizes of the files that fetching would bring, by hash: revisions may share them."""
+        return {file.etag: file.size for file in self._lacking(revision)}
+
+    def _lacking(self, revision: Revision) -> list[RemoteFile]:
+        """The files that are to be fetched: neither this revision nor another of the cache has them."""
         blobs = self.folder / repo_folder(revision.repo_id) / "blobs"
         folder = snapshot(self.folder, revision.repo_id, revision.commit)
-        return {
-            file.etag: file.size
+        return [
+            file
             for file in revision.needed()
             if not (blobs / file.etag).exists() and not (folder / file.name).exists()
-        }
+        ]
 
     def _make_room(self, need: int, keep: str) -> None:
         """Within the budget, and on the disk."""
         if self.budget is not None:
-            self.journal.make_room(need, self.budget, keep)
+            self.journal.make_room(need, self.budget, {*self.keep, keep})
         free = shutil.disk_usage(self.folder).free
         if need > free:
             raise FetchError(

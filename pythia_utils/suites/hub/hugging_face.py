@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import TypeVar
 
 from pythia_utils.base.errors import UsageError, first_line, without_logins
-from pythia_utils.base.files import within
+from pythia_utils.base.files import atomic_write, sweep, within
 from pythia_utils.base.http import PASSING, FetchError, PassingError, Retry, checked_url, shown_url
 from pythia_utils.base.schemas import parse
 
@@ -122,9 +122,9 @@ def repo_folder(repo_id: str, repo_type: str = "model") -> str:
     return "--".join([f"{repo_type}s", *repo_id.split("/")])
 
 
-def ref(cache: Path, repo_id: str, revision: str) -> Path:
+def ref(cache: Path, repo_id: str, revision: str, repo_type: str = "model") -> Path:
     """The cache's file with the commit of a branch or tag."""
-    return cache / repo_folder(repo_id) / "refs" / revision
+    return cache / repo_folder(repo_id, repo_type) / "refs" / revision
 
 
 def is_commit(text: str) -> bool:
@@ -137,13 +137,38 @@ def is_hash(text: str) -> bool:
     return re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", text) is not None
 
 
-def cached_commit(repo_id: str, revision: str, cache: Path | None = None) -> str | None:
+def cached_commit(
+    repo_id: str, revision: str, cache: Path | None = None, repo_type: str = "model"
+) -> str | None:
     """The commit that a cache, by default the shared one, has for a revision; None if it has none."""
-    path = ref(cache or cache_folder(), repo_id, revision)
+    path = ref(cache or cache_folder(), repo_id, revision, repo_type)
     with suppress(OSError, ValueError):
         if is_commit(text := path.read_text(encoding="utf-8").strip()):
             return text
     return None
+
+
+def point_to(
+    cache: Path, repo_id: str, revision: str, commit: str, repo_type: str = "model"
+) -> None:
+    """Let a revision's name mean a commit in a cache, for every tool.
+
+    Raises:
+        FetchError: a link leads out of the cache.
+    """
+    path = ref(cache, repo_id, revision, repo_type)
+    check_inside(path, cache)
+    # To every tool each file in `refs/` is a name, a half-written one a broken repository.
+    scratch = cache / repo_folder(repo_id, repo_type) / "unfinished"
+    sweep(path.parent)
+    with atomic_write(path, scratch) as temporary:
+        temporary.write_text(commit, encoding="utf-8")
+
+
+def check_inside(path: Path, cache: Path) -> None:
+    """Refuse to write where a link leads out of the cache."""
+    if not within(path, cache):
+        raise FetchError(f"{path} leads out of the cache ({cache}); remove the link")
 
 
 def snapshot(cache: Path, repo_id: str, commit: str, repo_type: str = "model") -> Path:
@@ -214,6 +239,22 @@ def drop_revisions(cache: Path, commits: Iterable[str]) -> None:
     places |= plan.snapshots  # where links are not supported
     ours = {blob for blob in plan.blobs if any(within(blob.parent, each) for each in places)}
     replace(plan, blobs=frozenset(ours)).execute()
+
+
+def drop_files(folder: Path, names: Iterable[str]) -> None:
+    """Take files out of a commit's folder, each with its bytes if no other commit has them.
+
+    A link that leads out of the repository goes, and what it leads to stays.
+    """
+    repo = folder.parents[1]
+    for path in (folder / name for name in names):
+        if not within(path.parent, folder) or path.is_dir():
+            continue  # what a journal was made to say
+        blob = path.resolve()
+        path.unlink(missing_ok=True)
+        used = any(other.resolve() == blob for other in (repo / "snapshots").rglob("*"))
+        if not used and within(blob.parent, repo / "blobs"):
+            blob.unlink(missing_ok=True)
 
 
 # --- what goes wrong ------------------------------------------------------------------------------

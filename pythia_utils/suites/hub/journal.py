@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -21,6 +21,11 @@ from pythia_utils.suites.hub import hugging_face
 from pythia_utils.suites.hub.hugging_face import repo_folder, snapshot
 
 _ENTRY = {"repo_id": str, "revision": str, "commit": str, "fetched": bool, "files?": {str: str}}
+_ENTRY |= {"brought?": [str]}
+
+
+class NoRoomError(UsageError):
+    """A disk budget that is too small, at least as long as what must be kept is there."""
 
 
 @dataclass
@@ -33,6 +38,7 @@ class Entry:
         commit: that it pointed to.
         fetched: whether this program made the cache's folder of that commit, and may drop it.
         files: the hashes that its files must have, by name; of some there may be only the beginning.
+        brought: names of the files that this program added to a folder that another made.
     """
 
     repo_id: str
@@ -40,6 +46,7 @@ class Entry:
     commit: str
     fetched: bool
     files: dict[str, str] = field(default_factory=dict)
+    brought: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -84,20 +91,25 @@ class Journal:
             temporary.write_text(json.dumps(asdict(entry), indent=1), encoding="utf-8")
 
     def fetched(self) -> Iterator[Entry]:
-        """Entries of what this program fetched and what is still there, least recently used first."""
+        """Entries of what this program fetched, all or some of it, and what is still there, least recently
+        used first."""
         for path in sorted(self._root.glob("*/*.json"), key=lambda path: path.stat().st_mtime_ns):
             entry = self._read(path)
-            if entry and entry.fetched and self._snapshot(entry).is_dir():
+            if entry and (entry.fetched or entry.brought) and self._snapshot(entry).is_dir():
                 yield entry
 
-    def make_room(self, need: int, budget: int, keep: str) -> None:
+    def held(self) -> int:
+        """Bytes of all that this program fetched and that is still there, beginnings of files too."""
+        return _total({entry.commit: self._blobs(entry) for entry in self.fetched()})
+
+    def make_room(self, need: int, budget: int, keep: Container[str]) -> None:
         """Drop what was fetched and not used for longest, until `need` more bytes fit the budget.
 
-        Files that another revision of the cache has too stay, and so does the commit to `keep`. What
+        Files that another revision of the cache has too stay, and so do the commits to `keep`. What
         other programs fetched is not counted, and not touched.
 
         Raises:
-            UsageError: the budget is too small for what is kept and needed.
+            NoRoomError: the budget is too small for what is kept and needed; then nothing is dropped.
         """
         entries = list(self.fetched())
         held = {entry.commit: self._blobs(entry) for entry in entries}
@@ -105,17 +117,19 @@ class Journal:
         for entry in entries:
             if need + _total(held) <= budget:
                 break
-            if entry.commit != keep:
+            if entry.commit not in keep:
                 dropped.append(entry)
                 del held[entry.commit]
         if need + _total(held) > budget:
             wanted = show_size(need + _total(held))
-            raise UsageError(f"a disk budget of {show_size(budget)} is too small: {wanted} needed")
+            raise NoRoomError(f"a disk budget of {show_size(budget)} is too small: {wanted} needed")
         self.drop(dropped)
 
     def _blobs(self, entry: Entry) -> dict[Path, int]:
-        """Sizes of a revision's files, by where they truly are: revisions share them."""
-        files = [path for path in self._snapshot(entry).rglob("*") if path.is_file()]
+        """Sizes of the files of a revision that are ours, by where they truly are: revisions share them."""
+        folder = self._snapshot(entry)
+        files = folder.rglob("*") if entry.fetched else (folder / name for name in entry.brought)
+        files = [path for path in files if path.is_file()]
         files += self._partial(entry)
         return {path.resolve(): path.stat().st_size for path in files}
 
@@ -127,15 +141,22 @@ class Journal:
         ]
 
     def drop(self, entries: list[Entry]) -> None:
-        """Take revisions out of the cache, with the files that no other revision has."""
+        """Take revisions out of the cache, with the files that no other revision has.
+
+        Of one that another program began, only the files that this one added.
+        """
         if not entries:
             return
         for entry in entries:
             for path in self._partial(entry):
                 path.unlink(missing_ok=True)
-        hugging_face.drop_revisions(self.cache, [entry.commit for entry in entries])
         for entry in entries:
-            if self._snapshot(entry).exists():
+            if not entry.fetched:
+                hugging_face.drop_files(self._snapshot(entry), entry.brought)
+        whole = [entry.commit for entry in entries if entry.fetched]
+        hugging_face.drop_revisions(self.cache, whole)
+        for entry in entries:
+            if entry.fetched and self._snapshot(entry).exists():
                 raise FetchError(f"{self._snapshot(entry)} cannot be dropped from the cache")
             self._path(entry.repo_id, entry.commit).unlink(missing_ok=True)
 

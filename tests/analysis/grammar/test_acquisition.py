@@ -230,6 +230,14 @@ def test_milestones_read_as_steps_with_their_intervals():
     }
 
 
+def test_of_many_models_a_table_has_steps_alone():
+    sizes = ("14m", "31m", "70m", "160m", "410m", "1b-v0")
+    row = {"subset": "a", "first": 0, "last": 2000, "onset": 1200.4, "low": 1000, "high": 1500}
+    rows = pd.DataFrame([row | {"model": f"pythia-{size}"} for size in sizes])
+    (told,) = acquisition_text.milestone_table(rows).to_dict("records")
+    assert told == dict.fromkeys(sizes, "1,200")
+
+
 def test_labels_of_tied_orders_stand_apart():
     assert list(figures._apart(np.array([1, 2.5, 2.5, 4]))) == [1, 2, 3, 4]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pythia_utils.analysis.loss import laws, measures, text
+from pythia_utils.analysis.loss import laws, measures, published, text
 from pythia_utils.evaluation import likelihood, validation
 from pythia_utils.nano import entropy
 from pythia_utils.nano.documents import DOMAINS
@@ -137,7 +137,7 @@ def test_too_few_records_are_told():
 
 
 def test_the_published_law_says_that_it_has_no_interval():
-    told = text.published(laws.published_forecast())
+    told = text.published(published.curves_forecast())
     assert "pythia-1.4b-v0 at step 143,000; published: 2.068" in told
     assert "no interval" in told
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pythia_utils.analysis.loss import figures, laws, surface
+from pythia_utils.analysis.loss import figures, laws, published, surface
 from pythia_utils.analysis.loss.forecast import forecast, hold_out, points
 from pythia_utils.analysis.loss.surface import Surface
 from pythia_utils.base.errors import UsageError
@@ -162,7 +162,7 @@ def test_domains_with_too_few_models_have_no_law():
 
 
 def test_the_published_law_is_of_published_curves_alone():
-    found = laws.published_forecast()
+    found = published.curves_forecast()
     assert set(found.fitted["suite"]) == {"pythia"}
     assert set(found.held["model"][found.held["larger"]]) == {"pythia-1.4b-v0"}
     assert set(found.fitted["subset"]) == {"curve"}

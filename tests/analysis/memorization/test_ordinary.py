@@ -30,6 +30,18 @@ def simulated(effect, seed=0, count=200):
     return pd.concat([table, unread], ignore_index=True)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_positions_are_spread_over_those_that_are_free(seed):
+    rng = np.random.default_rng(seed)
+    taken = np.flatnonzero(rng.random(60) < rng.random())
+    start, stop = sorted(rng.integers(0, 61, 2).tolist())
+    free = [at for at in range(start, stop) if at not in taken]
+    for count in (1, 3, 100):
+        chosen = sorted({(2 * n + 1) * len(free) // (2 * count) for n in range(count)})
+        expected = [free[n] for n in chosen] if free else []
+        assert ordinary._evenly(taken, start, stop, count).tolist() == expected
+
+
 def test_a_fading_effect_is_recovered():
     truth = [
         0.2 * np.exp(-np.mean(ages) / 20)

@@ -319,7 +319,7 @@ def test_published_shares_are_compared_and_what_only_others_counted_is_named():
     told = published.beside(ours, named)
     assert "Of 2 checkpoints" in told
     assert "interval at 1." in told  # 1.63% of 12b's, .32% of 70m's
-    assert told.endswith("pythia-12b at step 23,000, pythia-12b at step 43,000.")
+    assert told.endswith("measured here: at step 23,000 pythia-12b; at step 43,000 pythia-12b.")
     assert "None of the checkpoints" in published.beside(ours[:0], named)
 
 
@@ -352,6 +352,17 @@ def test_claims_of_a_sample(more):
     )
     assert claimed("sample-size", frame) is more
     assert claimed("sample-control", frame) is more
+
+
+def test_samples_in_which_nothing_is_memorized_tell_nothing():
+    frame = records(
+        *(
+            sequences(f"pythia-{name}", 143000, 0, 2000, "all")
+            for name in ("70m", "1b", "1b-deduped")
+        ),
+        *(share("pythia-70m", 512, name, 0, 100) for name in ("seen", "unseen")),
+    )
+    assert [claim.holds(frame) for claim in OF_A_SAMPLE] == [None] * 3
 
 
 @pytest.mark.parametrize("fewer", [True, False])

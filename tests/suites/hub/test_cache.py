@@ -38,7 +38,7 @@ from pythia_utils.base.files import atomic_write, file_digest
 from pythia_utils.base.http import FetchError, Retry
 from pythia_utils.engine import worker
 from pythia_utils.grid.ledger import Outcome
-from pythia_utils.suites import checkpoints, folders
+from pythia_utils.suites import checkpoints, folders, shared_tokenizer
 from pythia_utils.suites.catalog import find_model
 from pythia_utils.suites.errata import CheckpointWarning
 from pythia_utils.suites.hub import api, commits, hugging_face
@@ -48,6 +48,7 @@ from pythia_utils.suites.identity import checkpoint_digest
 from pythia_utils.suites.weights import WeightsError
 
 MODEL, REPO = "pythia-14m", "EleutherAI/pythia-14m"
+NEOX = "EleutherAI/gpt-neox-20b"  # whose tokenizer all of Pythia has
 FORMS = {2: "safetensors", 4: "sharded", 8: "bin", 16: "bin-sharded", 32: "both"}
 WEIGHTS = "model.safetensors"
 
@@ -158,6 +159,18 @@ def test_what_is_verified_is_not_read_again(server, files, monkeypatch):
 )
 def test_dtype(server, dtype, expected):
     assert pythia_utils.load(MODEL, 2, dtype=dtype)[0].dtype == expected
+
+
+def test_the_environment_says_what_auto_is(server, monkeypatch):
+    monkeypatch.setenv("PYTHIA_DTYPE", "bfloat16")
+    monkeypatch.setenv("PYTHIA_DEVICE", "cpu")
+    assert pythia_utils.load(MODEL, 2)[0].dtype == torch.bfloat16
+    assert pythia_utils.load(MODEL, 2, dtype="float16")[0].dtype == torch.float16
+    (_, network), *_ = pythia_utils.sweep(MODEL, [2])
+    assert network.dtype == torch.bfloat16
+    monkeypatch.setenv("PYTHIA_DTYPE", "bfloat61")
+    with pytest.raises(UsageError, match="unknown dtype 'bfloat61'; nearest: bfloat16"):
+        pythia_utils.load(MODEL, 2)
 
 
 def test_automatic_dtype_is_what_the_model_was_trained_in_on_a_gpu():
@@ -514,14 +527,53 @@ def test_what_the_hub_lacks_is_named(server, files, model, step, message):
     one_line(error)
 
 
-def test_without_a_tokenizer(server, files):
+def test_without_a_tokenizer_that_of_the_family_is_opened_and_said(
+    server, files, monkeypatch, capsys
+):
     bare = {name: content for name, content in files["step2"].items() if "tokenizer" not in name}
-    server.repos[REPO]["step64"] = bare
-    with pytest.raises(UsageError, match=r"pythia-14m@step64: no tokenizer\.json") as error:
-        pythia_utils.load(MODEL, 64)
+    server.repos[REPO] = {"step2": bare}
+    with pytest.raises(FetchError, match=r"gpt-neox-20b.*no such repository on the Hub") as error:
+        pythia_utils.load(MODEL, 2)
     one_line(error)
-    [(_, network)] = pythia_utils.sweep(MODEL, [64])
+    [(_, network)] = pythia_utils.sweep(MODEL, [2])
     assert is_right(network, 2)
+    text = files["step2"]["tokenizer.json"]
+    server.repos[NEOX] = {"main": {"tokenizer.json": text, "model.safetensors": b"large"}}
+    network, tokenizer = pythia_utils.load(MODEL, 2)
+    assert is_right(network, 2)
+    assert tokenizer("abc")["input_ids"] == [1, 2, 3]
+    assert tokenizer.eos_token == "<|endoftext|>"
+    assert f"{REPO}@step2 has no tokenizer; all pythia models share" in capsys.readouterr().err
+    assert server.sent_of("model.safetensors") == len(bare[WEIGHTS])
+    # Now the cache has it, and the Hub is not asked.
+    server.requests.clear()
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    pythia_utils.load(MODEL, 2)
+    assert server.requests == []
+
+
+def test_who_wants_a_tokenizer_alone_gets_it_from_wherever_it_is(server, files):
+    """The repositories of some seeds have nothing on `main`."""
+    model, text = find_model("pythia-160m-data-seed2"), files["step2"]["tokenizer.json"]
+    with pytest.raises(FetchError, match="gpt-neox-20b"):
+        shared_tokenizer.tokenizer_file(model)
+    server.repos[NEOX] = {"main": {"tokenizer.json": text}}
+    server.repos[model.repo_id] = {"main": {".gitattributes": b"x"}}
+    assert shared_tokenizer.tokenizer_file(model).read_bytes() == text
+    server.requests.clear()
+    assert shared_tokenizer.tokenizer_file(find_model(MODEL)).read_bytes() == text
+    assert server.requests == []
+
+
+def test_a_tokenizer_of_another_model_of_the_family_does(server, files, capsys):
+    other = "EleutherAI/pythia-31m"
+    server.repos[other] = {"step2": files["step2"]}
+    checkpoints.hub_cache().open(other, "step2")
+    bare = {name: content for name, content in files["step2"].items() if "tokenizer" not in name}
+    server.repos[REPO] = {"step2": bare}
+    _, tokenizer = pythia_utils.load(MODEL, 2)
+    assert "models--EleutherAI--pythia-31m" in capsys.readouterr().err
+    assert tokenizer("abc")["input_ids"] == [1, 2, 3]
 
 
 def test_a_gated_repository_wants_a_token(files, monkeypatch, tmp_path):
@@ -722,6 +774,26 @@ def test_a_journal_that_names_files_elsewhere_is_not_followed(server, tmp_path, 
     assert (victim.read_text(), other.read_text()) == ("mine", "another program's")
 
 
+@pytest.mark.parametrize(
+    "name", ["../../../../victim", "VICTIM", "..", "", "a/../../../../../victim"]
+)
+def test_files_that_a_journal_says_were_added_are_dropped_of_the_revision_alone(
+    server, tmp_path, name
+):
+    folder = snapshot_download(REPO, revision="step2")
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    name = name.replace("VICTIM", str(victim))
+    pythia_utils.load(MODEL, 2)
+    [path] = (folders.home() / "hub").glob("*/*/*.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"brought": [name, WEIGHTS]}))
+    journal = checkpoints.hub_cache().journal
+    journal.drop(list(journal.fetched()))
+    assert victim.read_text() == "mine"
+    assert sorted(os.listdir(folder)) == sorted(set(server.repos[REPO]["step2"]) - {WEIGHTS})
+    assert cache_is_clean(server.cache)
+
+
 def test_a_writer_killed_at_a_ref_leaves_every_tool_a_sound_cache(server, monkeypatch):
     """And what former versions left there goes, when it is old."""
     old = server.cache / "models--EleutherAI--pythia-14m" / "refs" / ".partial-1"
@@ -729,7 +801,7 @@ def test_a_writer_killed_at_a_ref_leaves_every_tool_a_sound_cache(server, monkey
     old.write_text("half")
     os.utime(old, (1, 1))
     with monkeypatch.context() as patch:
-        patch.setattr(hub_cache, "atomic_write", killed_writer)
+        patch.setattr(hugging_face, "atomic_write", killed_writer)
         with pytest.raises(KeyboardInterrupt):
             checkpoints.hub_cache().fetch(api.describe(REPO, "step2"))
     assert list(server.cache.glob("*/*/.partial-*"))
