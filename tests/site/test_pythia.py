@@ -69,7 +69,7 @@ def test_every_page_opens_without_a_fault_and_fits(sized, pythia_site, pages):
         if sized.page.evaluate("() => document.documentElement.scrollWidth > innerWidth"):
             wide.append(name)
         errors = sized.page.locator(".output.traceback, .system-message, .output.stderr")
-        if errors.count() or "Traceback (most" in sized.page.locator("article").inner_text():
+        if errors.count() or "Traceback (most" in sized.page.locator("body").inner_text():
             broken.append(name)
     abroad = [u for u in sized.requests if not u.startswith(("file:", "data:", "blob:"))]
     assert (wide, broken, abroad, sized.faults) == ([], [], [], [])
