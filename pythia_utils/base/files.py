@@ -268,6 +268,12 @@ def within(path: Path, folder: Path) -> bool:
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
+def free_space(folder: Path) -> int:
+    """Bytes that are free on the disk of a folder, which need not be there yet."""
+    there = next(each for each in (folder, *folder.absolute().parents) if each.is_dir())
+    return shutil.disk_usage(there).free
+
+
 # --- digests --------------------------------------------------------------------------------------
 
 

@@ -5,15 +5,14 @@ What is there already is not fetched again, so a fetch that was cut off goes on 
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
+from pythia_utils.base.files import free_space
 from pythia_utils.base.http import FetchError, GaveUpError, MissingFileError
 from pythia_utils.base.progress import Bar, say
 from pythia_utils.base.terminal import aligned
@@ -121,7 +120,7 @@ class Plan:
             say(_summary(kind, items))
         if len(kinds) > 1:
             say(f"in all {show_size(self.to_fetch)} to fetch")
-        free = shutil.disk_usage(_existing(cache_folder())).free
+        free = free_space(cache_folder())
         if self.to_fetch > free:
             raise FetchError(
                 f"{cache_folder()}: {show_size(self.to_fetch)} to fetch, {show_size(free)} free on the disk"
@@ -171,7 +170,3 @@ def _summary(kind: str, items: list[Item]) -> str:
 def _bytes(parts: Iterable[dict[str, int]]) -> int:
     """Of all; what is in several counts once."""
     return sum({key: size for each in parts for key, size in each.items()}.values())
-
-
-def _existing(path: Path) -> Path:
-    return next(each for each in (path, *path.parents) if each.exists())

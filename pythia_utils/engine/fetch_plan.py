@@ -6,12 +6,12 @@ parameters.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pythia_utils.base.errors import UsageError
+from pythia_utils.base.files import free_space
 from pythia_utils.base.units import show_size
 from pythia_utils.grid.cells import OPENING, Cell
 from pythia_utils.grid.notebooks import read_code
@@ -122,7 +122,7 @@ def _looked_up(wanted: dict[Checkpoint, list[Cell]]) -> FetchPlan:
     found = revision_sizes(asked)
     told = frozenset(c for c in missing if c.model.repo_id in found)
     sizes = {c: found[c.model.repo_id] if c in told else _by_parameters(c) for c in missing}
-    free = shutil.disk_usage(_existing(cache.folder)).free
+    free = free_space(cache.folder)
     return FetchPlan(wanted, sizes, told, cache.journal.held(), free, cache.folder)
 
 
@@ -133,7 +133,3 @@ def _commit(cells: Sequence[Cell]) -> str | None:
 def _by_parameters(checkpoint: Checkpoint) -> int:
     model = checkpoint.model
     return model.total_params * devices.BYTES.get(model.dtype, 4)
-
-
-def _existing(folder: Path) -> Path:
-    return next(each for each in (folder, *folder.absolute().parents) if each.is_dir())

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pythia_utils.base.errors import UsageError
-from pythia_utils.base.files import atomic_folder
+from pythia_utils.base.files import atomic_folder, free_space
 from pythia_utils.base.units import show_size
 from pythia_utils.suites import checkpoints, weights
 from pythia_utils.suites.neox import files
@@ -275,5 +275,5 @@ def _check_target(target: Path, size: int) -> None:
         raise UsageError(f"{target} is there already; expected the name of a new folder")
     if target.exists() and any(target.iterdir()):
         raise UsageError(f"{target} is not empty; expected the name of a new folder")
-    if (free := shutil.disk_usage(target.parent).free) < size:
+    if (free := free_space(target.parent)) < size:
         raise UsageError(f"{target}: {show_size(size)} to write, and {show_size(free)} are free")

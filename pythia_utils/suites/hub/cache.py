@@ -8,13 +8,12 @@ What is in the cache is used without asking the Hub; `fetch` asks.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pythia_utils.base.files import DIGESTS_FILE, DigestCache
+from pythia_utils.base.files import DIGESTS_FILE, DigestCache, free_space
 from pythia_utils.base.http import FetchError, RangeReader
 from pythia_utils.base.progress import Bar
 from pythia_utils.base.units import show_size
@@ -178,7 +177,7 @@ class HubCache:
         """Within the budget, and on the disk."""
         if self.budget is not None:
             self.journal.make_room(need, self.budget, {*self.keep, keep})
-        free = shutil.disk_usage(self.folder).free
+        free = free_space(self.folder)
         if need > free:
             raise FetchError(
                 f"{self.folder}: {show_size(need)} to fetch, {show_size(free)} free on the disk"

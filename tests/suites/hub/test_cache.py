@@ -649,11 +649,11 @@ def test_a_pickle_that_runs_code_is_not_run(server, files, tmp_path):
 
 
 def test_a_full_disk(server, monkeypatch):
-    real = hub_cache.shutil.disk_usage
-    monkeypatch.setattr(hub_cache.shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
+    real = hub_cache.free_space
+    monkeypatch.setattr(hub_cache, "free_space", lambda _: 100)
     with pytest.raises(FetchError, match="to fetch, 100 bytes free on the disk"):
         pythia_utils.load(MODEL, 2)
-    monkeypatch.setattr(hub_cache.shutil, "disk_usage", real)
+    monkeypatch.setattr(hub_cache, "free_space", real)
 
     def full(url, temp_file, **_):
         temp_file.write(b"begin")
