@@ -281,10 +281,10 @@ def category_palette(names: Sequence[str]) -> dict[str, str]:
 
 
 def line_style(name: str) -> str:
-    """Dotted for deduplicated data, dashed for another seed than the suite's own."""
+    """Dotted for deduplicated data, dash-dotted for another variant, dashed for another seed than the usual."""
     model = find_model(name)
-    if model.variant == "deduped":
-        return ":"
+    if model.variant != "standard":
+        return ":" if model.variant == "deduped" else "-."
     return "-" if model.has_usual_seed else "--"
 
 
@@ -322,6 +322,8 @@ def _legend_of_sizes(figure: Figure, styles: Mapping[str, Mapping]) -> None:
     ordered = sorted(models, key=lambda name: models[name].non_embedding_params)
     handles = {mathtext(models[n].size): Line2D([], [], color=styles[n]["color"]) for n in ordered}
     kinds = {"-": "standard", ":": "deduped", "--": "another seed"}
+    others = sorted({m.variant for m in models.values()} - {"standard", "deduped"})
+    kinds |= {"-.": mathtext(", ".join(others))} if others else {}
     lines = {style["ls"] for style in styles.values()}
     if len(lines) > 1:
         own = {kinds[ls]: Line2D([], [], color="0.4", ls=ls) for ls in kinds if ls in lines}

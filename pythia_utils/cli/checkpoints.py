@@ -105,7 +105,7 @@ def fetch_command(
     1. With HF_HUB_OFFLINE nothing is fetched, and what is missing is told.
     """
     budget = None if disk_budget is None else parse_size(disk_budget, "--disk-budget")
-    cache, plan = opening.hub_cache(budget=budget), Plan()
+    cache, plan, chosen = opening.hub_cache(budget=budget), Plan(), []
     if experiments or profile:
         cells = _cells_for(name, steps, experiments, profile, parameter, strict)
         _add_needs(plan, cache, _needs_of(plan, cells))
@@ -119,6 +119,8 @@ def fetch_command(
     plan.announce()
     ask_above(plan.to_fetch, yes)
     rows = plan.bring(quiet)
+    for checkpoint in chosen[:1]:
+        opening.fetch_tokenizer(checkpoint)
     if rows or not plan.failed:
         one = not (experiments or profile)
         show(json.dumps(rows, indent=1) if as_json else "\n".join(_line(row, one) for row in rows))
@@ -132,6 +134,8 @@ def _choose(name: str | None, steps: Steps | None) -> list[Checkpoint]:
     if name is None:
         raise UsageError("what? expected MODEL with --steps, or --for EXPERIMENTS")
     model = model_named(name)
+    if model.repo_id is None and model.own:
+        raise UsageError(f"{model.name} is in {model.own.place}; there is nothing to fetch")
     if model.repo_id is None:
         raise _trained_here([model])
     if steps is None:

@@ -224,5 +224,7 @@ def config_command(name: str, form: str, gpus: int | None, output: Path | None) 
     elif gpus is not None:
         raise UsageError("--gpus is for --format neox; config.json says nothing of GPUs")
     else:
+        if model.own:
+            neox_config.require_known(model)
         text = json.dumps(neox_config.hf_config(model), indent=2) + "\n"
     write(text, output)

@@ -33,16 +33,20 @@ from pythia_utils.cli.grid import records_command, run_command, status_command
 from pythia_utils.cli.options import (
     COUNT,
     NAME,
+    PLACE,
     Steps,
     Whole,
     commas,
     examples,
     model_named,
+    name_suites,
     steps_option,
 )
 from pythia_utils.engine.worker import usable_cores
 from pythia_utils.suites import catalog
 from pythia_utils.suites.errata import CheckpointWarning
+from pythia_utils.suites.home import home
+from pythia_utils.suites.own.revisions import ask_again
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -113,8 +117,17 @@ def _one_line(usual: Callable) -> Callable:
 
 @click.group(cls=_Group, context_settings=_CONTEXT, no_args_is_help=True)
 @click.version_option(package_name="pythia-book", prog_name="pythia")
-def cli() -> None:
+@click.option(
+    "--suites",
+    type=PLACE,
+    multiple=True,
+    metavar="FILE",
+    help="A file that describes models of your own (the page *Bring your own model*), or a folder of such; "
+    "may be repeated. Those of PYTHIA_SUITES and of suites.d in PYTHIA_HOME are always known.",
+)
+def cli(suites: tuple[str, ...]) -> None:
     """Measure the Pythia language models, and our small ones, across training time and scale."""
+    name_suites(suites)
 
 
 # --- suites ---------------------------------------------------------------------------------------
@@ -128,6 +141,7 @@ def cli() -> None:
         "pythia suites pythia --json",
         "pythia suites pythia-2.8b --steps",
         "pythia suites pythia-2.8b --steps 0-1000",
+        "pythia --suites my-suite.yml suites mine",
     ),
 )
 @click.argument("names", nargs=-1, type=NAME, metavar="[SUITE|MODEL]...")
@@ -141,11 +155,15 @@ def cli() -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line of it, in a list.")
 def suites_command(names: tuple[str, ...], steps: str | None, as_json: bool) -> None:
-    """Print the models: shape, parameters, checkpoints. All suites by default."""
+    """Print the models: shape, parameters, checkpoints. By default of all the book's suites; yours by name."""
     if steps is not None:
         _print_steps(names, steps, as_json)
         return
+    if names:
+        ask_again(home() / "own")
     table = catalog.suite_table(names or None)
+    if not names and (own := sorted({*catalog.suite_names()} - {*catalog.built_in_suites()})):
+        click.echo(f"suites of your own, by name: {', '.join(own)}", err=True)
     if as_json:
         click.echo(json.dumps(table, indent=1))
         return
@@ -168,13 +186,16 @@ def _print_steps(names: tuple[str, ...], steps: str, as_json: bool) -> None:
 
 def _suites_text(table: list[dict]) -> str:
     headings = ("model", "layers", "d_model", "heads", "non-embedding", "total")
-    rows = [(*headings, "checkpoints", "was")]
+    rows = [(*headings, "checkpoints", "was")]  # for one of your own, what it was trained on
     for row in table:
         counts = [row[key] for key in ("n_layers", "d_model", "n_heads")]
         counts += [row["non_embedding_params"], row["total_params"]]
         steps = row["steps"]
         span = f"{len(steps)}: {steps[0]} .. {steps[-1]}"
-        rows.append((row["name"], *(f"{n:,}" for n in counts), span, ", ".join(row["aliases"])))
+        last = ", ".join(row["aliases"]) or (
+            row["trained_on"] and f"trained on: {row['trained_on']}"
+        )
+        rows.append((row["name"], *(f"{n:,}" for n in counts), span, last))
     return aligned(rows, right=range(1, len(headings)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -16,6 +17,7 @@ from pythia_utils.base.files import atomic_write, is_special, local_path
 from pythia_utils.base.terminal import show
 from pythia_utils.base.units import show_size
 from pythia_utils.suites.catalog import Model, find_model, renamed
+from pythia_utils.suites.own.file import VARIABLE
 
 ASK_ABOVE = 10 * 10**9  # bytes from the Hub
 
@@ -65,6 +67,25 @@ class _Place(_Name):
 
 
 PLACE = _Place()
+
+
+def name_suites(places: Iterable[str]) -> None:
+    """Let this process, and all that it starts, know suite files or folders of them, beside those it knows.
+
+    Raises:
+        UsageError: there is no such file or folder.
+    """
+    named = [str(local_path(place)) for place in places]
+    for place in named:
+        if not os.path.exists(place):
+            raise UsageError(f"--suites {place}: there is no such file or folder")
+        if os.pathsep in place:
+            raise UsageError(
+                f"--suites {place}: a path with {os.pathsep!r} in it cannot be handed on"
+            )
+    known = os.environ.get(VARIABLE, "").split(os.pathsep) if named else []
+    if named:
+        os.environ[VARIABLE] = os.pathsep.join(dict.fromkeys([*filter(None, known), *named]))
 
 
 def model_named(name: str) -> Model:

@@ -43,8 +43,8 @@ PRELOAD = (
     "pythia_utils.analysis.stats",
     "pythia_utils.training_data.source",
 )
-# What a kernel is given and nothing reads on import: folders, and how checkpoints are opened.
-_OF_THE_KERNEL = ("PYTHIA_HOME", "PYTHIA_RUNS", DEVICE, DTYPE)
+# What a kernel is given and nothing reads on import: folders, suite files, and how checkpoints are opened.
+_OF_THE_KERNEL = ("PYTHIA_HOME", "PYTHIA_RUNS", "PYTHIA_SUITES", DEVICE, DTYPE)
 
 
 def kernel_pool() -> KernelPool:

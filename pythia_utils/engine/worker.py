@@ -28,6 +28,7 @@ from pythia_utils.grid.ledger import Outcome
 from pythia_utils.grid.parts import of_suite
 from pythia_utils.suites import devices, folders
 from pythia_utils.suites.checkpoints import renew, resolved
+from pythia_utils.suites.own import file as suite_file
 
 if TYPE_CHECKING:
     from pythia_utils.engine.kernels.execute import Execution
@@ -114,6 +115,7 @@ def _environment(cell: Cell, threads: int) -> dict[str, str]:
         "PYTHONHASHSEED": "0",
         "PYTHIA_HOME": str(folders.home()),
         "PYTHIA_RUNS": str(cell.runs),
+        suite_file.VARIABLE: os.pathsep.join(map(str, suite_file.named())),
         # By its number a GPU is lent; the kernel sees no other.
         devices.DEVICE: cell.device.partition(":")[0],
         devices.DTYPE: cell.dtype,

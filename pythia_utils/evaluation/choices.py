@@ -26,10 +26,11 @@ from pythia_utils.evaluation.inference import (
     token_ids,
     tokens_that_fit,
 )
+from pythia_utils.evaluation.likelihood import first_token
 from pythia_utils.evaluation.prefix_tree import PrefixTree, build_tree, require_mask, within
 
 if TYPE_CHECKING:
-    from transformers import GPTNeoXForCausalLM, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 # Sequences of token ids -> of each the log-probability of every token but the first.
 TokenLogprobs = Callable[[list[list[int]]], Sequence[np.ndarray]]
@@ -61,11 +62,11 @@ class PreparedChoices:
         return np.array(sums).reshape(-1, self.n_answers)
 
     @torch.inference_mode()
-    def score(self, model: GPTNeoXForCausalLM, batch_tokens: int | None = None) -> np.ndarray:
+    def score(self, model: PreTrainedModel, batch_tokens: int | None = None) -> np.ndarray:
         """As `score_by` with the token log-probabilities of a network, to rounding, in fewer passes.
 
         Args:
-            model: a GPT-NeoX network of the tokenizer that the questions were prepared with.
+            model: a causal network of the tokenizer that the questions were prepared with.
             batch_tokens: tokens in one forward pass; from the memory if None. Changes no result.
 
         Raises:
@@ -90,14 +91,14 @@ class PreparedChoices:
         return sums.reshape(-1, self.n_answers)
 
 
-def _check(model: GPTNeoXForCausalLM, ids: list[list[int]]) -> None:
+def _check(model: PreTrainedModel, ids: list[list[int]]) -> None:
     require_mask(model)
     token_ids(model, ids, "question")
     require_context(model, [len(row) - 1 for row in ids], "question")
 
 
 def _hidden_at(
-    model: GPTNeoXForCausalLM, tree: PrefixTree, nodes: np.ndarray, batch_tokens: int
+    model: PreTrainedModel, tree: PrefixTree, nodes: np.ndarray, batch_tokens: int
 ) -> torch.Tensor:
     """Hidden states of some nodes of a tree, which are sorted: (nodes, d_model)."""
     device = device_of(model)
@@ -138,7 +139,7 @@ def prepare_choices(
     sizes = [
         _answer_tokens(before[place // n], ids, texts[place]) for place, ids in enumerate(whole)
     ]
-    return PreparedChoices([[tokenizer.eos_token_id, *ids] for ids in whole], sizes, n)
+    return PreparedChoices([[first_token(tokenizer), *ids] for ids in whole], sizes, n)
 
 
 def _answer_tokens(prompt: list[int], whole: list[int], text: str) -> int:

@@ -1,4 +1,6 @@
-"""Run a GPT-NeoX network over many sequences: hidden states, logits where needed, batches that fit.
+"""Run a causal network over many sequences: hidden states, logits where needed, batches that fit.
+
+Any of transformers' classes will do whose logits are an output embedding of its last hidden state (`causal`).
 
 The vocabulary is by far the widest layer of a small model (five sixths of the arithmetic of Pythia-14m),
 so hidden states and logits are asked for apart, and logits only at the positions that a measure needs.
@@ -9,6 +11,7 @@ weights and inputs together; where its output embedding lies elsewhere, it is no
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -20,7 +23,7 @@ from pythia_utils.base import batching
 from pythia_utils.base.errors import UsageError
 
 if TYPE_CHECKING:
-    from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
+    from transformers import PretrainedConfig, PreTrainedModel
 
 CPU_TOKENS = 2048  # a batch on the CPU: larger ones leave its caches, and are slower
 GPU_TOKENS = 65_536  # a batch on a GPU at most: larger ones gain nothing
@@ -29,25 +32,12 @@ GPU_LOGITS = 1 << 28  # logits at once on a GPU, with all words: 1 GB
 _SHARE_OF_FREE = 0.5  # of a GPU's free memory, for a batch
 
 
-def require_gpt_neox(model: Any) -> GPTNeoXForCausalLM:
-    """The model itself, if its logits are its output embedding of what `hidden_states` gives.
-
-    Raises:
-        UsageError: a model of another class.
-    """
-    from transformers import GPTNeoXForCausalLM
-
-    if not isinstance(model, GPTNeoXForCausalLM):
-        raise UsageError(f"a model of {type(model).__name__}; expected GPTNeoXForCausalLM")
-    return model
-
-
 class NotFiniteError(ArithmeticError):
     """A network gave NaN or infinity, which no measure may take for an answer."""
 
 
 @contextmanager
-def measuring(measure: str, model: GPTNeoXForCausalLM) -> Iterator[None]:
+def measuring(measure: str, model: PreTrainedModel) -> Iterator[None]:
     """Let a `NotFiniteError` of the block name what was measured, and of which checkpoint.
 
     The name is the network's own, `name_or_path`: `load` and `sweep` write model and step there.
@@ -58,7 +48,7 @@ def measuring(measure: str, model: GPTNeoXForCausalLM) -> Iterator[None]:
         raise NotFiniteError(f"{measure} of {_name(model)}: {found}") from None
 
 
-def _name(model: GPTNeoXForCausalLM) -> str:
+def _name(model: PreTrainedModel) -> str:
     return model.name_or_path or "the model"
 
 
@@ -74,7 +64,7 @@ def require_finite(logits: torch.Tensor) -> torch.Tensor:
     return logits
 
 
-def device_of(model: GPTNeoXForCausalLM) -> torch.device:
+def device_of(model: PreTrainedModel) -> torch.device:
     """Where a network takes token ids: its own device, or of one that accelerate spread, its embedding's.
 
     The weights may be elsewhere: in memory or on disk, until accelerate's hook fetches them.
@@ -85,7 +75,7 @@ def device_of(model: GPTNeoXForCausalLM) -> torch.device:
 
 
 def token_ids(
-    model: GPTNeoXForCausalLM, sequences: Iterable[Sequence[int]], what: str = "sequence"
+    model: PreTrainedModel, sequences: Iterable[Sequence[int]], what: str = "sequence"
 ) -> list[torch.Tensor]:
     """Sequences of token ids, each as an int64 tensor.
 
@@ -96,7 +86,7 @@ def token_ids(
     return [_ids(model, row, f"{what} {index}") for index, row in enumerate(sequences)]
 
 
-def _ids(model: GPTNeoXForCausalLM, row: Sequence[int], name: str) -> torch.Tensor:
+def _ids(model: PreTrainedModel, row: Sequence[int], name: str) -> torch.Tensor:
     ids = np.asarray(row)
     last = model.get_input_embeddings().num_embeddings - 1
     if ids.size and ids.dtype.kind not in "iu":
@@ -107,9 +97,13 @@ def _ids(model: GPTNeoXForCausalLM, row: Sequence[int], name: str) -> torch.Tens
     return torch.from_numpy(ids.astype(np.int64))
 
 
-def require_context(
-    model: GPTNeoXForCausalLM, lengths: Sequence[int], what: str = "sequence"
-) -> None:
+def context_of(model: PreTrainedModel) -> int:
+    """Tokens that a network can read at once; a very large number where its positions have no end."""
+    config = model.config.get_text_config()
+    return getattr(config, "max_position_embeddings", None) or sys.maxsize
+
+
+def require_context(model: PreTrainedModel, lengths: Sequence[int], what: str = "sequence") -> None:
     """Refuse what is longer than the model's context, at whose end its training ended too.
 
     Args:
@@ -120,7 +114,7 @@ def require_context(
     Raises:
         UsageError: an input is too long; the message names the first.
     """
-    context = model.config.max_position_embeddings
+    context = context_of(model)
     for index, length in enumerate(lengths):
         if length > context:
             raise UsageError(
@@ -129,7 +123,7 @@ def require_context(
 
 
 def hidden_states(
-    model: GPTNeoXForCausalLM, ids: torch.Tensor, cache: Any = None, **inputs: Any
+    model: PreTrainedModel, ids: torch.Tensor, cache: Any = None, **inputs: Any
 ) -> torch.Tensor:
     """The last layer's output after its norm: (batch, length, d_model), of the model's dtype.
 
@@ -142,12 +136,12 @@ def hidden_states(
     """
     device = device_of(model)
     caching = {"past_key_values": cache, "use_cache": cache is not None}
-    output = model.gpt_neox(input_ids=ids.to(device), **caching, **inputs)
+    output = model.base_model(input_ids=ids.to(device), **caching, **inputs)
     return output.last_hidden_state.to(device)
 
 
 def target_logits(
-    model: GPTNeoXForCausalLM, hidden: torch.Tensor, targets: torch.Tensor
+    model: PreTrainedModel, hidden: torch.Tensor, targets: torch.Tensor
 ) -> torch.Tensor:
     """The logit of one token at each position: float32 (n,), summed in float32.
 
@@ -162,11 +156,11 @@ def target_logits(
             logits.gather(1, targets[part, None]) for part, _, logits in _blocks(model, hidden)
         ]
         return torch.cat(parts).flatten() if parts else hidden.new_zeros(0, dtype=torch.float32)
-    words = head.weight[targets]
-    return require_finite((hidden.float() * words.float()).sum(dim=1))
+    logits = (hidden.float() * head.weight[targets].float()).sum(dim=1)
+    return require_finite(logits if head.bias is None else logits + head.bias[targets].float())
 
 
-def log_normalizers(model: GPTNeoXForCausalLM, hidden: torch.Tensor) -> torch.Tensor:
+def log_normalizers(model: PreTrainedModel, hidden: torch.Tensor) -> torch.Tensor:
     """log of the sum of exp of all logits at each position: float32 (n,).
 
     A token's log-probability is its logit less this (the log-softmax). Logits are made block by block
@@ -183,7 +177,7 @@ def log_normalizers(model: GPTNeoXForCausalLM, hidden: torch.Tensor) -> torch.Te
 
 
 def logit_margins(
-    model: GPTNeoXForCausalLM,
+    model: PreTrainedModel,
     hidden: torch.Tensor,
     targets: torch.Tensor,
     suppressed: Sequence[int] = (),
@@ -205,7 +199,7 @@ def logit_margins(
 
 
 def likeliest(
-    model: GPTNeoXForCausalLM, hidden: torch.Tensor, suppressed: Sequence[int] = ()
+    model: PreTrainedModel, hidden: torch.Tensor, suppressed: Sequence[int] = ()
 ) -> torch.Tensor:
     """The token of the highest logit at each position, the lowest id of equals: int64 (n,).
 
@@ -228,7 +222,7 @@ def _suppress(logits: torch.Tensor, tokens: Sequence[int], first: int = 0) -> to
 
 
 def _blocks(
-    model: GPTNeoXForCausalLM, hidden: torch.Tensor
+    model: PreTrainedModel, hidden: torch.Tensor
 ) -> Iterator[tuple[slice, slice, torch.Tensor]]:
     """Some positions, some words, and their logits in float32, which the caller may overwrite."""
     head = model.get_output_embeddings()
@@ -245,7 +239,8 @@ def _blocks(
 def _project(head: torch.nn.Linear, hidden: torch.Tensor, words: slice) -> torch.Tensor:
     if _placed(head):
         return head(hidden).to(hidden.device).float()[:, words]
-    return torch.nn.functional.linear(hidden, head.weight[words]).float()
+    bias = None if head.bias is None else head.bias[words]
+    return torch.nn.functional.linear(hidden, head.weight[words], bias).float()
 
 
 def _placed(module: torch.nn.Module) -> bool:
@@ -253,7 +248,7 @@ def _placed(module: torch.nn.Module) -> bool:
     return hasattr(module, "_hf_hook")
 
 
-def tokens_that_fit(model: GPTNeoXForCausalLM) -> int:
+def tokens_that_fit(model: PreTrainedModel) -> int:
     """How many tokens to run at once: from a GPU's free memory; on a CPU what is fastest.
 
     `PYTHIA_BATCH_SHARE` scales either.
@@ -268,10 +263,13 @@ def tokens_that_fit(model: GPTNeoXForCausalLM) -> int:
     return batching.scaled(min(GPU_TOKENS, max(1, fit)))
 
 
-def token_bytes(config: GPTNeoXConfig, itemsize: int) -> int:
+def token_bytes(config: PretrainedConfig, itemsize: int) -> int:
     """Memory of one token in a forward pass: the keys and values of all layers, one layer's activations."""
+    config = config.get_text_config()
     cache = 2 * config.num_hidden_layers * config.hidden_size
-    layer = 16 * config.hidden_size + 3 * config.intermediate_size
+    layer = 16 * config.hidden_size + 3 * (
+        getattr(config, "intermediate_size", None) or 4 * config.hidden_size
+    )
     return itemsize * (cache + layer)
 
 

@@ -17,13 +17,14 @@ import pandas as pd
 import torch
 
 from pythia_utils.base.errors import UsageError
+from pythia_utils.evaluation.causal import require_causal
 from pythia_utils.evaluation.inference import (
     NotFiniteError,
+    context_of,
     hidden_states,
     log_normalizers,
     measuring,
     require_context,
-    require_gpt_neox,
     run_in_batches,
     target_logits,
     token_ids,
@@ -31,19 +32,19 @@ from pythia_utils.evaluation.inference import (
 )
 
 if TYPE_CHECKING:
-    from transformers import GPTNeoXForCausalLM, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 LN2 = math.log(2)  # nats in a bit
 
 
 @torch.inference_mode()
 def token_logprobs(
-    model: GPTNeoXForCausalLM, ids: Iterable[Sequence[int]], batch_tokens: int | None = None
+    model: PreTrainedModel, ids: Iterable[Sequence[int]], batch_tokens: int | None = None
 ) -> list[np.ndarray]:
     """Compute the log-probability of each token given those before it.
 
     Args:
-        model: a GPT-NeoX network.
+        model: a causal network.
         ids: sequences of token ids, each of at least two; a 2-d array is a sequence of its rows.
         batch_tokens: padded tokens a forward pass; from the memory if None. Changes speed, not results.
 
@@ -56,7 +57,7 @@ def token_logprobs(
             after it (no windows are cut: see `document_losses`); what is no token id; another class of model.
         NotFiniteError: the network gives NaN or infinity; the message names its checkpoint.
     """
-    model = require_gpt_neox(model)
+    model = require_causal(model)
     sequences = token_ids(model, ids)
     lengths = [len(row) for row in sequences]
     if lengths and min(lengths) < 2:
@@ -76,7 +77,7 @@ def token_logprobs(
     return results
 
 
-def _logprobs(model: GPTNeoXForCausalLM, sequences: list[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+def _logprobs(model: PreTrainedModel, sequences: list[torch.Tensor]) -> tuple[torch.Tensor, ...]:
     """Of each sequence, on the CPU. Padding is on the right: nothing before it can see it."""
     scored = torch.tensor([len(row) - 1 for row in sequences])
     rows = torch.nn.utils.rnn.pad_sequence(sequences, batch_first=True)
@@ -100,7 +101,7 @@ def perplexity(logprobs: Iterable[np.ndarray]) -> float:
 
 
 def sentence_logprobs(
-    model: GPTNeoXForCausalLM, tokenizer: PreTrainedTokenizerBase, sentences: Sequence[str]
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, sentences: Sequence[str]
 ) -> np.ndarray:
     """Log-likelihood of each whole sentence after the end-of-text token, in nats: float64 (n,).
 
@@ -116,7 +117,7 @@ def sentence_logprobs(
 
 
 def _prefixed(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
-    """The tokens of each text, behind an end-of-text token."""
+    """The tokens of each text, behind the token that begins one (`beginning`)."""
     if not len(texts):
         return []
     # Not verbose: it would warn of a long text, whatever is then done with it.
@@ -134,12 +135,12 @@ def first_token(tokenizer: PreTrainedTokenizerBase) -> int:
 
 
 def document_losses(
-    model: GPTNeoXForCausalLM, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]
 ) -> pd.DataFrame:
     """Measure how well a model predicts each document after the end-of-text token.
 
     Args:
-        model: a GPT-NeoX network.
+        model: a causal network.
         tokenizer: its tokenizer.
         texts: the documents.
 
@@ -157,7 +158,7 @@ def document_losses(
         UsageError: a document without a token, another class of model.
         NotFiniteError: the network gives NaN or infinity.
     """
-    context = require_gpt_neox(model).config.max_position_embeddings
+    context = context_of(require_causal(model))
     rows = _prefixed(tokenizer, texts)
     parts = [(i, *part) for i, row in enumerate(rows) for part in windows(row, context)]
     logprobs = token_logprobs(model, [tokens for _, tokens, _ in parts])

@@ -23,6 +23,7 @@ import pandas as pd
 import torch
 
 from pythia_utils.base.errors import UsageError
+from pythia_utils.evaluation.causal import require_cache, require_causal
 from pythia_utils.evaluation.inference import (
     device_of,
     hidden_states,
@@ -30,14 +31,13 @@ from pythia_utils.evaluation.inference import (
     logit_margins,
     measuring,
     require_context,
-    require_gpt_neox,
     run_in_batches,
     token_ids,
     tokens_that_fit,
 )
 
 if TYPE_CHECKING:
-    from transformers import Cache, GPTNeoXForCausalLM
+    from transformers import Cache, PreTrainedModel
 
 # Logit margins below which the order of the additions could decide.
 CLOSE = {torch.float64: 1e-6, torch.float32: 1e-3, torch.float16: 0.1, torch.bfloat16: 0.5}
@@ -45,7 +45,7 @@ CLOSE = {torch.float64: 1e-6, torch.float32: 1e-3, torch.float16: 0.1, torch.bfl
 
 @torch.inference_mode()
 def memorized(
-    model: GPTNeoXForCausalLM,
+    model: PreTrainedModel,
     sequences: Sequence[Sequence[int]],
     prompt: int = 32,
     continuation: int = 32,
@@ -61,7 +61,7 @@ def memorized(
     for numbers to set beside theirs give its id in `suppressed`.
 
     Args:
-        model: a GPT-NeoX network.
+        model: a causal network.
         sequences: token ids, each `prompt + continuation` or more; what is over is not looked at.
         prompt: tokens that the model is given.
         continuation: tokens that it must then give.
@@ -79,7 +79,8 @@ def memorized(
             model's context; what is no token id; another class of model.
         NotFiniteError: the network gives NaN or infinity; the message names its checkpoint.
     """
-    model = require_gpt_neox(model)
+    model = require_causal(model)
+    require_cache(model)
     rows = _rows(model, sequences, prompt, continuation)
     require_context(model, [prompt + continuation - 1] * len(rows))
     token_ids(model, [suppressed], "suppressed")
@@ -92,7 +93,7 @@ def memorized(
 
 
 def _recited(
-    model: GPTNeoXForCausalLM,
+    model: PreTrainedModel,
     rows: torch.Tensor,
     prompt: int,
     budget: int,
@@ -112,7 +113,7 @@ def _recited(
 
 
 def _rows(
-    model: GPTNeoXForCausalLM, sequences: Sequence[Sequence[int]], prompt: int, continuation: int
+    model: PreTrainedModel, sequences: Sequence[Sequence[int]], prompt: int, continuation: int
 ) -> torch.Tensor:
     """The tokens that matter, int64 (n, prompt + continuation)."""
     for name, value in {"prompt": prompt, "continuation": continuation}.items():
@@ -130,7 +131,7 @@ def _rows(
 
 
 def _decide(
-    model: GPTNeoXForCausalLM, rows: torch.Tensor, prompt: int, suppressed: Sequence[int]
+    model: PreTrainedModel, rows: torch.Tensor, prompt: int, suppressed: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """For each row: whether all tokens lead, or may lead; and whether that is too close to call."""
     from transformers import DynamicCache
@@ -168,7 +169,7 @@ def _keep(cache: Cache, kept: torch.Tensor) -> None:
 
 
 def _matched(
-    model: GPTNeoXForCausalLM,
+    model: PreTrainedModel,
     rows: torch.Tensor,
     prompt: int,
     budget: int,
@@ -187,7 +188,7 @@ def _matched(
 
 @torch.inference_mode()
 def greedy(
-    model: GPTNeoXForCausalLM,
+    model: PreTrainedModel,
     prompts: Sequence[Sequence[int]],
     continuation: int,
     suppressed: Sequence[int] = (),
@@ -195,7 +196,7 @@ def greedy(
     """What the model says after each of a few prompts of one length, always the likeliest token.
 
     Args:
-        model: a GPT-NeoX network.
+        model: a causal network.
         prompts: token ids, all of one length.
         continuation: tokens that it says.
         suppressed: ids of tokens that it never says.
@@ -207,14 +208,15 @@ def greedy(
         UsageError: prompt and continuation are longer than the model's context; another class of model.
         NotFiniteError: the network gives NaN or infinity; the message names its checkpoint.
     """
-    rows = torch.stack(token_ids(require_gpt_neox(model), prompts))
+    require_cache(require_causal(model))
+    rows = torch.stack(token_ids(model, prompts))
     require_context(model, [rows.shape[1] + continuation - 1] * len(rows))
     with measuring("memorization", model):
         return _greedy(model, rows, continuation, suppressed).numpy()
 
 
 def _greedy(
-    model: GPTNeoXForCausalLM, prompts: torch.Tensor, count: int, suppressed: Sequence[int]
+    model: PreTrainedModel, prompts: torch.Tensor, count: int, suppressed: Sequence[int]
 ) -> torch.Tensor:
     """The likeliest next token, `count` times, the lowest id of equals: int64 (n, count), on the CPU."""
     from transformers import DynamicCache

@@ -31,10 +31,11 @@ from pythia_utils.evaluation.inference import (
     token_ids,
     tokens_that_fit,
 )
+from pythia_utils.evaluation.likelihood import first_token
 from pythia_utils.evaluation.prefix_tree import PrefixTree, build_tree, require_mask, within
 
 if TYPE_CHECKING:
-    from transformers import GPTNeoXForCausalLM, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 # Of each tokenizer, the tokens of the sentences that it has been asked for.
 _KNOWN: WeakKeyDictionary[PreTrainedTokenizerBase, dict[str, list[int]]] = WeakKeyDictionary()
@@ -63,11 +64,11 @@ class PreparedPairs:
     lengths: np.ndarray
 
     @torch.inference_mode()
-    def score(self, model: GPTNeoXForCausalLM, batch_tokens: int | None = None) -> pd.DataFrame:
+    def score(self, model: PreTrainedModel, batch_tokens: int | None = None) -> pd.DataFrame:
         """As `score_minimal_pairs`, for a model of the tokenizer that the pairs were prepared with.
 
         Args:
-            model: a GPT-NeoX network.
+            model: a causal network.
             batch_tokens: tokens in one forward pass; from the memory if None. Changes no result.
         """
         require_mask(model)
@@ -146,7 +147,7 @@ def prepare_pairs(tokenizer: PreTrainedTokenizerBase, pairs: Sequence) -> Prepar
     tokens_of = pair_tokens(tokenizer, pairs)
     _check(pairs, tokens_of)
     ids = [row for halves in tokens_of for row in halves]
-    tree, paths = build_tree([[tokenizer.eos_token_id, *row[:-1]] for row in ids])
+    tree, paths = build_tree([[first_token(tokenizer), *row[:-1]] for row in ids])
     nodes = np.concatenate([np.empty(0, np.int64), *paths])
     tokens = np.fromiter((token for row in ids for token in row), np.int64)
     sentence = np.repeat(np.arange(len(ids)), [len(row) for row in ids])
@@ -174,7 +175,7 @@ def _weights(
 
 
 def score_minimal_pairs(
-    model: GPTNeoXForCausalLM, tokenizer: PreTrainedTokenizerBase, pairs: Sequence
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, pairs: Sequence
 ) -> pd.DataFrame:
     """Tell whether the model finds the acceptable sentence of each pair the likelier one.
 
@@ -185,7 +186,7 @@ def score_minimal_pairs(
     many models of one tokenizer prepare the pairs once: `prepare_pairs(tokenizer, pairs).score(model)`.
 
     Args:
-        model: a GPT-NeoX network.
+        model: a causal network.
         tokenizer: its tokenizer.
         pairs: objects with `phenomenon`, `good` and `bad`.
 

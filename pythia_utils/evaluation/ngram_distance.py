@@ -20,19 +20,19 @@ import numpy as np
 import torch
 
 from pythia_utils.base.errors import UsageError
+from pythia_utils.evaluation.causal import require_causal
 from pythia_utils.evaluation.inference import (
     hidden_states,
     measuring,
     require_context,
     require_finite,
-    require_gpt_neox,
     token_ids,
     tokens_that_fit,
 )
 from pythia_utils.evaluation.ngrams import NOTHING, NgramModel
 
 if TYPE_CHECKING:
-    from transformers import GPTNeoXForCausalLM
+    from transformers import PreTrainedModel
 
 _PROBABILITIES = 1 << 22  # of one order held at once: 32 MB in float64
 
@@ -58,11 +58,11 @@ class Distances:
 
 
 @torch.inference_mode()
-def distances(model: GPTNeoXForCausalLM, rows: np.ndarray, ngrams: NgramModel) -> Distances:
+def distances(model: PreTrainedModel, rows: np.ndarray, ngrams: NgramModel) -> Distances:
     """Compare what a model and n-grams predict at each position of some rows of text.
 
     Args:
-        model: a GPT-NeoX network.
+        model: a causal network.
         rows: token ids, int (rows, length), all of one length of two or more.
         ngrams: with all lower orders. Its vocabulary may be smaller than the network's output, which
             Pythia pads: the network then chooses among the words of the n-grams alone.
@@ -72,7 +72,7 @@ def distances(model: GPTNeoXForCausalLM, rows: np.ndarray, ngrams: NgramModel) -
             one of the two does not know; another class of model.
         NotFiniteError: the network gives NaN or infinity; the message names its checkpoint.
     """
-    model, rows = require_gpt_neox(model), np.asarray(rows)
+    model, rows = require_causal(model), np.asarray(rows)
     _require_rows(model, rows, ngrams)
     shape = (len(rows), rows.shape[1] - 1)
     contexts, targets = _contexts(rows, ngrams.order - 1), rows[:, 1:].ravel()
@@ -95,7 +95,7 @@ def distances(model: GPTNeoXForCausalLM, rows: np.ndarray, ngrams: NgramModel) -
     )
 
 
-def _require_rows(model: GPTNeoXForCausalLM, rows: np.ndarray, ngrams: NgramModel) -> None:
+def _require_rows(model: PreTrainedModel, rows: np.ndarray, ngrams: NgramModel) -> None:
     if rows.ndim != 2 or not len(rows) or rows.shape[1] < 2:
         raise UsageError(f"rows of shape {rows.shape}; expected rows of two tokens or more")
     words = model.get_output_embeddings().out_features
@@ -114,7 +114,7 @@ def _contexts(rows: np.ndarray, length: int) -> np.ndarray:
 
 
 def _log_probabilities(
-    model: GPTNeoXForCausalLM, inputs: np.ndarray, vocab_size: int
+    model: PreTrainedModel, inputs: np.ndarray, vocab_size: int
 ) -> Iterator[tuple[slice, np.ndarray]]:
     """Positions, row by row, and the model's log-probabilities there, float64 (positions, vocab_size)."""
     count = max(1, tokens_that_fit(model) // inputs.shape[1])  # rows a forward pass

@@ -16,10 +16,11 @@ import numpy as np
 import torch
 
 from pythia_utils.base.errors import UsageError
-from pythia_utils.evaluation.inference import device_of, hidden_states, require_gpt_neox
+from pythia_utils.evaluation.causal import additive, require_causal, takes_trees
+from pythia_utils.evaluation.inference import device_of, hidden_states
 
 if TYPE_CHECKING:
-    from transformers import GPTNeoXForCausalLM
+    from transformers import PreTrainedModel
 
 # Nodes in a row, if no sequence is longer: wider ones share little more, and attend to more.
 ROW = 64
@@ -44,24 +45,43 @@ class PrefixTree:
         """Nodes in a row, padding included."""
         return self.ids.shape[1]
 
-    def states(self, model: GPTNeoXForCausalLM, rows: Sequence[int]) -> torch.Tensor:
+    def states(self, model: PreTrainedModel, rows: Sequence[int]) -> torch.Tensor:
         """A network's hidden states of the nodes of some rows, in their order: (nodes, d_model)."""
-        device, dtype = device_of(model), model.dtype
-        unseen = self.sees[rows].to(device).logical_not()
-        mask = torch.zeros(unseen.shape, dtype=dtype, device=device)
-        mask.masked_fill_(unseen, torch.finfo(dtype).min)
-        where = {"position_ids": self.depths[rows].to(device), "attention_mask": mask[:, None]}
+        if not takes_trees(model, self.width):
+            return self._states_of_branches(model, rows)
+        device = device_of(model)
+        mask = additive(self.sees[rows].to(device), model)
+        where = {"position_ids": self.depths[rows].to(device), "attention_mask": mask}
         return hidden_states(model, self.ids[rows], **where).flatten(0, 1)
 
+    def _states_of_branches(self, model: PreTrainedModel, rows: Sequence[int]) -> torch.Tensor:
+        """The same, of a network that takes no mask of ours: each branch by itself, whatever they share."""
+        found = [self._states_of_row(model, row) for row in rows]
+        return torch.cat(found)
 
-def require_mask(model: GPTNeoXForCausalLM) -> None:
+    def _states_of_row(self, model: PreTrainedModel, row: int) -> torch.Tensor:
+        depths, sees = self.depths[row], self.sees[row]
+        ends = sees.sum(dim=0) == 1  # that no other node sees
+        paths = [sees[end].nonzero().flatten() for end in ends.nonzero().flatten().tolist()]
+        paths = [path[depths[path].argsort()] for path in paths]
+        ids = torch.nn.utils.rnn.pad_sequence([self.ids[row, path] for path in paths], True)
+        states = hidden_states(model, ids)  # padding is on the right: nothing before it sees it
+        result = states.new_zeros(self.width, states.shape[-1])
+        for path, found in zip(paths, states, strict=True):
+            result[path.to(states.device)] = found[: len(path)]
+        return result
+
+
+def require_mask(model: PreTrainedModel) -> None:
     """Refuse a model to which a tree cannot be given.
 
     Raises:
-        UsageError: another class of model, or an attention that takes no mask.
+        UsageError: another kind of model, or a GPT-NeoX whose attention takes no mask. Of other classes it is
+            tried out, and what they cannot share they are given apart.
     """
-    attention = require_gpt_neox(model).config._attn_implementation
-    if attention not in ("sdpa", "eager"):
+    config = require_causal(model).config
+    attention = config._attn_implementation
+    if config.model_type == "gpt_neox" and attention not in ("sdpa", "eager"):
         raise UsageError(f"attention {attention!r} takes no mask; expected 'sdpa' or 'eager'")
 
 

@@ -17,12 +17,13 @@ import pandas as pd
 
 from pythia_utils.base.errors import UsageError, quoted
 from pythia_utils.base.progress import Bar
-from pythia_utils.evaluation.inference import require_gpt_neox, tokens_that_fit
+from pythia_utils.evaluation.causal import require_causal
+from pythia_utils.evaluation.inference import context_of, tokens_that_fit
 from pythia_utils.evaluation.likelihood import first_token, token_logprobs, windows
 from pythia_utils.evaluation.text_files import Document
 
 if TYPE_CHECKING:
-    from transformers import GPTNeoXForCausalLM, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 _AT_ONCE = 1_000_000  # characters that are made tokens together
 _BATCHES = 4  # that are scored between two looks at the bar
@@ -133,7 +134,7 @@ def _words_and_bytes(document: Document) -> tuple[int, int]:
     return len(re.split(r"\s+", text)), len(text.encode())
 
 
-def text_losses(model: GPTNeoXForCausalLM, texts: Texts, stride: int = 0) -> pd.DataFrame:
+def text_losses(model: PreTrainedModel, texts: Texts, stride: int = 0) -> pd.DataFrame:
     """Measure how well a model predicts each document, read in windows from its beginning.
 
     Every token is scored once, in float32 whatever the model's dtype. At the beginning of a window a token is
@@ -141,7 +142,7 @@ def text_losses(model: GPTNeoXForCausalLM, texts: Texts, stride: int = 0) -> pd.
     how far it is.
 
     Args:
-        model: a GPT-NeoX network.
+        model: a causal network.
         texts: of `tokenized`, by its tokenizer.
         stride: of `likelihood.windows`.
 
@@ -152,7 +153,7 @@ def text_losses(model: GPTNeoXForCausalLM, texts: Texts, stride: int = 0) -> pd.
         UsageError: another class of model, or a stride that does not fit its context.
         NotFiniteError: the network gives NaN or infinity.
     """
-    context = require_gpt_neox(model).config.max_position_embeddings
+    context = context_of(require_causal(model))
     nats = np.zeros(len(texts.rows))
     cut = ((i, *each) for i, row in enumerate(texts.rows) for each in windows(row, context, stride))
     budget = _BATCHES * tokens_that_fit(model)

@@ -1,4 +1,4 @@
-"""Texts to measure the loss on, by name or path: sets of the Hub at a pinned commit, and files of one's own.
+"""Texts to measure the loss on, by name or path, document by document: sets of the Hub and files of one's own.
 
 WikiText is read as lm-evaluation-harness' task `wikitext` reads it: a page a document, blanks around
 punctuation taken back; words and bytes are counted in the text as it was before that.
@@ -8,50 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from pythia_utils.base.errors import unknown
-from pythia_utils.base.files import tree_digest
 from pythia_utils.base.http import FetchError
-from pythia_utils.evaluation.pair_files import missing
-from pythia_utils.evaluation.text_files import FORMATS, Document, read_texts
+from pythia_utils.evaluation.text_files import Document, read_texts
+from pythia_utils.evaluation.text_names import HUB_TEXTS, WIKITEXT, path_of
 from pythia_utils.suites.hub.files import HubFiles
-
-
-@dataclass(frozen=True)
-class HubTexts:
-    """A data set of the Hub: one file at one commit.
-
-    Attributes:
-        repository: its name.
-        commit: 40 hex digits.
-        file: its path there.
-    """
-
-    repository: str
-    commit: str
-    file: str
-
-
-WIKITEXT = "wikitext"
-HUB_TEXTS = {
-    WIKITEXT: HubTexts(
-        "Salesforce/wikitext",
-        "b08601e04326c79dfdd32d625aee71d232d685c3",
-        "wikitext-2-raw-v1/test-00000-of-00001.parquet",
-    ),
-    "pile-val": HubTexts(
-        "monology/pile-uncopyrighted",
-        "3be90335b66f24456a5d6659d9c8d208c0357119",
-        "val.jsonl.zst",  # held out of training; five parts were taken off for their copyright
-    ),
-    "pile-10k": HubTexts(
-        "NeelNanda/pile-10k",
-        "127bfedcd5047750df5ccf3a12979a47bfa0bafa",
-        "data/train-00000-of-00001-4746b8785c874cc7.parquet",  # training text
-    ),
-}
 
 
 def documents(texts: str) -> Iterator[Document]:
@@ -65,21 +27,9 @@ def documents(texts: str) -> Iterator[Document]:
         FetchError: the Hub's file is neither in its cache nor to be had.
     """
     if texts not in HUB_TEXTS:
-        return read_texts(_path(texts))
+        return read_texts(path_of(texts))
     rows = read_texts(_hub_file(texts))
     return wikitext_pages(rows) if texts == WIKITEXT else rows
-
-
-def set_name(texts: str) -> str:
-    """What records call a set: the name and the commit's beginning, or a file's name and that of its digest.
-
-    Raises:
-        UsageError: unknown name.
-    """
-    if texts in HUB_TEXTS:
-        return f"{texts} {HUB_TEXTS[texts].commit[:8]}"
-    path = _path(texts)
-    return f"{path.name} {tree_digest(path)[:8]}"
 
 
 def hub_files(texts: str) -> HubFiles | None:
@@ -88,15 +38,6 @@ def hub_files(texts: str) -> HubFiles | None:
         return None
     place = HUB_TEXTS[texts]
     return HubFiles(place.repository, place.commit, (place.file,))
-
-
-def _path(texts: str) -> Path:
-    path = Path(texts).expanduser()
-    if path.exists():
-        return path
-    if "/" in texts or path.name.endswith((*FORMATS, ".gz", ".zst")):
-        raise missing(path)
-    raise unknown("set of texts", texts, HUB_TEXTS, where="(nor a file's path)")
 
 
 def _hub_file(name: str) -> Path:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pythia_utils.base.errors import UsageError, unknown
-from pythia_utils.evaluation import text_sets
+from pythia_utils.evaluation import text_names
 from pythia_utils.nano import english, entropy
 from pythia_utils.nano.documents import DOMAINS, validation_texts
 from pythia_utils.suites.catalog import suite
@@ -30,20 +30,20 @@ def chosen(suite_name: str, texts: str = "") -> str:
         A name or a path for `text_sets`, or `OWN_TEXTS`: what this module has.
     """
     if not texts:
-        return OWN_TEXTS if suite(suite_name).kind == "local" else text_sets.WIKITEXT
+        return OWN_TEXTS if suite(suite_name).kind == "local" else text_names.WIKITEXT
     return OWN_TEXTS if texts == NANO else texts
 
 
 def set_of(suite_name: str, texts: str = "") -> str:
     """What records call the texts that a suite's models are measured on.
 
-    `nano`, `own` of a suite whose text is from elsewhere, or as `text_sets.set_name`.
+    `nano`, `own` of a suite whose text is from elsewhere, or as `text_names.set_name`.
 
     Raises:
         UsageError: unknown texts.
     """
     if (named := chosen(suite_name, texts)) != OWN_TEXTS:
-        return text_sets.set_name(named)
+        return text_names.set_name(named)
     return NANO if texts == NANO or not suite(suite_name).is_of_text else "own"
 
 

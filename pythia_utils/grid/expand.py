@@ -101,7 +101,8 @@ def expand(
     Args:
         config: from `load_config`.
         experiments: names; all of the profile if None or empty.
-        suite: another suite than the profile's; then `models` must be given.
+        suite: another suite than the profile's; then `models` must be given. Of one of your own that has no
+            profile it is all models, and all steps that there are, if none are given; the experiments must be.
         models: instead of the profile's, if any: names and patterns; or `all`, also among them.
         steps: instead of the profile's, if any: numbers, `all`, or a function that lists the
             steps of a model.
@@ -118,6 +119,9 @@ def expand(
     """
     runs = runs_dir(config.root) if runs is None else Path(runs).absolute()
     own = own_parameters("--parameter", {"parameters": parameters})
+    if whole := _whole_suite(config, suite, models):
+        models, steps = models or "all", steps or "all"
+        experiments = experiments or _none_named(config, whole)
     _check_suite(config, profile, suite, models)
     places = list(_places(config, experiments, suite, models, steps, profile, own))
     sound = _sound([at for *_, at in places], bool(steps) and steps != "all", strict)
@@ -145,6 +149,8 @@ def _places(
     _check_names(own, [experiment.notebook for experiment in chosen_experiments])
     for experiment in chosen_experiments:
         grid = config.grid(experiment, profile)
+        if _whole_suite(config, suite, models):  # a profile's parameters are for its own suite
+            grid = {key: value for key, value in grid.items() if key != "parameters"}
         usual = experiment.parameters | grid.get("parameters", {})
         explicit = _explicit(experiment.notebook, usual, own)
         # A model's name tells its suite; the profile's matters only where names do not.
@@ -165,6 +171,24 @@ def _sound(checkpoints: list[Checkpoint], named: bool, strict: bool) -> set[Chec
 
 def _experiments(config: Config, names: Iterable[str] | None) -> list[Experiment]:
     return [config.experiment(name) for name in dict.fromkeys(names or config.experiments)]
+
+
+def _whole_suite(config: Config, suite: str | None, models: Any) -> str | None:
+    """The name of a suite of your own, told or a model's, that no profile is a grid of; None of others."""
+    if suite is None and models and "all" not in models and "*" not in (first := models[0]):
+        suite = catalog.find_model(first).suite
+    if suite is None or suite.lower() in catalog.built_in_suites():
+        return None
+    if suite.lower() not in catalog.suite_names():
+        catalog.suite(suite)  # says which there are
+    has_profile = any(grid["suite"] == suite.lower() for grid in config.profiles.values())
+    return None if has_profile else suite.lower()
+
+
+def _none_named(config: Config, suite: str) -> list[str]:
+    raise UsageError(
+        f"suite {suite!r} has no profile; name the experiments, of {', '.join(config.experiments)}"
+    )
 
 
 def _check_suite(config: Config, profile: str, suite: str | None, models: Any) -> None:

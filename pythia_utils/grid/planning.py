@@ -106,12 +106,13 @@ def _unfit(cells: Sequence[Cell]) -> dict[str, str]:
 def _fault_of(checkpoint: Checkpoint) -> str | None:
     if not is_available(checkpoint):
         return NO_CHECKPOINT
-    own = checkpoint.model.repo_id is None
-    return OTHER_CORPUS if own and is_of_another_corpus(checkpoint) else None
+    ours = checkpoint.model.is_trained_here
+    return OTHER_CORPUS if ours and is_of_another_corpus(checkpoint) else None
 
 
 def _refuse(cells: Sequence[Cell], unfit: dict[str, str]) -> None:
-    if missing := [cell for cell in cells if unfit[cell.id] == NO_CHECKPOINT]:
+    missing = [cell for cell in cells if unfit[cell.id] == NO_CHECKPOINT]
+    if missing and missing[0].checkpoint.model.is_trained_here:
         raise _not_trained(missing)
     require(cells[0].checkpoint)
 

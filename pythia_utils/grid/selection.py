@@ -34,12 +34,11 @@ def _fitting(name: str, suite: str | None) -> list[Model]:
         return list(catalog.suite(suite).models.values())
     if not isinstance(name, str) or "*" not in name:
         return [catalog.find_model(name, suite)]
-    suites = catalog.suite_names() if suite is None else [suite]
-    known = [model for each in suites for model in catalog.suite(each).models.values()]
-    found = [model for model in known if fnmatch(model.name, name.lower())]
+    known = catalog.model_names(suite)
+    found = [each for each in known if fnmatch(each.lower(), name.lower())]
     if not found:
-        raise unknown("model", name, [model.name for model in known])
-    return found
+        raise unknown("model", name, known)
+    return [catalog.find_model(each, suite) for each in found]
 
 
 def checkpoints_of(

@@ -18,8 +18,11 @@ from pythia_utils.grid.config import Config
 from pythia_utils.grid.expand import chapters, expand
 from pythia_utils.grid.ledger import Ledger
 from pythia_utils.grid.planning import NO_CHECKPOINT, state
+from pythia_utils.grid.records import record_files, runs_dir
+from pythia_utils.suites import catalog
 from pythia_utils.suites.catalog import find_model
 
+WHOLE = ""  # in place of a profile's name: all models of a suite of your own, at all their steps
 STATES = ("done", "stale", "failed", "missing")
 
 
@@ -75,7 +78,8 @@ class SuiteStatus:
     """Where a suite stands.
 
     Attributes:
-        profile: its profile of which most is done; None if none is a grid of this suite.
+        profile: its profile of which most is done; None if none is a grid of this suite. Of one of your own
+            without a profile all its models and steps stand for one.
         statuses: of that profile's cells, then of the suite's chapters and pages.
     """
 
@@ -117,11 +121,22 @@ def survey_suite(
 
     names = [name for name, grid in config.profiles.items() if grid["suite"] == suite]
     grids = {name: of(expand(config, profile=name)) for name in names}
+    if not names and (ran := _that_ran(config, suite)):  # one of your own
+        names, grids = [WHOLE], {WHOLE: of(expand(config, ran, suite))}
     cells = chain(*grids.values(), of(chapters(config, suite)))
     found = iter(survey(cells, ledger))
     by_profile = {name: list(islice(found, len(grid))) for name, grid in grids.items()}
     best = max(names, key=lambda name: count(by_profile[name])["done"], default=None)
-    return SuiteStatus(best, by_profile.get(best, []) + list(found))
+    statuses = by_profile.get(best, []) + list(found)
+    return SuiteStatus(None if best == WHOLE else best, statuses)
+
+
+def _that_ran(config: Config, suite: str) -> list[str]:
+    """Experiments that have been run on a suite of your own, which has no profile."""
+    if suite in catalog.built_in_suites():
+        return []
+    runs = runs_dir(config.root)
+    return [name for name in config.experiments if record_files(runs, name, suite)]
 
 
 def count(statuses: Iterable[Status]) -> dict[str, int]:

@@ -12,7 +12,7 @@ from pythia_utils.nano import jobs as nano_jobs
 from pythia_utils.nano import trained
 from pythia_utils.nano.corpus import is_current, make_corpus
 from pythia_utils.nano.english import require_package
-from pythia_utils.suites.catalog import Model, find_model, suite_names
+from pythia_utils.suites.catalog import Model, built_in_suites, find_model
 from pythia_utils.suites.catalog import suite as find_suite
 from pythia_utils.suites.checkpoints import pick_device
 from pythia_utils.suites.folders import suite_folder
@@ -37,7 +37,7 @@ def choose_models(
     """
     family = find_suite(suite)
     if family.kind != "local":
-        ours = [name for name in suite_names() if find_suite(name).kind == "local"]
+        ours = [name for name in built_in_suites() if find_suite(name).kind == "local"]
         raise UsageError(f"suite {family.name} is not trained here; expected {' or '.join(ours)}")
     models = list(family.models.values())
     if names is not None:

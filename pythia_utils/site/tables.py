@@ -149,8 +149,8 @@ def table(header: list[str], rows: list[list[str]], kind: str) -> str:
 
 def suite_tables(shown: catalog.Suite) -> str:
     """For inclusion: the sizes of every suite, the one that is shown first, then ours, and Pythia's errata."""
-    known = [catalog.suite(name) for name in catalog.suite_names()]
-    parts = []
+    known = [catalog.suite(name) for name in catalog.built_in_suites()]
+    parts = [f"### {markdown(shown.title)}", own_table(shown)] if shown.kind == "own" else []
     for suite in sorted(known, key=lambda suite: _place(suite, shown)):
         origin = "published by EleutherAI" if suite.kind == "hub" else "trained by this project"
         title = markdown(suite.title)
@@ -158,6 +158,27 @@ def suite_tables(shown: catalog.Suite) -> str:
         if suite.errata:
             parts += [f"### {title}: checkpoints with a known erratum", _errata_table(suite)]
     return "\n\n".join(parts) + "\n"
+
+
+def own_table(suite: catalog.Suite) -> str:
+    """The models of a suite of your own: what they are, what they read, and where they lie."""
+    header = [
+        "model",
+        "architecture",
+        "layers",
+        "width",
+        "heads",
+        "without embeddings",
+        "all parameters",
+    ]
+    header += ["checkpoints", "trained on"]
+    rows = []
+    for m in suite.models.values():
+        shape = (m.n_layers, m.d_model, m.n_heads, m.non_embedding_params, m.total_params)
+        steps = f"{len(m.steps)}: {m.steps[0]:,} to {m.steps[-1]:,}"
+        texts = (m.name, m.own.kind, *(f"{number:,}" for number in shape), steps, m.trained_on)
+        rows.append([*map(markdown, texts)])
+    return table(header, rows, "suite")
 
 
 def _place(suite: catalog.Suite, shown: catalog.Suite) -> tuple:
@@ -179,7 +200,9 @@ def _protocol(suite: catalog.Suite) -> str:
 
 def _sizes_table(suite: catalog.Suite) -> str:
     header = ["size", "layers", "width", "heads", "non-embedding", "all parameters", "peak rate"]
-    header += ["deduped", "seeds"]
+    variants = dict.fromkeys(model.variant for model in suite.models.values()) | {"deduped": None}
+    variants.pop("standard")
+    header += [*map(markdown, variants), "seeds"]
     versions = sorted({model.version for model in suite.models.values()} - {""})
     rows = []
     for size in dict.fromkeys(model.size for model in suite.models.values()):
@@ -187,7 +210,7 @@ def _sizes_table(suite: catalog.Suite) -> str:
         m = group[0]
         shape = (m.n_layers, m.d_model, m.n_heads, m.non_embedding_params, m.total_params)
         seeds = len({(model.weight_seed, model.data_seed) for model in group})
-        kinds = ["deduped" in {model.variant for model in group}]
+        kinds = [variant in {model.variant for model in group} for variant in variants]
         released = [version in {model.version for model in group} for version in versions]
         row = [
             markdown(size),

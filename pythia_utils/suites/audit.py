@@ -110,6 +110,10 @@ def audit(
         FetchError: the Hub does not answer, or has no such repository.
     """
     found = find_model(model, suite)
+    if found.own:
+        raise UsageError(
+            f"{found.name} is of a suite of your own; expected a model of the book's suites"
+        )
     chosen = found.checkpoints if steps is None else [found.checkpoint(s) for s in sorted({*steps})]
     if found.repo_id is None:
         source = str(folders.suite_folder(found.suite) / found.name)

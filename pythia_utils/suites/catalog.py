@@ -2,174 +2,47 @@
 
 A suite is one YAML file in `data/suites/`: shapes, training settings, checkpoint steps and errata.
 Names, parameter counts and revisions follow from it by rule. Nothing is read but that file.
+
+A suite of your own (`own/file.py`) is a file anywhere. What its models are is looked up where they lie, when
+one is asked for, and never for the sake of another suite.
 """
 
 from __future__ import annotations
 
-import operator
+import importlib
 import os
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 from pythia_utils.base.errors import UsageError, unknown
-from pythia_utils.base.files import local_path
+from pythia_utils.base.files import local_path, stamp
 from pythia_utils.base.sources import PACKAGE
+from pythia_utils.suites.home import home
+from pythia_utils.suites.models import Checkpoint, Erratum, Model
+from pythia_utils.suites.own.file import OwnFile, listed, read_all
+from pythia_utils.suites.rows import SEEDS, erratum_of, rows_of
 from pythia_utils.suites.suite_file import read_suite
 
+__all__ = [
+    "Checkpoint",
+    "Erratum",
+    "Model",
+    "Suite",
+    "built_in_suites",
+    "data_dir",
+    "data_file",
+    "find_model",
+    "model_names",
+    "named_file",
+    "renamed",
+    "suite",
+    "suite_names",
+    "suite_table",
+]
 HUB_ORGANISATION = "EleutherAI/"
-_SEEDS = ("weight_seed", "data_seed")
-
-
-@dataclass(frozen=True)
-class Erratum:
-    """What is known to be odd about some checkpoints.
-
-    Attributes:
-        models: names of the models that it concerns.
-        steps: their steps, ascending.
-        kind: `wrong` (another step's weights), `partial` (some of them), `missing` (no weights),
-            `expected` (as trained, but surprising).
-        text: one clause.
-        source: where it is reported; `P#205` is issue 205 of EleutherAI/pythia.
-    """
-
-    models: tuple[str, ...]
-    steps: tuple[int, ...]
-    kind: str
-    text: str
-    source: str
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """One model after one of its published training steps."""
-
-    model: Model
-    step: int
-
-    @property
-    def revision(self) -> str:
-        """The Hub revision and the local folder: `step512`."""
-        return f"step{self.step}"
-
-    @property
-    def true_step(self) -> int:
-        """Optimiser steps taken: not `step` where revisions count batches of another size."""
-        return self.step * self.model.total_steps // self.model.steps[-1]
-
-    @property
-    def tokens_seen(self) -> int:
-        """Training tokens read so far, repeats included."""
-        return self.true_step * self.model.tokens_per_step
-
-    @property
-    def errata(self) -> tuple[Erratum, ...]:
-        """The errata that name this very checkpoint."""
-        return tuple(e for e in self.model.errata if self.step in e.steps)
-
-
-@dataclass(frozen=True)
-class Model:
-    """One training run: a shape, a variant of the data and a seed.
-
-    Attributes:
-        name: `pythia-70m-deduped`.
-        suite: the suite's name.
-        variant: `standard` or `deduped` training data.
-        version: `v0` for the first release of the real suite, otherwise empty.
-        size: `70m`.
-        weight_seed: of the initial weights.
-        data_seed: of the order of the training data.
-        learning_rate: the peak.
-        batch_size: sequences a step.
-        seq_length: tokens a sequence.
-        total_steps: optimiser steps of the whole run.
-        steps: the checkpoints' steps as named on the Hub or on disk, ascending.
-        repo_id: the Hub repository, None for a suite that is trained here.
-        dtype: of the stored weights: `float16` or `bfloat16`.
-        aliases: former names.
-    """
-
-    name: str
-    suite: str
-    variant: str
-    version: str
-    size: str
-    weight_seed: int
-    data_seed: int
-    n_layers: int
-    d_model: int
-    n_heads: int
-    vocab_size: int
-    rotary_pct: float
-    learning_rate: float
-    batch_size: int
-    seq_length: int
-    total_steps: int
-    dtype: str
-    repo_id: str | None
-    aliases: tuple[str, ...] = ()
-    steps: tuple[int, ...] = field(default=(), repr=False)
-    errata: tuple[Erratum, ...] = field(default=(), repr=False)
-
-    @property
-    def has_usual_seed(self) -> bool:
-        """Whether its seeds are those of the suite's first models: one of each size and variant."""
-        return {self.weight_seed, self.data_seed} == {suite(self.suite).training["seed"]}
-
-    @property
-    def seed_name(self) -> str:
-        """How its name ends for its seeds: `seed1`, `weight-seed1`, `data-seed1`; empty for the usual."""
-        usual = suite(self.suite).training["seed"]
-        if self.weight_seed == self.data_seed:
-            return "" if self.has_usual_seed else f"seed{self.weight_seed}"
-        weights = self.weight_seed != usual
-        return f"weight-seed{self.weight_seed}" if weights else f"data-seed{self.data_seed}"
-
-    @property
-    def intermediate(self) -> int:
-        """Width of the MLP's hidden layer."""
-        return 4 * self.d_model
-
-    @property
-    def non_embedding_params(self) -> int:
-        """Parameters without embeddings: L (12 d^2 + 13 d) in the layers, 2 d in the last norm."""
-        d = self.d_model
-        return self.n_layers * (12 * d * d + 13 * d) + 2 * d
-
-    @property
-    def total_params(self) -> int:
-        """All parameters: input and output embeddings are separate matrices."""
-        return self.non_embedding_params + 2 * self.vocab_size * self.d_model
-
-    @property
-    def tokens_per_step(self) -> int:
-        """Tokens that one optimiser step trains on."""
-        return self.batch_size * self.seq_length
-
-    @property
-    def checkpoints(self) -> tuple[Checkpoint, ...]:
-        """All checkpoints, in training order."""
-        return tuple(Checkpoint(self, step) for step in self.steps)
-
-    def checkpoint(self, step: int | str) -> Checkpoint:
-        """The checkpoint named `step`: a number, a revision such as `step3000`, or `main`, the last.
-
-        Raises:
-            UsageError: the model has no such checkpoint.
-        """
-        named = re.fullmatch(r"step([0-9]{1,18})", step) if isinstance(step, str) else None
-        step = self.steps[-1] if isinstance(step, str) and step == "main" else step
-        try:
-            step = int(named[1]) if named else operator.index(step)  # NumPy's integers too
-        except TypeError:
-            raise UsageError(f"step {step!r} of {self.name} is not a whole number") from None
-        if step not in self.steps:
-            raise unknown("step", step, self.steps, where=f"of {self.name}")
-        return Checkpoint(self, step)
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,12 +50,13 @@ class Suite:
     """A family of models that share data, order and steps.
 
     Attributes:
-        name: `pythia`, `nano`, `pico` or `english`.
-        kind: `hub` (published weights) or `local` (trained here).
+        name: `pythia`, `nano`, `pico`, `english`, or one of your own.
+        kind: `hub` (published weights), `local` (trained here) or `own`.
         title: for headings.
         models: by name, in the order of the file.
-        training: settings common to all models, as in the file. Shared: copy before changing.
-        corpus: how the corpus is made; empty for a hub suite. Shared: copy before changing.
+        training: settings common to all models, as in the file; of one of your own `seed` and `warmup`
+            alone. Shared: copy before changing.
+        corpus: how the corpus is made; empty if it is not made here. Shared: copy before changing.
         errata: all of the suite.
     """
 
@@ -252,13 +126,21 @@ def named_file(name: str | Path, folder: Path | None = None) -> Path:
     return shipped if is_shipped else path
 
 
+# --- suites ---------------------------------------------------------------------------------------
+
+
 def suite_names() -> list[str]:
-    """Names of the suites that have a file."""
-    return list(_suite_names())
+    """Names of the suites that have a file: the book's, and your own."""
+    return [*built_in_suites(), *_own_suites()]
+
+
+def built_in_suites() -> list[str]:
+    """Names of the book's own suites."""
+    return list(_built_in())
 
 
 @cache
-def _suite_names() -> tuple[str, ...]:
+def _built_in() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in (data_dir() / "suites").glob("*.yml")))
 
 
@@ -266,9 +148,10 @@ def suite(name: str) -> Suite:
     """The suite of that name, in any case.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is none; or one of your own whose models are not where its file says.
     """
-    return _load(_suite_name(name))
+    known = _suite_name(name)
+    return _load(known) if known in _built_in() else _own_suite(known)
 
 
 def _suite_name(name: str) -> str:
@@ -280,9 +163,9 @@ def _suite_name(name: str) -> str:
 @cache
 def _load(name: str) -> Suite:
     source = read_suite(data_dir() / "suites" / f"{name}.yml")
-    rows = list(_rows(source))
+    rows = list(rows_of(source))
     _refuse_twice(name, [known for row in rows for known in (row["name"], *row["aliases"])])
-    errata = tuple(_erratum(entry, rows) for entry in source.get("errata", ()))
+    errata = tuple(erratum_of(entry, rows) for entry in source.get("errata", ()))
     models = {}
     for row in rows:
         own = tuple(e for e in errata if row["name"] in e.models)
@@ -297,99 +180,52 @@ def _refuse_twice(suite: str, names: list[str]) -> None:
             raise UsageError(f"{suite}.yml: {names.count(name)} models would be called {name}")
 
 
-def _rows(source: dict) -> Iterator[dict]:
-    """The fields of each model, from the file's lists of sizes, variants, versions and seeds."""
-    for group in source["models"]:
-        sizes = source["sizes"] if group["sizes"] == "all" else group["sizes"]
-        for size in sizes:
-            for seeds in _seeds(group):
-                variant, version = group.get("variant", "standard"), group.get("version", "")
-                yield _row(source, size, variant, version, seeds)
+# --- suites of your own ---------------------------------------------------------------------------
 
 
-def _seeds(group: dict) -> list[dict[str, int]]:
-    """The seeds of a group's models, by field; without lists of seeds one model of the usual."""
-    both = [{"weight_seed": n, "data_seed": n} for n in group.get("seeds", ())]
-    apart = [{field: n} for field in _SEEDS for n in group.get(f"{field}s", ())]
-    return both + apart or [{}]
+def _own_suites() -> dict[str, OwnFile]:
+    """The files of your own suites, by name; they may name nothing that the book has."""
+    if not (files := listed(home())):
+        return {}
+    stamped = tuple((path, tuple(stamp(path.stat()))) for path in files)
+    taken = (("a suite of the book", _built_in()), ("a model of the book", tuple(_index(None))))
+    return read_all(stamped, taken)
 
 
-def _seed_ending(seeds: dict[str, int]) -> str:
-    """`-seed1` of one seed for both, `-weight-seed1`, `-data-seed1`."""
-    if len(seeds) == 2:
-        return f"-seed{seeds['weight_seed']}"
-    return "".join(f"-{field.replace('_', '-')}{n}" for field, n in seeds.items())
+def _own_suite(name: str) -> Suite:
+    file = _own_suites()[name]
+    models = [_own_model(name, key) for key in file.entries]
+    title = file.source.get("title", name)
+    training = {"seed": models[0].usual_seed, "warmup": file.source.get("warmup", 0)}
+    return Suite(name, "own", title, {model.name: model for model in models}, training, {}, ())
 
 
-def _row(source: dict, size: str, variant: str, version: str, seeds: dict[str, int]) -> dict:
-    release = source.get("versions", {}).get(version, {})
-    common = {**source["training"], "vocab_size": _vocab_size(source)}
-    settings = {**common, **source["sizes"][size], **release.get("sizes", {}).get(size, {})}
-    settings |= dict.fromkeys(_SEEDS, settings["seed"]) | seeds
-    ending = "-deduped" * (variant == "deduped") + f"-{version}" * bool(version)
-    ending += _seed_ending(seeds)
-    name = _folder_name(f"{source['name']}-{size}{ending}")
-    # Former names stand for today's release, so only models without a version or a number have one.
-    former = settings.get("formerly") if not version and not seeds else None
-    copied = (*_SEEDS, "n_layers", "d_model", "n_heads", "vocab_size", "rotary_pct")
-    copied += ("learning_rate", "batch_size", "seq_length", "total_steps", "dtype")
-    # Steps are named in the suite's own batches, whatever the size of this model's.
-    last = source["training"]["total_steps"]
-    return {key: settings[key] for key in copied} | {
-        "name": name,
-        "suite": source["name"],
-        "variant": variant,
-        "version": version,
-        "size": size,
-        "repo_id": source["repo"].format(model=name) if "repo" in source else None,
-        "aliases": (f"{source['name']}-{former}{ending}",) if former else (),
-        "steps": _steps(last, **release.get("steps", source["steps"])),
+def _own_model(suite_name: str, key: str) -> Model:
+    file = _own_suites()[suite_name]
+    # By name: a result depends on what is found, which its fingerprint holds, and not on the code, the Hub's
+    # too, that finds it.
+    finder = importlib.import_module("pythia_utils.suites.own_models")
+    return finder.own_model(file.path, file.source, file.entries[key])
+
+
+def _own_names(scope: str | None) -> dict[str, str]:
+    """Lower-case names of the models of your own suites, or of one of them, and whose they are."""
+    return {
+        key: name
+        for name, file in _own_suites().items()
+        if scope in (None, name)
+        for key in file.entries
     }
 
 
-def _folder_name(name: str) -> str:
-    """A model's name, which is also that of a folder in the suite's."""
-    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
-        raise UsageError(f"model {name!r}: expected a name of letters, digits, -, _ and dots")
-    return name
-
-
-def _vocab_size(source: dict) -> int:
-    """Of a suite trained here it belongs to the corpus, which makes the tokenizer."""
-    return source.get("corpus", source["training"])["vocab_size"]
-
-
-@cache
-def _steps(last: int, then_every: int, powers_of_two_to: int | None = None) -> tuple[int, ...]:
-    """`0, 1, 2, 4 .. powers_of_two_to` where asked for, then the multiples of `then_every`."""
-    if powers_of_two_to is None:
-        return tuple(range(then_every, last + 1, then_every))
-    early = [0] + [2**n for n in range(powers_of_two_to.bit_length())]
-    return tuple(early + [s for s in range(then_every, last + 1, then_every) if s > early[-1]])
-
-
-def _erratum(entry: dict, rows: list[dict]) -> Erratum:
-    # Version 0 is another training run with checkpoints of its own: `all` means today's models.
-    current = {row["name"]: row["steps"] for row in rows if not row["version"]}
-    names = tuple(current) if entry["models"] == "all" else tuple(entry["models"])
-    for name in names:
-        if name not in current:
-            raise unknown("model", name, current, where=f"in the errata of {rows[0]['suite']}.yml")
-    ranges = [item if isinstance(item, list) else [item, item] for item in entry["steps"]]
-    known = {step for name in names for step in current[name]}
-    steps = tuple(sorted(s for s in known if any(first <= s <= end for first, end in ranges)))
-    for first, end in ranges:
-        if not any(first <= step <= end for step in steps):
-            where = f"in the errata of {rows[0]['suite']}.yml"
-            raise unknown("step", first, sorted(known), where=where)
-    return Erratum(names, steps, entry["kind"], entry["text"], entry["source"])
+# --- models ---------------------------------------------------------------------------------------
 
 
 @cache
 def _index(name: str | None) -> dict[str, Model]:
-    """Lower-case names, present and former, of one suite's models or of all."""
+    """Lower-case names, present and former, of the models of one of the book's suites or of all."""
     found = {}
-    for each in suite_names() if name is None else [name]:
+    for each in _built_in() if name is None else [name]:
         for model in _load(each).models.values():
             found |= {known.lower(): model for known in (model.name, *model.aliases)}
     return found
@@ -413,26 +249,39 @@ def find_model(name: str, suite: str | None = None) -> Model:
     Raises:
         UsageError: there is no such model or suite.
     """
-    scope = None if suite is None else _suite_name(suite)
-    index = _index(scope)
-    if model := index.get(_plain(name)) or _another_seed(_plain(name), index):
+    scope, plain = None if suite is None else _suite_name(suite), _plain(name)
+    index = _index(scope) if scope is None or scope in _built_in() else {}
+    if model := index.get(plain) or _another_seed(plain, index):
         return model
+    if owner := _own_names(scope).get(str(name).strip().lower()):
+        return _own_model(owner, str(name).strip().lower())
     # `70m` and `19m` alone are a size: offer the models of that size, under their present names.
-    part = _plain(name)
-    similar = list(dict.fromkeys(m.name for key, m in index.items() if part in key.split("-")))
-    names = similar or [model.name for model in index.values()]
+    similar = list(dict.fromkeys(m.name for key, m in index.items() if plain in key.split("-")))
+    names = similar or model_names(scope)
     raise unknown("model", name, dict.fromkeys(names), where=f"in suite {scope}" if scope else "")
+
+
+def model_names(suite: str | None = None) -> list[str]:
+    """Names of the models of a suite or of all; nothing is looked up for it.
+
+    Raises:
+        UsageError: there is no such suite.
+    """
+    scope = None if suite is None else _suite_name(suite)
+    book = [_load(name).models for name in _built_in() if scope in (None, name)]
+    own = [file.entries.values() for n, file in _own_suites().items() if scope in (None, n)]
+    return [*(n for models in book for n in models), *(e["name"] for each in own for e in each)]
 
 
 def _another_seed(name: str, index: dict[str, Model]) -> Model | None:
     """`pico-57k-seed77`: of a suite that is trained here, any seed of a size can be."""
     found = re.fullmatch(r"(.+?)-(weight-seed|data-seed|seed)(0|[1-9]\d{0,8})", name)
     first = index.get(found[1]) if found else None
-    if first is None or first.repo_id is not None or not first.has_usual_seed:
+    if first is None or not first.is_trained_here or not first.has_usual_seed:
         return None
     if int(found[3]) == first.weight_seed:
         return None  # that is the model without a number
-    fields = _SEEDS if found[2] == "seed" else [found[2].replace("-", "_")]
+    fields = SEEDS if found[2] == "seed" else [found[2].replace("-", "_")]
     ending = name.removeprefix(found[1])
     return replace(first, name=first.name + ending, **dict.fromkeys(fields, int(found[3])))
 
@@ -452,21 +301,23 @@ def suite_table(names: Iterable[str] | None = None) -> list[dict]:
     """One row a model, ready for JSON: name, suite, aliases, shape, parameter counts, steps.
 
     Args:
-        names: suites or models; by default every suite.
+        names: suites or models; by default every suite of the book.
 
     Raises:
         UsageError: a name is neither.
     """
     models: list[Model] = []
-    for name in suite_names() if names is None else names:
+    for name in built_in_suites() if names is None else names:
         if _plain(name) in suite_names():
             models += suite(_plain(name)).models.values()
-        elif _plain(name) in _index(None):
+        elif _plain(name) in _index(None) or str(name).strip().lower() in _own_names(None):
             models.append(find_model(name))
         else:
-            raise unknown("suite or model", name, [*suite_names(), *_index(None)])
+            raise unknown(
+                "suite or model", name, [*suite_names(), *_index(None), *_own_names(None)]
+            )
     columns = ("name", "suite", "variant", "n_layers", "d_model", "n_heads")
-    columns += ("non_embedding_params", "total_params")
+    columns += ("non_embedding_params", "total_params", "trained_on")
     return [
         {column: getattr(model, column) for column in columns}
         | {"aliases": list(model.aliases), "steps": list(model.steps)}

@@ -19,15 +19,15 @@ from pythia_utils.suites.errata import (
     CheckpointWarning as CheckpointWarning,  # what `load` warns with
 )
 from pythia_utils.suites.errata import heed_errata
-from pythia_utils.suites.folders import WEIGHTS, home
+from pythia_utils.suites.home import home
 from pythia_utils.suites.hub.commits import forget_other
 from pythia_utils.suites.hub.hugging_face import cached_commit
-from pythia_utils.suites.identity import require, source_of
+from pythia_utils.suites.identity import require, source_of, weight_files
 from pythia_utils.suites.shared_tokenizer import tokenizer_folder
 
 if TYPE_CHECKING:
     import torch
-    from transformers import GPTNeoXForCausalLM, PreTrainedTokenizerFast
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from pythia_utils.suites.hub.cache import HubCache
 
@@ -54,7 +54,8 @@ def resolved(checkpoint: Checkpoint) -> dict:
     """
     model = checkpoint.model
     if model.repo_id is None:
-        files = {WEIGHTS: file_digest(require(checkpoint) / WEIGHTS)}
+        require(checkpoint)
+        files = {path.name: file_digest(path) for path in weight_files(checkpoint)}
         return {"source": source_of(checkpoint), "commit": None, "files": files}
     commit = cached_commit(model.repo_id, checkpoint.revision)
     entry = hub_cache().journal.read(model.repo_id, commit) if commit else None
@@ -73,7 +74,7 @@ def stamp(checkpoint: Checkpoint) -> str:
     found = resolved(checkpoint)
     hashes = [hash_[:12] for name, hash_ in sorted(found["files"].items()) if len(hash_) == 64]
     if checkpoint.model.repo_id is None:
-        return hashes[0]
+        return ",".join(hashes)
     commit = (found["commit"] or "unknown")[:12]
     return " ".join([found["source"], "commit", commit, "sha256", ",".join(hashes) or "unknown"])
 
@@ -96,7 +97,7 @@ def checkpoint_folder(checkpoint: Checkpoint, cache: HubCache | None = None) -> 
     """The folder with a checkpoint's files: ours, or the cache's, fetched from the Hub if need be.
 
     Raises:
-        UsageError: one of ours that is not trained yet.
+        UsageError: one of ours that is not trained yet; of your own, one that is no longer there.
         FetchError: the Hub's that cannot be had.
     """
     model = checkpoint.model
@@ -188,13 +189,14 @@ def load(
     device: str = "auto",
     dtype: str = "auto",
     strict: bool = False,
-) -> tuple[GPTNeoXForCausalLM, PreTrainedTokenizerFast]:
+) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     """Load a checkpoint's model, in evaluation mode, and its tokenizer.
 
     The real suite's comes from the Hub (safetensors, else .bin read with `weights_only`), into the
     cache that all Hugging Face tools share; what is there is used without asking. A checkpoint without a
     tokenizer is opened with that of its family, which is said. One that is known to be wrong gives a
-    `CheckpointWarning`.
+    `CheckpointWarning`. One of a suite of your own may be of any architecture of transformers; code that lies
+    beside it is never run.
 
     Args:
         model: a name such as `pico-57k` or `pythia-70m-deduped`; old names are understood.
@@ -209,7 +211,8 @@ def load(
         strict: refuse a checkpoint that is known to be wrong.
 
     Returns:
-        Transformers' own `GPTNeoXForCausalLM` and `PreTrainedTokenizerFast`.
+        Transformers' own classes: `GPTNeoXForCausalLM`, of your own models the one that their
+        configuration names, and `PreTrainedTokenizerFast`.
 
     Raises:
         UsageError: unknown model, suite, step, device or dtype; a model that does not fit here; one of ours
@@ -223,9 +226,34 @@ def load(
     device, dtype = asked(device, dtype)
     check_memory(checkpoint.model, device, dtype)
     folder = checkpoint_folder(checkpoint)
-    tokenizer = read_tokenizer(tokenizer_folder(checkpoint, folder))
+    tokenizer = _tokenizer_of(checkpoint, folder)
     network = build_network(checkpoint, folder, device, dtype)
     return name_network(network, checkpoint), tokenizer
+
+
+def fetch_tokenizer(checkpoint: Checkpoint) -> None:
+    """Bring the tokenizer of a model of your own, if its file says that it is a repository of its own.
+
+    Raises:
+        UsageError: it cannot be had.
+    """
+    own = checkpoint.model.own
+    if own and own.tokenizer and not Path(own.tokenizer).is_dir():
+        _tokenizer_of(checkpoint, Path(own.tokenizer))
+
+
+def _tokenizer_of(checkpoint: Checkpoint, folder: Path) -> PreTrainedTokenizerFast:
+    if own := checkpoint.model.own:
+        from pythia_utils.suites.own import tokenizer
+
+        named = [Path(own.tokenizer)] if own.tokenizer else []
+        # Trainer writes one into each checkpoint, or into the folder of the run alone.
+        place = tokenizer.find([*named, folder, *([own.folder] if own.folder else [])])
+        if place is None and not own.tokenizer:
+            hint = f"say in {own.file.name} where it is, as tokenizer: FOLDER"
+            raise UsageError(f"{source_of(checkpoint)} has no tokenizer; {hint}")
+        return tokenizer.read(source_of(checkpoint), place or own.tokenizer)
+    return read_tokenizer(tokenizer_folder(checkpoint, folder))
 
 
 def read_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
@@ -252,15 +280,13 @@ def read_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     return tokenizer
 
 
-def name_network(network: GPTNeoXForCausalLM, checkpoint: Checkpoint) -> GPTNeoXForCausalLM:
+def name_network(network: PreTrainedModel, checkpoint: Checkpoint) -> PreTrainedModel:
     """The network itself, which now carries model and step: what is said of it can name them."""
     network.name_or_path = f"{checkpoint.model.name} step {checkpoint.step}"
     return network
 
 
-def build_network(
-    checkpoint: Checkpoint, folder: Path, device: str, dtype: str
-) -> GPTNeoXForCausalLM:
+def build_network(checkpoint: Checkpoint, folder: Path, device: str, dtype: str) -> PreTrainedModel:
     """The model of a checkpoint whose files are in `folder`; device and dtype as in `load`.
 
     Raises:

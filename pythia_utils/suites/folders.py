@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-from pythia_utils.base.files import local_path
 from pythia_utils.suites.catalog import Checkpoint
+from pythia_utils.suites.home import home
 
 WEIGHTS = "model.safetensors"
-
-
-def home() -> Path:
-    """The folder of everything we train: `PYTHIA_HOME`, or `pythia-book/` in the platform's cache folder.
-
-    Absolute: kernels work in another folder.
-    """
-    if folder := os.environ.get("PYTHIA_HOME"):
-        return local_path(folder)
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("pythia-book", appauthor=False))
 
 
 def suite_folder(suite: str) -> Path:
@@ -34,11 +21,19 @@ def corpus_folder(suite: str) -> Path:
 
 
 def checkpoint_path(checkpoint: Checkpoint) -> Path:
-    """The folder of a local suite's checkpoint, whether it has been trained or not."""
+    """The folder of a checkpoint of a local suite, whether it has been trained or not, or of your own."""
     model = checkpoint.model
+    if model.own and model.own.folder:
+        return model.own.folder / checkpoint.revision
     return suite_folder(model.suite) / model.name / checkpoint.revision
 
 
 def is_available(checkpoint: Checkpoint) -> bool:
-    """Whether the checkpoint can be opened: the Hub's always (it is fetched), ours once it is trained."""
-    return checkpoint.model.repo_id is not None or (checkpoint_path(checkpoint) / WEIGHTS).is_file()
+    """Whether the checkpoint can be opened: the Hub's always (it is fetched), ours once it is trained.
+
+    One of a folder of your own while it lies there.
+    """
+    if checkpoint.model.is_trained_here:
+        return (checkpoint_path(checkpoint) / WEIGHTS).is_file()
+    # Of your own only those are known that were whole when they were looked up.
+    return checkpoint.model.repo_id is not None or checkpoint_path(checkpoint).is_dir()

@@ -8,25 +8,31 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from pythia_utils.base.errors import UsageError
+from pythia_utils.base.errors import UsageError, first_line
 from pythia_utils.base.files import file_digest
 from pythia_utils.base.schemas import parse
 from pythia_utils.suites.catalog import Checkpoint, Model, Suite, suite
 from pythia_utils.suites.folders import WEIGHTS, checkpoint_path, corpus_folder, is_available
 from pythia_utils.suites.hub.hugging_face import cached_commit
+from pythia_utils.suites.hub.weight_files import CorruptFileError, weights_in
 
-# Beside the weights, all that opening a checkpoint of ours reads.
+# Beside the weights, all that opening a checkpoint in a folder reads.
 _OPENED = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json")
+_OPENED += ("special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt")
+_OPENED += ("tokenizer.model",)
 
 
 def require(checkpoint: Checkpoint) -> Path:
-    """The folder of a checkpoint of ours.
+    """The folder of a checkpoint of ours, or of your own.
 
     Raises:
         UsageError: it has not been trained, or was on another corpus than the suite has now: what is asked
-            of it, of planted sequences say, would be of what it never read.
+            of it, of planted sequences say, would be of what it never read. One of your own is not there.
     """
     folder, model = checkpoint_path(checkpoint), checkpoint.model
+    if model.own:
+        weight_files(checkpoint)
+        return folder
     what, run = (
         f"{model.name} step {checkpoint.step}",
         f"pythia train {model.suite} --models {model.name}",
@@ -37,6 +43,22 @@ def require(checkpoint: Checkpoint) -> Path:
         corpus = corpus_folder(model.suite)
         raise UsageError(f"{what} was trained on another corpus than {corpus} has now; run: {run}")
     return folder
+
+
+def weight_files(checkpoint: Checkpoint) -> list[Path]:
+    """The files with the weights of a checkpoint in a folder.
+
+    Raises:
+        UsageError: they are not there, or not whole.
+    """
+    folder = checkpoint_path(checkpoint)
+    try:
+        if found := weights_in(folder):
+            return [folder / name for name in found.files]
+        raise FileNotFoundError(f"{folder} has no complete weights")
+    except (CorruptFileError, OSError) as failure:
+        what = f"{checkpoint.model.name} step {checkpoint.step}"
+        raise UsageError(f"{what}: {first_line(failure)}") from None
 
 
 def is_of_another_corpus(checkpoint: Checkpoint) -> bool:
@@ -77,8 +99,11 @@ def checkpoint_digest(
         commit = commit or cached_commit(repo_id, checkpoint.revision)
         return source_of(checkpoint) + (f"@{commit}" if commit else "")
     folder = require(checkpoint)
-    others = [folder / name for name in _OPENED if (folder / name).is_file()]
-    return _digest([f"{path.name} {digest(path)}" for path in (folder / WEIGHTS, *others)])
+    weights = weight_files(checkpoint)
+    own = checkpoint.model.own
+    places = [folder, Path(own.tokenizer)] if own and own.tokenizer else [folder]
+    others = [place / name for place in places for name in _OPENED if (place / name).is_file()]
+    return _digest([f"{path.name} {digest(path)}" for path in (*weights, *others)])
 
 
 def corpus_digest(name: str) -> str | None:
@@ -102,6 +127,8 @@ def description_digest(checkpoint: Checkpoint) -> str:
     """Digest of what a suite's file says of one checkpoint: other models and their errata are not in it."""
     model = checkpoint.model
     known = suite(model.suite)
+    if model.own:  # further checkpoints, of a run that goes on, change nothing
+        return _digest([model.own.entry, model.suite, checkpoint.step])
     errata = [(erratum.kind, erratum.text, erratum.source) for erratum in checkpoint.errata]
     return _digest([_common_digest(known), _model_text(model), errata])
 

@@ -87,8 +87,10 @@ def neox_yaml(model: Model, gpus: int | None = None) -> str:
             the same: gradients are accumulated over more or fewer micro-batches.
 
     Raises:
-        UsageError: so many GPUs cannot make up the batch, or the model's seeds are two: GPT-NeoX has one.
+        UsageError: so many GPUs cannot make up the batch, or the model's seeds are two: GPT-NeoX has one; or
+            how it was trained is not known here.
     """
+    require_known(model)
     text = data_file("neox_config.yml").read_text(encoding="utf-8")
     values = _values(model, parallelism(model, gpus))
     if values["attention"] is None:
@@ -104,6 +106,18 @@ def _as_yaml(value: object) -> str:
 
     text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=float("inf"))
     return text.removesuffix("...\n").rstrip("\n")
+
+
+def require_known(model: Model) -> None:
+    """Refuse a model of which nobody can tell how it was trained.
+
+    Raises:
+        UsageError: one of a suite of your own, or one whose data are not published.
+    """
+    if model.trained_on:
+        raise UsageError(
+            f"how {model.name} was trained is not known here: it read {model.trained_on}"
+        )
 
 
 def _heading(model: Model) -> str:

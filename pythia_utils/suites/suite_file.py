@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from pythia_utils.base import schemas, yaml
 from pythia_utils.base.errors import UsageError, unknown
 from pythia_utils.base.schemas import Choice, Only, Several, like, line, number, one_of, whole
 
-VARIANTS = ("standard", "deduped")
+VARIANTS = ("standard", "deduped", "intervention", "intervention-long")
 ERRATA = ("wrong", "partial", "missing", "expected")
 
 
@@ -30,6 +31,12 @@ def _repo(value: Any) -> str | None:
     fits = isinstance(value, str) and "{model}" in value and value.isprintable()
     fits = fits and "{" not in value.replace("{model}", "")
     return None if fits else "an address with {model} in it"
+
+
+def _name_of_size(value: Any) -> str | None:
+    fits = isinstance(value, str) and value.count("{size}") == 1
+    fits = fits and re.fullmatch(r"[a-z0-9][\w.-]*", value.replace("{size}", "1b"), re.ASCII)
+    return None if fits else "a model's name with {size} in it"
 
 
 def _betas(value: Any) -> str | None:
@@ -70,6 +77,7 @@ _SHAPE = {
     "learning_rate": number(0),
 }
 _STEPS = Only({"then_every": whole(1), "powers_of_two_to?": whole(1)})
+_LAST_STEPS = Only({"first": whole(1), "then_every": whole(1)})  # of a run that branches off late
 
 
 def _maybe(fields: dict[str, Any]) -> dict[str, Any]:
@@ -80,11 +88,19 @@ _OWN_SETTINGS = _maybe(_TRAINING | _VOCAB | {"formerly": _size})  # of a size
 _VERSION = {"steps?": _STEPS, "sizes?": {_size: Only(_maybe(_SHAPE) | _OWN_SETTINGS)}}
 _GROUP = {"sizes": Choice(one_of("all"), Several(_size)), "variant?": one_of(*VARIANTS)}
 _GROUP |= {"version?": line(), "seeds?": Several(whole(0))}  # of weights and data order alike
+# Of models whose names follow no rule, whose steps are others, or whose data we cannot open.
+_GROUP |= {
+    "name?": _name_of_size,
+    "steps?": _LAST_STEPS,
+    "settings_of?": line(),
+    "trained_on?": line(),
+}
 _GROUP |= _maybe(
     dict.fromkeys(("weight_seeds", "data_seeds"), Several(whole(0)))
 )  # the other is the usual
 _ERRATUM = {
     "models": Choice(one_of("all"), Several(line())),
+    "but?": Several(line()),
     "steps": Several(_steps),
     "kind": one_of(*ERRATA),
     "text": line(),
@@ -174,5 +190,12 @@ def _check_group(where: str, group: dict, source: dict) -> None:
         if size not in source["sizes"]:
             raise unknown("size", size, source["sizes"], where=f"in {where}")
     versions = source.get("versions", {})
-    if "version" in group and group["version"] not in versions:
-        raise unknown("version", group["version"], versions, where=f"in {where}")
+    for key in ("version", "settings_of"):
+        if key in group and group[key] not in versions:
+            raise unknown("version", group[key], versions, where=f"in {where}")
+    if "steps" in group:
+        total, steps = source["training"]["total_steps"], group["steps"]
+        if steps["first"] > total or (total - steps["first"]) % steps["then_every"]:
+            raise UsageError(
+                f"{where}.steps: expected some that end with the {total:,} steps of training"
+            )

@@ -20,7 +20,7 @@ from pythia_utils.suites.catalog import Checkpoint, Model, find_model
 from pythia_utils.suites.errata import heed_errata, with_weights
 
 if TYPE_CHECKING:
-    from transformers import GPTNeoXForCausalLM
+    from transformers import PreTrainedModel
 
     from pythia_utils.suites.hub.cache import HubCache
 
@@ -37,7 +37,7 @@ def sweep(
     dtype: str = "auto",
     strict: bool = False,
     disk_budget: int | str | None = None,
-) -> Iterator[tuple[int, GPTNeoXForCausalLM]]:
+) -> Iterator[tuple[int, PreTrainedModel]]:
     """Go over checkpoints of a model, one after another, in the same model object.
 
     The object is the same in every round: what is to be kept of a checkpoint must be computed, or
@@ -94,7 +94,7 @@ def choose(model: Model, steps: Iterable[int | str] | str) -> list[Checkpoint]:
 
 def _swept(
     chosen: list[Checkpoint], device: str, dtype: str, budget: int | None
-) -> Iterator[tuple[int, GPTNeoXForCausalLM]]:
+) -> Iterator[tuple[int, PreTrainedModel]]:
     from pythia_utils.suites import weights
 
     stop = threading.Event()
@@ -102,6 +102,11 @@ def _swept(
 
     def read(checkpoint: Checkpoint):
         folder = opening.checkpoint_folder(checkpoint, cache)
+        if (
+            checkpoint.model.own
+        ):  # names in files differ from those of the network by its architecture
+            network = opening.build_network(checkpoint, folder, "cpu", dtype)
+            return folder, network.state_dict()
         weights.read_config(folder, checkpoint.model)
         return folder, weights.read(folder, whole=True)
 

@@ -14,7 +14,7 @@ from pythia_utils.suites.neox_config import hf_config
 
 if TYPE_CHECKING:
     import torch
-    from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
+    from transformers import GPTNeoXConfig, PreTrainedModel
 
     from pythia_utils.suites.catalog import Model
 
@@ -35,9 +35,7 @@ class WeightsError(OSError):
     """Files that are there and do not hold the weights of this model. The command exits with 1."""
 
 
-def build(
-    folder: Path, model: Model, dtype: torch.dtype, spread: bool = False
-) -> GPTNeoXForCausalLM:
+def build(folder: Path, model: Model, dtype: torch.dtype, spread: bool = False) -> PreTrainedModel:
     """The model in a folder, every weight of it from the files; in evaluation mode, on the CPU.
 
     They are converted to `dtype`, and with `spread` lie on all GPUs, the rest in the CPU's memory, by
@@ -49,6 +47,8 @@ def build(
     import torch
     from transformers import GPTNeoXForCausalLM
 
+    if model.own:
+        return _build_own(folder, dtype, spread)
     config, state = read_config(folder, model), read(folder)
     extra = {"device_map": "auto"} if spread else {}
     try:
@@ -63,6 +63,36 @@ def build(
         raise
     except Exception as failure:  # of memory, of accelerate: each has its own
         raise WeightsError(f"{folder}: {_reason(failure)}") from failure
+    return network.eval()
+
+
+def _build_own(folder: Path, dtype: torch.dtype, spread: bool) -> PreTrainedModel:
+    """A model of whatever architecture its configuration names, of those that transformers itself has."""
+    from transformers import AutoModelForCausalLM
+
+    from pythia_utils.suites.own import config as own
+
+    config = own.known_config(folder, own.read_config(str(folder), folder / own.FILE))
+    kind = AutoModelForCausalLM._model_mapping[type(config)]
+    extra = {"device_map": "auto"} if spread else {}
+    try:
+        with _BUILDING:
+            network, found = kind.from_pretrained(
+                None,
+                config=config,
+                state_dict=read(folder),
+                dtype=dtype,
+                output_loading_info=True,
+                **extra,
+            )
+    except WeightsError:
+        raise
+    except Exception as failure:  # of memory, of accelerate: each has its own
+        raise WeightsError(f"{folder}: {_reason(failure)}") from failure
+    for fault in ("missing_keys", "mismatched_keys", "unexpected_keys"):
+        if names := sorted(map(str, found[fault])):
+            what = fault.replace("_keys", " weights")
+            raise WeightsError(f"{folder}: {len(names)} {what}, such as {names[0]}")
     return network.eval()
 
 
@@ -149,7 +179,7 @@ def _warm(path: Path) -> None:
             pass
 
 
-def swap(network: GPTNeoXForCausalLM, state: dict[str, torch.Tensor]) -> None:
+def swap(network: PreTrainedModel, state: dict[str, torch.Tensor]) -> None:
     """Overwrite a model's weights in place, converted to its dtype, on its device.
 
     The parameters keep their memory; buffers follow from the shape and stay.

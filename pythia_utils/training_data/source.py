@@ -19,7 +19,7 @@ import numpy as np
 from pythia_utils.base.errors import UsageError, unknown
 from pythia_utils.base.http import shown_url
 from pythia_utils.base.units import show_size
-from pythia_utils.suites.catalog import Model, find_model, suite, suite_names
+from pythia_utils.suites.catalog import Model, find_model, model_names, suite
 from pythia_utils.training_data.batch_cache import BatchCache
 from pythia_utils.training_data.indexed_dataset import (
     FileFormatError,
@@ -47,6 +47,7 @@ from pythia_utils.training_data.reordered import (
 from pythia_utils.training_data.rows import TOKEN, Rows
 from pythia_utils.training_data.shards import LocalShards
 
+UNKNOWN = "unknown"  # as a suite's file says it
 _LARGE_ORDER, _MANY_EPOCHS = 10**9, 1000  # bytes; a run of both is over the wrong data
 
 
@@ -155,7 +156,7 @@ def open_source(
 
     Raises:
         UsageError: an unknown source, one that is not there or not whole, or a setting that nothing
-            tells.
+            tells; a model whose data nobody can open here.
         FetchError: the server does not deliver.
     """
     if isinstance(source, TrainingData):
@@ -174,7 +175,9 @@ def _open(
     revision: str | None,
     cache: BatchCache,
 ) -> TrainingData:
-    if named is not None and named.repo_id is None:
+    if named is not None and named.trained_on:
+        raise unopened(named)
+    if named is not None and named.is_trained_here:
         return _open_corpus(named, settings)
     if named is not None:
         return _open_hub(named, settings, revision, cache)
@@ -183,6 +186,19 @@ def _open(
             _shards_at(str(source), settings, cache), shown_url(str(source)), settings, cache
         )
     return _open_local(source, settings)
+
+
+def unopened(model: Model) -> UsageError:
+    """What to say of a model whose training data nobody can open here."""
+    what = (
+        "not known"
+        if model.trained_on == UNKNOWN
+        else f"{model.trained_on}, which cannot be opened here"
+    )
+    return UsageError(
+        f"what {model.name} read in training is {what}; expected a source of its own: the folder, prefix or "
+        "address of its batches"
+    )
 
 
 def _shards_at(url: str, settings: _Settings, cache: BatchCache) -> HubShards | HttpShards:
@@ -207,13 +223,17 @@ class _Settings:
         return value
 
     def _of_model(self, name: str) -> int | None:
+        if self.model is not None and self.model.own and name != "steps":
+            return self.model.own.given.get(name)  # what its file does not say is not known
         fields = {"steps": "total_steps", "seed": "data_seed"}
         return getattr(self.model, fields.get(name, name), None)
 
     def need(self, name: str, source: object) -> int:
         value = self.get(name)
         if value is None:
-            raise UsageError(f"{source} does not tell its {name}; give it, or a model that has it")
+            own = self.model.own if self.model else None
+            where = f"write it into {own.file.name}" if own else "give it, or a model that has it"
+            raise UsageError(f"{source} does not tell its {name}; {where}")
         return value
 
 
@@ -294,7 +314,7 @@ def _open_local(source: str | Path, settings: _Settings) -> TrainingData:
     except UsageError as failure:
         if _looks_like_a_path(source):
             raise
-        names = [name for each in suite_names() for name in suite(each).models]
+        names = model_names()
         where = "(no model, address, folder or prefix)"
         raise unknown("source", str(source), names, where) from failure
     if not shards.index.is_file() or _are_rows(shards, settings.need("seq_length", source) + 1):
@@ -332,7 +352,7 @@ def _open_indexed(path: Path, name: str, settings: _Settings) -> TrainingData:
 
 def _num_samples(settings: _Settings, steps: int, batch_size: int) -> int:
     """Samples that the run asked for; the number decides how many epochs are shuffled together."""
-    ours = settings.model is not None and settings.model.repo_id is None
+    ours = settings.model is not None and settings.model.is_trained_here
     return steps * batch_size if ours else neox_num_samples(steps, batch_size)
 
 

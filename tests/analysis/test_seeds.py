@@ -6,6 +6,7 @@ import pytest
 
 from pythia_utils.analysis import seeds
 from pythia_utils.analysis.claims import Claim, table, verdicts
+from pythia_utils.analysis.plots import line_style
 from pythia_utils.suites.catalog import find_model
 
 NAMES = ["pico-57k", "pico-57k-seed1", "pico-57k-weight-seed1", "pico-57k-data-seed1", "pico-7k"]
@@ -34,6 +35,17 @@ def test_another_release_is_no_seed_of_todays():
     assert [name for name, _ in seeds.each(records)] == ["usual", "seed1", "v0"]
     found = seeds.spread(records).set_index("version")
     assert found["value"].to_dict() == {"": 0.2, "v0": 0.9}
+
+
+def test_an_intervention_is_no_size_and_no_seed():
+    """Nor the long one of the short one's: none of them is in a mean with another."""
+    base, short = "pythia-1.4b-deduped", "pythia-intervention-1.4b-deduped"
+    long = "pythia-intervention-long-1.4b-deduped"
+    records = made({base: 0.1, "pythia-1.4b": 0.2, short: 0.6, long: 0.9})
+    found = seeds.spread(records).set_index("variant")["value"].to_dict()
+    assert found == {"standard": 0.2, "deduped": 0.1, "intervention": 0.6, "intervention-long": 0.9}
+    styles = {line_style(name) for name in (base, short, "pythia-1.4b", "pythia-410m-seed1")}
+    assert len(styles) == 4
 
 
 def test_the_usual_seed_comes_first_and_has_all_sizes():

@@ -12,7 +12,8 @@ from pythia_utils.base.errors import UsageError
 from pythia_utils.base.http import FetchError
 from pythia_utils.evaluation import text_sets
 from pythia_utils.evaluation.text_files import Document
-from pythia_utils.evaluation.text_sets import HUB_TEXTS, documents, set_name
+from pythia_utils.evaluation.text_names import HUB_TEXTS, set_name
+from pythia_utils.evaluation.text_sets import documents
 
 
 def harness_pages(text: str) -> list[str]:

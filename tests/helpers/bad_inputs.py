@@ -31,7 +31,7 @@ from typing import Any
 from unittest import mock
 
 import click
-from helpers import neox_files
+from helpers import architectures, neox_files
 from helpers.grids import NOTEBOOKS
 from hypothesis import strategies as st
 
@@ -46,6 +46,13 @@ from pythia_utils.suites.catalog import find_model, suite
 from pythia_utils.training_data.corpus import Corpus
 
 SLOW = 10.0  # seconds
+MINE = """\
+name: mine
+training_data: unknown
+models:
+  - {name: own-llama, folder: llama, revisions: "checkpoint-{step}", batch_size: 4, seq_length: 32, seed: 1}
+  - {name: own-hub, repo: me/mine, revisions: "step{step}-tokens{n}B", steps: [5], size: 1b, variant: other}
+"""
 LONGEST = 700  # characters of the one line
 YAML = """\
 profiles:
@@ -289,6 +296,8 @@ def make_world(folder: Path, trained_home: Path) -> World:
     (world.root / "experiments.yml").write_text(YAML)
     world.files.mkdir()
     (world.files / "cluster.yml").write_text(CLUSTER)
+    (world.files / "mine.yml").write_text(MINE)
+    architectures.save(world.files / "llama" / "checkpoint-5", "llama")
     for name in ("tokenizer.json", "standard.bin", "standard.idx"):
         shutil.copy(own / "corpus" / name, world.files / name)
     neox_files.save(
@@ -346,7 +355,7 @@ def ending(arguments: list[str]) -> tuple[int, str, str]:
 def judge(world: World, arguments: list[str], must_fail: bool = False) -> str | None:
     """What is wrong with how a command ends; None if nothing is."""
     start = time.monotonic()
-    with _own_hooks():
+    with _own_hooks(), mock.patch.dict(os.environ):  # `--suites` is for what a process starts, too
         code, out, err = ending(arguments)
     if time.monotonic() - start > SLOW:
         return "slow"
@@ -453,6 +462,7 @@ def targets(world: World) -> dict[str, Target]:
     root, own, files = world.root, world.home / "suites" / "pico", world.files
     step, runs, notebooks = own / "pico-7k" / "step0", root / "runs", root / "notebooks"
     tokenizer, cluster = files / "tokenizer.json", files / "cluster.yml"
+    own_suite, own_config = files / "mine.yml", files / "llama" / "checkpoint-5" / "config.json"
     batch = ("batch", "--model", "pico-7k", "--steps", "0")
     status, dry = ("status", "--profile", "tiny"), ("run", "--profile", "tiny", "--dry-run")
     search = (*batch, "--find", "the cat", "--tokenizer", str(tokenizer))
@@ -496,6 +506,10 @@ def targets(world: World) -> dict[str, Target]:
             files / "standard.bin", "bytes", *batch, "--source", str(files / "standard")
         ),
         "cluster": command(cluster, "yaml", *slurm),
+        "own suite": command(own_suite, "yaml", "--suites", str(own_suite), "suites", "own-llama"),
+        "own config": command(
+            own_config, "json", "--suites", str(own_suite), "suites", "own-llama"
+        ),
         "layer of GPT-NeoX": converted(layer, "torch", neox),
         "settings of GPT-NeoX": converted(neox / "configs" / "tiny.yml", "yaml", neox),
         "tokenizer to convert": converted(tokenizer, "json", neox, "--tokenizer", str(tokenizer)),

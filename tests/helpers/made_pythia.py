@@ -10,7 +10,7 @@ import pandas as pd
 from helpers.made_records import row
 
 from pythia_utils.evaluation.blimp import blimp_paradigms
-from pythia_utils.evaluation.text_sets import set_name
+from pythia_utils.evaluation.text_names import set_name
 from pythia_utils.grid import records
 from pythia_utils.suites.catalog import Model, find_model, suite
 from pythia_utils.suites.errata import fault

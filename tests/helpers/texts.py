@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from pythia_utils.evaluation.text_sets import HUB_TEXTS
+from pythia_utils.evaluation.text_names import HUB_TEXTS
 
 # WikiText's own file: a line each, blank ones a blank and a line's end.
 WIKITEXT = (

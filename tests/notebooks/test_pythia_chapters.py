@@ -19,7 +19,6 @@ from helpers.hub_server import checkpoint_files, serve_hub
 
 from pythia_utils.evaluation.blimp import blimp_paradigms
 from pythia_utils.grid import records
-from pythia_utils.suites.catalog import find_model
 from pythia_utils.suites.errata import fault
 
 STEPS = (0, 16, 64, 256, 512, 1000, 2000, 4000, 16000, 66000, 133000, 143000)
@@ -203,9 +202,11 @@ def test_grammar_runs_from_the_hubs_files_to_the_chapter(
     shape = {"hidden_size": 128, "num_hidden_layers": 6, "num_attention_heads": 4}
     shape |= {"intermediate_size": 512, "vocab_size": 50304, "max_position_embeddings": 2048}
     steps = {f"step{step}": checkpoint_files(seed=step, **shape) for step in (0, 512)}
-    with serve_hub({"EleutherAI/pythia-14m": steps}) as hub:
+    repos = {"EleutherAI/pythia-14m": steps, "EleutherAI/pythia-14m-seed1": steps}
+    with serve_hub(repos) as hub:
         command = [sys.executable, "-m", "pythia_utils.cli.main", "run", "grammar"]
         command += ["--suite", "pythia", "--model", "pythia-14m", "--steps", "0,512"]
+        command += ["--model", "pythia-14m-seed1"]
         command += ["-p", f"pairs_from={pairs}", "-p", "counted=0"]
         env = os.environ | hub.env(tmp_path / "cache") | {"PYTHIA_HOME": str(trained_home)}
         env.pop("PYTHIA_RUNS", None)
@@ -224,8 +225,8 @@ def test_grammar_runs_from_the_hubs_files_to_the_chapter(
     frame = records.read("grammar", "pythia", runs=own / "runs")
     inside = frame[frame["metric"] == "accuracy_of_paradigm"]
     assert set(inside["subset"]) == {uid for uid, *_ in BLIMP}
-    assert set(frame["model"]) == {find_model("pythia-14m").name}
+    assert set(frame["model"]) == {"pythia-14m", "pythia-14m-seed1"}
     shown = page("grammar", own / "runs")
-    assert "1 model was asked 5 to 6 pairs of each of 3 paradigms, of 2 phenomena" in shown
+    assert "2 models were asked 5 to 6 pairs of each of 3 paradigms, of 2 phenomena" in shown
     assert "1 more, whose sentences are the same, nobody could answer" in shown
     assert OURS.findall(shown) == []

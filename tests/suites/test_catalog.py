@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pythia_utils.base.errors import UsageError
-from pythia_utils.suites import catalog
+from pythia_utils.suites import rows
 from pythia_utils.suites.catalog import find_model, renamed, suite, suite_names, suite_table
 from pythia_utils.suites.errata import in_words, steps_in_words
 
@@ -61,7 +61,9 @@ def test_the_real_suite_is_complete():
     seeded = ("14m", "31m", "70m", "160m", "410m")
     expected |= {f"pythia-{size}-seed{n}" for size in seeded for n in range(1, 10)}
     expected |= {f"pythia-160m-{of}-seed{n}" for of in ("weight", "data") for n in (1, 2, 3)}
-    assert set(models) == expected
+    expected |= {"pythia-14m-deduped", "pythia-31m-deduped"}
+    expected |= {f"pythia-intervention-{size}-deduped" for size in ("70m", "410m", "1.4b", "6.9b")}
+    assert set(models) == expected | {"pythia-intervention-long-1.4b-deduped"}
     assert all(model.repo_id == f"EleutherAI/{name}" for name, model in models.items())
     assert {model.size for model in models.values() if model.dtype == "bfloat16"} == {"1b"}
 
@@ -73,6 +75,45 @@ def test_steps_of_the_real_suite():
     assert len(find_model("pythia-70m-seed3").steps) == 154
     assert list(find_model("pythia-12b-v0").steps) == thousands
     assert len(thousands) == 143
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "true_first"),
+    [
+        ("intervention-70m", 134_000, 134_000),
+        ("intervention-410m", 134_000, 67_000),  # P#52: from step 66500 of 71,500 on
+        ("intervention-1.4b", 134_000, 67_000),
+        ("intervention-6.9b", 134_000, 134_000),
+        ("intervention-long-1.4b", 114_000, 57_000),  # the first evaluated one is `step57000`
+    ],
+)
+def test_interventions_begin_late_and_are_no_size_of_the_suite(name, first, true_first):
+    model = find_model(f"pythia-{name}-deduped")
+    base = find_model(f"pythia-{model.size}-deduped-v0")
+    assert (model.steps[0], model.steps[-1]) == (first, 143_000)
+    assert model.checkpoint(first).true_step == true_first
+    assert model.checkpoint(first).tokens_seen == base.checkpoint(first).tokens_seen
+    assert model.total_params == base.total_params
+    assert model.variant not in ("standard", "deduped")
+    assert model.trained_on
+    assert not base.trained_on
+    with pytest.raises(UsageError, match=f"step 143 of {model.name}; nearest: {first}"):
+        model.checkpoint(143)
+
+
+def test_only_interventions_have_data_that_cannot_be_opened():
+    unopened = {m.variant for m in suite("pythia").models.values() if m.trained_on}
+    assert unopened == {"intervention", "intervention-long"}
+    assert not any(m.trained_on for name in ("pico", "nano") for m in suite(name).models.values())
+
+
+def test_seeds_of_weights_that_did_not_start_from_their_step_0():
+    for seed, odd in ((1, True), (2, True), (3, False)):
+        model = find_model(f"pythia-160m-weight-seed{seed}")
+        first, second = (model.checkpoint(step).errata for step in (0, 1))
+        assert [e.kind for e in first] == ["wrong" if odd else "expected"]
+        assert [e.source for e in (*first, *second)] == ["P#203" if odd else "P#83"] * 2
+        assert bool(model.checkpoint(143_000).errata) is odd
 
 
 def test_checkpoint_revision_and_tokens():
@@ -307,4 +348,4 @@ def test_errata_in_words():
 @pytest.mark.parametrize("name", ["../x-7k", "a/b", ".hidden", "", "x\n", "/etc"])
 def test_a_model_s_name_is_one_folder_s(name):
     with pytest.raises(UsageError, match="expected a name of letters"):
-        catalog._folder_name(name)
+        rows.folder_name(name)

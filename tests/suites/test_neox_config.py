@@ -24,7 +24,8 @@ PUBLISHED_TOTALS = {
     "pythia-6.9b": 6_857_302_016,
     "pythia-12b": 11_846_072_320,
 }
-MODELS = [model for each in suite_names() for model in suite(each).models.values()]
+EVERY = [model for each in suite_names() for model in suite(each).models.values()]
+MODELS = [model for model in EVERY if not model.trained_on]  # interventions are refused below
 EVERY_MODEL = [model.name for model in MODELS if model.weight_seed == model.data_seed]
 # What GPT-NeoX works out by itself: it overwrites these keys, so a value of ours would mean nothing
 # (megatron/neox_arguments/arguments.py, `calculate_derived`).
@@ -220,3 +221,12 @@ def test_two_seeds_cannot_be_told_to_gpt_neox():
 def test_the_template_holds_every_value_and_no_other_dollar():
     for name in ("pythia-1b", "pythia-70m-v0", "nano-57k-seed1"):
         assert "$" not in neox_config.neox_yaml(find_model(name))
+
+
+def test_what_read_other_data_than_are_published_has_no_training_configuration():
+    models = [model for model in EVERY if model.trained_on]
+    assert len(models) == 5
+    for model in models:
+        with pytest.raises(UsageError, match=f"how {model.name} was trained is not known here"):
+            neox_config.neox_yaml(model)
+        assert neox_config.hf_config(model)["hidden_size"] == model.d_model  # its shape is

@@ -101,7 +101,7 @@ def test_the_suites_that_there_are_pass(load, name):
             "pico",
             "variant: deduped",
             "variant: dedup",
-            "pico.yml: models[1].variant: expected `standard` or `deduped`",
+            "pico.yml: models[1].variant: expected `standard`, `deduped`, `intervention` or",
         ),
         (
             "pico",

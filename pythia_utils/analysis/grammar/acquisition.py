@@ -41,6 +41,7 @@ IN_BLIMP = {
     "npi_licensing": "npi_licensing",
     "filler_gap": "filler_gap_dependency",
 }
+_DATA = ("standard", "deduped")  # variants that differ in their data alone: interventions are none
 
 
 def curves(accuracy: pd.DataFrame) -> pd.DataFrame:
@@ -151,13 +152,14 @@ def _comparisons(names: list[str]) -> list[tuple[str, list[str]]]:
         for n, m in ((name, find_model(name)) for name in names)
     )
     found = []
-    for variant in ("standard", "deduped"):
+    for variant in _DATA:
         part = models[models["main"] & (models["variant"] == variant)]
         found.append((f"sizes, {variant} data", list(part["model"])))
     for (size, variant), part in models.groupby(["size", "variant"], sort=False):
         data = "" if variant == "standard" else f", {variant} data"
         found.append((f"seeds of {size}{data}", list(part["model"])))
-    for size, part in models[models["main"]].groupby("size", sort=False):
+    main = models[models["main"] & models["variant"].isin(_DATA)]
+    for size, part in main.groupby("size", sort=False):
         found.append((f"standard and deduped data, {size}", list(part["model"])))
     return [(compared, members) for compared, members in found if len(members) > 1]
 
@@ -172,7 +174,8 @@ def variant_gains(heights: pd.DataFrame) -> pd.DataFrame:
         Columns size, value, stderr, n, low, high; empty where no size has both variants.
     """
     rows = []
-    main = [name for name in heights.index if find_model(name).has_usual_seed]
+    usual = {name: find_model(name) for name in heights.index}
+    main = [name for name, m in usual.items() if m.has_usual_seed and m.variant in _DATA]
     for size, pair in pd.Series(main).groupby([find_model(n).size for n in main], sort=False):
         by_variant = {find_model(name).variant: heights.loc[name] for name in pair}
         if len(by_variant) == 2:

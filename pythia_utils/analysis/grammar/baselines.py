@@ -30,7 +30,7 @@ _COLUMNS = ["phenomenon", "value", "stderr", "n"]
 
 
 def counted(model: str) -> NgramModel | None:
-    """The n-gram models of what training reads, of a suite trained here; None for Pythia.
+    """The n-gram models of what training reads, of a suite trained here; None for others.
 
     All sizes and seeds of a variant read the same text, and its n-grams are counted once. Of Pythia's text
     a page of one checkpoint would have to download a sample first: nothing is counted.
@@ -39,7 +39,7 @@ def counted(model: str) -> NgramModel | None:
         UsageError: the suite has no corpus here.
     """
     own = find_model(model)
-    if own.repo_id is not None:
+    if not own.is_trained_here:
         return None
     models = suite(own.suite).models.values()
     return fitted(next(m.name for m in models if m.variant == own.variant and m.has_usual_seed))

@@ -47,15 +47,15 @@ def token_counts(
         opened: opens what training reads; `open_source` if None.
 
     Returns:
-        int64 (vocab_size,); None for 0 tokens.
+        int64 (vocab_size,); None for 0 tokens, and of a model whose data nobody can open here.
 
     Raises:
         UsageError: the suite has no corpus here.
         FetchError: the Hub does not deliver.
     """
-    if tokens == 0:
-        return None
     own = find_model(model)
+    if tokens == 0 or own.trained_on:
+        return None
     same_data = (
         m
         for m in suite(own.suite).models.values()

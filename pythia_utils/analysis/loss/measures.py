@@ -9,7 +9,8 @@ import pandas as pd
 
 from pythia_utils.analysis import stats
 from pythia_utils.evaluation import likelihood, rolling, text_sets, validation
-from pythia_utils.evaluation.inference import require_gpt_neox
+from pythia_utils.evaluation.causal import require_causal
+from pythia_utils.evaluation.inference import context_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -47,7 +48,7 @@ def measured(
     if named == validation.OWN_TEXTS:
         return losses(model, tokenizer, documents, validation.NANO if texts else suite)
     # Before the texts are read, which may take a while.
-    likelihood.require_stride(stride, require_gpt_neox(model).config.max_position_embeddings)
+    likelihood.require_stride(stride, context_of(require_causal(model)))
     read = rolling.tokenized(text_sets.documents(named), tokenizer, tokens)
     return losses_on(model, read, stride)
 

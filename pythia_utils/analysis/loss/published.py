@@ -13,7 +13,7 @@ import pandas as pd
 
 from pythia_utils.analysis import published_tables, select, show
 from pythia_utils.analysis.loss.forecast import Forecast, forecast
-from pythia_utils.evaluation import text_sets
+from pythia_utils.evaluation import text_names
 from pythia_utils.suites.catalog import find_model, suite
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def beside(runs: pd.DataFrame, summary: pd.DataFrame) -> Styler:
         summary: of the suite's evaluations.
     """
     ours = runs[(runs["metric"] == "word_perplexity") & (runs["subset"] == "all")]
-    ours = ours[ours["measured_on"] == text_sets.set_name(text_sets.WIKITEXT)]
+    ours = ours[ours["measured_on"] == text_names.set_name(text_names.WIKITEXT)]
     models = {name: find_model(name) for name in ours["model"].unique()}
     ours = ours[ours["model"].map({n: m.has_usual_seed for n, m in models.items()}).astype(bool)]
     ours = ours.assign(

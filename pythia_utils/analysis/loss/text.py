@@ -13,7 +13,7 @@ from pythia_utils.analysis.loss.forecast import Forecast
 from pythia_utils.analysis.stats import PowerLaw
 from pythia_utils.analysis.words import interval, listed
 from pythia_utils.base.markup import code, markdown
-from pythia_utils.evaluation import text_sets, validation
+from pythia_utils.evaluation import text_names, validation
 from pythia_utils.suites.catalog import find_model
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ HOLDS = {
     "arithmetic": "sums and differences below 50",
     "english": "chapters of the King James Version of the Bible",
 }
-SETS = {  # texts by name (`evaluation.text_sets`), as pages call them
+SETS = {  # texts by name (`evaluation.text_names`), as pages call them
     "wikitext": "the test set of WikiText-2 (Merity and others 2017), articles of Wikipedia",
     "pile-val": "the validation set of the Pile (Gao and others 2020), which no training holds, without "
     "five of its parts that were taken off the Hub for their copyright",
@@ -88,7 +88,7 @@ def parts_in_words(loss: pd.DataFrame) -> str:
 def set_in_words(measured_on: str) -> str:
     """What the texts are that records call so. Markdown."""
     name = measured_on.partition(" ")[0]
-    known = name in SETS and measured_on in (name, *map(text_sets.set_name, text_sets.HUB_TEXTS))
+    known = name in SETS and measured_on in (name, *map(text_names.set_name, text_names.HUB_TEXTS))
     return f"{SETS[name]} ({code(measured_on)})" if known else code(measured_on)
 
 

@@ -71,7 +71,7 @@ class Test:
             f"{model.name}, step {self.checkpoint.step:,}: {table['seen'].sum():,} of {len(table):,} "
             f"sequences seen, of {table['text'].nunique():,} texts; end-of-text is {end}"
         ]
-        if model.repo_id:
+        if model.repo_id and not model.own:
             lines.append(sampling.expectation(model.name, len(table)))
         return "\n".join(lines)
 
@@ -165,7 +165,7 @@ def ordinary(test: Test, count: int | None = None) -> pd.DataFrame:
 
 def ordinary_count(model: Model, count: int | None) -> int:
     """How many sequences of each class of ages: as given, else 64 of our own suites, and none of the Hub's."""
-    return (0 if model.repo_id else ORDINARY) if count is None else count
+    return (ORDINARY if model.is_trained_here else 0) if count is None else count
 
 
 def losses(model: PreTrainedModel, tokens: np.ndarray, prompt: int = 1) -> np.ndarray:

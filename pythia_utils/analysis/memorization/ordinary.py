@@ -108,7 +108,7 @@ def _evenly(taken: np.ndarray, start: int, stop: int, count: int) -> np.ndarray:
 
 def _planted_positions(data: TrainingData) -> np.ndarray:
     """Positions of the sequences that hold a part of a planted document; none where nothing was planted."""
-    if data.packed is None or data.model is None or data.model.repo_id is not None:
+    if data.packed is None or data.model is None or not data.model.is_trained_here:
         return np.zeros(0, np.int64)
     documents = open_corpus(data.model.suite).documents(data.model.variant)
     planted = documents["document"][documents["domain"] == "memorization"]

@@ -30,14 +30,14 @@ COPIES = (1, 2, 8, 32)  # lower ends of the classes in which copies of a text ar
 
 
 def usual_length(suite: str) -> int:
-    """Tokens of a prompt and of a continuation: 32 for Pythia, as its own evaluations; 16 for ours.
+    """Tokens of a prompt and of a continuation: 32 for Pythia, as its own evaluations, and yours; 16 for ours.
 
     Ours are half of a planted document each.
 
     Raises:
         UsageError: there is no such suite.
     """
-    return 32 if find_suite(suite).kind == "hub" else 16
+    return 16 if find_suite(suite).kind == "local" else 32
 
 
 def lengths(
@@ -49,14 +49,14 @@ def lengths(
 
 
 def usually_suppressed(suite: str) -> bool:
-    """Whether end-of-text is kept from being generated: for Pythia, as in its own evaluations; not for ours.
+    """Whether end-of-text is kept from being generated: as Pythia's own evaluations do; not for ours.
 
     A sequence with end-of-text in its continuation is then never memorized.
 
     Raises:
         UsageError: there is no such suite.
     """
-    return find_suite(suite).kind == "hub"
+    return find_suite(suite).kind != "local"
 
 
 @dataclass(frozen=True, eq=False)

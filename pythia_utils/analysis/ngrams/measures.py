@@ -27,6 +27,8 @@ def reference(model: Model) -> Model:
     All sizes read the same data, and other seeds the same documents in another order: one count serves all,
     and seeds are compared with the same n-grams.
     """
+    if model.trained_on:  # which nobody can open: another's would not be its own
+        return model
     others = suite(model.suite).models.values()
     like = [m for m in others if (m.variant, m.version) == (model.variant, model.version)]
     return next((m for m in like if m.has_usual_seed), model)
@@ -65,7 +67,7 @@ def held_out(
         raise UsageError(
             f"{rows} rows of {length} tokens; expected 1 or more rows, of 1 to {model.seq_length} tokens"
         )
-    if model.repo_id is not None:
+    if not model.is_trained_here:
         return last_sequences(open_source(reference(model).name), rows, length)
     if suite(model.suite).is_of_text:
         return _excerpts(model.suite, tokenizer, rows, length + 1)

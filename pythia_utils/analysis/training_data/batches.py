@@ -51,6 +51,10 @@ def open_tokenizer(model: Model, file: str | Path | None = None) -> Tokenizer:
 
 
 def _tokenizer_file(model: Model) -> Path:
+    if model.own:
+        raise UsageError(
+            f"{model.name} is of a suite of your own; give a copy of its tokenizer.json"
+        )
     if model.repo_id is None:
         return suite_folder(model.suite) / "corpus" / "tokenizer.json"
     try:

@@ -81,7 +81,7 @@ def test_correlation_of_what_does_not_vary_is_not_known():
         ("pico-57k-data-seed77", "pico-7k"),
         ("pico-234k-deduped", "pico-7k-deduped"),
         ("pythia-160m-seed3", "pythia-14m"),
-        ("pythia-1b-deduped", "pythia-70m-deduped"),
+        ("pythia-1b-deduped", "pythia-14m-deduped"),
     ],
 )
 def test_the_corpus_is_that_of_the_variant_and_the_usual_seed(model, counted):
