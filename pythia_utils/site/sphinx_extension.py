@@ -13,6 +13,7 @@ from pathlib import Path
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
+from pythia_utils.base.markup import html
 from pythia_utils.grid.parts import is_for
 from pythia_utils.suites import catalog
 
@@ -24,6 +25,7 @@ def setup(app) -> dict:
     """Connect what this module does to Sphinx's events."""
     app.add_directive("for-suite", ForSuite)
     app.connect("config-inited", _without_vendored)
+    app.connect("html-page-context", _title_as_text, _AFTER_THE_OTHERS)
     app.connect("autodoc-process-docstring", _colons_as_written, _AFTER_THE_OTHERS)
     app.connect("object-description-transform", _type_beside_what_returns, _AFTER_THE_OTHERS)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
@@ -52,6 +54,12 @@ def _without_vendored(app, config) -> None:
     """Keep Jupyter Book from loading the vendored scripts on every page."""
     own = [name for name in config.html_js_files if not str(name).startswith("vendor/")]
     config.html_js_files = sorted(own)
+
+
+def _title_as_text(app, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """Escape the title that the theme sets above a page in print: its template puts it there as HTML."""
+    if "pagetitle" in context:
+        context["pagetitle"] = html(context["pagetitle"])
 
 
 def _colons_as_written(app, what, name, obj, options, lines: list[str]) -> None:
