@@ -22,11 +22,14 @@ def inside(paradigms: pd.DataFrame, means: pd.DataFrame) -> Figure:
         means: of `acquisition.curves`, of the same model: columns subset (the phenomenon), step, value.
     """
     figure, grid, groups = panel_grid(paradigms, "phenomenon", 3)
+    alone = {"marker": "o", "ms": 4} if paradigms["step"].nunique() == 1 else {}
     for axes, (phenomenon, part) in zip(grid.flat, groups, strict=False):
         for _, own in part.sort_values("step").groupby("subset"):
-            axes.plot(np.log2(1 + own["step"]), own["value"], color=ACCENT, lw=0.7, alpha=0.6)
+            axes.plot(
+                np.log2(1 + own["step"]), own["value"], color=ACCENT, lw=0.7, alpha=0.6, **alone
+            )
         mean = means[means["subset"] == phenomenon].sort_values("step")
-        axes.plot(np.log2(1 + mean["step"]), mean["value"], color="black", lw=2)
+        axes.plot(np.log2(1 + mean["step"]), mean["value"], color="black", lw=2, **alone)
         axes.axhline(0.5, color=REFERENCE, ls="--", lw=1, zorder=1)
         step_axis(axes, paradigms["step"], wide=len(groups) == 1)
     figure.supxlabel("training step (log scale)", fontsize="medium")
