@@ -22,7 +22,7 @@ def inside(paradigms: pd.DataFrame, means: pd.DataFrame) -> Figure:
         means: of `acquisition.curves`, of the same model: columns subset (the phenomenon), step, value.
     """
     figure, grid, groups = panel_grid(paradigms, "phenomenon", 3)
-    alone = {"marker": "o", "ms": 4} if paradigms["step"].nunique() == 1 else {}
+    alone = {"marker": "o", "ms": 4} if len(set(paradigms["step"])) == 1 else {}
     for axes, (phenomenon, part) in zip(grid.flat, groups, strict=False):
         for _, own in part.sort_values("step").groupby("subset"):
             axes.plot(
