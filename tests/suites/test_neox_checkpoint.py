@@ -294,8 +294,13 @@ def test_a_layer_is_in_memory_at_a_time(tmp_path):
         }
         return sum(kept.values())
 
-    before, most = held(), []
-    to_hugging_face(found, tmp_path / "out", told=lambda _: most.append(held() - before))
+    most = []
+    gc.freeze()  # what other tests have left is not looked through again and again
+    try:
+        before = held()
+        to_hugging_face(found, tmp_path / "out", told=lambda _: most.append(held() - before))
+    finally:
+        gc.unfreeze()
     assert len(most) == len(found.planned)
     assert found.size > 10 * layer
     assert layer / 2 < max(most) < 2 * layer  # a layer's parts, and one tensor of them whole
@@ -346,7 +351,7 @@ def test_our_own_settings_of_a_training_tell_each_pythia_model():
     from pythia_utils.suites.neox_config import architecture, neox_yaml
 
     for model in suite("pythia").models.values():
-        if model.weight_seed == model.data_seed:
+        if model.weight_seed == model.data_seed and model.variant in ("standard", "deduped"):
             said = yaml.safe_load(neox_yaml(model))
             assert Architecture.from_neox(said, model.vocab_size, "") == architecture(model)
 
