@@ -34,6 +34,14 @@ def attracted(*gains: float) -> pd.DataFrame:
     )
 
 
+def overtaken() -> pd.DataFrame:
+    """Harder over training, though not at the end."""
+    names = ("subject_verb_agreement", "subject_verb_agreement_attractor")
+    values = {500: (0.9, 0.4), 1000: (0.98, 0.99)}
+    rows = {step: zip(["accuracy"] * 2, names, at, strict=True) for step, at in values.items()}
+    return pd.concat([records(*found, step=step) for step, found in rows.items()])
+
+
 CASES = [
     ("counting-does-not-answer", records(("accuracy_of_ngrams", "a", 0.53)), True),
     ("counting-does-not-answer", records(("accuracy_of_ngrams", "a", 0.9)), False),
@@ -45,6 +53,7 @@ CASES = [
     ("some-are-learnt-first", curves(argument_structure=0.6, npi_licensing=1, b=0.9), False),
     ("attractors-are-harder", curves(subject_verb_agreement=0.9, subject_verb_agreement_attractor=0.6), True),
     ("attractors-are-harder", curves(subject_verb_agreement=0.6, subject_verb_agreement_attractor=0.7), False),
+    ("attractors-are-harder", overtaken(), True),
     ("networks-are-attracted", attracted(0.2, -0.1), True),
     ("networks-are-attracted", attracted(0.1, -0.2), False),
 ]  # fmt: skip
