@@ -62,12 +62,13 @@ def _guesses_at_first(records: pd.DataFrame) -> bool | None:
 _FOUND = {
     "facts-untrained": ("Before training, models only guess.", _guesses_at_first),
     "facts-grow": (
-        "At the end, each model answers the facts told most often better than those told least, or all of them.",
+        "At the end, each model answers the facts told most often better than those told least, or all of "
+        "them.",
         _grows,
     ),
     "facts-often-told": (
-        "At the end, each model of more than ten thousand parameters answers at least three in four of the facts "
-        "told most often.",
+        "At the end, each model of more than ten thousand parameters answers at least three in four of the "
+        "facts told most often.",
         _knows_what_is_often_told,
     ),
     "facts-counting": (
