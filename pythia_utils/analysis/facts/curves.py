@@ -32,6 +32,8 @@ class Threshold:
         draws: log T of the resamples, float64 (draws,).
         least, most: times told of the facts that were fitted.
         n: of these facts.
+        side: where T lies: `within` the times told, `below` them (halfway even for what was told least), or
+            `above` (not halfway even for what was told most).
     """
 
     value: float
@@ -42,11 +44,12 @@ class Threshold:
     least: float
     most: float
     n: int
+    side: str = "within"
 
     @property
     def is_reached(self) -> bool:
         """Whether the threshold lies within the times told."""
-        return bool(np.isfinite(self.value))
+        return self.side == "within"
 
 
 def fit(
@@ -88,9 +91,10 @@ def fit(
     logs = np.log(grid[at])
     tail = (1 - confidence) / 2
     low, high = np.exp(np.quantile(logs[1:], [tail, 1 - tail]))
-    value = grid[at[0]] if 0 < at[0] < len(grid) - 1 else np.nan
+    side = {0: "below", len(grid) - 1: "above"}.get(int(at[0]), "within")
+    value = grid[at[0]] if side == "within" else np.nan
     found = (float(value), float(low), float(high), float(SLOPES[slope[0]]), logs[1:])
-    return Threshold(*found, float(grid[0]), float(grid[-1]), len(told))
+    return Threshold(*found, float(grid[0]), float(grid[-1]), len(told), side)
 
 
 def accuracy(told: np.ndarray, threshold: float, slope: float, guess: float) -> np.ndarray:

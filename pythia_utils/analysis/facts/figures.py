@@ -73,18 +73,20 @@ def _round(number: int) -> str:
 
 @or_words
 def thresholds(frame: pd.DataFrame, label: str = "model") -> Figure:
-    """Thresholds with their intervals on a logarithmic axis; an arrow where one was not reached.
+    """Thresholds with their intervals on a logarithmic axis; an arrow to where one lies outside of it.
 
     Args:
-        frame: columns `label`, value (nan if not reached), low, high, most.
+        frame: of `tables.thresholds`, and the column `label`.
         label: names the rows.
     """
     figure, axes = plt.subplots(figsize=(7, 0.9 + 0.3 * len(frame)))
     rows = name_rows(axes, list(frame[label]))
     for height, row in zip(rows, frame.itertuples(), strict=True):
-        if np.isfinite(row.value):
+        if row.side == "within":
             axes.plot([row.low, row.high], [height, height], color=ACCENT, lw=1.4)
             axes.plot(row.value, height, "o", color=ACCENT, ms=5)
+        elif row.side == "below":
+            axes.plot(row.least, height, "<", color="0.6", ms=6)
         else:
             axes.plot(row.most, height, ">", color="0.6", ms=6)
     axes.set(xscale="log", xlabel="threshold: times told, logarithmic")
@@ -98,7 +100,7 @@ def thresholds(frame: pd.DataFrame, label: str = "model") -> Figure:
 
 @or_words
 def thresholds_over_time(frame: pd.DataFrame) -> Figure:
-    """The threshold at each step, on a logarithmic axis, a line a model; gaps where it was not reached.
+    """The threshold at each step, on a logarithmic axis, a line a model; gaps where there is none within.
 
     Args:
         frame: of `tables.thresholds`, without rows whose value is nan.

@@ -75,10 +75,10 @@ def thresholds(records: pd.DataFrame, found: Fits) -> pd.DataFrame:
     """The thresholds as a table, by variant, size, seed and step.
 
     Returns:
-        Columns model, variant, n_params, size, seed, step, value, low, high, slope, least, most; value is
-        nan where the threshold was not reached.
+        Columns model, variant, n_params, size, seed, step, value, low, high, slope, least, most, side; value
+        is nan where the threshold lies outside of the times told, and side says where (`curves.Threshold`).
     """
-    names = ("value", "low", "high", "slope", "least", "most")
+    names = ("value", "low", "high", "slope", "least", "most", "side")
     rows = [
         {"model": model, "step": step} | {name: getattr(one, name) for name in names}
         for (model, step), one in found.items()

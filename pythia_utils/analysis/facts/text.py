@@ -25,11 +25,12 @@ def threshold(found: Threshold | None) -> str:
     """One model's threshold in a sentence."""
     if found is None:
         return "No two facts were told differently often so far: there is no curve to fit."
-    if not found.is_reached:
-        return (
-            f"The threshold lies outside of what was told so far ({found.least:,.0f} to {found.most:,.0f} "
-            "times): the accuracy is not yet halfway anywhere, or is so everywhere."
-        )
+    if found.side == "below":
+        told = f"what was told least so far ({found.least:,.0f} times)"
+        return f"Accuracy is more than halfway even for {told}: the threshold lies below."
+    if found.side == "above":
+        told = f"what was told most so far ({found.most:,.0f} times)"
+        return f"Accuracy is not halfway even for {told}: the threshold lies above."
     return (
         f"Accuracy is halfway between guessing and always right at {found.value:,.0f} tellings, 95% interval "
         f"{found.low:,.0f} to {found.high:,.0f} over subjects."
@@ -157,13 +158,15 @@ def _range(values: pd.Series) -> str:
 
 
 def threshold_table(table: pd.DataFrame) -> Styler | Markdown:
-    """Thresholds by model and step: `tables.thresholds`, in words where one was not reached."""
-    reached = table["value"].map(lambda value: f"{value:,.0f}", na_action="ignore")
+    """Thresholds by model and step: `tables.thresholds`, in words where one lies outside of the times told."""
+    ends = {"within": table["value"], "below": table["least"], "above": table["most"]}
+    shown_as = {"within": "{:,.0f}", "below": "below {:,.0f}", "above": "above {:,.0f}"}
+    reached = [shown_as[side].format(ends[side][row]) for row, side in table["side"].items()]
     shown = pd.DataFrame(
         {
             "model": table["model"],
             "step": table["step"],
-            "threshold": reached.fillna("not reached").astype(str),
+            "threshold": reached,
             "low": table["low"],
             "high": table["high"],
             "slope": table["slope"],
@@ -181,7 +184,11 @@ def over_time(table: pd.DataFrame) -> str:
     for step, rows in standard.groupby("step"):
         reached = rows["value"].dropna()
         shown = f"{reached.min():,.0f} to {reached.max():,.0f} tellings" if len(reached) else "none"
-        parts.append(f"step {step:,}: {shown} ({len(reached)} of {len(rows)} models)")
+        outside = [
+            f"{side} in {n}" for side in ("below", "above") if (n := (rows["side"] == side).sum())
+        ]
+        counted = ", ".join([f"{len(reached)} of {len(rows)} models", *outside])
+        parts.append(f"step {step:,}: {shown} ({counted})")
     if not parts:
         return "These records hold no standard model's threshold."
     return f"Thresholds within what was told so far, over all standard models: {'; '.join(parts)}."

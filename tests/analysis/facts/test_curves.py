@@ -50,13 +50,15 @@ def test_the_interval_covers_the_truth_where_persons_differ():
 def test_a_model_that_guesses_has_no_threshold():
     rng, told = np.random.default_rng(2), zipf()
     found = curves.fit(told, rng.binomial(2, GUESS, 192) / 2, PERSONS, GUESS)
-    assert not found.is_reached
+    assert found.side == "above"
+    assert np.isnan(found.value)
     assert found.high == pytest.approx(told.max())
 
 
 def test_nor_has_one_that_knows_everything():
     found = curves.fit(zipf(), np.ones(192), PERSONS, GUESS)
-    assert not found.is_reached
+    assert found.side == "below"
+    assert np.isnan(found.value)
     assert found.low == pytest.approx(zipf().min())
 
 

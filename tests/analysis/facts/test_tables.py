@@ -115,18 +115,26 @@ def test_one_threshold_in_words():
     told = np.array([5.0, 500.0])
     assert "no curve to fit" in text.threshold(None)
     guessing = curves.fit(np.tile(told, 96), np.full(192, 0.1), np.repeat(range(64), 3), 1 / 8)
-    assert "outside of what was told" in text.threshold(guessing)
+    assert "not halfway even for what was told most so far (500 times)" in text.threshold(guessing)
+    knowing = curves.fit(np.tile(told, 96), np.ones(192), np.repeat(range(64), 3), 1 / 8)
+    assert "more than halfway even for what was told least so far (5 times)" in text.threshold(
+        knowing
+    )
     fine = curves.Threshold(20.0, 15.0, 27.0, 2.0, np.zeros(3), 5.0, 500.0, 192)
     assert "at 20 tellings, 95% interval 15 to 27" in text.threshold(fine)
 
 
 def test_a_threshold_that_was_not_reached_is_words_in_the_table(grid, found):
     table = tables.thresholds(grid, found)
-    table.loc[0, "value"] = np.nan
+    table.loc[[0, 1], "value"] = np.nan
+    table.loc[[0, 1], "side"] = ["below", "above"]
     html = text.threshold_table(table).to_html()
-    assert html.count("not reached") == 1
+    assert f"below {table['least'][0]:,.0f}<" in html
+    assert f"above {table['most'][1]:,.0f}<" in html
     assert "nan" not in html
-    figures.thresholds(table)
+    assert text.over_time(table).count("below in 1") == 1
+    axes = figures.thresholds(table).axes[0]
+    assert [line.get_marker() for line in axes.lines if line.get_marker() in "<>"] == ["<", ">"]
 
 
 def verdict(frame: pd.DataFrame, name: str) -> dict:
