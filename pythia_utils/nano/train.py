@@ -34,6 +34,7 @@ from pythia_utils.nano.trained import put_in_place, recipe, workplace
 from pythia_utils.suites.catalog import Model, suite
 from pythia_utils.suites.folders import WEIGHTS
 from pythia_utils.suites.identity import corpus_digest
+from pythia_utils.suites.neox_config import hf_config
 from pythia_utils.training_data.corpus import END_OF_TEXT, PADDING, Corpus
 
 STATE = "trainer_state.pt"
@@ -80,30 +81,6 @@ def train_model(
     put_in_place(model)
 
 
-def config_of(model: Model) -> GPTNeoXConfig:
-    """The architecture, as transformers writes it."""
-    return GPTNeoXConfig(
-        vocab_size=model.vocab_size,
-        hidden_size=model.d_model,
-        num_hidden_layers=model.n_layers,
-        num_attention_heads=model.n_heads,
-        intermediate_size=model.intermediate,
-        max_position_embeddings=model.seq_length,
-        rope_parameters={
-            "rope_type": "default",
-            "rope_theta": 10000.0,
-            "partial_rotary_factor": model.rotary_pct,
-        },
-        hidden_act="gelu",
-        attention_dropout=0.0,
-        hidden_dropout=0.0,
-        use_parallel_residual=True,
-        tie_word_embeddings=False,
-        bos_token_id=0,
-        eos_token_id=0,
-    )
-
-
 def initialise(model: Model) -> GPTNeoXForCausalLM:
     """The network at step 0: GPT-NeoX's small_init and wang_init, drawn from `weight_seed`.
 
@@ -111,7 +88,7 @@ def initialise(model: Model) -> GPTNeoXForCausalLM:
     that write to the residual stream 2 / (L sqrt(d)) (Wang and Komatsuzaki 2021); biases are 0.
     """
     torch.manual_seed(model.weight_seed)
-    network = GPTNeoXForCausalLM(config_of(model))
+    network = GPTNeoXForCausalLM(GPTNeoXConfig.from_dict(hf_config(model)))
     small = math.sqrt(2 / (5 * model.d_model))
     residual = 2 / (model.n_layers * math.sqrt(model.d_model))
     for name, parameter in network.named_parameters():

@@ -12,6 +12,7 @@ from pythia_utils.base.schemas import parse
 from pythia_utils.base.sources import code_fingerprint
 from pythia_utils.suites.catalog import Checkpoint, Model, suite
 from pythia_utils.suites.folders import checkpoint_path, is_available, suite_folder
+from pythia_utils.suites.neox_config import hf_config
 from pythia_utils.training_data.corpus import Corpus
 
 
@@ -21,6 +22,7 @@ def recipe(model: Model) -> str:
     facts = {
         "model": repr(model),
         "steps": model.steps,
+        "config": hf_config(model),
         "training": family.training,
         "corpus": Corpus(family).manifest.get("sha256"),
         "code": code_fingerprint([Path(__file__).with_name("train.py")]),
