@@ -39,7 +39,7 @@ from dataclasses import dataclass, field, replace
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from helpers.range_server import QuietHandler
@@ -516,6 +516,18 @@ def stall(handler: Handler, answer: Answer) -> None:
 
 
 # --- checkpoints to serve -------------------------------------------------------------------------
+
+
+def shape_of(model: Any) -> dict[str, int]:
+    """What `checkpoint_files` needs for the true shape of a model of the catalogue."""
+    return {
+        "hidden_size": model.d_model,
+        "num_hidden_layers": model.n_layers,
+        "num_attention_heads": model.n_heads,
+        "intermediate_size": model.intermediate,
+        "vocab_size": model.vocab_size,
+        "max_position_embeddings": model.seq_length,
+    }
 
 
 def checkpoint_files(

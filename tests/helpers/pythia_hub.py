@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 from helpers.commands import ROOT
-from helpers.hub_server import Files, HubServer, checkpoint_files, repeated, serve_hub
+from helpers.hub_server import Files, HubServer, checkpoint_files, repeated, serve_hub, shape_of
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from pythia_utils.evaluation import sets
@@ -100,10 +100,7 @@ def _models() -> dict[str, dict[str, Files]]:
 def _files(name: str, step: int, form: str) -> Files:
     """A checkpoint of the model's real shape."""
     model = find_model(name)
-    shape = {"hidden_size": model.d_model, "num_hidden_layers": model.n_layers}
-    shape |= {"num_attention_heads": model.n_heads, "intermediate_size": 4 * model.d_model}
-    shape |= {"vocab_size": model.vocab_size, "max_position_embeddings": model.seq_length}
-    files = checkpoint_files(step, form, old_buffers=form == "bin", **shape)
+    files = checkpoint_files(step, form, old_buffers=form == "bin", **shape_of(model))
     return files | {"tokenizer.json": tokenizer().to_str().encode()}
 
 

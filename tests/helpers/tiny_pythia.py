@@ -12,7 +12,7 @@ import io
 from collections.abc import Iterable
 
 import numpy as np
-from helpers.hub_server import Files, LargeFile, checkpoint_files
+from helpers.hub_server import Files, LargeFile, checkpoint_files, shape_of
 from helpers.texts import wikitext_repository
 
 from pythia_utils.evaluation.blimp import blimp_paradigms
@@ -42,15 +42,7 @@ def pythia_repositories(models: Iterable[str], steps: Iterable[int]) -> dict[str
 
 def weights(model: Model, seed: int) -> Files:
     """The files of a checkpoint of a model's true shape."""
-    return checkpoint_files(
-        seed,
-        hidden_size=model.d_model,
-        num_hidden_layers=model.n_layers,
-        num_attention_heads=model.n_heads,
-        intermediate_size=model.intermediate,
-        vocab_size=model.vocab_size,
-        max_position_embeddings=model.seq_length,
-    )
+    return checkpoint_files(seed, **shape_of(model))
 
 
 def token_at(place: np.ndarray, variant: int) -> np.ndarray:

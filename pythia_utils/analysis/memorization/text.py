@@ -107,16 +107,18 @@ def read_and_not(records: pd.DataFrame) -> str:
     parts = {name: records[records["subset"] == name] for name in ("seen", "unseen")}
     if any(part.empty for part in parts.values()):
         return "These checkpoints do not have both texts that they had read and texts still to be read."
-    counts = {
-        name: (round((p["value"] * p["n"].astype(float)).sum()), int(p["n"].sum()))
-        for name, p in parts.items()
-    }
-    (read, of_read), (new, of_new) = counts["seen"], counts["unseen"]
+    (read, of_read), (new, of_new) = map(_recited, parts.values())
     return (
         f"Over all checkpoints, of texts read at the tested place {read:,} of {of_read:,} are recited "
         f"({read / of_read:.2%}), and {new:,} of {of_new:,} ({new / of_new:.2%}) of those that were not yet "
         "read there. What is recited without having been read is known from elsewhere, or follows from a rule."
     )
+
+
+def _recited(records: pd.DataFrame) -> tuple[int, int]:
+    """How many texts are recited, and of how many, from the shares of several checkpoints."""
+    n = records["n"].astype(float)
+    return round((records["value"] * n).sum()), int(n.sum())
 
 
 def unread(records: pd.DataFrame) -> str:
@@ -128,11 +130,7 @@ def unread(records: pd.DataFrame) -> str:
     parts = {name: records[records["subset"] == f"unseen-{name}"] for name in ("met", "new")}
     if all(part.empty for part in parts.values()):
         return "No checkpoint here has sequences that it has not yet read."
-    counts = {
-        name: (round((p["value"] * p["n"].astype(float)).sum()), p["n"].sum())
-        for name, p in parts.items()
-    }
-    (met, of_met), (new, of_new) = counts["met"], counts["new"]
+    (met, of_met), (new, of_new) = map(_recited, parts.values())
     return (
         f"Over all checkpoints, of texts that were not yet read at the tested place, {met:,} of {of_met:,} "
         f"are recited where training had read the continuation elsewhere, and {new:,} of {of_new:,} where it "
