@@ -36,6 +36,7 @@ PRELOAD = (
     "tornado.platform.asyncio",
     "pythia_utils.analysis.training_data.batches",
     "pythia_utils.suites.checkpoints",
+    "pythia_utils.suites.weights:prepare",
     "pythia_utils.evaluation.sets",
     "pythia_utils.grid.records",
     "pythia_utils.evaluation.likelihood",
