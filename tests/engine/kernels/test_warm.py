@@ -166,8 +166,11 @@ print(random.random(), numpy.random.rand(), torch.rand(1, dtype=torch.float64).i
 
 @linux
 def test_a_kernel_finds_the_modules_as_if_it_had_imported_them(tmp_path, heavy):
-    load = "import importlib\n"
-    load += f"for name in {PRELOAD}: importlib.import_module(name.partition(':')[0])"
+    load = f"""\
+import importlib
+for module, _, function in [name.partition(":") for name in {PRELOAD}]:
+    imported = importlib.import_module(module)
+    if function: getattr(imported, function)()"""
     tell = """\
 import sys
 ours = [module for name, module in sorted(sys.modules.items()) if name.startswith("pythia_utils.")]
