@@ -39,6 +39,9 @@ plt.rcParams |= {
     "font.family": "DejaVu Sans",
     "font.size": 10,
 }
+if "inline" in plt.get_backend():  # a notebook's, which draws each figure as it shows it ...
+    plt.switch_backend(plt.get_backend())
+    plt.uninstall_repl_displayhook()  # ... so pyplot need not draw it once more before
 ACCENT = "#2f6f9f"
 REFERENCE = "#b5533c"
 _LINE = {"ms": 3, "lw": 1.6}

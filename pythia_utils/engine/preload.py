@@ -11,8 +11,9 @@ from pythia_utils.engine.kernels.warm import ForkProvisioner, ForkServer
 from pythia_utils.suites.devices import DEVICE, DTYPE
 
 # What notebooks use and takes time to import: of libraries also what they import on first use, as a
-# model, a figure or a styled table needs it. Nothing whose import changes what others do: not
-# matplotlib_inline, which looks for IPython, nor our figures, which set matplotlib's style.
+# model, a figure or a styled table needs it; behind a colon a function, called for what it keeps. Nothing
+# whose import changes what others do: not matplotlib_inline, which looks for IPython, nor our figures,
+# which set matplotlib's style.
 PRELOAD = (
     # In this order: tqdm chooses the kind of its bars by whether ipykernel is there, and pandas must
     # be asked for by name before another imports it (see fork_server.py).
@@ -36,7 +37,8 @@ PRELOAD = (
     "tornado.platform.asyncio",
     "pythia_utils.analysis.training_data.batches",
     "pythia_utils.suites.checkpoints",
-    "pythia_utils.evaluation.sets",
+    "pythia_utils.suites.weights:prepare",
+    "pythia_utils.evaluation.sets:minimal_pairs",
     "pythia_utils.grid.records",
     "pythia_utils.evaluation.likelihood",
     "pythia_utils.training_data.seen",

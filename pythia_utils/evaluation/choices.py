@@ -139,7 +139,8 @@ def prepare_choices(
     sizes = [
         _answer_tokens(before[place // n], ids, texts[place]) for place, ids in enumerate(whole)
     ]
-    return PreparedChoices([[first_token(tokenizer), *ids] for ids in whole], sizes, n)
+    first = first_token(tokenizer)
+    return PreparedChoices([[first, *ids] for ids in whole], sizes, n)
 
 
 def _answer_tokens(prompt: list[int], whole: list[int], text: str) -> int:

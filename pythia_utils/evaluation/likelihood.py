@@ -122,7 +122,8 @@ def _prefixed(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[
         return []
     # Not verbose: it would warn of a long text, whatever is then done with it.
     ids = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
-    return [[first_token(tokenizer), *row] for row in ids]
+    first = first_token(tokenizer)
+    return [[first, *row] for row in ids]
 
 
 def first_token(tokenizer: PreTrainedTokenizerBase) -> int:

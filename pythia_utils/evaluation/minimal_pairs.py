@@ -147,13 +147,17 @@ def prepare_pairs(tokenizer: PreTrainedTokenizerBase, pairs: Sequence) -> Prepar
     tokens_of = pair_tokens(tokenizer, pairs)
     _check(pairs, tokens_of)
     ids = [row for halves in tokens_of for row in halves]
-    tree, paths = build_tree([[first_token(tokenizer), *row[:-1]] for row in ids])
+    first = first_token(tokenizer)
+    tree, paths = build_tree([[first, *row[:-1]] for row in ids])
     nodes = np.concatenate([np.empty(0, np.int64), *paths])
     tokens = np.fromiter((token for row in ids for token in row), np.int64)
     sentence = np.repeat(np.arange(len(ids)), [len(row) for row in ids])
     pair, sign = sentence // 2, 1.0 - 2.0 * (sentence % 2)
-    edges = np.unique(np.stack([nodes, tokens]), axis=1, return_inverse=True)
-    scored, logit_weights = _weights(*edges, pair, sign, len(pairs))
+    several = tokens.max(initial=0) + 1  # node and token as one number: sorted in no time
+    edges, edge = np.unique(nodes * several + tokens, return_inverse=True)
+    scored, logit_weights = _weights(
+        np.stack(np.divmod(edges, several)), edge, pair, sign, len(pairs)
+    )
     positions = np.unique(nodes, return_inverse=True)
     normalized, normalizer_weights = _weights(*positions, pair, sign, len(pairs))
     lengths = np.array([len(row) for row in ids], np.int64).reshape(-1, 2).max(axis=1)

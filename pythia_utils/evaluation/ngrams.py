@@ -182,6 +182,11 @@ class NgramModel:
         Raises:
             UsageError: what is no token of the vocabulary.
         """
+        *_, last = self.logprobs_of_orders(ids)
+        return last
+
+    def logprobs_of_orders(self, ids: np.ndarray) -> Iterator[np.ndarray]:
+        """As `token_logprobs`, of order 1, 2, ... to this model's, in one pass."""
         ids = _token_ids(ids, self.vocab_size)
         before = np.full((*ids.shape[:-1], self.order - 1), NOTHING)
         padded = np.concatenate([before, ids], axis=-1)
@@ -190,7 +195,7 @@ class NgramModel:
         for level, numbers in self._found(windows[..., :-1]):
             scale, weight = level.weights(numbers)
             probability = level.times(numbers, ids) * scale + weight * probability
-        return np.log(probability)
+            yield np.log(probability)
 
     def distribution(self, contexts: np.ndarray) -> np.ndarray:
         """The distribution of the token behind each context.

@@ -8,8 +8,9 @@ their common beginnings side by side, and rows are filled in that order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,7 @@ from pythia_utils.evaluation.inference import device_of, hidden_states
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+_PATHS = 500  # that are laid out at once
 # Nodes in a row, if no sequence is longer: wider ones share little more, and attend to more.
 ROW = 64
 
@@ -119,12 +121,34 @@ def _lay_out(paths: dict[tuple[int, ...], np.ndarray], width: int, rows: int) ->
     sees = np.zeros((rows, width, width), bool)
     # Padding sees itself: softmax needs something.
     sees[:, np.arange(width), np.arange(width)] = True
-    for sequence, path in paths.items():
-        row, columns = path[0] // width, path % width
-        ids[row, columns] = sequence
-        depths[row, columns] = np.arange(len(path))
-        sees[row, columns[:, None], columns] |= np.tri(len(path), dtype=bool)
+    nodes = np.concatenate([np.empty(0, np.int64), *paths.values()])
+    lengths = np.fromiter(map(len, paths), np.int64, len(paths))
+    ids.flat[nodes] = np.fromiter(chain.from_iterable(paths), np.int64, len(nodes))
+    depths.flat[nodes] = np.arange(len(nodes)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    for part in _padded(nodes, lengths):
+        _let_see(sees, part)
     return PrefixTree(torch.from_numpy(ids), torch.from_numpy(depths), torch.from_numpy(sees))
+
+
+def _padded(nodes: np.ndarray, lengths: np.ndarray) -> Iterator[np.ndarray]:
+    """Paths as rows, a few at a time: int64 (paths, longest), -1 behind a path's end."""
+    ends = np.cumsum(lengths)
+    for start in range(0, len(lengths), _PATHS):
+        own = lengths[start : start + _PATHS]
+        begin = ends[start] - lengths[start]
+        rows = np.full((len(own), own.max()), -1)
+        rows[np.arange(own.max()) < own[:, None]] = nodes[begin : begin + own.sum()]
+        yield rows
+
+
+def _let_see(sees: np.ndarray, paths: np.ndarray) -> None:
+    """Let each node of some paths attend to itself and to those before it on its path."""
+    longest, width = paths.shape[1], sees.shape[-1]
+    above, below = np.tril_indices(longest)[::-1]
+    seen, seer = paths[:, above], paths[:, below]
+    there = seer >= 0
+    seer, seen = seer[there], seen[there]
+    sees[seer // width, seer % width, seen % width] = True
 
 
 def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:

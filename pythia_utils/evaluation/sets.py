@@ -8,6 +8,7 @@ small. Pairs of one's own come from a file.
 
 from __future__ import annotations
 
+import functools
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -31,17 +32,23 @@ _KNOWN = ("nano", "blimp")
 NANO_PAIRS = 200  # of each of nano's phenomena, if not told otherwise; it can draw more
 
 
-def minimal_pairs(n: int, seed: int = 0) -> list[MinimalPair]:
+def minimal_pairs(n: int = NANO_PAIRS, seed: int = 0) -> list[MinimalPair]:
     """`n` minimal pairs of each of nano's phenomena, of word combinations that training never holds.
 
     Raises:
         UsageError: more pairs than a phenomenon has.
     """
-    return [
+    return list(_of_nano(n, seed))
+
+
+@functools.lru_cache(maxsize=4)
+def _of_nano(n: int, seed: int) -> tuple[MinimalPair, ...]:
+    """Drawn once: many pages of a run ask for the same."""
+    return tuple(
         pair
         for name in nano_grammar.PHENOMENA
         for pair in nano_grammar.minimal_pairs(name, n, seed)
-    ]
+    )
 
 
 def load_pairs(

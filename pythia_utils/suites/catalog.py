@@ -250,6 +250,10 @@ def find_model(name: str, suite: str | None = None) -> Model:
         UsageError: there is no such model or suite.
     """
     scope, plain = None if suite is None else _suite_name(suite), _plain(name)
+    # A name begins with its suite's: the others' files are read only where that one does not have it.
+    begins = next((each for each in _built_in() if scope is None and plain.startswith(each)), None)
+    if begins and (model := _index(begins).get(plain) or _another_seed(plain, _index(begins))):
+        return model
     index = _index(scope) if scope is None or scope in _built_in() else {}
     if model := index.get(plain) or _another_seed(plain, index):
         return model

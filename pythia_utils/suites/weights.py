@@ -35,6 +35,13 @@ class WeightsError(OSError):
     """Files that are there and do not hold the weights of this model. The command exits with 1."""
 
 
+def prepare() -> None:
+    """What transformers does before it builds a first model: rules of all its classes, a fifth of a second."""
+    from transformers.conversion_mapping import get_checkpoint_conversion_mapping
+
+    get_checkpoint_conversion_mapping("gpt_neox")
+
+
 def build(folder: Path, model: Model, dtype: torch.dtype, spread: bool = False) -> PreTrainedModel:
     """The model in a folder, every weight of it from the files; in evaluation mode, on the CPU.
 

@@ -217,13 +217,38 @@ class PackedDataset:
             asked = f"sequences [{start}, {stop})"
             raise OutOfRangeError(f"{asked} are out of range; there are {len(self)}")
         read = np.empty((stop - start, width), np.int64)
-        for row in range(stop - start):
-            tokens = self[start + row]
-            if (at := wrong_token(tokens)) is not None:
-                where = f"{self.indexed.data_path}, sequence {start + row}"
-                raise UsageError(f"{where}: {tokens[at]} is no token; expected 0 or more")
-            read[row] = tokens
+        rows = max(1, _BLOCK // width)
+        for first in range(start, stop, rows):
+            last = min(first + rows, stop)
+            read[first - start : last - start] = self._block(first, last)
         return read
+
+    def _block(self, start: int, stop: int) -> np.ndarray:
+        """Sequences of the data's dtype, as `self[i]` gives each, with no loop over them."""
+        samples = self.order.shuffle_idx[start:stop].astype(np.int64)
+        tokens = self.indexed.tokens[self._places(samples)]
+        if (at := wrong_token(tokens.ravel())) is not None:
+            where = f"{self.indexed.data_path}, sequence {start + at // tokens.shape[1]}"
+            raise UsageError(f"{where}: {tokens.flat[at]} is no token; expected 0 or more")
+        return tokens
+
+    def _places(self, samples: np.ndarray) -> np.ndarray:
+        """Where the tokens of samples lie among all: int64 (samples, seq_length + 1)."""
+        head, begin = self.order.sample_idx[samples].astype(np.int64).T
+        tail, end = self.order.sample_idx[samples + 1].astype(np.int64).T
+        pieces = tail - head + 1  # of documents, in each sample
+        last = np.cumsum(pieces) - 1
+        first = last - pieces + 1
+        entries = np.repeat(head - first, pieces) + np.arange(pieces.sum())
+        documents = self.order.doc_idx[entries]
+        starts = self.indexed.starts[documents] // self.indexed.dtype.itemsize
+        stops = starts + self.indexed.sizes[documents]
+        stops[last] = starts[last] + end + 1  # the next sample's first token is this one's last
+        starts[first] += begin
+        lengths = stops - starts
+        before = np.cumsum(lengths) - lengths
+        places = np.repeat(starts - before, lengths) + np.arange(lengths.sum())
+        return places.reshape(len(samples), -1)
 
     def batch(self, step: int, batch_size: int) -> np.ndarray:
         """int64 (batch_size, seq_length + 1): what training step `step` reads, counted from 0.

@@ -105,8 +105,9 @@ def accuracies(
 
 
 def _share(table: pd.DataFrame, metric: str, subset: str) -> dict:
-    clusters = table.groupby("subject")["correct"].agg(["sum", "size"])
-    value, stderr = stats.ratio_and_stderr(clusters["sum"], clusters["size"])
+    cluster, _ = pd.factorize(table["subject"], sort=True)
+    correct = np.bincount(cluster, table["correct"].astype(float))
+    value, stderr = stats.ratio_and_stderr(correct, np.bincount(cluster))
     n = table["fact"].nunique()
     if not stderr > 0:  # one cluster, or all alike
         stderr = stats.proportion_stderr(value * n, n)

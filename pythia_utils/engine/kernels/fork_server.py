@@ -61,13 +61,18 @@ def main() -> None:
 def preload(modules: Iterable[str]) -> None:
     """Import modules, and see that nothing is left that a fork must not have.
 
+    Of `module:function` the function is called as well: it does what is else done at a first use.
+
     Raises:
         ImportError: a module is not there.
         RuntimeError: an import started a thread, or made a CUDA context.
     """
     for name in modules:
+        name, _, function = name.partition(":")
         with _as_in_a_kernel() if name == "pandas" else nullcontext():
-            importlib.import_module(name)
+            module = importlib.import_module(name)
+        if function:
+            getattr(module, function)()
     if others := threading.enumerate()[1:]:
         raise RuntimeError(f"an import started the thread {others[0].name!r}")
     torch = sys.modules.get("torch")

@@ -46,7 +46,7 @@ class KernelPool:
     new server.
 
     Args:
-        modules: what a server imports before it forks.
+        modules: what a server imports before it forks; of `module:function` it calls the function too.
         sources: a folder of Python files that those modules may come from.
         variables: environment variables that no module reads on import: whatever their values,
             kernels share a server.

@@ -166,8 +166,11 @@ print(random.random(), numpy.random.rand(), torch.rand(1, dtype=torch.float64).i
 
 @linux
 def test_a_kernel_finds_the_modules_as_if_it_had_imported_them(tmp_path, heavy):
-    load = "import importlib\n"
-    load += f"for name in {PRELOAD}: importlib.import_module(name)"
+    load = f"""\
+import importlib
+for module, _, function in [name.partition(":") for name in {PRELOAD}]:
+    imported = importlib.import_module(module)
+    if function: getattr(imported, function)()"""
     tell = """\
 import sys
 ours = [module for name, module in sorted(sys.modules.items()) if name.startswith("pythia_utils.")]
@@ -179,6 +182,28 @@ print(plt.get_fignums(), torch.cuda.is_initialized(), torch.is_grad_enabled())""
     warm, cold = (run_cells(heavy, tmp_path, load, tell, warm=each) for each in (True, False))
     assert printed(warm) == printed(cold)
     assert printed(warm).count("pythia_utils.") > 2
+
+
+@linux
+def test_what_a_first_use_does_is_done_before_a_kernel_starts(tmp_path):
+    (tmp_path / "first.py").write_text("import os\ndone = []\ndef use(): done.append(os.getpid())")
+    env = environment(PYTHONPATH=os.pathsep.join([str(ROOT), str(tmp_path)]))
+    with KernelPool([*LIGHT, "first:use"]) as pool:
+        tell = "import first, os\nprint(first.done == [os.getppid()])"
+        assert printed(run_cells(pool, tmp_path, tell, env=env)) == "True\n"
+
+
+@linux
+def test_a_figure_is_drawn_for_its_layout_and_for_its_picture_and_not_once_more(tmp_path, heavy):
+    draw = """\
+from pythia_utils.analysis import plots
+from matplotlib.figure import Figure
+drawn, draw = [], Figure.draw
+Figure.draw = lambda figure, *a, **k: (drawn.append(figure), draw(figure, *a, **k))[1]
+plots.histogram([1.0, 2.0], "x");"""
+    done = run_cells(heavy, tmp_path, draw, "print(len(drawn))")
+    assert printed(done) == "2\n"
+    assert sum("image/png" in out.get("data", {}) for out in outputs(done)) == 1
 
 
 @linux
