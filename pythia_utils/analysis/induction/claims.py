@@ -53,6 +53,11 @@ def _others_do_not(records: pd.DataFrame) -> bool | None:
     return _of_all(shares["as many others"] - shares["heads found"] > 0.25)
 
 
+def _best_by_score(records: pd.DataFrame) -> bool | None:
+    ranks = tables.ranks(records)
+    return _of_all(ranks.groupby("model")["prefix_matching_place"].min() == 1)
+
+
 def _echo_by_distance(records: pd.DataFrame) -> bool | None:
     last = select.near_the_end(tables.echo(records))
     last = last[last["step"] > 0]
@@ -78,6 +83,10 @@ _FOUND = {
     "induction-not-others": (
         "Ablating as many other heads leaves at least a quarter of the gain more than ablating those found.",
         _others_do_not,
+    ),
+    "induction-score": (
+        "Where there is a gain, the head of the greatest prefix matching is among the heads found.",
+        _best_by_score,
     ),
     "induction-echo": (
         "At its last step every model copies echo documents better at the periods of training than beyond.",
