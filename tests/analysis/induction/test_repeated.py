@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from helpers.induction_network import induction_network
 
 from pythia_utils.analysis.induction import repeated
 from pythia_utils.base.errors import UsageError
@@ -45,6 +46,9 @@ def test_a_suite_has_its_usual_sequences():
     for suite in ("english", "pythia"):
         assert [test.name for test in repeated.chosen(suite)] == list(repeated.OTHERS)
     assert [test.name for test in repeated.chosen("pythia", ["words 5"])] == ["words 5"]
+    short = induction_network()  # reads 64 tokens
+    assert [test.name for test in repeated.chosen("pythia", model=short)] == ["vocabulary 25"]
+    assert len(repeated.chosen("pythia", ["words 100"], short)) == 1  # who names it is told why not
     with pytest.raises(UsageError, match="'words 5' are named twice"):
         repeated.chosen("pythia", ["words 5", "words 5+0"])
     assert repeated.named([]) == "random tokens"
