@@ -8,7 +8,7 @@
   gets the Hub's refusal. The profile `hub`, of few cells, has the first two.
 - The batches of both variants of the Pile, at the addresses and in the form of the real ones, 600 GB
   each: one made-up batch again and again.
-- WikiText in short, and BLiMP whole, with made-up sentences. Only the words of one text are used, one token each.
+- WikiText in short; BLiMP whole, with made-up sentences. Only words of one text are used, one token each.
 
 The tokenizer is the real one where `PYTHIA_REFERENCE` has it, else a small one of the same form.
 """
