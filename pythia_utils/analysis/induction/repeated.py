@@ -18,8 +18,8 @@ from pythia_utils.suites.catalog import suite as find_suite
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-# The first is the one that heads are scored and ablated on, and its alphabet that of the headline. Documents
-# of `successors` have 4 to 10 different symbols, those of `echo` repeat after 8 to 20: within both, and beyond.
+# The first is the one that heads are scored and ablated on, and its alphabet that of the headline. Documents of
+# `successors` repeat after no fixed time and have few different symbols; those of `echo` repeat after 8 to 20.
 MADE_TEXT = (
     *("successors 8", "successors 6", "successors 10", "successors 6+8"),
     *("symbols 20", "symbols 28", "symbols 14+12", "words 10"),

@@ -8,8 +8,8 @@ from helpers.induction_network import induction_network
 
 from pythia_utils.analysis.induction import repeated
 from pythia_utils.base.errors import UsageError
-from pythia_utils.evaluation.repeats import ALPHABETS, SUCCESSORS, alphabet
-from pythia_utils.nano.documents import SYMBOLS
+from pythia_utils.evaluation.repeats import ALPHABETS, alphabet
+from pythia_utils.nano.documents import SUCCESSOR_SYMBOLS, SYMBOLS
 from pythia_utils.suites import checkpoints
 
 
@@ -70,7 +70,7 @@ def test_alphabets_hold_what_they_are_called(tokenizer):
     ids = {name: alphabet(tokenizer, name) for name in ALPHABETS}
     shown = {name: {tokenizer.decode([i]) for i in own} for name, own in ids.items()}
     assert shown["symbols"] == {f" {symbol}" for symbol in SYMBOLS}
-    assert shown["successors"] == {f" {symbol}" for symbol in SUCCESSORS}
+    assert shown["successors"] == {f" {symbol}" for symbol in SUCCESSOR_SYMBOLS}
     assert len(ids["words"]) > 200
     assert all(text[0] == " " and text[1:].isalpha() and len(text) > 3 for text in shown["words"])
     assert not set(tokenizer.all_special_ids) & set(ids["vocabulary"].tolist())
