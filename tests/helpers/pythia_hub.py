@@ -27,7 +27,7 @@ import numpy as np
 import yaml
 from helpers.commands import ROOT
 from helpers.hub_server import Files, HubServer, checkpoint_files, repeated, serve_hub, shape_of
-from helpers.texts import wikitext_repository
+from helpers.texts import WIKITEXT, wikitext_repository
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from pythia_utils.evaluation import sets
@@ -76,7 +76,9 @@ OWN = {
 @contextmanager
 def serve() -> Iterator[HubServer]:
     """Serve all of it until the block ends."""
-    with serve_hub({**_models(), **_batches(), **_blimp(), **wikitext_repository()}) as hub:
+    with serve_hub(
+        {**_models(), **_batches(), **_blimp(), **wikitext_repository(30 * WIKITEXT)}
+    ) as hub:
         yield hub
 
 
