@@ -161,7 +161,8 @@ def by_length(
         axes.axvspan(-0.45, inside - 0.5, color="0.92", zorder=0)
     slope = {"rotation": 30, "ha": "right"} if max(map(len, names)) > 6 else {}
     axes.set_xticks(range(len(names)), [mathtext(name) for name in names], **slope)
-    axes.set(xlabel="period, or period + gap", ylabel=ylabel, xlim=(-0.5, len(names) - 0.5))
+    kind = "alphabet and " * names[0][:1].isalpha()
+    axes.set(xlabel=f"{kind}period, or period + gap", ylabel=ylabel, xlim=(-0.5, len(names) - 0.5))
     legend_above(figure)
     return figure
 

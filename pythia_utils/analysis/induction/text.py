@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
 HALF = 0.5  # nats: what counts as a gain that one can see
+ROWS = 20  # of a table on a page
 CHANCE = math.log(len(SYMBOLS))  # nats: the loss of guessing among the symbols
 
 
@@ -114,8 +115,7 @@ def onset_table(table: pd.DataFrame, last: int) -> Styler | Markdown:
             ],
         }
     )
-    caption = "Gains in nats with normal 95% intervals over sequences."
-    return show.table(shown, caption=caption)
+    return _table(shown, {}, "Gains in nats with normal 95% intervals over sequences.")
 
 
 def echo(rows: pd.DataFrame) -> str:
@@ -168,10 +168,13 @@ def causal_table(shares: pd.DataFrame) -> Styler | Markdown:
     """The same, a row a model."""
     names = {"heads found": "left without them", "as many others": "left without as many others"}
     names |= {"worst others": "left without the worst others"}
-    shown = shares[["model", "step", "found", "whole", *names]]
+    told = {
+        name: [f"{share:.0%}" if np.isfinite(share) else "–" for share in shares[name]]
+        for name in names
+    }
+    shown = shares[["model", "step", "found", "whole"]].assign(**told)
     shown = shown.rename(columns={"found": "heads found", **names, "whole": "gain, nats"})
-    formats = {"step": "{:,}", "gain, nats": "{:.2f}"} | dict.fromkeys(names.values(), "{:.0%}")
-    return show.table(shown.replace({np.nan: None}), formats)
+    return _table(shown, {"step": "{:,}", "gain, nats": "{:.2f}"})
 
 
 def ranks_table(ranks: pd.DataFrame) -> Styler | Markdown:
@@ -186,7 +189,14 @@ def ranks_table(ranks: pd.DataFrame) -> Styler | Markdown:
     for score in SCORES:
         places = zip(ranks[score], ranks[f"{score}_place"], ranks["heads"], strict=True)
         shown[readable(score)] = [f"{value:.2f} ({int(at)} of {n})" for value, at, n in places]
-    return show.table(shown, {"gain lost alone, nats": "{:.2f}"})
+    return _table(shown, {"gain lost alone, nats": "{:.2f}"})
+
+
+def _table(frame: pd.DataFrame, formats: dict[str, str], caption: str = "") -> Styler | Markdown:
+    """As many rows as a page has room for; the caption tells of the others."""
+    if len(frame) > ROWS:
+        caption = f"{caption} {ROWS} of {len(frame)} rows, the smallest models first.".strip()
+    return show.table(frame.head(ROWS), formats, caption)
 
 
 def ranks(table: pd.DataFrame) -> str:

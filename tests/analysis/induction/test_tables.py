@@ -49,7 +49,11 @@ def test_the_tables_of_the_chapter_are_tables(runs):
     assert "1.00 [0.94, 1.06]" in shown
     assert shown.count("no gain") == 2  # of the smallest size
     assert "layer 1, head 1" in text.ranks_table(tables.ranks(runs)).to_html()
-    assert "90%" in text.causal_table(tables.shares_left(runs)).to_html()
+    shares = tables.shares_left(runs)
+    assert "90%" in text.causal_table(shares).to_html()
+    alone = shares.assign(**{"as many others": np.nan, "worst others": np.nan})
+    assert text.causal_table(alone).to_html().count("–") == 4
+    assert "as many others" not in text.causal(alone, 2)
 
 
 def test_a_curve_that_falls_again_has_not_stayed():
