@@ -41,32 +41,38 @@ def effective_clusters(labels: Sequence, alike: bool = True) -> float:
     return float(np.sum(sizes) ** 2 / np.sum(sizes**2))
 
 
-def linked_squares(totals: np.ndarray, units: Sequence, labels: Sequence[Sequence]) -> float:
+def linked_squares(
+    totals: np.ndarray, units: Sequence, labels: Sequence[Sequence]
+) -> float | np.ndarray:
     """Σ e_a e_b over all units a, b that share a label; each shares one with itself.
 
     Not less than Σ e_a², the sum for units without links: where the estimate is lower it is noise.
 
     Args:
-        totals: (items,) float, what each item adds to the deviation of a sum.
+        totals: (items,) float, what each item adds to the deviation of a sum; or many such rows.
         units: (items,) a label that is always shared, such as the twin.
         labels: columns of (items,) labels; the same label in two columns is the same thing, so that
             a word links pairs wherever it stands.
+
+    Returns:
+        The sum; of many rows that of each, (rows,).
     """
     unit, _ = pd.factorize(np.asarray(units))
-    sums = np.bincount(unit, np.asarray(totals, dtype=float))
-    alone = float(sums @ sums)
+    of_unit = csr_array((np.ones(len(unit)), (unit, np.arange(len(unit)))))
+    sums = of_unit @ np.asarray(totals, dtype=float).T  # (units,) or (units, rows)
+    alone = np.sum(sums**2, axis=0)
     if not labels:
         return alone
     codes, names = pd.factorize(np.concatenate([np.asarray(c, dtype=str) for c in labels]))
     where = (np.ones(len(codes)), (np.tile(unit, len(labels)), codes))
     belongs = csr_array(where, shape=(len(sums), len(names)))
-    linked = 0.0
+    linked = np.zeros_like(alone)
     for start in range(0, len(sums), _CHUNK):
         part = slice(start, start + _CHUNK)
         links = (belongs[part] @ belongs.T).tocsr()
         links.data[:] = 1
-        linked += float(sums[part] @ (links @ sums))
-    return max(alone, linked)
+        linked = linked + np.sum(sums[part] * (links @ sums), axis=0)
+    return np.maximum(alone, linked)
 
 
 def _drawn(labels: Sequence[Sequence], units: Sequence) -> list[np.ndarray]:
@@ -134,33 +140,34 @@ def linked_proportion(
 
 
 def linked_mean(
-    values: Sequence[float], units: Sequence, labels: Sequence[Sequence] = ()
-) -> tuple[float, float, float]:
+    values: Sequence[float] | np.ndarray, units: Sequence, labels: Sequence[Sequence] = ()
+) -> tuple[float, float, float] | tuple[np.ndarray, np.ndarray, float]:
     """A mean over linked items with its standard error and degrees of freedom.
 
     Made for differences on the same items, such as one model's answers less another's: a paired
     comparison, in which what both find easy or hard cancels.
 
     Args:
-        values: (n,) float.
+        values: (n,) float; or many such rows, of the same items.
         units, labels: as of `effective_n`.
 
     Returns:
-        Mean, error and degrees of freedom; the error of one unit is nan.
+        Mean, error and degrees of freedom; the error of one unit is nan. Of many rows each has a mean and an
+        error, (rows,).
     """
     x, labels = np.asarray(values, dtype=float), _drawn(labels, units)
-    count, freedom = len(np.unique(units)), degrees_of_freedom(units, labels)
-    if count < 2:
-        return float(x.mean()), float("nan"), freedom
-    squares = linked_squares(x - x.mean(), units, labels) * (freedom + 1) / freedom
-    return float(x.mean()), float(np.sqrt(squares)) / len(x), freedom
+    mean, freedom = x.mean(axis=-1), degrees_of_freedom(units, labels)
+    if len(np.unique(units)) < 2:
+        return mean, np.full_like(mean, np.nan), freedom
+    squares = linked_squares(x - x.mean(axis=-1, keepdims=True), units, labels)
+    return mean, np.sqrt(squares * (freedom + 1) / freedom) / x.shape[-1], freedom
 
 
-def as_of_a_normal(stderr: float, dof: float) -> float:
+def as_of_a_normal(stderr: float | np.ndarray, dof: float) -> float | np.ndarray:
     """The error whose normal 95% interval is as wide as Student's of `stderr` with `dof`: for records."""
     from scipy.stats import norm, t
 
-    return float(stderr * t.ppf(0.975, dof) / norm.ppf(0.975))
+    return stderr * t.ppf(0.975, dof) / norm.ppf(0.975)
 
 
 def rank_correlation(
