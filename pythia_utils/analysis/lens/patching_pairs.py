@@ -89,10 +89,8 @@ def load(source: str, tokenizer: PreTrainedTokenizerBase, n: int, suite: str) ->
     """
     if n < 1:
         raise UsageError(f"{n} sentences to patch; expected at least 1")
-    if usual(source, suite) == "nano":
-        found = _of_nano(n)
-    else:
-        found = read(named_file(usual(source, suite)))
+    name = usual(source, suite)
+    found = _of_nano(n) if name == "nano" else read(named_file(name))
     chosen, left_out = [], []
     for _, sentences in itertools.groupby(found, key=lambda sentence: sentence.phenomenon):
         _choose(sentences, tokenizer, n, chosen, left_out)
