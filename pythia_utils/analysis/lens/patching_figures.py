@@ -23,9 +23,8 @@ _PLACES = {"changed": "attractor", "between": "words between", "last": "last wor
 
 def _matrix(part: pd.DataFrame) -> np.ndarray:
     """Shares by layer (rows) and head (columns), the last column being the MLP; nan where there is none."""
-    heads = part[part["kind"] == "head"]
-    mlps = part[part["kind"] == "mlp"]
-    found = np.full((int(part["layer"].max()) + 1, int(heads["head"].max()) + 2), np.nan)
+    heads, mlps = part[part["kind"] == "head"], part[part["kind"] == "mlp"]
+    found = np.full((int(mlps["layer"].max()) + 1, int(heads["head"].max()) + 2), np.nan)
     found[heads["layer"].astype(int), heads["head"].astype(int)] = heads["value"]
     found[mlps["layer"].astype(int), -1] = mlps["value"]
     return found
@@ -71,7 +70,8 @@ def maps(found: pd.DataFrame, by: str = "phenomenon") -> Figure:
 
 
 def _height(found: pd.DataFrame) -> float:
-    return 1.5 + min(0.32 * (found["layer"].max() + 1), 3.5)
+    layers = found.loc[found["kind"] == "mlp", "layer"].max() + 1
+    return 1.2 + min(0.32 * layers, 3.5)
 
 
 @or_words

@@ -83,9 +83,9 @@ def carriers(records: pd.DataFrame) -> pd.DataFrame:
 def recoveries(records: pd.DataFrame) -> pd.DataFrame:
     """Every model that was wrong and came to be right: at its worst step, and at its last one.
 
-    Wrong: the mean margin of the tempted sentences is below zero with its interval. Right: it is above, `surely`
-    if with its interval. Sentences come in both numbers, so that a liking for one form adds nothing to this
-    mean.
+    Wrong: the mean margin of the tempted sentences is below zero with its interval. Right: it is above,
+    `surely` if with its interval. Sentences come in both numbers, so that a liking for one form adds nothing
+    to this mean.
 
     Returns:
         A row for each model and phenomenon: size, seed, variant; before, after (steps); surely; tempted_before,

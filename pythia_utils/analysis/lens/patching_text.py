@@ -92,7 +92,8 @@ def found_in_words(records: pd.DataFrame) -> str:
 def _together(interaction: float) -> str:
     total = 1 - interaction
     if total > 1.1:
-        return f"All single parts add up to {total:.2f}: some pass on what others gave them, and each is counted."
+        passed = "some pass on what others gave them, and each is counted"
+        return f"All single parts add up to {total:.2f}: {passed}."
     if total < 0.9:
         return f"All single parts add up to {total:.2f}: the rest takes several of them at once."
     return f"All single parts add up to {total:.2f}."
@@ -176,8 +177,9 @@ def recoveries_in_words(found: pd.DataFrame) -> str:
     same = (found["head_before"] == found["head_after"]).sum()
     who = f"{n} {'case' if n == 1 else 'cases'}, in {len(models)} {'model' if len(models) == 1 else 'models'}"
     return (
-        f"{who}, of a phenomenon in which a model was wrong with its whole interval and is right in the mean at "
-        f"its last step ({found['surely'].sum()} with its whole interval). In {weaker} of {n} the attraction is "
-        f"weaker after than before. In {outgrown} of {n} the margin of the twin, in which nothing tempts, has "
-        f"gained more than the attraction has lost. In {same} of {n} the head that moves most is the same."
+        f"{who}, of a phenomenon in which a model was wrong with its whole interval and is right in the mean "
+        f"at its last step ({found['surely'].sum()} with its whole interval). In {weaker} of {n} the "
+        f"attraction is weaker after than before. In {outgrown} of {n} the margin of the twin, in which "
+        f"nothing tempts, has gained more than the attraction has lost. In {same} of {n} the head that moves "
+        "most is the same."
     )
