@@ -6,8 +6,8 @@ al. 2020, causal mediation; Meng et al. 2022, causal tracing; Wang et al. 2022, 
 moves towards that of the other run, these parts carry the difference.
 
 The answer is the margin: the logit of the right token less that of the wrong one at the position behind the
-text, which is the difference of their log-probabilities (Zhang and Nanda 2024, section 5, prefer it to
-probabilities: it is linear in the stream up to the last norm). Texts are cut where the two answers part.
+text, which is the difference of their log-probabilities. Zhang and Nanda (2024) prefer it to probabilities.
+Texts are cut where the two answers part.
 
 Many replacements share a forward pass, and what cannot differ is not computed again. The batch holds a row for
 each of them and each text, and a row joins it at the layer where its replacement begins, as a copy of the

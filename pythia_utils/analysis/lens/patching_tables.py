@@ -9,11 +9,18 @@ from pythia_utils.analysis import seeds, select
 from pythia_utils.analysis.discoveries import with_finds
 from pythia_utils.analysis.lens.patching import BEST, BETWEEN, INTERACTION, USUAL
 from pythia_utils.analysis.stats import with_normal_interval
+from pythia_utils.grid.records import identity
+from pythia_utils.suites.catalog import Checkpoint
 
 _MARGINS = ("margin_tempted", "margin_twin", "attraction_nats")
 _PART = (
     r"^(?P<kind>head|mlp|attention|stream) (?P<layer>\d+)(?:\.(?P<head>\d+))?(?: (?P<place>\w+))?$"
 )
+
+
+def of_checkpoint(rows: pd.DataFrame, checkpoint: Checkpoint) -> pd.DataFrame:
+    """Rows of `patching.measured` as if they had been recorded, for a notebook that shows before it records."""
+    return rows.assign(**identity(checkpoint, "lens"))
 
 
 def margins(records: pd.DataFrame) -> pd.DataFrame:
@@ -132,6 +139,11 @@ def at_the_end(table: pd.DataFrame) -> pd.DataFrame:
     """Of `carriers` or `parts` each model's and phenomenon's last step that is there."""
     last = table.groupby(["model", "phenomenon"])["step"].transform("max")
     return table[table["step"] == last]
+
+
+def of_first(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of one phenomenon, the first by name: of nano's, across a prepositional phrase."""
+    return table[table["phenomenon"] == table["phenomenon"].min()]
 
 
 def of_usual_seed(records: pd.DataFrame) -> pd.DataFrame:
