@@ -3,7 +3,7 @@
 Belrose et al. (2023), *Eliciting Latent Predictions from Transformers with the Tuned Lens*, section 3: the maps
 minimise KL(final || lens) on text, the network itself is not changed, and each begins as the identity, where
 the tuned lens is the logit lens. Streams are computed once and kept; all depths are trained at once. In place
-of the paper's 250 steps of 2^18 tokens there are a hundred of some hundred, by Adam in place of SGD: what is
+of the paper's 250 steps of 2^18 tokens there are some tens of some hundred, by Adam in place of SGD: what is
 left to gain is small, and a divergence is an upper bound of what an affine map can reach.
 
 Text of which every fifth sequence is kept aside says of each depth which step was best. None may be better than
@@ -48,7 +48,7 @@ class Settings:
         seed: of the order of positions.
     """
 
-    steps: int = 100
+    steps: int = 80
     tokens: int = 192
     rate: float = 1.0
     seed: int = 0

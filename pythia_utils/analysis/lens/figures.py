@@ -22,25 +22,20 @@ from pythia_utils.base.markup import mathtext
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_TITLES = {
-    "kl": "divergence from the final answer (nats)",
-    "agreement": "same likeliest token (share)",
-    "loss": "loss (nats a token)",
-    "entropy": "entropy (nats)",
-}
+_TITLES = {"kl": "divergence from the final answer (nats)", "loss": "loss (nats a token)"}
 _COLOURS = plots.category_palette(LENSES)
 _LINES = {"logit": "--", "tuned": "-"}
 _FEW = 9  # depths up to which a table of colours holds its numbers
 
 
 def at_every_depth(measured: pd.DataFrame) -> Figure:
-    """One checkpoint's text measures by depth, a line a lens, with normal 95% intervals over documents.
+    """One checkpoint's divergence and loss by depth, a line a lens, with normal 95% intervals over documents.
 
     Args:
         measured: of `measures.of_text`.
     """
-    figure, grid = plt.subplots(2, 2, figsize=(7.4, 4.8), sharex=True)
-    for axes, (metric, title) in zip(grid.flat, _TITLES.items(), strict=True):
+    figure, grid = plt.subplots(1, 2, figsize=(7.4, 3))
+    for axes, (metric, title) in zip(grid, _TITLES.items(), strict=True):
         own = with_normal_interval(by_depth(measured.assign(model="", step=0), metric))
         for lens, part in own.groupby("lens", sort=False):
             look = {
@@ -55,8 +50,8 @@ def at_every_depth(measured: pd.DataFrame) -> Figure:
         axes.set_title(title, fontsize=8.5, fontweight="normal")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     constant = measured[measured["subset"] == CONSTANT]["value"]
-    grid[0, 0].axhline(constant.item(), color="black", ls=":", label="constant answer")
-    handles, labels = grid[0, 0].get_legend_handles_labels()
+    grid[0].axhline(constant.item(), color="black", ls=":", label="constant answer")
+    handles, labels = grid[0].get_legend_handles_labels()
     plots.legend_above(figure, dict(zip(labels, handles, strict=True)))
     figure.supxlabel("layers done", fontsize="medium")
     return figure
