@@ -98,7 +98,9 @@ def domain_shares(suite_name: str = NANO) -> dict[str, float]:
 
 
 def stream(tokenizer: PreTrainedTokenizerBase, tokens: int) -> np.ndarray:
-    """Nano's validation documents laid end to end as in training: always one of the domain most behind its share.
+    """Nano's validation documents laid end to end as in training.
+
+    It is always the turn of the domain that is most behind its share.
 
     Returns:
         Token ids, int64 (tokens,), each document with an end-of-text token behind it.

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pythia_utils.analysis.clusters import as_of_a_normal, linked_mean, linked_proportion
-from pythia_utils.analysis.lens.texts import Sequences
+from pythia_utils.analysis.lens.sequences import Sequences
 from pythia_utils.analysis.stats import ratio_and_stderr
 from pythia_utils.evaluation import lens as lenses_of
 from pythia_utils.evaluation import tuned_lens
@@ -46,11 +46,11 @@ def trained(
 
     Args:
         model: a GPT-NeoX network.
-        text: of `texts.sequences`.
+        text: of `sequences.cut`.
         steps: of training.
 
     Raises:
-        UsageError: another architecture, sequences longer than its context, or no step.
+        UsageError: another architecture, sequences longer than its context, or fewer than 0 steps.
         NotFiniteError: the network gives NaN or infinity.
     """
     read = tuned_lens.read(model, text.fit)
@@ -66,7 +66,7 @@ def of_text(
 
     Args:
         model, both, constant: as `trained` gives them.
-        text: of `texts.sequences`.
+        text: of `sequences.cut`.
 
     Returns:
         Columns metric, subset, value, stderr (over documents) and n (documents). Metrics `kl` (nats, from the
@@ -165,7 +165,7 @@ def _by_phenomenon(pairs: Sequence[MinimalPair], margins: np.ndarray) -> list[tu
 
 
 def _links(pairs: Sequence[MinimalPair]) -> tuple[np.ndarray, list[list[str]]]:
-    """The twin of each pair, and the words that it is about: pairs that our program drew. Others stand alone."""
+    """The twin of each pair and the words that it is about, of our program's; others stand alone."""
     numbers = np.arange(len(pairs))
     if any(pair.combination is None for pair in pairs):
         return numbers, []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pythia_utils.base.errors import UsageError
-from pythia_utils.evaluation import rolling, text_sets, validation
+from pythia_utils.evaluation import rolling, sets, text_sets, validation
 from pythia_utils.evaluation.text_files import Document
 from pythia_utils.suites.catalog import suite
 
@@ -35,8 +35,13 @@ class Sequences:
     fit: list[np.ndarray]
 
 
-def sequences(
-    tokenizer: PreTrainedTokenizerBase, suite_name: str, texts: str, rows: int, fit: int, length: int
+def cut(
+    tokenizer: PreTrainedTokenizerBase,
+    suite_name: str,
+    texts: str,
+    rows: int,
+    fit: int,
+    length: int,
 ) -> Sequences:
     """The text of a suite, or the one that is named, cut into sequences.
 
@@ -64,7 +69,9 @@ def sequences(
     named = validation.chosen(suite_name, texts)
     if named == validation.OWN_TEXTS and (texts or not suite(suite_name).is_of_text):
         return _laid_out(tokenizer, rows, fit, length)
-    documents = _chapters(suite_name) if named == validation.OWN_TEXTS else text_sets.documents(named)
+    documents = (
+        _chapters(suite_name) if named == validation.OWN_TEXTS else text_sets.documents(named)
+    )
     read = rolling.tokenized(documents, tokenizer, _MORE * (rows + fit) * length)
     held_out, owners = _in_turn(read.rows[::2], rows, length)
     return Sequences(held_out, owners, _in_turn(read.rows[1::2], fit, length)[0])
@@ -88,10 +95,23 @@ def _in_turn(
     """The first pieces of all documents, then the second ones, ...; and which document each is of."""
     most = max((len(row) for row in rows), default=0)
     places = itertools.product(range(0, most, length), enumerate(rows))
-    pieces = ((owner, row[at : at + length + 1]) for at, (owner, row) in places if len(row) > at + 1)
+    pieces = (
+        (owner, row[at : at + length + 1]) for at, (owner, row) in places if len(row) > at + 1
+    )
     found = list(itertools.islice(pieces, count))
     if len(found) < count:
         raise UsageError(
             f"{count} sequences of {length} tokens asked for; half of the text's documents hold {len(found)}"
         )
     return [piece for _, piece in found], np.array([owner for owner, _ in found])
+
+
+def set_name(suite_name: str, texts: str, pairs_from: str) -> str:
+    """What records call the text and the minimal pairs that were used: `nano`, `wikitext and blimp`.
+
+    Raises:
+        UsageError: unknown texts, or pairs of a path that is not there.
+    """
+    names = [validation.set_of(suite_name, texts)]
+    names += [sets.set_name(pairs_from)] if pairs_from else []
+    return " and ".join(dict.fromkeys(names))
