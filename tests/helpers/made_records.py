@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from helpers import made_patching
 from helpers.commands import ROOT
 
 from pythia_utils.analysis.facts import measures
@@ -180,7 +181,7 @@ def lens(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:
             kinds["all"] = np.mean(found)
             rows += [row("accuracy", value, f"{name} {at}") for name, value in kinds.items()]
             rows += [row("margin", value - 0.5, f"{name} {at}") for name, value in kinds.items()]
-    return rows
+    return rows + made_patching.rows(step, attraction=0.4 + time, twin=2.5 * time)
 
 
 def _by_depth(depth: int, layers: int) -> list[float]:

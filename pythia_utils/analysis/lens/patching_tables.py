@@ -147,5 +147,6 @@ def of_first(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def of_usual_seed(records: pd.DataFrame) -> pd.DataFrame:
-    """The records of standard models of the usual seed, at as many steps as a figure has room for."""
-    return select.few_steps(select.usual_seed(records[records["variant"] == "standard"]), most=5)
+    """The records of standard models of the usual seed, the smallest first."""
+    standard = records[records["variant"] == "standard"]
+    return select.usual_seed(standard).sort_values(["n_params", "step"], kind="stable")
