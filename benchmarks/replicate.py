@@ -24,6 +24,8 @@ import pandas as pd
 from pythia_utils.analysis.claims import Claim, verdicts
 from pythia_utils.analysis.facts.claims import CLAIMS as FACTS
 from pythia_utils.analysis.grammar.claims import CLAIMS as GRAMMAR
+from pythia_utils.analysis.lens.claims import CLAIMS as LENS
+from pythia_utils.analysis.lens.patching_claims import CLAIMS as PATCHING
 from pythia_utils.analysis.loss.claims import CLAIMS as LOSS
 from pythia_utils.analysis.memorization.claims import CLAIMS as MEMORIZATION
 from pythia_utils.analysis.ngrams.claims import CLAIMS as NGRAMS
@@ -38,6 +40,7 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
     "ngrams": NGRAMS,
     "facts": FACTS,
     "memorization": MEMORIZATION,
+    "lens": (*LENS, *PATCHING),
 }
 
 

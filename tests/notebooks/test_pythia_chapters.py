@@ -34,7 +34,7 @@ OURS = re.compile(
 def runs(tmp_path_factory):
     """One size at all of its steps, all sizes at some, three seeds of one size; steps with errata left out."""
     folder = tmp_path_factory.mktemp("runs")
-    for experiment, made in (("grammar", None), ("ngrams", of_ngrams)):
+    for experiment, made in (("grammar", None), ("ngrams", of_ngrams), ("lens", of_lens)):
         for model in made_pythia.models():
             steps = () if model.name == "pythia-70m" else STEPS
             sound = [step for step in steps if not fault(model.checkpoint(step))]
@@ -46,6 +46,10 @@ def runs(tmp_path_factory):
 
 def of_ngrams(model, step: int) -> list[dict]:
     return made_records.ngrams(model.name, step)
+
+
+def of_lens(model, step: int) -> list[dict]:
+    return made_records.lens(model.name, step, names=["anaphor_agreement", "island_effects"])
 
 
 @pytest.fixture(autouse=True)
@@ -109,6 +113,16 @@ def test_ngrams_tells_of_a_sample_and_of_published_peaks(runs):
     assert "Michaelov, Levy and Bergen 2025" in shown
     assert max(map(len, tables(shown))) <= 1 + 20
     assert not re.search(r">66,000<", shown)  # no stage of pythia-2.8b's
+    assert "cannot be told here" not in shown
+
+
+def test_lens_fits_networks_of_many_layers(runs):
+    shown = page("lens", runs)
+    assert set(OURS.findall(shown)) <= {"attractor", "tempts", "tempting"}  # of the patching
+    assert "pythia-410m 17 of 24" in shown  # published
+    assert "over all sizes and seeds" in shown
+    assert max(map(len, tables(shown))) <= 1 + 6 * 10  # six depths of each of ten sizes
+    assert not re.search(r"\bnan\b", shown)
     assert "cannot be told here" not in shown
 
 
