@@ -126,6 +126,13 @@ def test_the_head_that_alone_decides_is_found(layer, head):
     close(found[f"last {layer + 1}"], other)
 
 
+def test_half_precision_patches_the_same(model):
+    parts = list(every_part(model).values())
+    expected = patched_margins(model, TEXTS, parts)
+    found = patched_margins(model.bfloat16(), TEXTS, parts)
+    assert np.abs(found - expected).max() < 0.05 * np.abs(expected).max()
+
+
 def test_what_cannot_be_patched_is_told_in_one_line():
     model = network()
     for own, other in (([[1, 2]], [[1, 2, 3]]), ([[]], [[]])):
