@@ -25,6 +25,8 @@ from pythia_utils.analysis.claims import Claim, verdicts
 from pythia_utils.analysis.facts.claims import CLAIMS as FACTS
 from pythia_utils.analysis.grammar.claims import CLAIMS as GRAMMAR
 from pythia_utils.analysis.induction.claims import CLAIMS as INDUCTION
+from pythia_utils.analysis.lens.claims import CLAIMS as LENS
+from pythia_utils.analysis.lens.patching_claims import CLAIMS as PATCHING
 from pythia_utils.analysis.loss.claims import CLAIMS as LOSS
 from pythia_utils.analysis.memorization.claims import CLAIMS as MEMORIZATION
 from pythia_utils.analysis.ngrams.claims import CLAIMS as NGRAMS
@@ -40,6 +42,7 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
     "facts": FACTS,
     "memorization": MEMORIZATION,
     "induction": INDUCTION,
+    "lens": (*LENS, *PATCHING),
 }
 
 

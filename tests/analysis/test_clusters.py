@@ -144,3 +144,16 @@ def test_rank_correlation_interval_covers_under_clustering(correlation):
         _, low, high = clusters.rank_correlation(*both, units=twins)
         hits += low <= truth <= high
     assert 0.91 <= hits / 300 <= 0.985
+
+
+@pytest.mark.parametrize("labels", [[], [np.arange(60) % 7, np.arange(60) % 11]])
+def test_several_models_at_once_are_what_each_is_alone(labels):
+    rng, units = np.random.default_rng(0), np.arange(60) // 2
+    values = rng.normal(size=(2, 3, 60)) + 0.3
+    means, errors, dof = clusters.linked_mean(values, units, labels)
+    shares = clusters.linked_proportion(values > 0, units, labels)
+    for where in np.ndindex(2, 3):
+        alone = clusters.linked_mean(values[where], units, labels)
+        assert (means[where], errors[where], dof) == pytest.approx(alone)
+        alone = clusters.linked_proportion(values[where] > 0, units, labels)
+        assert [each[where] for each in shares] == pytest.approx(alone)

@@ -27,11 +27,16 @@ experiments:
   ngrams: {title: T, notebook: notebooks/ngrams.ipynb, parameters: {batches: 1, rows: 2, length: 8}}
   facts: {title: T, notebook: notebooks/facts.ipynb, parameters: {facts_file: facts.csv, batches: 1}}
   training_data: {title: T, notebook: notebooks/training_data.ipynb, parameters: {rows: 1}}
+  lens:
+    title: T
+    notebook: notebooks/lens.ipynb
+    parameters: {rows: 1, fit: 2, length: 2, training: 1, pairs_from: blimp, pairs: 1, attractors: 2}
   memorization:
     title: T
     notebook: notebooks/memorization.ipynb
     parameters: {sample: 12, blocks: 2, places: 6, ordinary: 2}
 """
+EXPECTED = ("loss", "grammar", "ngrams", "facts", "training_data", "memorization", "lens")
 FACTS = "subject,prompt,answer,candidates\nabc,abc is in,de,de|fg\nhij,hij is in,fg,de|fg\n"
 
 
@@ -91,7 +96,7 @@ def test_what_was_fetched_is_all_that_any_experiment_asks_for(hub, place, pythia
     ran = pythia("run", "--profile", "small", "--workers", "2", offline=True)
     assert ran.returncode == 0, ran.stderr
     assert hub.requests == []
-    for name in ("loss", "grammar", "ngrams", "facts", "training_data", "memorization"):
+    for name in EXPECTED:
         assert len(records.read(name, "pythia", runs=place / "project" / "runs")), name
 
 

@@ -11,7 +11,7 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
 
-from pythia_utils.evaluation import inference, likelihood, memorization, minimal_pairs
+from pythia_utils.evaluation import inference, likelihood, memorization, minimal_pairs, patching
 from pythia_utils.evaluation.inference import NotFiniteError
 
 accelerate = pytest.importorskip("accelerate")
@@ -97,6 +97,15 @@ def test_minimal_pairs(model, spread, tokenizer):
     prepared = minimal_pairs.prepare_pairs(tokenizer, pairs)
     expected = prepared.score(model)["margin"]
     np.testing.assert_allclose(prepared.score(spread)["margin"], expected, atol=1e-5)
+
+
+def test_patching(model, spread, rows):
+    texts = patching.Texts(rows[:5, :6], rows[5:10, :6], good=[1] * 5, bad=[2] * 5)
+    parts = [*patching.head_patches(model).values(), *patching.mlp_patches(model).values()]
+    parts += [patching.Patch(residual=frozenset([1])), patching.Patch(embedding=True)]
+    expected = patching.patched_margins(model, texts, parts)
+    assert np.ptp(expected, axis=0).min() > 1e-3
+    np.testing.assert_allclose(patching.patched_margins(spread, texts, parts), expected, atol=1e-5)
 
 
 def test_what_is_not_finite_is_told(model, rows, tmp_path):

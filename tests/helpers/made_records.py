@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from helpers import made_patching
 from helpers.commands import ROOT
 
 from pythia_utils.analysis.facts import measures
@@ -200,8 +201,37 @@ def _heads(gain: float) -> list[dict]:
     return rows + found * (gain > 0.1)
 
 
+def lens(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:
+    """The answer forms layer by layer, deeper with time; distant words take the last layer."""
+    layers, time = find_model(model).n_layers, np.log2(1 + step) / 10
+    rows = [row("kl", 0.2 + 3 * time, "constant"), row("formation_depth", 0.05 + 0.2 * time)]
+    for depth in range(layers + 1):
+        left = 1 - depth / layers
+        for which, far in (("logit", 2), ("tuned", 0.3)):
+            at = f"{which} {depth}"
+            rows += [row("kl", far * left * rows[0]["value"], at), row("entropy", 3 - time, at)]
+            rows += [
+                row("loss", 6 - time + far * left, at),
+                row("agreement", 1 - left / far / 9, at),
+            ]
+            found = [0.5] * len(PHENOMENA) if step == 0 else _by_depth(depth, layers)
+            kinds = dict(
+                zip([*PHENOMENA, *names], [*found, *[0.8] * len(list(names))], strict=True)
+            )
+            kinds["all"] = np.mean(found)
+            rows += [row("accuracy", value, f"{name} {at}") for name, value in kinds.items()]
+            rows += [row("margin", value - 0.5, f"{name} {at}") for name, value in kinds.items()]
+    return rows + made_patching.rows(step, attraction=0.4 + time, twin=2.5 * time)
+
+
+def _by_depth(depth: int, layers: int) -> list[float]:
+    """Argument structure is right at once, all else with the last layers."""
+    late = 0.5 + 0.4 * (depth / layers) ** 2
+    return [0.9 if name == "argument_structure" else late for name in PHENOMENA]
+
+
 MADE = {f.__name__: f for f in (loss, grammar, memorization, training_data, ngrams, facts)}
-MADE["induction"] = induction
+MADE |= {f.__name__: f for f in (induction, lens)}
 
 
 def write(
@@ -225,7 +255,7 @@ def write(
         at = find_model(model).checkpoint(step)
         rows = MADE[experiment](model, step, names)
         common = records.identity(
-            at, experiment, "nano" if experiment in ("loss", "grammar") else "own"
+            at, experiment, "nano" if experiment in ("loss", "grammar", "lens") else "own"
         )
         frame = pd.DataFrame([common | each for each in rows]).astype({"n": "Int64"})
         frames.append(frame)

@@ -202,6 +202,31 @@ TEXTS: dict[str, bytes] = {
 }
 
 
+# --- sentences with an attractor -------------------------------------------------------------------
+
+TEMPTING = (
+    b"item,good,bad,twin,other\n"
+    b"a,The key near the boxes is old.,The key near the boxes are old.,"
+    b"The key near the box is old.,The key near the chairs is old.\n"
+)
+SENTENCES: dict[str, bytes] = {
+    "empty.csv": b"",
+    "names.csv": TEMPTING.split(b"\n")[0],
+    "utf-16.csv": TEMPTING.decode().encode("utf-16"),
+    "latin-1.csv": TEMPTING + b"b,caf\xe9,b,c,d\n",
+    "nul.csv": TEMPTING.replace(b"box is", b"bo\0x is"),
+    "packed.csv": gzip.compress(TEMPTING),
+    "pairs.csv": CSV,
+    "case.csv": TEMPTING.replace(b"twin", b"Twin"),
+    "twice.csv": TEMPTING.replace(b"item,", b"good,"),
+    "semicolons.csv": TEMPTING.replace(b",", b";"),
+    "short.csv": TEMPTING + b"b,The key\n",
+    "long.csv": TEMPTING.replace(b"chairs is old.", b"chairs is old.,more"),
+    "blank.csv": TEMPTING.replace(b"The key near the box is old.", b" "),
+    "open.csv": TEMPTING.replace(b"a,The", b'a,"The'),
+}
+
+
 # --- suites, projects, notebooks ------------------------------------------------------------------
 
 
@@ -310,6 +335,9 @@ def files(world: World) -> Iterator[tuple[str, Case]]:
         yield f"pairs {name}", (world.files / name, content, _read_pairs(world.files / name))
     for name, content in TEXTS.items():
         yield f"texts {name}", (world.files / name, content, _read_texts(world.files / name))
+    for name, content in SENTENCES.items():
+        path = world.files / name
+        yield f"sentences {name}", (path, content, _read_sentences(path))
     for name, content in TOKENS.items():
         path = world.files / name
         source = path.with_suffix("") if path.suffix == ".idx" else path
@@ -344,6 +372,12 @@ def _read_texts(path: Path) -> Callable[[World], str | None]:
     from pythia_utils.evaluation import text_files
 
     return lambda world: _refused(world, lambda: list(text_files.read_texts(path)))
+
+
+def _read_sentences(path: Path) -> Callable[[World], str | None]:
+    from pythia_utils.analysis.lens import patching_pairs
+
+    return lambda world: _refused(world, lambda: patching_pairs.read(path))
 
 
 def _read_suite(path: Path) -> Callable[[World], str | None]:

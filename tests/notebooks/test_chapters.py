@@ -36,6 +36,7 @@ SAYS = {
     ("memorization", "only deduplicated"): ["Nothing tells what copies do here"],
     ("induction", "one cell"): ["In none of 1 models is there a gain to ablate", "nothing to draw"],
     ("induction", "only deduplicated"): ["nothing to draw", "No heads were found"],
+    ("lens", "only deduplicated"): ["No standard model", "nothing to draw", "nothing to list"],
 }
 
 
@@ -51,7 +52,7 @@ def drawn_to_nowhere():
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("few", FEW)
 @pytest.mark.parametrize(
-    "experiment", ["loss", "ngrams", "grammar", "facts", "memorization", "induction"]
+    "experiment", ["loss", "ngrams", "grammar", "facts", "memorization", "induction", "lens"]
 )
 def test_a_chapter_tells_in_words_what_it_cannot_show(tmp_path, experiment, few):
     made_records.write(tmp_path, experiment, FEW[few])

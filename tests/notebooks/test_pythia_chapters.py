@@ -34,7 +34,8 @@ OURS = re.compile(
 def runs(tmp_path_factory):
     """One size at all of its steps, all sizes at some, three seeds of one size; steps with errata left out."""
     folder = tmp_path_factory.mktemp("runs")
-    for experiment, made in (("grammar", None), ("ngrams", of_ngrams), ("induction", of_heads)):
+    kinds = {"grammar": None, "ngrams": of_ngrams, "induction": of_heads, "lens": of_lens}
+    for experiment, made in kinds.items():
         for model in made_pythia.models():
             steps = () if model.name == "pythia-70m" else STEPS
             sound = [step for step in steps if not fault(model.checkpoint(step))]
@@ -50,6 +51,10 @@ def of_ngrams(model, step: int) -> list[dict]:
 
 def of_heads(model, step: int) -> list[dict]:
     return made_records.induction(model.name, step)
+
+
+def of_lens(model, step: int) -> list[dict]:
+    return made_records.lens(model.name, step, names=["anaphor_agreement", "island_effects"])
 
 
 @pytest.fixture(autouse=True)
@@ -124,6 +129,17 @@ def test_induction_tells_of_random_tokens_and_of_published_jumps(runs):
     assert max(map(len, tables(shown))) <= 1 + 20
     assert re.search(r"20 of \d+ rows, the smallest models first", shown)
     assert not re.search(r"\bnan\b", shown)
+
+
+def test_lens_fits_networks_of_many_layers(runs):
+    shown = page("lens", runs)
+    kinds = {word.lower() for word in OURS.findall(shown)}
+    assert {k for k in kinds if not k.startswith("tempt")} <= {"attractor", "dotted line"}
+    assert "pythia-410m 17 of 24" in shown  # published
+    assert "over all sizes and seeds" in shown
+    assert max(map(len, tables(shown))) <= 1 + 6 * 10  # six depths of each of ten sizes
+    assert not re.search(r"\bnan\b", shown)
+    assert "cannot be told here" not in shown
 
 
 def test_seeds_and_stability_has_findings_that_these_records_can_tell(runs):

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from helpers.commands import ROOT, pythia
 
+from pythia_utils.base import yaml
 from pythia_utils.grid import parts, records
 from pythia_utils.nano import entropy
 from pythia_utils.nano.documents import DOMAINS
@@ -20,6 +21,7 @@ from pythia_utils.suites.catalog import suite, suite_names
 
 FOLDERS = ("notebooks", "book/experiments", "book/pages")
 SOURCES = sorted(path for folder in FOLDERS for path in ROOT.glob(f"{folder}/*.ipynb"))
+EXPERIMENTS = list(yaml.read(ROOT / "experiments.yml")["experiments"])
 CELLS = ["pico/{}/pico-7k/step000000", "pico/{}/pico-14k/step000016"]
 
 
@@ -67,7 +69,7 @@ class TestSources:
 
 
 @pytest.mark.parametrize(
-    "experiment", ["loss", "ngrams", "grammar", "facts", "memorization", "induction"]
+    "experiment", [name for name in EXPERIMENTS if name not in ("training_data", "interventions")]
 )
 @pytest.mark.parametrize("cell", CELLS)
 def test_cells_run_and_show_parameters_records_and_watermark(tiny_run, experiment, cell):
@@ -132,8 +134,7 @@ def test_another_parameter_makes_other_cells(tiny_run, trained_home):
 
 
 def test_chapters_ran_over_the_records(built_site, tiny_run):
-    names = ("loss", "ngrams", "grammar", "facts", "training_data", "memorization", "induction")
-    for experiment in names:
+    for experiment in EXPERIMENTS:
         notebook = read(tiny_run / "runs" / "pico" / experiment / "chapter.ipynb")
         assert not notebook["metadata"]["papermill"]["exception"]
         text = json.dumps(notebook)
