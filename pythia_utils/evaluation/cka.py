@@ -9,12 +9,11 @@ Linear CKA (Kornblith et al. 2019, section 3) compares the Gram matrices K = X X
 
 It is 1 for states that differ by a rotation, a shift and one factor for all axes, and the widths need not
 agree. The usual estimate of HSIC is biased upwards: independent states in as many dimensions as there are
-tokens get 1/2. The unbiased one (Song et al. 2012, equation 5) has an expectation of 0 there. It is a
-U-statistic, so it may be averaged over batches of tokens, numerator and denominators apart (Nguyen et al. 2021,
-equation 3).
+tokens get 1/2. The unbiased one (Song et al. 2012) has an expectation of 0 there. It is a U-statistic, so it
+may be averaged over batches of tokens, numerator and denominators apart (Nguyen et al. 2021).
 
-Here the estimate is written as an inner product of U-centred matrices (Székely and Rizzo 2014, equation 2.3):
-of all pairs of layers at once it is then one product of matrices.
+Here the estimate is written as an inner product of U-centred matrices (Székely and Rizzo 2014): of all pairs of
+layers at once it is then one product of matrices.
 """
 
 from __future__ import annotations

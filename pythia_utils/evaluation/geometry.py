@@ -42,7 +42,7 @@ def stable_rank(singular: torch.Tensor) -> float:
 def matrix_entropy(states: torch.Tensor) -> torch.Tensor:
     """Entropy of the eigenvalues of each sequence's Gram matrix over its trace, nats: float64 (...).
 
-    The matrix-based entropy of a sentence's tokens (Skean et al. 2024, equation 1, in the limit of order 1): 0
+    The matrix-based entropy of a sentence's tokens (Skean et al. 2024, of order 1): 0
     where all tokens point one way, log n where they are at right angles and equally long.
 
     Args:
@@ -54,7 +54,7 @@ def matrix_entropy(states: torch.Tensor) -> torch.Tensor:
 
 
 def mean_cosine(vectors: torch.Tensor) -> float:
-    """Mean cosine of all pairs of different vectors: anisotropy (Ethayarajh 2019, section 3.3).
+    """Mean cosine of all pairs of different vectors: anisotropy (Ethayarajh 2019).
 
     All pairs, not a sample: the squared length of the sum of unit vectors is their number and twice the sum of
     the cosines. Vectors of length 0 have no direction and are left out; nan of fewer than two others.

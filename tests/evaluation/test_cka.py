@@ -31,7 +31,7 @@ def test_it_is_one_with_itself_turned_shifted_and_scaled(unbiased):
 
 
 def test_the_unbiased_estimate_is_that_of_its_formula():
-    """Song et al. (2012), equation 5, term by term; `hsic` writes it as an inner product."""
+    """Song et al. (2012), term by term; `hsic` writes it as an inner product."""
     x, y, n = drawn(9, 3), drawn(9, 5, seed=1), 9
     k, m = ((each @ each.T).fill_diagonal_(0) for each in (x, y))
     ones = torch.ones(n, dtype=torch.float64)

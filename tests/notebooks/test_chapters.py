@@ -16,6 +16,7 @@ FEW = {
     "no step 0": [(model, step) for model in ("pico-7k", "pico-14k") for step in (16, 512, 1000)],
     "uneven": [("pico-7k", 0), ("pico-7k", 1000), ("pico-14k", 16)],
 }
+EXPERIMENTS = ["loss", "ngrams", "grammar", "facts", "memorization", "geometry"]
 # What a chapter says of the first and the third.
 SAYS = {
     ("loss", "one cell"): ["too few sizes or steps", "nothing to list"],
@@ -34,6 +35,13 @@ SAYS = {
         "One checkpoint tells nothing of forgetting",
     ],
     ("memorization", "only deduplicated"): ["Nothing tells what copies do here"],
+    ("geometry", "one cell"): [
+        "nothing to draw",
+        "No model was measured at step 0 and later",
+        "No two seeds were compared before training and later",
+        "No model was compared with half of its steps twice",
+    ],
+    ("geometry", "only deduplicated"): ["nothing to draw", "No two seeds were compared"],
 }
 
 
@@ -48,7 +56,7 @@ def drawn_to_nowhere():
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("few", FEW)
-@pytest.mark.parametrize("experiment", ["loss", "ngrams", "grammar", "facts", "memorization"])
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_a_chapter_tells_in_words_what_it_cannot_show(tmp_path, experiment, few):
     made_records.write(tmp_path, experiment, FEW[few])
     shown = words(made_records.run_chapter(experiment, tmp_path))

@@ -66,7 +66,10 @@ class TestSources:
             assert sum(1 for cell in own for line in cell["source"] if line.strip()) <= 110
 
 
-@pytest.mark.parametrize("experiment", ["loss", "ngrams", "grammar", "facts", "memorization"])
+EXPERIMENTS = ["loss", "ngrams", "grammar", "facts", "memorization", "geometry"]
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
 @pytest.mark.parametrize("cell", CELLS)
 def test_cells_run_and_show_parameters_records_and_watermark(tiny_run, experiment, cell):
     path = tiny_run / "runs" / f"{cell.format(experiment)}.ipynb"
@@ -130,7 +133,7 @@ def test_another_parameter_makes_other_cells(tiny_run, trained_home):
 
 
 def test_chapters_ran_over_the_records(built_site, tiny_run):
-    for experiment in ("loss", "ngrams", "grammar", "facts", "training_data", "memorization"):
+    for experiment in (*EXPERIMENTS, "training_data"):
         notebook = read(tiny_run / "runs" / "pico" / experiment / "chapter.ipynb")
         assert not notebook["metadata"]["papermill"]["exception"]
         text = json.dumps(notebook)

@@ -241,7 +241,7 @@ def same_layer(rows: pd.DataFrame) -> pd.DataFrame:
 def found_again(records: pd.DataFrame) -> pd.DataFrame:
     """How often a layer's most alike layer in another seed is the equal one: a row a model, other and step.
 
-    The test of Kornblith et al. (2019, section 6.1). Guessing finds one in as many as there are layers.
+    The sanity check of Kornblith et al. (2019). Guessing finds one in as many as there are layers.
 
     Returns:
         Columns model, other, step, variant, n_params, value (the share), layers (how many).

@@ -91,8 +91,9 @@ def turn_in_words(norms: pd.DataFrame) -> str:
             falls.append(f"{markdown(model)} after step {peak['step']:,}")
     if not n:
         return "No model was measured at three steps or more."
-    told = f": {_few(falls)}" if falls else ""
-    return f"In {len(falls)} of {n} models the mean norm is greatest before the last step, and falls again{told}."
+    which = f": {_few(falls)}" if falls else ""
+    told = f"In {len(falls)} of {n} models the mean norm is greatest before the last step, and falls again"
+    return f"{told}{which}."
 
 
 def _few(parts: list[str], most: int = 6) -> str:
@@ -197,7 +198,8 @@ def seeds_in_words(records: pd.DataFrame) -> str:
     n = len(rows[rows["step"] == last][["model", "other"]].drop_duplicates())
     return (
         f"Over {n} pairs of models that began with other weights, and all layers: CKA is {_range(start)} "
-        f"before training and {_range(end)} at step {last:,}. The cosine of their weights is then {_range(apart)}."
+        f"before training and {_range(end)} at step {last:,}. The cosine of their weights is then "
+        f"{_range(apart)}."
     )
 
 
@@ -234,8 +236,8 @@ def settled_in_words(found: pd.DataFrame, alike: float = tables.ALIKE) -> str:
     still, n = int(found["step"].isna().sum()), len(found)
     return (
         f"By this definition {n - still} of {n} models have stopped changing by the last step, and {still} are "
-        f"still changing: every layer must keep a CKA of {alike} or more with its half. The least of any layer, "
-        f"at the last step, is {_range(found['value'], 3)}."
+        f"still changing: every layer must keep a CKA of {alike} or more with its half. The least of any layer "
+        f"at the last step is {_range(found['value'], 3)}."
     )
 
 
