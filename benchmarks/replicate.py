@@ -23,6 +23,7 @@ import pandas as pd
 
 from pythia_utils.analysis.claims import Claim, verdicts
 from pythia_utils.analysis.facts.claims import CLAIMS as FACTS
+from pythia_utils.analysis.geometry.claims import CLAIMS as GEOMETRY
 from pythia_utils.analysis.grammar.claims import CLAIMS as GRAMMAR
 from pythia_utils.analysis.loss.claims import CLAIMS as LOSS
 from pythia_utils.analysis.memorization.claims import CLAIMS as MEMORIZATION
@@ -38,6 +39,7 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
     "ngrams": NGRAMS,
     "facts": FACTS,
     "memorization": MEMORIZATION,
+    "geometry": GEOMETRY,
 }
 
 

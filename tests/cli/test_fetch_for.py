@@ -26,6 +26,10 @@ experiments:
   grammar: {title: T, notebook: notebooks/grammar.ipynb, parameters: {pairs_from: blimp, pairs: 1}}
   ngrams: {title: T, notebook: notebooks/ngrams.ipynb, parameters: {batches: 1, rows: 2, length: 8}}
   facts: {title: T, notebook: notebooks/facts.ipynb, parameters: {facts_file: facts.csv, batches: 1}}
+  geometry:
+    title: T
+    notebook: notebooks/geometry.ipynb
+    parameters: {compare: none, rows: 2, length: 8}
   training_data: {title: T, notebook: notebooks/training_data.ipynb, parameters: {rows: 1}}
   memorization:
     title: T
@@ -91,7 +95,7 @@ def test_what_was_fetched_is_all_that_any_experiment_asks_for(hub, place, pythia
     ran = pythia("run", "--profile", "small", "--workers", "2", offline=True)
     assert ran.returncode == 0, ran.stderr
     assert hub.requests == []
-    for name in ("loss", "grammar", "ngrams", "facts", "training_data", "memorization"):
+    for name in ("loss", "grammar", "ngrams", "facts", "geometry", "training_data", "memorization"):
         assert len(records.read(name, "pythia", runs=place / "project" / "runs")), name
 
 

@@ -47,7 +47,11 @@ def chapter(tmp_path, experiment: str, cells: list[tuple[str, int]]) -> tuple[st
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize(
     ("experiment", "few"),
-    [*itertools.product(EXPERIMENTS[:2], FEW), ("geometry", "one cell"), ("training_data", "one cell")],
+    [
+        *itertools.product(EXPERIMENTS[:2], FEW),
+        ("geometry", "one cell"),
+        ("training_data", "one cell"),
+    ],
 )
 def test_a_chapter_tells_in_words_what_it_cannot_show(tmp_path, experiment, few):
     shown, _ = chapter(tmp_path, experiment, FEW[few])

@@ -114,8 +114,8 @@ _FOUND = {
         _seeds_come_closer,
     ),
     "geometry-weights-apart": (
-        "Their weights do not: at the end their cosine is less than half of that of models that began with the "
-        "same weights and read the text in another order.",
+        "The weights of models that began differently stay apart: at the end their cosine is less than half of "
+        "that of models that began alike and read the text in another order.",
         _their_weights_do_not,
     ),
     "geometry-own-half": (
@@ -129,7 +129,8 @@ _FOUND = {
         _the_start_stays_in_the_embedding,
     ),
     "geometry-last-layer": (
-        "Behind the last layer that difference is smaller than in the embedding.",
+        "Behind the last layer it matters less than in the embedding whether two models began with the same "
+        "weights.",
         _less_so_in_the_last_layer,
     ),
     "geometry-layers-found": (

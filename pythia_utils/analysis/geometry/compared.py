@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 
 import numpy as np
@@ -102,6 +103,7 @@ def _at(model: Model, step: int) -> Checkpoint | None:
     return one if is_available(one) and not fault(one) else None
 
 
+@functools.cache
 def relation(model: str, other: str) -> str:
     """What two models of a suite differ by.
 

@@ -23,29 +23,22 @@ _MAP = "viridis"
 
 
 def spectra(found: Mapping[str, np.ndarray]) -> Figure:
-    """Singular values over the greatest, from the greatest down: a panel a kind of matrix, a line a layer.
+    """Singular values over the greatest, from the greatest down: a line a matrix, a colour a kind.
 
     Args:
         found: of `measures.weights`.
     """
-    rows = [(*kind_and_layer(subset), singular) for subset, singular in found.items()]
-    frame = pd.DataFrame(rows, columns=["kind", "layer", "singular"])
-    figure, grid, groups = plots.panel_grid(frame, "kind", 3)
-    depth = max(1, frame["layer"].max())
-    for axes, (_, part) in zip(grid.flat, groups, strict=False):
-        for row in part.itertuples():
-            place = np.linspace(0, 1, len(row.singular))
-            shares = row.singular / max(row.singular[0], np.finfo(float).tiny)
-            axes.plot(place, shares, color=_of_depth(row.layer / depth), lw=1.4)
-        axes.set_ylim(-0.03, 1.03)
-    figure.supxlabel("place from the greatest down, as a share of all", fontsize="medium")
-    figure.supylabel("singular value / greatest", fontsize="medium")
+    kinds = [kind_and_layer(subset)[0] for subset in found]
+    colours = plots.category_palette(list(dict.fromkeys(kinds)))
+    figure, axes = plt.subplots(figsize=(7.2, 3.2))
+    for kind, singular in zip(kinds, found.values(), strict=True):
+        shares = singular / max(singular[0], np.finfo(float).tiny)
+        places = np.linspace(0, 1, len(singular))
+        axes.plot(places, shares, color=colours[kind], lw=1.3, label=mathtext(kind))
+    axes.set(xlabel="place from the greatest down, as a share of all", ylim=(-0.03, 1.03))
+    axes.set_ylabel("singular value / greatest")
+    plots.legend_above(figure)
     return figure
-
-
-def _of_depth(share: float) -> tuple:
-    """A colour for a layer: pale for the first, dark for the last. A matrix of no layer is dark."""
-    return plt.get_cmap("viridis_r")(0.15 + 0.75 * share if share >= 0 else 0.6)
 
 
 @or_words
@@ -65,7 +58,7 @@ def _stream(rows: pd.DataFrame, others: pd.DataFrame) -> Figure:
     first = axes[0, 0]
     first.plot(rows["layer"].astype(int), rows["value"], "o-", color=plots.ACCENT, ms=4)
     first.axhline(0, color=plots.REFERENCE, ls="--", lw=1)
-    first.set(xlabel="layer", ylabel="anisotropy: mean cosine")
+    first.set(xlabel="layer", ylabel="anisotropy")
     first.xaxis.get_major_locator().set_params(integer=True)
     if len(others):
         table = others.pivot_table(index="layer", columns="other_step", values="value")
