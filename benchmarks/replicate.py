@@ -23,6 +23,7 @@ import pandas as pd
 
 from pythia_utils.analysis.claims import Claim, verdicts
 from pythia_utils.analysis.facts.claims import CLAIMS as FACTS
+from pythia_utils.analysis.geometry.claims import CLAIMS as GEOMETRY
 from pythia_utils.analysis.grammar.claims import CLAIMS as GRAMMAR
 from pythia_utils.analysis.induction.claims import CLAIMS as INDUCTION
 from pythia_utils.analysis.lens.claims import CLAIMS as LENS
@@ -43,6 +44,7 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
     "memorization": MEMORIZATION,
     "induction": INDUCTION,
     "lens": (*LENS, *PATCHING),
+    "geometry": GEOMETRY,
 }
 
 

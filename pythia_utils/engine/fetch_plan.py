@@ -13,7 +13,7 @@ from pathlib import Path
 from pythia_utils.base.errors import UsageError
 from pythia_utils.base.files import free_space
 from pythia_utils.base.units import show_size
-from pythia_utils.grid.cells import OPENING, Cell
+from pythia_utils.grid.cells import OPENING, TENSORS_ONLY, Cell
 from pythia_utils.grid.notebooks import read_code
 from pythia_utils.grid.planning import running_order
 from pythia_utils.suites import devices
@@ -92,7 +92,8 @@ class FetchPlan:
 def fetch_plan(cells: Iterable[Cell]) -> FetchPlan:
     """What cells open and what of it is to be fetched.
 
-    Notebooks that open no checkpoint, such as one that reads batches alone, do not count.
+    Notebooks that open no checkpoint, such as one that reads batches alone, do not count, nor cells that read
+    single tensors.
 
     Raises:
         UsageError: a notebook that is none.
@@ -104,7 +105,7 @@ def fetch_plan(cells: Iterable[Cell]) -> FetchPlan:
             continue
         if cell.notebook not in opens:
             opens[cell.notebook] = OPENING in read_code(cell.notebook).package
-        if opens[cell.notebook]:
+        if opens[cell.notebook] and not cell.parameters.get(TENSORS_ONLY):
             wanted.setdefault(checkpoint, []).append(cell)
     return _looked_up(wanted) if wanted else FetchPlan()
 

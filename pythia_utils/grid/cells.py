@@ -39,6 +39,7 @@ from pythia_utils.suites.identity import (
 IDENTITY = ("suite", "model", "step")  # the parameters that the grid itself fills in
 CORPUS = "training_data/corpus.py"  # who imports it reads a corpus
 OPENING = "suites/checkpoints.py"  # who imports it opens checkpoints
+TENSORS_ONLY = "tensors_only"  # a parameter with which no checkpoint is opened as a whole
 
 
 @dataclass(frozen=True)

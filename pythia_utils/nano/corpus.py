@@ -183,7 +183,8 @@ def _plant_memorization(suite: Suite, entries: list[Entry], tokenizer) -> None:
     """Give every memorization slot its content, by where in training it will be read.
 
     Most slots belong to sequences of 1 to 64 copies placed anywhere (`anywhere`), and to sequences
-    of 16 copies within one decile of training (`decile-0` .. `decile-9`); the rest are read once, or, behind the last batch, never.
+    of 16 copies within one decile of training (`decile-0` .. `decile-9`); the rest are read once,
+    or never where they stand behind the last batch.
     """
     rng = random.Random(f"memorization {suite.corpus['seed']}")
     words = _word_ids(tokenizer)

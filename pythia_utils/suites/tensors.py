@@ -7,7 +7,7 @@
     reader.traffic.bytes                    # 3 MB, where the checkpoints have 71 GB
 
 A checkpoint on the Hub is read by HTTP ranges, all of it from one commit. A checkpoint of ours is
-read from its folder by the same call, and so is the Hub's cache where `HF_HUB_OFFLINE` is set.
+read from its folder by the same call, and so is one that the Hub's cache has as a whole.
 """
 
 from __future__ import annotations
@@ -22,10 +22,15 @@ from typing import TYPE_CHECKING
 from pythia_utils.base.errors import UsageError, unknown
 from pythia_utils.base.http import RangeReader
 from pythia_utils.suites import checkpoints
-from pythia_utils.suites.catalog import find_model
+from pythia_utils.suites.catalog import Checkpoint, find_model
 from pythia_utils.suites.hub import api
 from pythia_utils.suites.hub.hugging_face import is_offline
-from pythia_utils.suites.hub.remote_tensors import HubTensors, chosen_rows, need_safetensors
+from pythia_utils.suites.hub.remote_tensors import (
+    HubTensors,
+    MissingWeightsError,
+    chosen_rows,
+    need_safetensors,
+)
 from pythia_utils.suites.hub.weight_files import CorruptFileError, weights_in
 
 if TYPE_CHECKING:
@@ -66,6 +71,11 @@ class LocalTensors:
         except SafetensorError as error:
             raise CorruptFileError(f"{path} is damaged: {error}") from None
 
+    def shape(self, name: str) -> tuple[int, ...]:
+        """A tensor's shape; the tensor is not read."""
+        with self._opened(self.places[name]) as file:
+            return tuple(file.get_slice(name).get_shape())
+
     def read(self, name: str, rows: slice | None = None) -> torch.Tensor:
         with self._opened(self.places[name]) as file:
             if rows is None:
@@ -75,13 +85,54 @@ class LocalTensors:
             return part[chosen.start : chosen.stop]
 
 
+@dataclass
+class LoadedTensors:
+    """All tensors of a folder whose files are not read one by one: `pytorch_model.bin`, or shards of one."""
+
+    folder: Path
+
+    @cached_property
+    def _tensors(self) -> dict[str, torch.Tensor]:
+        from pythia_utils.suites import weights
+
+        found = weights.read(self.folder)
+        return {name.replace("lm_head.", "embed_out."): found[name] for name in found}
+
+    @property
+    def places(self) -> dict[str, str]:
+        """The folder that holds each tensor, by the tensor's name.
+
+        Raises:
+            WeightsError: files that cannot be read.
+        """
+        return dict.fromkeys(self._tensors, self.folder.name)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return tuple(self._tensors[name].shape)
+
+    def read(self, name: str, rows: slice | None = None) -> torch.Tensor:
+        tensor = self._tensors[name]
+        if rows is None:
+            return tensor
+        chosen = chosen_rows(tensor.shape, rows)
+        return tensor[chosen.start : chosen.stop]
+
+
+Tensors = HubTensors | LocalTensors | LoadedTensors
+
+
+def _in_folder(folder: Path) -> LocalTensors | LoadedTensors:
+    found = weights_in(folder)
+    return LoadedTensors(folder) if found and found.suffix == ".bin" else LocalTensors(folder)
+
+
 def open_tensors(
     model: str, step: int, suite: str | None = None, reader: RangeReader | None = None
-) -> HubTensors | LocalTensors:
+) -> Tensors:
     """A checkpoint of any suite, of which no tensor has been read yet.
 
-    On the Hub one request to its API tells the files and the commit; the reader does not count it.
-    Arguments as for `read_tensors`.
+    What the Hub's cache has as a whole is read from there, and the Hub is not asked. Else one request to
+    its API tells the files and the commit; the reader does not count it. Arguments as for `read_tensors`.
 
     Raises:
         UsageError: unknown model, suite or step; one of ours that is not trained.
@@ -90,9 +141,29 @@ def open_tensors(
     """
     checkpoint = find_model(model, suite).checkpoint(step)
     repo_id = checkpoint.model.repo_id
-    if repo_id is None or is_offline():
-        return LocalTensors(checkpoints.checkpoint_folder(checkpoint))
+    if repo_id is None or is_offline() or is_cached(checkpoint):
+        return _in_folder(checkpoints.checkpoint_folder(checkpoint))
     return HubTensors(api.describe(repo_id, checkpoint.revision, reader))
+
+
+def is_cached(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint of the Hub is in its cache as a whole; ours never is."""
+    repo_id = checkpoint.model.repo_id
+    return repo_id is not None and checkpoints.hub_cache().holds(repo_id, checkpoint.revision)
+
+
+def fetch_tensors(checkpoint: Checkpoint) -> Tensors:
+    """The same of a checkpoint that is fetched as a whole if it must be: one without safetensors.
+
+    Raises:
+        UsageError, FetchError: as `open_tensors`.
+    """
+    source = open_tensors(checkpoint.model.name, checkpoint.step, checkpoint.model.suite)
+    try:
+        source.places  # noqa: B018
+    except MissingWeightsError:
+        return _in_folder(checkpoints.checkpoint_folder(checkpoint))
+    return source
 
 
 def read_tensors(

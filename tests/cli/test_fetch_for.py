@@ -26,6 +26,10 @@ experiments:
   grammar: {title: T, notebook: notebooks/grammar.ipynb, parameters: {pairs_from: blimp, pairs: 1}}
   ngrams: {title: T, notebook: notebooks/ngrams.ipynb, parameters: {batches: 1, rows: 2, length: 8}}
   facts: {title: T, notebook: notebooks/facts.ipynb, parameters: {facts_file: facts.csv, batches: 1}}
+  geometry:
+    title: T
+    notebook: notebooks/geometry.ipynb
+    parameters: {compare: none, rows: 2, length: 8}
   training_data: {title: T, notebook: notebooks/training_data.ipynb, parameters: {rows: 1}}
   lens:
     title: T
@@ -36,7 +40,16 @@ experiments:
     notebook: notebooks/memorization.ipynb
     parameters: {sample: 12, blocks: 2, places: 6, ordinary: 2}
 """
-EXPECTED = ("loss", "grammar", "ngrams", "facts", "training_data", "memorization", "lens")
+EXPECTED = (
+    "loss",
+    "grammar",
+    "ngrams",
+    "facts",
+    "training_data",
+    "memorization",
+    "lens",
+    "geometry",
+)
 FACTS = "subject,prompt,answer,candidates\nabc,abc is in,de,de|fg\nhij,hij is in,fg,de|fg\n"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import threading
 import time
@@ -477,3 +478,13 @@ def test_a_supply_of_cells_of_our_own_is_ready_at_once():
         assert [cell.id for cell, _ in supply.take()] == ["a", "b", "c"]
         assert supply.waiting == 0
         supply.done(cells[0])
+
+
+def test_a_cell_that_reads_single_tensors_has_no_checkpoint_fetched(hub):
+    """Fetched as a whole it would bring all that the cell means to spare."""
+    cells = due(hub.root, ["opens"], steps=[0, 1])
+    alone = dataclasses.replace(cells[0], parameters=cells[0].parameters | {"tensors_only": True})
+    found = fetch_plan.fetch_plan([alone, cells[1]])
+    assert [c.step for c in found.cells] == [cells[1].checkpoint.step]
+    whole = dataclasses.replace(cells[0], parameters=cells[0].parameters | {"tensors_only": False})
+    assert len(fetch_plan.fetch_plan([whole, cells[1]]).cells) == 2

@@ -14,6 +14,7 @@ from helpers import made_patching
 from helpers.commands import ROOT
 
 from pythia_utils.analysis.facts import measures
+from pythia_utils.analysis.geometry.names import KINDS, of_layer
 from pythia_utils.analysis.grammar import answers
 from pythia_utils.analysis.induction import repeated
 from pythia_utils.analysis.memorization import rows as measured
@@ -23,7 +24,7 @@ from pythia_utils.grid import records
 from pythia_utils.grid.parts import of_suite
 from pythia_utils.nano import entropy
 from pythia_utils.nano.grammar import PHENOMENA
-from pythia_utils.suites.catalog import Checkpoint, find_model
+from pythia_utils.suites.catalog import Checkpoint, Model, find_model, suite
 
 Cell = tuple[str, int]
 
@@ -230,8 +231,52 @@ def _by_depth(depth: int, layers: int) -> list[float]:
     return [0.9 if name == "argument_structure" else late for name in PHENOMENA]
 
 
-MADE = {f.__name__: f for f in (loss, grammar, memorization, training_data, ngrams, facts)}
-MADE |= {f.__name__: f for f in (induction, lens)}
+def geometry(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:
+    """Weights that turn away from step 0, the unembedding most; of ours, models that come to see text alike."""
+    at = find_model(model).checkpoint(step)
+    depth, far = at.model.n_layers, np.log2(1 + step) / 18
+    blank = {"n": None, "stderr": float("nan")}
+    rows = [row("mean_frobenius", 10 + far, **blank)]
+    kinds = [of_layer(kind, layer) for layer in range(depth) for kind in [*KINDS.values()][1:5]]
+    for place, name in enumerate(["embedding", "unembedding", *kinds, *names]):
+        moved = far * (2 if name == "unembedding" else 1 - place / 1000)
+        rows += [row("frobenius", 10 * (1 + moved), name, **blank)]
+        rows += [row("effective_rank", 60 * (1 - moved / 4), name, n=64, stderr=float("nan"))]
+        rows += [row("cosine_to_start", 1 - moved / 2, name, **blank)] * (step > 0)
+    rows += [row("cosine_to_start", 1 - far / 2, **blank)] * (step > 0)
+    rows += [row("anisotropy", far / 5, name, **blank) for name in ("embedding", "unembedding")]
+    for layer in range(depth + 1):
+        name, early = of_layer("stream", layer), 0.5 * (0 < step < 300)
+        rows += [row("anisotropy", 0.1 + early, name), row("cka_shuffled", 0.001, f"layer {layer}")]
+        rows += [row("matrix_entropy", 3 - early, name), row("length", 3 + layer, name)]
+    return rows + (_compared(at, far) if at.model.repo_id is None else [])
+
+
+def _compared(at: Checkpoint, far: float) -> list[dict]:
+    model, rows = at.model, []
+    steps = [step for step in model.steps if step != at.step]
+    half = [step for step in steps if step <= at.step / 2]
+    rows += [row("step_of_half", last) for last in half[-1:]]
+    for layer in range(model.n_layers + 1):
+        for step in steps:
+            gap = abs(np.log2(1 + step) - np.log2(1 + at.step))
+            rows.append(row("cka_steps", 1 - gap / 25, f"step {step}, layer {layer}"))
+        for other in _relatives(model):
+            for theirs in range(other.n_layers + 1):
+                alike = 0.3 + far - abs(layer - theirs) / 10 - layer / 50
+                name = f"{other.name}, layer {layer} by layer {theirs}"
+                rows.append(row("cka_models", min(alike, 0.99), name))
+    return rows + [row("cosine_to_model", 0.01, other.name) for other in _relatives(model)]
+
+
+def _relatives(model: Model) -> list[Model]:
+    known = suite(model.suite).models
+    names = {f"{model.suite}-{model.size}{ending}" for ending in ("", "-seed1", "-data-seed1")}
+    return [known[name] for name in sorted(names - {model.name}) if name in known]
+
+
+EXPERIMENTS = (loss, grammar, memorization, training_data, ngrams, facts, induction, lens, geometry)
+MADE = {f.__name__: f for f in EXPERIMENTS}
 
 
 def write(

@@ -59,6 +59,7 @@ OWN = {
         "steps": [0, 143000],
         "parameters": {"sequences": 4, "rows": 2},
     },
+    "geometry": {"parameters": {"tensors_only": True, "layers": 2}},
     "memorization": {"parameters": {"sample": 40, "blocks": 4, "places": 4}},
     "ngrams": {
         "models": ["pythia-14m"],

@@ -16,6 +16,16 @@ FEW = {
     "no step 0": [(model, step) for model in ("pico-7k", "pico-14k") for step in (16, 512, 1000)],
     "uneven": [("pico-7k", 0), ("pico-7k", 1000), ("pico-14k", 16)],
 }
+EXPERIMENTS = [
+    "loss",
+    "ngrams",
+    "grammar",
+    "facts",
+    "memorization",
+    "induction",
+    "lens",
+    "geometry",
+]
 # What a chapter says of the first and the third.
 SAYS = {
     ("loss", "one cell"): ["too few sizes or steps", "nothing to list"],
@@ -37,6 +47,13 @@ SAYS = {
     ("induction", "one cell"): ["In none of 1 models is there a gain to ablate", "nothing to draw"],
     ("induction", "only deduplicated"): ["nothing to draw", "No heads were found"],
     ("lens", "only deduplicated"): ["No standard model", "nothing to draw", "nothing to list"],
+    ("geometry", "one cell"): [
+        "nothing to draw",
+        "No model was measured at step 0 and later",
+        "No two seeds were compared before training and later",
+        "No model was compared with half of its steps twice",
+    ],
+    ("geometry", "only deduplicated"): ["nothing to draw", "No two seeds were compared"],
 }
 
 
@@ -51,9 +68,7 @@ def drawn_to_nowhere():
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("few", FEW)
-@pytest.mark.parametrize(
-    "experiment", ["loss", "ngrams", "grammar", "facts", "memorization", "induction", "lens"]
-)
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_a_chapter_tells_in_words_what_it_cannot_show(tmp_path, experiment, few):
     made_records.write(tmp_path, experiment, FEW[few])
     shown = words(made_records.run_chapter(experiment, tmp_path))

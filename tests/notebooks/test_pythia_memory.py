@@ -1,4 +1,4 @@
-"""Chapters on memorization, facts and training data for the real Pythia, at any size of the grid."""
+"""Chapters on memorization, facts, geometry and training data for the real Pythia, at any size of the grid."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from helpers import labels, made_pythia, made_records
 from pythia_utils.grid.parts import of_suite
 from pythia_utils.suites.errata import fault
 
-EXPERIMENTS = ("facts", "memorization", "training_data")
+EXPERIMENTS = ("facts", "memorization", "geometry", "training_data")
 # What only a text of our own making has, and commands that run it.
 OURS = (
     r"\*\*Planted documents\*\*|canar|\bdecile|Marralen|5-gram|placebo|invented persons|of each domain|"
@@ -47,7 +47,11 @@ def chapter(tmp_path, experiment: str, cells: list[tuple[str, int]]) -> tuple[st
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize(
     ("experiment", "few"),
-    [*itertools.product(EXPERIMENTS[:2], FEW), ("training_data", "one cell")],
+    [
+        *itertools.product(EXPERIMENTS[:2], FEW),
+        ("geometry", "one cell"),
+        ("training_data", "one cell"),
+    ],
 )
 def test_a_chapter_tells_in_words_what_it_cannot_show(tmp_path, experiment, few):
     shown, _ = chapter(tmp_path, experiment, FEW[few])
@@ -79,7 +83,8 @@ def test_a_chapter_stands_all_steps_and_sizes(tmp_path, monkeypatch, experiment)
     assert max(table.count("<tr") for table in tables) <= 25
     assert max(len(line) for line in shown.split("\n")) < 2500
     assert re.findall(OURS, shown) == []
-    assert not re.search(r"\bnan\b|nothing to draw", shown)
+    unasked = experiment == "geometry"  # other checkpoints: each is a download
+    assert not re.search(r"\bnan\b" + r"|nothing to draw" * (not unasked), shown)
     assert SHOWS[experiment] <= set(re.findall("|".join(map(re.escape, SHOWS[experiment])), shown))
 
 
@@ -90,6 +95,11 @@ SHOWS = {
         "checkpoints that others counted",
         "At the same size deduplicated models have memorized",
         "`-p ordinary=64` measures it",
+    },
+    "geometry": {
+        "greatest at step 41,000 with 57.5",
+        "The cosine of all weights to those of step 0",
+        "cannot be compared number by number",
     },
     "training_data": {"Documents are seen to end", "different tokens", "The whole run of Pythia"},
 }

@@ -68,6 +68,7 @@ TYPED = {
         "100": "the range of a published test",
         "192": "facts that the corpus was made with, a setting",
     },
+    "book/experiments/geometry.ipynb": {"0.95": "the CKA of no change, by definition"},
     "book/experiments/grammar.ipynb": {
         ".1": "the band of a plateau, by definition",
         ".75": "the threshold of an onset, by definition",

@@ -156,11 +156,19 @@ class RangedFile:
             )
         return parse_header(self._bytes(PREFIX, length), self.size, self.url)
 
-    def read(self, name: str, rows: slice | None = None) -> torch.Tensor:
-        """One tensor or some of its rows: one request, for exactly its bytes."""
+    def entry(self, name: str) -> Entry:
+        """What the header says of one tensor.
+
+        Raises:
+            CorruptFileError: nothing.
+        """
         if name not in self.entries:
             raise CorruptFileError(f"{self.url} lacks {name}, which the index places there")
-        part = self.entries[name].part(rows)
+        return self.entries[name]
+
+    def read(self, name: str, rows: slice | None = None) -> torch.Tensor:
+        """One tensor or some of its rows: one request, for exactly its bytes."""
+        part = self.entry(name).part(rows)
         length = part.stop - part.start
         return part.tensor(self._bytes(part.start, length) if length else b"")
 
@@ -196,6 +204,10 @@ class HubTensors:
             url, size = self.revision.url(name), self.revision.files[name].size
             self._opened[name] = RangedFile(url, self.revision.reader, size)
         return self._opened[name]
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """A tensor's shape, which its file's header tells."""
+        return self._file(self.places[name]).entry(name).shape
 
     def read(self, name: str, rows: slice | None = None) -> torch.Tensor:
         """One tensor, in the dtype that it is stored in, or some rows of a matrix."""

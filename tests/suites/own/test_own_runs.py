@@ -10,13 +10,14 @@ from helpers.bad_inputs import ending
 from helpers.commands import pythia
 
 from pythia_utils.analysis import origin
+from pythia_utils.analysis.geometry import measures, reading
 from pythia_utils.base.errors import UsageError
 from pythia_utils.cli.options import name_suites
 from pythia_utils.grid import records
 from pythia_utils.grid.config import load_config
 from pythia_utils.grid.expand import expand
 from pythia_utils.site.tables import own_table
-from pythia_utils.suites.catalog import suite
+from pythia_utils.suites.catalog import find_model, suite
 from pythia_utils.training_data.indexed_dataset import write_indexed_dataset
 
 from .conftest import KINDS, STEPS
@@ -68,6 +69,21 @@ def test_the_three_experiments_run_on_it(run, mine, project):
         "status", "loss", "--suite", "mine", "--model", "tiny-llama", "-p", given_texts, "--json"
     )
     assert json.loads(status.stdout)["totals"] == {"done": 1, "stale": 0, "failed": 0, "missing": 2}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_geometry_of_weights_is_of_any_architecture(mine, kind):
+    """Every matrix by name and layer, read alone; only GPT-NeoX's have names of ours."""
+    at = find_model(f"tiny-{kind}").checkpoint
+    now, past = (reading.opened(at(step), tensors_only=True) for step in (100, 0))
+    rows, spectra = measures.weights(now, {"start": past})
+    layers = {name.partition(", layer ")[2] for name in spectra}
+    assert {"0", "1"} <= layers
+    assert ("MLP in, layer 0" in spectra) == (kind == "gpt_neox")
+    (turned,) = (
+        row for row in rows if (row["metric"], row["subset"]) == ("cosine_to_start", "all")
+    )
+    assert abs(turned["value"]) < 0.5  # two seeds
 
 
 def test_a_grid_without_a_profile_is_all_that_there_is(mine, project):

@@ -1,0 +1,149 @@
+"""Figures of the chapter on geometry and of its cells, in the style of `analysis.plots`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+
+from pythia_utils.analysis import plots
+from pythia_utils.analysis.geometry import tables
+from pythia_utils.analysis.geometry.names import STREAM, kind_and_layer, some
+from pythia_utils.analysis.show import or_words
+from pythia_utils.base.markup import mathtext
+
+_MOST = 6  # layers with a map of their own
+_VALUES = 40  # squares of a map in which their values are written
+_MAP = "viridis"
+
+
+def spectra(found: Mapping[str, np.ndarray]) -> Figure:
+    """Singular values over the greatest, from the greatest down: a line a matrix, a colour a kind.
+
+    Args:
+        found: of `measures.weights`.
+    """
+    kinds = [kind_and_layer(subset)[0] for subset in found]
+    colours = plots.category_palette(list(dict.fromkeys(kinds)))
+    figure, axes = plt.subplots(figsize=(7.2, 3.2))
+    for kind, singular in zip(kinds, found.values(), strict=True):
+        shares = singular / max(singular[0], np.finfo(float).tiny)
+        places = np.linspace(0, 1, len(singular))
+        axes.plot(places, shares, color=colours[kind], lw=1.3, label=mathtext(kind))
+    axes.set(xlabel="place from the greatest down, as a share of all", ylim=(-0.03, 1.03))
+    axes.set_ylabel("singular value / greatest")
+    plots.legend_above(figure)
+    return figure
+
+
+@or_words
+def stream(frame: pd.DataFrame) -> Figure | None:
+    """One checkpoint by depth: anisotropy of the residual stream, and CKA with other steps of the model.
+
+    Args:
+        frame: its records.
+    """
+    rows = tables.by_matrix(frame, "anisotropy")
+    return _stream(rows[rows["kind"] == STREAM], tables.over_steps(frame))
+
+
+@or_words
+def _stream(rows: pd.DataFrame, others: pd.DataFrame) -> Figure:
+    figure, axes = plt.subplots(1, 2 if len(others) else 1, figsize=(7.2, 2.8), squeeze=False)
+    first = axes[0, 0]
+    first.plot(rows["layer"].astype(int), rows["value"], "o-", color=plots.ACCENT, ms=4)
+    first.axhline(0, color=plots.REFERENCE, ls="--", lw=1)
+    first.set(xlabel="layer", ylabel="anisotropy")
+    first.xaxis.get_major_locator().set_params(integer=True)
+    if len(others):
+        table = others.pivot_table(index="layer", columns="other_step", values="value")
+        _map(axes[0, 1], table, "CKA with itself at step", "layer")
+    return figure
+
+
+def _map(axes: Axes, table: pd.DataFrame, xlabel: str, ylabel: str) -> AxesImage:
+    """A table of CKA as squares, coloured from 0 to 1, with their values where there are few."""
+    values = table.to_numpy(float)
+    image = axes.imshow(values, vmin=0, vmax=1, cmap=_MAP, aspect="auto", origin="lower")
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    _ticks(axes.set_xticks, table.columns, rotation=90 * (max(table.columns) > 99))
+    _ticks(axes.set_yticks, table.index)
+    axes.grid(visible=False)
+    if values.size <= _VALUES:
+        for (row, column), value in np.ndenumerate(values):
+            if np.isfinite(value):
+                colour = "black" if value > 0.6 else "white"
+                look = {"ha": "center", "va": "center", "fontsize": 7.5, "color": colour}
+                axes.text(column, row, f"{value:.2f}", **look)
+    return image
+
+
+def _ticks(set_them, names: Sequence[int], **look) -> None:
+    shown = sorted(some(range(len(names)), 12))
+    set_them(shown, [f"{names[place]:,}" for place in shown], fontsize=8, **look)
+
+
+# --- the chapter's --------------------------------------------------------------------------------
+
+
+@or_words
+def over_steps(rows: pd.DataFrame) -> Figure:
+    """CKA of one model between steps: a map of measured by other steps for each layer, at most six of them.
+
+    Args:
+        rows: of `tables.over_steps`, of one model.
+    """
+    layers = sorted(some(map(int, rows["layer"].unique()), _MOST))
+    columns = min(3, len(layers))
+    lines = -(-len(layers) // columns)
+    size = (7.4, 0.5 + 2.5 * lines)
+    figure, grid = plt.subplots(
+        lines, columns, figsize=size, sharex=True, sharey=True, squeeze=False
+    )
+    for axes, layer in zip(grid.flat, layers, strict=False):
+        image = _map(axes, tables.step_map(rows[rows["layer"] == layer]), "", "")
+        axes.set_title(f"layer {layer}", fontsize=8.5, fontweight="normal")
+    for axes in grid.flat[len(layers) :]:
+        axes.set_visible(False)
+    figure.supxlabel("other step", fontsize="medium")
+    figure.supylabel("step", fontsize="medium")
+    figure.colorbar(image, ax=grid, label="CKA", shrink=0.8)
+    return figure
+
+
+@or_words
+def layer_maps(rows: pd.DataFrame) -> Figure:
+    """CKA of each layer of a model with each of another one, at the first and at the last step measured.
+
+    Args:
+        rows: of `tables.between`, of one pair of models.
+    """
+    steps = sorted({int(rows["step"].min()), int(rows["step"].max())})
+    size = (1.2 + 3 * len(steps), 3)
+    figure, grid = plt.subplots(1, len(steps), figsize=size, sharey=True, squeeze=False)
+    for axes, step in zip(grid.flat, steps, strict=True):
+        own = rows[rows["step"] == step]
+        table = own.pivot_table(index="layer", columns="other_layer", values="value")
+        image = _map(axes, table, f"layer of {mathtext(rows['other'].iloc[0])}", "")
+        axes.set_title(f"step {step:,}", fontsize=9)
+    grid[0, 0].set_ylabel(f"layer of {mathtext(rows['model'].iloc[0])}")
+    figure.colorbar(image, ax=grid, label="CKA", shrink=0.9)
+    return figure
+
+
+@or_words
+def relations(rows: pd.DataFrame) -> Figure:
+    """CKA with relatives over training at three depths; bands are the range over all pairs compared.
+
+    Args:
+        rows: of `tables.places`.
+    """
+    own = tables.OWN_START
+    dashed = [own] if (rows["what"] == own).any() else []
+    how = {"panels": "place", "series": "what", "dashed": dashed, "reference": 0}
+    return plots.trajectories(rows, "CKA", **how)
