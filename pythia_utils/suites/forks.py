@@ -20,8 +20,12 @@ _FROM = r"-from(0|[1-9]\d{0,8})"
 
 
 def is_intervention(name: object) -> bool:
-    """Whether this can be an intervention's name: lower-case words and numbers with hyphens between them."""
-    return isinstance(name, str) and re.fullmatch(_INTERVENTION, name, re.ASCII) is not None
+    """Whether this can be an intervention's name: lower-case words and numbers with hyphens between them.
+
+    None of them says from which step on: that comes behind it.
+    """
+    fits = isinstance(name, str) and re.fullmatch(_INTERVENTION, name, re.ASCII)
+    return bool(fits) and not re.search(_FROM, name, re.ASCII)
 
 
 def fork_fields(

@@ -29,6 +29,11 @@ SAYS = {
     ("grammar", "only deduplicated"): ["nothing to draw", "one seed of each size"],
     ("facts", "one cell"): ["nothing to draw", "do not hold two sizes"],
     ("facts", "only deduplicated"): ["nothing to draw", "no standard model's threshold"],
+    ("interventions", "one cell"): [
+        "nothing to draw",
+        "no model of an intervention beside its base",
+        "cannot be told here",
+    ],
     ("memorization", "one cell"): [
         "nothing varies here",
         "One checkpoint tells nothing of forgetting",
@@ -48,7 +53,9 @@ def drawn_to_nowhere():
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("few", FEW)
-@pytest.mark.parametrize("experiment", ["loss", "ngrams", "grammar", "facts", "memorization"])
+@pytest.mark.parametrize(
+    "experiment", ["loss", "ngrams", "grammar", "facts", "memorization", "interventions"]
+)
 def test_a_chapter_tells_in_words_what_it_cannot_show(tmp_path, experiment, few):
     made_records.write(tmp_path, experiment, FEW[few])
     shown = words(made_records.run_chapter(experiment, tmp_path))

@@ -49,7 +49,7 @@ def _draw_changes(
     axes: Axes, rows: pd.DataFrame, heights: Mapping[str, float], palette: Mapping[str, tuple]
 ) -> None:
     """The models of one intervention, a little above each other."""
-    models = list(dict.fromkeys(rows.sort_values(["n_params", "model"])["model"]))
+    models = list(dict.fromkeys(rows["model"]))
     shifts = dict(zip(models, np.linspace(0.28, -0.28, len(models) + 2)[1:-1], strict=True))
     for row in rows.itertuples():
         y, colour = heights[row.what] + shifts[row.model], palette[row.model]
@@ -76,7 +76,7 @@ def over_time(rows: pd.DataFrame, ylabel: str, panels: str = "what") -> Figure:
             axes.plot(
                 np.log2(1 + line["since"]),
                 line["value"],
-                "o-",
+                marker="o",
                 ms=4,
                 color=palette[name],
                 ls=_seed_line(line["seed"].iloc[0]),
@@ -110,7 +110,7 @@ def by_tellings(rows: pd.DataFrame, base: float | None) -> Figure:
         axes.plot(
             places,
             line["value"],
-            "o-",
+            marker="o",
             color=palette[name],
             ls=_seed_line(line["seed"].iloc[0]),
             label=label,

@@ -7,6 +7,7 @@ import pandas as pd
 
 from pythia_utils.analysis import seeds
 from pythia_utils.analysis.interventions.measures import CHANGED, KEPT, TOUCHED, UNTOUCHED
+from pythia_utils.nano.interventions import INTERVENTIONS
 from pythia_utils.suites.catalog import Model, find_model, suite
 
 _KEYS = ["metric", "subset"]
@@ -51,7 +52,8 @@ def against_base(records: pd.DataFrame) -> pd.DataFrame:
     """Every number of a model with an intervention, and that of its base at the same step.
 
     Returns:
-        The rows of models with an intervention, labelled by seed, with columns base, intervention, from_step,
+        The rows of models with an intervention, labelled by seed, in the order in which interventions are
+        registered, sizes grow and seeds are counted; with columns base, intervention, from_step,
         since (steps since then), base_value and base_stderr (nan where the base has no such checkpoint or
         it was not measured), difference, and stderr_of_difference (that of independent items, so rather too
         large: both answered the same).
@@ -61,14 +63,19 @@ def against_base(records: pd.DataFrame) -> pd.DataFrame:
     own = records[records["model"].isin(list(forked))].reset_index(drop=True)
     told = {"base": base_of, "intervention": intervention_of, "from_step": fork_step}
     for column, of in told.items():
-        own[column] = own["model"].map({name: of(model) for name, model in forked.items()})
+        kind = "int64" if column == "from_step" else "str"  # of no rows, too
+        own[column] = pd.Series([of(forked[name]) for name in own["model"]], dtype=kind)
     base = records[["model", "step", *_KEYS, "value", "stderr"]]
     base = base.rename(columns={"model": "base", "value": "base_value", "stderr": "base_stderr"})
     own = seeds.label(own).merge(base, on=["base", "step", *_KEYS], how="left")
     own["since"] = own["step"] - own["from_step"]
     own["difference"] = own["value"] - own["base_value"]
     own["stderr_of_difference"] = np.hypot(own["stderr"], own["base_stderr"])
-    return own
+    place = {name: number for number, name in enumerate(INTERVENTIONS)}
+    own["place"] = own["intervention"].map(place).fillna(len(place))
+    own["other"] = own["seed"] != seeds.USUAL
+    order = ["place", "from_step", "n_params", "other", "seed", "step"]
+    return own.sort_values(order, kind="stable", ignore_index=True).drop(columns=["place", "other"])
 
 
 def named(rows: pd.DataFrame, names: dict[tuple[str, str], str]) -> pd.DataFrame:
@@ -96,9 +103,8 @@ def effects(rows: pd.DataFrame) -> pd.DataFrame:
         seeds, lowest, highest, low and high (Student's interval over seeds), as `seeds.over`.
     """
     by = ["intervention", "from_step", "size", "n_params", "what"]
-    ordered = rows.assign(value=rows["difference"]).sort_values(
-        ["intervention", "from_step", "n_params"], kind="stable"
-    )
+    groups = rows.assign(value=rows["difference"]).groupby(by[:-1], sort=False)
+    ordered = pd.concat([part for _, part in groups]) if len(rows) else rows.assign(value=[])
     return seeds.over(ordered, by)
 
 
@@ -120,8 +126,7 @@ def by_time(rows: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
     )
     start = models.merge(at, on=["base", "from_step"]).assign(since=0)
     wanted = [*columns, "since", *_KEYS, "value"]
-    both = pd.concat([start[wanted], rows[wanted]], ignore_index=True)
-    return both.sort_values([*columns[1:3], "n_params", "model", "since"], ignore_index=True)
+    return pd.concat([start[wanted], rows[wanted]], ignore_index=True)
 
 
 def by_tellings(rows: pd.DataFrame) -> pd.DataFrame:
@@ -138,7 +143,7 @@ def by_tellings(rows: pd.DataFrame) -> pd.DataFrame:
     told = found["subset"].str.removeprefix("told ").str.removesuffix(" since")
     least = told.str.extract(r"^(\d+)", expand=False).astype(int)
     return found.assign(told=told, least=least).sort_values(
-        ["least", "n_params"], kind="stable", ignore_index=True
+        "least", kind="stable", ignore_index=True
     )
 
 

@@ -44,7 +44,7 @@ def texts(rows: pd.DataFrame) -> str:
 
 def _of(rows: pd.DataFrame, intervention: str, metric: str, subset: str) -> pd.DataFrame:
     chosen = (rows["metric"] == metric) & (rows["subset"] == subset)
-    return rows[chosen & (rows["intervention"] == intervention)].sort_values(["n_params", "model"])
+    return rows[chosen & (rows["intervention"] == intervention)]
 
 
 def _moves(rows: pd.DataFrame) -> str:
@@ -115,23 +115,23 @@ def tellings(rows: pd.DataFrame, base: pd.Series) -> str:
 
 
 def half_way(rows: pd.DataFrame) -> str:
-    """After how many steps since the fork half of the whole change is there, for each model that changes.
+    """Between which steps since the fork half of the whole change comes, for each model that changes.
 
     Args:
         rows: of `tables.by_time`, of one metric and subset.
     """
     parts = []
     for name, own in rows.groupby("model", sort=False):
-        own = own.sort_values("since")
-        first, whole = own["value"].iloc[0], own["value"].iloc[-1] - own["value"].iloc[0]
-        if own["since"].iloc[0] or len(own) < 3 or abs(whole) < 0.1:
+        own = own.sort_values("since", ignore_index=True)
+        change = own["value"] - own["value"].iloc[0]
+        if own["since"].iloc[0] or len(own) < 3 or abs(change.iloc[-1]) < 0.1:
             continue
-        done = (own["value"] - first) / whole
-        step = own["since"][done >= 0.5].iloc[0]
-        parts.append(f"{markdown(name)} at {step:,} of {own['since'].iloc[-1]:,} steps")
+        first = int((change / change.iloc[-1] >= 0.5).idxmax())
+        steps = " and ".join(f"{step:,}" for step in own["since"].iloc[[first - 1, first]])
+        parts.append(f"{markdown(name)} between {steps} of {own['since'].iloc[-1]:,} steps")
     if not parts:
         return "No model that was measured between fork and end changes by a tenth or more."
-    return f"Half of the change is first there: {', '.join(parts)}."
+    return f"Half of the change is there: {', '.join(parts)}."
 
 
 def log_odds(ends: pd.DataFrame) -> str:
