@@ -45,7 +45,7 @@ from pythia_utils.nano.trained import (
 )
 from pythia_utils.suites.catalog import Model, suite
 from pythia_utils.suites.folders import WEIGHTS
-from pythia_utils.suites.identity import corpus_digest, require
+from pythia_utils.suites.identity import require, text_digest
 from pythia_utils.suites.neox_config import hf_config
 from pythia_utils.training_data.corpus import END_OF_TEXT, PADDING, Corpus
 from pythia_utils.training_data.forked import training_rows
@@ -267,7 +267,7 @@ class _Run:
         checkpoint = self.model.checkpoint(self.step)
         return {
             "recipe": self.recipe,
-            "corpus": corpus_digest(self.model.suite),
+            "corpus": text_digest(self.model),
             "suite": self.model.suite,
             "model": self.model.name,
             "step": self.step,

@@ -19,6 +19,7 @@ from pythia_utils.nano.interventions import INTERVENTIONS, changed_answers, swap
 from pythia_utils.nano.training_run import choose_models, train_suite
 from pythia_utils.suites.catalog import find_model
 from pythia_utils.suites.catalog import suite as find_suite
+from pythia_utils.suites.identity import is_of_another_corpus
 from pythia_utils.training_data.corpus import Corpus
 from pythia_utils.training_data.source import open_source
 
@@ -199,6 +200,18 @@ def test_the_text_is_made_again_when_the_corpus_is_another(fork_home, monkeypatc
     monkeypatch.setattr(changed, "code_fingerprint", lambda paths: "more code")
     changed.make_changed(model)
     assert trained.recipe(model) != before
+
+
+def test_a_model_of_another_text_is_not_measured(fork_home):
+    """As of another corpus: what it is asked, of facts told anew say, would be of what it never read."""
+    model = fork("change-facts")
+    train(model)
+    at = model.checkpoint(LAST)
+    assert not is_of_another_corpus(at)
+    path = changed.folder_of(model) / "manifest.json"
+    path.write_text(re.sub(r'("text.bin": ")\w+', r"\g<1>0", path.read_text()))
+    assert is_of_another_corpus(at)
+    assert not is_of_another_corpus(find_model(BASE).checkpoint(LAST))
 
 
 # --- training -------------------------------------------------------------------------------------
