@@ -24,7 +24,6 @@ from pythia_utils.nano.grammar import PHENOMENA
 from pythia_utils.suites.catalog import Checkpoint, find_model
 
 Cell = tuple[str, int]
-_ON_NANO = ("loss", "grammar", "interventions")
 
 
 def row(metric: str, value: float, subset: str = "all", n: int = 100, stderr: float = 0.03) -> dict:
@@ -209,13 +208,19 @@ def write(
     for model, step in cells:
         at = find_model(model).checkpoint(step)
         rows = MADE[experiment](model, step, names)
-        common = records.identity(at, experiment, "nano" if experiment in _ON_NANO else "own")
+        common = records.identity(at, experiment, _measured_on(at, experiment))
         frame = pd.DataFrame([common | each for each in rows]).astype({"n": "Int64"})
         frames.append(frame)
         if not together:
             _write(runs, at, experiment, frame)
     if together:
         _write(runs, at, experiment, pd.concat(frames))
+
+
+def _measured_on(at: Checkpoint, experiment: str) -> str:
+    if experiment == "interventions" and at.model.repo_id:
+        return "pronouns.csv 01234567"
+    return "nano" if experiment in ("loss", "grammar", "interventions") else "own"
 
 
 def _write(runs: Path, at: Checkpoint, experiment: str, frame: pd.DataFrame) -> None:
