@@ -10,6 +10,8 @@ from helpers import made_records
 from pythia_utils.analysis import claims
 from pythia_utils.analysis.interventions import figures, measures, tables, text
 from pythia_utils.analysis.interventions.claims import CLAIMS
+from pythia_utils.analysis.interventions.needs import add
+from pythia_utils.analysis.needs import Needs
 from pythia_utils.evaluation.sets import load_pairs
 from pythia_utils.grid import records
 from pythia_utils.nano.minimal_pair import MinimalPair
@@ -123,6 +125,15 @@ def test_the_pairs_that_come_with_the_book_differ_in_one_pronoun():
         assert measures.leaning(pair) == expected, pair.good
     kinds = pd.Series([pair.paradigm for pair in pairs]).value_counts()
     assert (len(kinds), set(kinds)) == (16, {12})
+
+
+def test_the_notebook_needs_its_checkpoint_and_blimp_where_it_is_asked():
+    for asked, files in (("data/pronouns.csv", 0), ("blimp", 1)):
+        needs = Needs()
+        where = {"suite": "pythia", "model": "pythia-14m", "step": 1000}
+        add(needs, **where, pairs_from=asked, pairs=200)
+        assert [checkpoint.step for checkpoint in needs.checkpoints] == [1000]
+        assert len(needs.files) == files
 
 
 # --- tables ---------------------------------------------------------------------------------------
