@@ -179,11 +179,11 @@ def test_a_document_whose_length_would_change_stays_and_is_counted(fork_home, mo
     assert np.array_equal(read(model, FORK, 20), read(find_model(BASE), FORK, 20))
 
 
-def test_the_text_is_made_again_when_the_corpus_is_another(fork_home, monkeypatch):
-    model = fork("swap-gender")
+def test_the_text_is_made_again_when_what_makes_it_is_other_code(fork_home, monkeypatch):
+    model = fork("change-facts")
     before = open_source(model.name).packed.changed.indexed.tokens.copy()
     shutil.rmtree(changed.folder_of(model))
-    told = r"has not been made .* pythia train pico --models pico-7k-swap"
+    told = r"has not been made .* pythia train pico --models pico-7k-change"
     with pytest.raises(UsageError, match=told):
         open_source(model.name)
     changed.make_changed(model)
@@ -194,9 +194,8 @@ def test_the_text_is_made_again_when_the_corpus_is_another(fork_home, monkeypatc
     assert not changed.is_current(model)
     changed.make_changed(model)
     assert trained.recipe(model) == before  # the same text makes the same model
-    monkeypatch.setitem(
-        INTERVENTIONS, "swap-gender", interventions.Intervention("x", "y", lambda c: str.upper)
-    )
+    other = interventions.Intervention("x", "y", lambda c: lambda text: text.replace("red", "blue"))
+    monkeypatch.setitem(INTERVENTIONS, "change-facts", other)
     monkeypatch.setattr(changed, "code_fingerprint", lambda paths: "more code")
     changed.make_changed(model)
     assert trained.recipe(model) != before

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from pythia_utils.analysis import seeds
+from pythia_utils.analysis.interventions.claims import KNOWS
 from pythia_utils.analysis.interventions.measures import CHANGED, KEPT, TOUCHED, UNTOUCHED
 from pythia_utils.analysis.words import listed
 from pythia_utils.base.markup import markdown
@@ -63,14 +64,16 @@ def pronouns(ends: pd.DataFrame) -> str:
     touched = _of(ends, SWAP_GENDER, "agrees", TOUCHED)
     if touched.empty:
         return _NOTHING
-    below = (touched["value"] < 0.5).sum()
+    known = touched[touched["base_value"] >= KNOWS]
+    below = f"{(known['value'] < 0.5).sum()} of {len(known)}" if len(known) else "none"
     rest, facts = (
         _of(ends, SWAP_GENDER, *key)["difference"]
         for key in (("agrees", UNTOUCHED), ("old", CHANGED))
     )
     sentence = (
-        f"Share of pairs in which the pronoun of the old text is preferred: {_moves(touched)}. It ends below "
-        f"one half, where the new text's pronoun is preferred, in {below} of {len(touched)} models. "
+        f"Share of pairs in which the pronoun of the old text is preferred: {_moves(touched)}. Of bases that "
+        f"prefer it in at least {KNOWS:.0%} of the pairs, {below} end below one half, where the new text's is "
+        f"preferred. "
         f"Pairs without such a pronoun change by {_range(rest)}"
     )
     return sentence + (f", right answers to facts by {_range(facts)}." if len(facts) else ".")

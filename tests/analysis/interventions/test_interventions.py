@@ -199,7 +199,9 @@ def test_words_say_what_the_numbers_are():
     end = tables.at_the_end(rows)
     told = text.pronouns(end)
     assert "pico-57k 0.90 to 0.20, pico-57k-seed1 0.90 to 0.20" in told
-    assert "in 2 of 2 models" in told
+    assert "at least 75% of the pairs, 2 of 2 end below one half" in told
+    ignorant = end.assign(base_value=0.5)
+    assert "at least 75% of the pairs, none end below" in text.pronouns(ignorant)
     assert "change by +0.000, right answers" in told
     assert "New answers to changed facts: pico-57k 0.10 to 0.60" in text.changed_facts(end)
     assert "0.80 in each of 2 seeds of those told 27 or more times" in text.tellings(
