@@ -48,6 +48,12 @@ def winobias() -> pd.DataFrame:
     return with_normal_interval(frame.sort_values(["n_params", "training", "step"]))
 
 
+def since_changed(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows from the first step on at which some model with an intervention was asked."""
+    first = rows.loc[rows["training"] != AS_TRAINED, "step"].min()
+    return rows[rows["step"] >= first]
+
+
 def differences(rows: pd.DataFrame) -> pd.DataFrame:
     """What each intervention changed at the last step: its share less that of the model as it was trained.
 

@@ -49,4 +49,7 @@ def test_winobias_is_compared_as_crows_pairs_are():
     told = bias.in_words(found, bias.WINOBIAS)
     within = (found["value"].abs() < found["stderr"]).sum()
     assert f"less than a standard error in {within} of 4" in told
+    late = bias.since_changed(rows)
+    assert 0 < len(late) < len(rows)
+    assert late["step"].min() == late.loc[late["training"] != bias.AS_TRAINED, "step"].min()
     assert "no model with and without" in bias.in_words(found.iloc[:0])
