@@ -32,7 +32,6 @@ SAYS = {
     ("interventions", "one cell"): [
         "nothing to draw",
         "no model of an intervention beside its base",
-        "cannot be told here",
     ],
     ("memorization", "one cell"): [
         "nothing varies here",
