@@ -51,7 +51,8 @@ def grid_heatmap(
     marks = _all_marks(frame, rows)
     places = columns([*rows["step"], *marks["step"]])
     order = sorted({*rows["model"], *marks["model"]}, key=_place)
-    y = alt.Y("model:N", title=None, sort=order, scale=alt.Scale(paddingInner=0.04))
+    names = alt.Axis(labelLimit=250)  # a cut name of an intervention would be its sibling's
+    y = alt.Y("model:N", title=None, sort=order, scale=alt.Scale(paddingInner=0.04), axis=names)
     where = [alt.Tooltip("model:N"), alt.Tooltip("step:Q", format=",")]
     drawn, border = _drawn(places)
     chart = (

@@ -193,7 +193,7 @@ def _suites_text(table: list[dict]) -> str:
         steps = row["steps"]
         span = f"{len(steps)}: {steps[0]} .. {steps[-1]}"
         last = ", ".join(row["aliases"]) or (
-            row["trained_on"] and f"trained on: {row['trained_on']}"
+            row["fork"] or (row["trained_on"] and f"trained on: {row['trained_on']}")
         )
         rows.append((row["name"], *(f"{n:,}" for n in counts), span, last))
     return aligned(rows, right=range(1, len(headings)))
@@ -210,6 +210,7 @@ def _suites_text(table: list[dict]) -> str:
         "pythia train nano --models 57k --seeds 1,2,weight-seed1",
         "pythia train nano --device cpu",
         "pythia train pico --until 16",
+        "pythia train pico --models 57k --seeds 1,2 --intervention swap-gender --from-step 750",
     ),
 )
 @click.argument("suite", type=NAME)
@@ -233,6 +234,17 @@ def _suites_text(table: list[dict]) -> str:
 @click.option(
     "--until", type=Whole(min=0), help="Stop after this checkpoint step; a later call goes on."
 )
+@click.option(
+    "--intervention",
+    type=NAME,
+    help="Go on from these models with a changed text: swap-gender, change-facts, control, or one that you "
+    "registered. With --from-step.",
+)
+@click.option(
+    "--from-step",
+    type=Whole(min=0),
+    help="With --intervention: the checkpoint from which on the text is changed.",
+)
 def train_command(
     suite: str,
     models: str | None,
@@ -240,15 +252,20 @@ def train_command(
     device: str,
     workers: int | None,
     until: int | None,
+    intervention: str | None,
+    from_step: int | None,
 ) -> None:
     """Train a suite of ours from scratch: corpus, tokenizer, every model and checkpoint.
+
+    With --intervention the rest of the models' training is read again with another text, in the same order,
+    and the result is a model of its own, such as pico-57k-swap-gender-from750. Its base is trained if need be.
 
     What is there already is kept, and an interrupted training goes on where it stopped, to the same
     weights. Results go to PYTHIA_HOME (default: the platform's cache folder).
     """
     from pythia_utils.nano.training_run import choose_models, train_suite
 
-    chosen = choose_models(suite, commas(models), commas(seeds), until)
+    chosen = choose_models(suite, commas(models), commas(seeds), until, intervention, from_step)
     train_suite(chosen, device, workers or usable_cores(), until)
 
 

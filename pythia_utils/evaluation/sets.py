@@ -22,7 +22,7 @@ from pythia_utils.evaluation.blimp import blimp_paradigms
 from pythia_utils.evaluation.pair_files import FORMATS, pairs_of_rows, read_pairs
 from pythia_utils.nano import grammar as nano_grammar
 from pythia_utils.nano.minimal_pair import MinimalPair
-from pythia_utils.suites.catalog import suite
+from pythia_utils.suites.catalog import named_file, suite
 from pythia_utils.suites.hub.files import HubFiles
 
 BLIMP_REPOSITORY = "nyu-mll/blimp"  # a data set of the Hub: a Parquet file a paradigm
@@ -88,7 +88,7 @@ def set_name(source: str | Path) -> str:
     """What records call an evaluation set: `nano`, `blimp`, or a file's name and a digest of its contents."""
     if source in _KNOWN:
         return source
-    path = Path(source).expanduser()
+    path = named_file(source)
     return f"{path.name} {tree_digest(path)[:8]}"
 
 
@@ -99,7 +99,7 @@ def _from_path(source: str | Path) -> list[MinimalPair]:
         or name.endswith((*ARCHIVES, *FORMATS, ".gz"))
         or Path(name).expanduser().exists()
     ):
-        return read_pairs(source)
+        return read_pairs(named_file(source))
     raise unknown("set of minimal pairs", name, _KNOWN, where="(nor a file's path)")
 
 

@@ -21,6 +21,9 @@ def parts(grid: dict) -> list[dict]:
 def models_of(chosen: Iterable[str], suite: str | None) -> list[Model]:
     """The models that a list says: names, and patterns such as `pico-57k*`; or `all`, also in it, of a suite.
 
+    Models of an intervention, which have a text of their own, are named, or meant by a pattern with `-from`
+    in it or that fits no others: neither `all` nor `pico-57k*` is them.
+
     Raises:
         UsageError: an unknown name, a pattern that no model fits, or no list.
     """
@@ -31,14 +34,16 @@ def models_of(chosen: Iterable[str], suite: str | None) -> list[Model]:
 
 def _fitting(name: str, suite: str | None) -> list[Model]:
     if name == "all" and suite is not None:
-        return list(catalog.suite(suite).models.values())
+        return [model for model in catalog.suite(suite).models.values() if not model.fork]
     if not isinstance(name, str) or "*" not in name:
         return [catalog.find_model(name, suite)]
     known = catalog.model_names(suite)
     found = [each for each in known if fnmatch(each.lower(), name.lower())]
     if not found:
         raise unknown("model", name, known)
-    return [catalog.find_model(each, suite) for each in found]
+    models = [catalog.find_model(each, suite) for each in found]
+    whole = [model for model in models if not model.fork]
+    return models if "-from" in name.lower() else whole or models
 
 
 def checkpoints_of(

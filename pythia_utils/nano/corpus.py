@@ -245,6 +245,6 @@ def _write_facts(suite: Suite, entries: list[Entry], path: Path) -> None:
 def _manifest(suite: Suite, folder: Path) -> dict:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     digests = {str(path.relative_to(folder)): file_digest(path) for path in files}
-    variants = sorted({model.variant for model in suite.models.values()})
+    variants = sorted({model.reads for model in suite.models.values()})
     tokens = {variant: int(IndexedDataset(folder / variant).sizes.sum()) for variant in variants}
     return {"recipe": recipe(suite), "tokens": tokens, "sha256": digests}

@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from pythia_utils.base.errors import TrainingError, UsageError, first_line
+from pythia_utils.nano import trained
 from pythia_utils.suites.catalog import Model
 
 _REPORT_SECONDS = 0.3
@@ -47,6 +48,27 @@ def cost(model: Model) -> float:
     return 1 + model.non_embedding_params / 60_000
 
 
+def first_step(model: Model, models: list[Model]) -> int:
+    """Where the training of a model begins among these: a fork's where its base ends, if that is known then."""
+    if model.fork is None:
+        return 0
+    base = trained.base_of(model)
+    known = base in models or trained.kept_state(base, model.fork.step).is_file()
+    return model.fork.step if known else 0
+
+
+def _jobs(models: list[Model]) -> list[list[Model]]:
+    """What one process trains in a row: a model, and behind it those that go on from it; the longest first."""
+    jobs: dict[str, list[Model]] = {}
+    for model in sorted(models, key=lambda model: model.fork is not None):
+        jobs.setdefault(model.fork.base if model.fork else model.name, []).append(model)
+
+    def work(job: list[Model]) -> float:
+        return sum(cost(m) * (m.steps[-1] - first_step(m, job)) for m in job)
+
+    return sorted(jobs.values(), key=work, reverse=True)
+
+
 def train_models(
     models: list[Model],
     device: str = "cpu",
@@ -56,8 +78,11 @@ def train_models(
 ) -> None:
     """Train `models`, the slowest first, `workers` at a time, each in a process of its own.
 
+    A model of an intervention is trained behind its base, by the same process.
+
     Args:
-        models: of one local suite whose corpus has been made.
+        models: of one local suite whose corpus has been made, and the texts of their interventions. The base
+            of each of these is among them or trained.
         device: `cpu`, `cuda`, ...
         workers: processes; one thread each on the CPU.
         until: stop after this step; a later call goes on.
@@ -70,9 +95,10 @@ def train_models(
     """
     context = multiprocessing.get_context("spawn")
     tasks, reports = context.Queue(), context.Queue()
-    for model in sorted(models, key=cost, reverse=True):
-        tasks.put((model.suite, model.name))
-    workers = max(1, min(workers, len(models)))
+    jobs = _jobs(models)
+    for job in jobs:
+        tasks.put([(model.suite, model.name) for model in job])
+    workers = max(1, min(workers, len(jobs)))
     for _ in range(workers):
         tasks.put(None)
     arguments = (tasks, reports, device, until, os.getpid())
@@ -128,13 +154,16 @@ def _work(tasks, reports, device: str, until: int | None, parent: int) -> None:
     torch.set_num_threads(1)
     # On a GPU sums would else be taken in any order, and the same seed give other weights.
     torch.use_deterministic_algorithms(device.startswith("cuda"))
-    while (task := tasks.get()) is not None:
-        family, name = task
-        try:
-            train_model(find_model(name, family), device, until, _reporter(name, reports, parent))
-        except Exception as failure:
-            reports.put(_why(name, failure))
-            raise SystemExit(1) from None
+    while (job := tasks.get()) is not None:
+        models = [find_model(name, family) for family, name in job]
+        keep = {model.fork.step for model in models if model.fork}
+        for model in models:
+            try:
+                report = _reporter(model.name, reports, parent)
+                train_model(model, device, until, report, () if model.fork else keep)
+            except Exception as failure:
+                reports.put(_why(model.name, failure))
+                raise SystemExit(1) from None
 
 
 def _keep_freed_memory() -> None:

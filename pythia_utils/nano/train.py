@@ -5,6 +5,11 @@ same batches in the same order, which is that of `data_seed`. At each checkpoint
 written: `step<N>/`, float16 weights with config and tokenizer in the layout of `from_pretrained`, and
 `trainer_state.pt`, all that is needed to go on to bit-identical weights after a kill at any moment.
 
+A model of an intervention goes on from its base's checkpoint: the weights in float32, the optimiser's
+moments and the schedule are the base's, and only the text differs. So what the base was at that step is
+kept beside its checkpoints (`trainer_state-step<N>.pt`). Where it was not, the base is trained again up to
+there. Either way its weights are compared with the checkpoint's.
+
 Departures from Pythia, both for a model this small: all of each head is rotated (`rotary_pct` 1.0),
 and iteration 0 has a learning rate above zero, so that step 1 differs from step 0.
 """
@@ -15,9 +20,8 @@ import copy
 import hashlib
 import json
 import math
-import operator
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,60 +29,118 @@ import torch
 import transformers
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
 
-from pythia_utils.base.errors import TrainingError, first_line
+from pythia_utils.base.errors import TrainingError
 from pythia_utils.base.files import atomic_folder, atomic_write
 from pythia_utils.base.progress import say
-from pythia_utils.base.schemas import misfit
+from pythia_utils.base.schemas import parse
 from pythia_utils.nano.schedule import learning_rate
-from pythia_utils.nano.trained import put_in_place, recipe, workplace
+from pythia_utils.nano.state import STATE, fault_of, read_state
+from pythia_utils.nano.trained import (
+    base_of,
+    kept_state,
+    model_folder,
+    put_in_place,
+    recipe,
+    workplace,
+)
 from pythia_utils.suites.catalog import Model, suite
 from pythia_utils.suites.folders import WEIGHTS
-from pythia_utils.suites.identity import corpus_digest
+from pythia_utils.suites.identity import require, text_digest
 from pythia_utils.suites.neox_config import hf_config
 from pythia_utils.training_data.corpus import END_OF_TEXT, PADDING, Corpus
+from pythia_utils.training_data.forked import training_rows
 
-STATE = "trainer_state.pt"
-_SAVED = {"recipe": str, "step": int, "data_digest": str, "losses": torch.Tensor}
-_SAVED |= {
-    "network": {str: torch.Tensor},
-    "optimiser": {"state": {int: {str: torch.Tensor}}, "param_groups": [{"params": [int]}]},
-}
 transformers.utils.logging.disable_progress_bar()  # else a bar for every file of every checkpoint
 Progress = Callable[[int, float, float, bool], None]  # step, loss, tokens a second, last step?
 
 
 def train_model(
-    model: Model, device: str = "cpu", until: int | None = None, progress: Progress | None = None
+    model: Model,
+    device: str = "cpu",
+    until: int | None = None,
+    progress: Progress | None = None,
+    keep: Collection[int] = (),
 ) -> None:
     """Train `model`, going on from where an earlier run stopped.
 
     Checkpoints that another recipe made stay until those of this run are all there.
 
     Args:
-        model: of a local suite whose corpus has been made.
+        model: of a local suite whose corpus has been made, and the text of its intervention, if it has one.
         device: `cpu` or `cuda`. Weights are bit-identical between runs on one device of one
             machine, not between devices.
         until: stop after this checkpoint step; a later call goes on to the same weights.
-        progress: called after every step.
+        progress: called after every step, and after those of the base if it has to be trained again.
+        keep: steps from which another model is to go on, beside those from which one of the suite's file does.
 
     Raises:
-        TrainingError: the loss, a gradient or a weight is not finite; the checkpoints before it stay.
+        TrainingError: the loss, a gradient or a weight is not finite; the checkpoints before it stay. Or the
+            base of a model of an intervention, trained again, has not the weights of its checkpoint.
+        UsageError: the base has not been trained.
     """
     run = _Run(model, device)
+    if model.fork and not run.step:
+        run.take_up(_base_at_fork(model, device, progress).state())
     last = model.steps[-1] if until is None else until
-    data = Corpus(suite(model.suite)).training_data(model.variant, model.data_seed)
-    started, first = time.monotonic(), run.step
-    if run.step == 0:
+    run.keep = {*keep, *_forked_at(model)}
+    if run.step == 0 and 0 in model.steps:
         run.save()
-    while run.step < last:
-        batch = data.batch(run.step, model.batch_size)
-        loss = run.advance(batch)
+    for _ in _stretch(run, last, progress, last):
         if run.step in model.steps:
             run.save()
+    put_in_place(model)
+
+
+def _stretch(run: _Run, to: int, progress: Progress | None, last: int) -> Iterator[None]:
+    """Train on to a step, pausing after each; progress is told of `last` as the end of all."""
+    model, data = run.model, training_rows(run.model)
+    started, first = time.monotonic(), run.step
+    while run.step < to:
+        loss = run.advance(data.batch(run.step, model.batch_size))
+        yield
         if progress:
             rate = (run.step - first) * model.tokens_per_step / (time.monotonic() - started)
             progress(run.step, loss, rate, run.step == last)
-    put_in_place(model)
+
+
+def _forked_at(model: Model) -> set[int]:
+    """The steps from which a model of the suite's file goes on."""
+    forks = (each.fork for each in suite(model.suite).models.values() if each.fork)
+    return {fork.step for fork in forks if fork.base == model.name}
+
+
+def _base_at_fork(model: Model, device: str, progress: Progress | None) -> _Run:
+    """The base at the fork: as its state was kept, or else trained again, and kept from now on."""
+    run = _Run(base_of(model), device, resume=False)
+    path, step = kept_state(run.model, model.fork.step), model.fork.step
+    state = read_state(path, device, "the base is trained again")
+    if state and state["recipe"] == run.recipe and state["step"] == step:
+        if fault := fault_of(state, run.network, run.optimiser, [step]):
+            say(f"{path} is of no such training ({fault}): the base is trained again")
+        else:
+            run.take_up(state)
+    is_kept = run.step == step > 0
+    for _ in _stretch(run, step, progress, model.steps[-1]):
+        pass
+    _require_base(model, run)
+    if not is_kept:
+        run.write(path)
+    return run
+
+
+def _require_base(model: Model, run: _Run) -> None:
+    """Bit for bit, the weights must be those of the base's checkpoint."""
+    folder = require(run.model.checkpoint(run.step))
+    stored = GPTNeoXForCausalLM.from_pretrained(folder, dtype=torch.float16).state_dict()
+    own = {name: tensor.half().cpu() for name, tensor in run.network.state_dict().items()}
+    if own.keys() == stored.keys() and all(torch.equal(own[name], stored[name]) for name in own):
+        return
+    told = parse((folder / "checkpoint.json").read_bytes(), {"device?": str})
+    raise TrainingError(
+        f"{run.model.name} has other weights when trained on {run.device} to step {run.step} than its "
+        f"checkpoint of {told.get('device', 'another device')}, so {model.name} cannot go on there; train on "
+        f"that device, or remove {folder.parent} and train {run.model.name} anew"
+    )
 
 
 def initialise(model: Model) -> GPTNeoXForCausalLM:
@@ -112,33 +174,19 @@ def _optimiser(model: Model, network: GPTNeoXForCausalLM) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=model.learning_rate, betas=betas, eps=eps, fused=True)
 
 
-def _read_state(folder: Path, device: str) -> dict | None:
-    """The saved state; None if there is none, or the file is no such thing: then training begins anew."""
-    path = folder / STATE
-    if not path.exists():
-        return None
-    try:
-        state = torch.load(path, map_location=device, weights_only=True)
-        fault = misfit(state, _SAVED)
-    except Exception as failure:  # of zip, of pickle, of the disk: each has its own
-        fault = f"{type(failure).__name__}: {first_line(failure)[:80]}"
-    if fault is None:
-        return state
-    say(f"{path} is no state of a training ({fault}): training begins anew")
-    return None
-
-
 class _Run:
     """The state of one training run: network, optimiser, step, losses, digest of the data read."""
 
-    def __init__(self, model: Model, device: str):
+    def __init__(self, model: Model, device: str, resume: bool = True):
         self.model, self.device = model, device
+        self.keep: set[int] = set()  # steps at which another run goes on from this one
         self.clip = suite(model.suite).training["clip"]
         self.network = initialise(model).to(device).train()
         self.optimiser = _optimiser(model, self.network)
         self.step, self.losses, self.data_digest = 0, [], ""
-        self.recipe, self.folder = recipe(model), workplace(model)
-        if (state := _read_state(self.folder, device)) is not None:
+        self.recipe = recipe(model)
+        self.folder = workplace(model) if resume else model_folder(model)
+        if resume and (state := read_state(self.folder / STATE, device)) is not None:
             self._restore(state)
 
     def _restore(self, state: dict) -> None:
@@ -147,32 +195,17 @@ class _Run:
         there = all((self.folder / revision / WEIGHTS).is_file() for revision in before)
         if state["recipe"] != self.recipe or not there:
             return
-        if fault := self._misfit(state):
+        if fault := fault_of(state, self.network, self.optimiser, self.model.steps):
             say(f"{self.folder / STATE} is of no such training ({fault}): training begins anew")
             return
+        self.take_up(state)
+
+    def take_up(self, state: dict) -> None:
+        """Be what a run was when its state was saved."""
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.step, self.data_digest = state["step"], state["data_digest"]
         self.losses = state["losses"].tolist()
-
-    def _misfit(self, state: dict) -> str | None:
-        """Where a saved state is not of this network's names and shapes; None if it is."""
-        own = {name: tensor.shape for name, tensor in self.network.state_dict().items()}
-        if own != {name: tensor.shape for name, tensor in state["network"].items()}:
-            return "other weights"
-        shapes = [p.shape for group in self.optimiser.param_groups for p in group["params"]]
-        wanted = {i: {shape} for i, shape in enumerate(shapes) if state["step"]}
-        saved = state["optimiser"]["state"].items()
-        if wanted != {i: {t.shape for t in each.values() if t.ndim} for i, each in saved}:
-            return "other moments of the optimiser"
-        groups = (
-            each["param_groups"] for each in (state["optimiser"], self.optimiser.state_dict())
-        )
-        if operator.ne(*([group | {"lr": 0.0} for group in each] for each in groups)):
-            return "other settings of the optimiser"
-        if state["step"] not in self.model.steps or len(state["losses"]) != state["step"]:
-            return f"step {state['step']}, and {len(state['losses'])} losses"
-        return None
 
     def advance(self, batch: np.ndarray) -> float:
         """One optimiser step on int (batch_size, seq_length + 1) tokens; the loss before it, in nats."""
@@ -196,7 +229,13 @@ class _Run:
     def save(self) -> None:
         """Write the checkpoint, then the state; a kill between the two repeats one stretch of training."""
         self._save_checkpoint()
-        state = {
+        if self.step in self.keep:
+            self.write(self.folder / kept_state(self.model, self.step).name)
+        self.write(self.folder / STATE)
+
+    def state(self) -> dict:
+        """All that is needed to go on from here."""
+        return {
             "recipe": self.recipe,
             "step": self.step,
             "data_digest": self.data_digest,
@@ -204,8 +243,11 @@ class _Run:
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
         }
-        with atomic_write(self.folder / STATE) as path:
-            torch.save(state, path)
+
+    def write(self, path: Path) -> None:
+        """Save the state, whole or not at all."""
+        with atomic_write(path) as temporary:
+            torch.save(self.state(), temporary)
 
     def _require_finite(self, what: str, *values: torch.Tensor) -> None:
         if not all(bool(value.isfinite().all()) for value in values):
@@ -225,7 +267,7 @@ class _Run:
         checkpoint = self.model.checkpoint(self.step)
         return {
             "recipe": self.recipe,
-            "corpus": corpus_digest(self.model.suite),
+            "corpus": text_digest(self.model),
             "suite": self.model.suite,
             "model": self.model.name,
             "step": self.step,

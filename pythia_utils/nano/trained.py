@@ -10,14 +10,18 @@ from pathlib import Path
 from pythia_utils.base.files import replace_folder, restore_folder
 from pythia_utils.base.schemas import parse
 from pythia_utils.base.sources import code_fingerprint
-from pythia_utils.suites.catalog import Checkpoint, Model, suite
+from pythia_utils.nano import changed
+from pythia_utils.suites.catalog import Checkpoint, Model, find_model, suite
 from pythia_utils.suites.folders import checkpoint_path, is_available, suite_folder
 from pythia_utils.suites.neox_config import hf_config
 from pythia_utils.training_data.corpus import Corpus
 
 
 def recipe(model: Model) -> str:
-    """SHA-256 of all that decides the weights but the device: shape, settings, corpus, training code."""
+    """SHA-256 of all that decides the weights but the device: shape, settings, corpus, training code.
+
+    Of a fork its base's too, and the text that it reads.
+    """
     family = suite(model.suite)
     facts = {
         "model": repr(model),
@@ -25,9 +29,22 @@ def recipe(model: Model) -> str:
         "config": hf_config(model),
         "training": family.training,
         "corpus": Corpus(family).manifest.get("sha256"),
-        "code": code_fingerprint([Path(__file__).with_name("train.py")]),
+        "code": code_fingerprint(Path(__file__).with_name(f"{n}.py") for n in ("train", "state")),
     }
+    if model.fork:
+        facts["base"] = recipe(base_of(model))
+        facts["changed text"] = changed.text_digest(model)
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def base_of(model: Model) -> Model:
+    """The model that a fork goes on from."""
+    return find_model(model.fork.base, model.suite)
+
+
+def kept_state(model: Model, step: int) -> Path:
+    """The file with all that is needed to go on from one checkpoint of a model, where that is kept."""
+    return model_folder(model) / f"trainer_state-step{step}.pt"
 
 
 def model_folder(model: Model) -> Path:

@@ -8,19 +8,28 @@ from pythia_utils.base.errors import UsageError, unknown
 from pythia_utils.base.files import locked
 from pythia_utils.base.progress import Bar, say
 from pythia_utils.base.units import duration
+from pythia_utils.nano import changed, trained
 from pythia_utils.nano import jobs as nano_jobs
-from pythia_utils.nano import trained
 from pythia_utils.nano.corpus import is_current, make_corpus
 from pythia_utils.nano.english import require_package
+from pythia_utils.nano.interventions import find_intervention
 from pythia_utils.suites.catalog import Model, built_in_suites, find_model
 from pythia_utils.suites.catalog import suite as find_suite
 from pythia_utils.suites.checkpoints import pick_device
 from pythia_utils.suites.folders import suite_folder
+from pythia_utils.suites.forks import fork_of
 from pythia_utils.training_data.corpus import Corpus
+
+_EXAMPLE = "pythia train pico --models 57k --intervention swap-gender --from-step 750"
 
 
 def choose_models(
-    suite: str, names: Iterable[str] | None, seeds: Iterable[str] | None, until: int | None = None
+    suite: str,
+    names: Iterable[str] | None,
+    seeds: Iterable[str] | None,
+    until: int | None = None,
+    intervention: str | None = None,
+    from_step: int | None = None,
 ) -> list[Model]:
     """The models of a local suite that have one of `names` and one of `seeds`.
 
@@ -30,25 +39,46 @@ def choose_models(
         seeds: numbers, or as names end: `1` is `seed1`, of weights and data order; `weight-seed1` and
             `data-seed1` are of one of them. With `names` any number will do. None for all that the suite
             lists, or for the very models that `names` says.
-        until: a checkpoint step that every chosen model must have.
+        until: a checkpoint step that every chosen model must have. Without `names` those of the suite that
+            begin at step 0 are meant.
+        intervention: take the models that go on from the chosen ones with this change of the text ...
+        from_step: ... from this checkpoint on. Both or neither, and not with `until`.
 
     Raises:
-        UsageError: an unknown name, seed or step.
+        UsageError: an unknown name, seed, intervention or step.
     """
+    _check_fork(until, intervention, from_step)
     family = find_suite(suite)
     if family.kind != "local":
         ours = [name for name in built_in_suites() if find_suite(name).kind == "local"]
         raise UsageError(f"suite {family.name} is not trained here; expected {' or '.join(ours)}")
-    models = list(family.models.values())
+    whole = until is not None or intervention is not None
+    models = [m for m in family.models.values() if not (whole and m.fork)]
     if names is not None:
         models = [find_model(_full(name, family.name), family.name) for name in names]
     if seeds is not None:
         usual = str(family.training["seed"])
         models = [m for seed in seeds for m in _of_seed(models, seed, usual, names is not None)]
     models = list({model.name: model for model in models}.values())
+    if intervention is not None:
+        models = [fork_of(model, intervention, from_step) for model in models]
     for model in models if until is not None else ():
         model.checkpoint(until)
+    for fork in (model.fork for model in models if model.fork):
+        find_intervention(fork.intervention)
     return models
+
+
+def _check_fork(until: int | None, intervention: str | None, from_step: int | None) -> None:
+    """An intervention and its step go together, and to the end."""
+    if (intervention is None) != (from_step is None):
+        missing = "--from-step" if from_step is None else "--intervention"
+        raise UsageError(f"which {missing[2:]}? expected {missing} too, such as: {_EXAMPLE}")
+    if intervention is None:
+        return
+    find_intervention(intervention)
+    if until is not None:
+        raise UsageError("--until is for trainings from step 0; expected it without --intervention")
 
 
 def _full(name: str, suite: str) -> str:
@@ -71,7 +101,8 @@ def _of_seed(models: list[Model], seed: str, usual: str, any_number: bool) -> li
 def train_suite(models: list[Model], device: str, workers: int, until: int | None = None) -> None:
     """Make the corpus if needed, then train what is not trained yet, telling how far it is on stderr.
 
-    An old corpus, and a model's old checkpoints, stay until the new ones are whole.
+    An old corpus, and a model's old checkpoints, stay until the new ones are whole. What goes on from another
+    model needs that one: it is trained too.
 
     Raises:
         UsageError: the device is not there.
@@ -79,10 +110,12 @@ def train_suite(models: list[Model], device: str, workers: int, until: int | Non
         TrainingError: a worker process died.
     """
     name = models[0].suite
+    models = _with_bases(models)
     with locked(suite_folder(name), f"`pythia train {name}`"):
         if not is_current(Corpus(find_suite(name))) or _untrained(models, until):
             device = pick_device(device)  # before anything is written
         make_corpus_aloud(name)
+        _make_changed_aloud(models)
         todo = _untrained(models, until)
         if not todo:
             say(f"{name}: {len(models)} models are trained, in {suite_folder(name)}")
@@ -102,6 +135,27 @@ def _untrained(models: list[Model], until: int | None) -> list[Model]:
     return [model for model in models if not trained.is_trained(model, until)]
 
 
+def _with_bases(models: list[Model]) -> list[Model]:
+    """The models, and those from which some of them go on."""
+    bases = [trained.base_of(model) for model in models if model.fork]
+    return list(dict.fromkeys([*models, *bases]))
+
+
+def _make_changed_aloud(models: list[Model]) -> None:
+    """Make the texts that models of an intervention read, telling what had to stay."""
+    texts = {changed.folder_of(model): model for model in models if model.fork}
+    for model in texts.values():
+        what = f"{model.suite}: {model.fork.intervention} ({model.reads})"
+        if not changed.is_current(model):
+            say(f"{what}: changing the corpus")
+            counts = changed.make_changed(model)
+            stayed = f", {counts['left']:,} could not be: their length would change"
+            say(
+                f"{what}: {counts['changed']:,} of {counts['all']:,} documents are changed"
+                + stayed * bool(counts["left"])
+            )
+
+
 def make_corpus_aloud(suite: str) -> Corpus:
     """`make_corpus`, saying so if there is anything to make."""
     family = find_suite(suite)
@@ -119,7 +173,8 @@ class _Progress:
         self.costs = {model.name: nano_jobs.cost(model) for model in models}
         self.last = {model.name: trained.wanted_steps(model, until)[-1] for model in models}
         self.latest: dict[str, nano_jobs.Report] = {}
-        total = sum(step * self.costs[name] for name, step in self.last.items())
+        self.first = {model.name: nano_jobs.first_step(model, models) for model in models}
+        total = sum((self.last[name] - self.first[name]) * self.costs[name] for name in self.last)
         # The first steps wait for imports: no forecast from them.
         self.bar = Bar(total, models[0].suite, warm_up=0.02)
 
@@ -127,7 +182,7 @@ class _Progress:
         """Take in a report and show it, if it is time."""
         before = self.latest.get(report.model)
         self.latest[report.model] = report
-        steps = report.step - (before.step if before else 0)
+        steps = report.step - (before.step if before else self.first[report.model])
         finished = report.step == self.last[report.model]
         running = [r for r in self.latest.values() if r.step < self.last[r.model]]
         told = " | ".join(map(self._one, [report] if finished else running))

@@ -191,22 +191,25 @@ def _protocol(suite: catalog.Suite) -> str:
     steps = ", ".join(str(step) for step in model.steps[:4])
     others = {m.version: len(m.steps) for m in suite.models.values() if m.version}
     others = "".join(f"; {markdown(version)} has {count}" for version, count in others.items())
+    forks = sum(model.fork is not None for model in suite.models.values())
+    more = f" Of these, {forks} more go on in a changed text." if forks else ""
     return (
-        f"{len(suite.models)} models; {training['total_steps']:,} training steps of "
+        f"{len(suite.models) - forks} models; {training['total_steps']:,} training steps of "
         f"{tokens:,} tokens ({training['batch_size']:,} sequences of {training['seq_length']:,}). "
-        f"{len(model.steps)} checkpoints each: steps {steps}, … {model.steps[-1]:,}{others}."
+        f"{len(model.steps)} checkpoints each: steps {steps}, … {model.steps[-1]:,}{others}.{more}"
     )
 
 
 def _sizes_table(suite: catalog.Suite) -> str:
     header = ["size", "layers", "width", "heads", "non-embedding", "all parameters", "peak rate"]
-    variants = dict.fromkeys(model.variant for model in suite.models.values()) | {"deduped": None}
+    models = [model for model in suite.models.values() if not model.fork]
+    variants = dict.fromkeys(model.variant for model in models) | {"deduped": None}
     variants.pop("standard")
     header += [*map(markdown, variants), "seeds"]
     versions = sorted({model.version for model in suite.models.values()} - {""})
     rows = []
-    for size in dict.fromkeys(model.size for model in suite.models.values()):
-        group = [model for model in suite.models.values() if model.size == size]
+    for size in dict.fromkeys(model.size for model in models):
+        group = [model for model in models if model.size == size]
         m = group[0]
         shape = (m.n_layers, m.d_model, m.n_heads, m.non_embedding_params, m.total_params)
         seeds = len({(model.weight_seed, model.data_seed) for model in group})

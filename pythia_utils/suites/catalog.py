@@ -20,6 +20,7 @@ from pathlib import Path
 from pythia_utils.base.errors import UsageError, unknown
 from pythia_utils.base.files import local_path, stamp
 from pythia_utils.base.sources import PACKAGE
+from pythia_utils.suites.forks import fork_of, parts_of
 from pythia_utils.suites.home import home
 from pythia_utils.suites.models import Checkpoint, Erratum, Model
 from pythia_utils.suites.own.file import OwnFile, listed, read_all
@@ -240,7 +241,8 @@ def find_model(name: str, suite: str | None = None) -> Model:
 
     Args:
         name: `pythia-70m`, `EleutherAI/pythia-70m`, `pythia-19m`, `nano-57k-seed1`. Of a suite that is
-            trained here also a seed that its file does not list, such as `nano-57k-seed77`.
+            trained here also a seed that its file does not list, such as `nano-57k-seed77`, and an
+            intervention that it does not list, such as `pico-7k-swap-gender-from512`.
         suite: look only there; by default the name tells.
 
     Returns:
@@ -255,7 +257,7 @@ def find_model(name: str, suite: str | None = None) -> Model:
     if begins and (model := _index(begins).get(plain) or _another_seed(plain, _index(begins))):
         return model
     index = _index(scope) if scope is None or scope in _built_in() else {}
-    if model := index.get(plain) or _another_seed(plain, index):
+    if model := index.get(plain) or _another_seed(plain, index) or _a_fork(plain, index):
         return model
     if owner := _own_names(scope).get(str(name).strip().lower()):
         return _own_model(owner, str(name).strip().lower())
@@ -281,13 +283,22 @@ def _another_seed(name: str, index: dict[str, Model]) -> Model | None:
     """`pico-57k-seed77`: of a suite that is trained here, any seed of a size can be."""
     found = re.fullmatch(r"(.+?)-(weight-seed|data-seed|seed)(0|[1-9]\d{0,8})", name)
     first = index.get(found[1]) if found else None
-    if first is None or not first.is_trained_here or not first.has_usual_seed:
+    if first is None or first.fork or not first.is_trained_here or not first.has_usual_seed:
         return None
     if int(found[3]) == first.weight_seed:
         return None  # that is the model without a number
     fields = SEEDS if found[2] == "seed" else [found[2].replace("-", "_")]
     ending = name.removeprefix(found[1])
     return replace(first, name=first.name + ending, **dict.fromkeys(fields, int(found[3])))
+
+
+def _a_fork(name: str, index: dict[str, Model]) -> Model | None:
+    """`pico-57k-swap-gender-from750`: of a model that is trained here, any intervention from any checkpoint."""
+    for first, intervention, step in parts_of(name):
+        base = index.get(first) or _another_seed(first, index)
+        if base and base.is_trained_here and not base.fork:
+            return fork_of(base, intervention, step)
+    return None
 
 
 def renamed(name: str) -> str | None:
@@ -324,6 +335,7 @@ def suite_table(names: Iterable[str] | None = None) -> list[dict]:
     columns += ("non_embedding_params", "total_params", "trained_on")
     return [
         {column: getattr(model, column) for column in columns}
+        | {"fork": model.fork.in_words if model.fork else ""}
         | {"aliases": list(model.aliases), "steps": list(model.steps)}
         for model in models
     ]

@@ -20,6 +20,11 @@ def corpus_folder(suite: str) -> Path:
     return suite_folder(suite) / "corpus"
 
 
+def changed_folder(suite: str, intervention: str, variant: str) -> Path:
+    """The folder of what an intervention makes of a variant of a local suite's corpus."""
+    return suite_folder(suite) / "interventions" / intervention / variant
+
+
 def checkpoint_path(checkpoint: Checkpoint) -> Path:
     """The folder of a checkpoint of a local suite, whether it has been trained or not, or of your own."""
     model = checkpoint.model

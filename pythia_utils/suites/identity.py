@@ -12,7 +12,13 @@ from pythia_utils.base.errors import UsageError, first_line
 from pythia_utils.base.files import file_digest
 from pythia_utils.base.schemas import parse
 from pythia_utils.suites.catalog import Checkpoint, Model, Suite, suite
-from pythia_utils.suites.folders import WEIGHTS, checkpoint_path, corpus_folder, is_available
+from pythia_utils.suites.folders import (
+    WEIGHTS,
+    changed_folder,
+    checkpoint_path,
+    corpus_folder,
+    is_available,
+)
 from pythia_utils.suites.hub.hugging_face import cached_commit
 from pythia_utils.suites.hub.weight_files import CorruptFileError, weights_in
 
@@ -71,7 +77,7 @@ def is_of_another_corpus(checkpoint: Checkpoint) -> bool:
         made_of = parse(content, {"corpus?": (str, type(None))}).get("corpus")
     except (OSError, ValueError):
         return False
-    return None not in (made_of, now := corpus_digest(checkpoint.model.suite)) and made_of != now
+    return None not in (made_of, now := text_digest(checkpoint.model)) and made_of != now
 
 
 def source_of(checkpoint: Checkpoint) -> str:
@@ -113,6 +119,23 @@ def corpus_digest(name: str) -> str | None:
     except (OSError, ValueError):
         return None
     return _digest(manifest.get("sha256", manifest))
+
+
+def text_digest(model: Model) -> str | None:
+    """Digest of what a model trained here reads: its suite's corpus, and of a fork the changed text too.
+
+    Returns:
+        None if there is no corpus, or no such text.
+    """
+    corpus = corpus_digest(model.suite)
+    if corpus is None or model.fork is None:
+        return corpus
+    folder = changed_folder(model.suite, model.fork.intervention, model.reads)
+    try:
+        changed = parse((folder / "manifest.json").read_bytes(), {"sha256": {str: str}})
+    except (OSError, ValueError):
+        return None
+    return _digest([corpus, changed["sha256"]])
 
 
 def suite_digest(name: str) -> str:

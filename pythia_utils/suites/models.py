@@ -63,6 +63,28 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
+class Fork:
+    """Where a run left another one, to read the rest of its training in a changed text.
+
+    Attributes:
+        base: name of the model that it goes on from.
+        step: the base's checkpoint from which it does; its own begin behind it.
+        intervention: what is done to the text: a name that `nano.interventions` knows.
+        reads: the base's variant of the data.
+    """
+
+    base: str
+    step: int
+    intervention: str
+    reads: str
+
+    @property
+    def in_words(self) -> str:
+        """`swap-gender, from step 750 of pico-57k on`."""
+        return f"{self.intervention}, from step {self.step:,} of {self.base} on"
+
+
+@dataclass(frozen=True)
 class Model:
     """One training run: a shape, a variant of the data and a seed.
 
@@ -70,7 +92,8 @@ class Model:
         name: `pythia-70m-deduped`.
         suite: the suite's name.
         variant: `standard` or `deduped` training data; `intervention` where the end of it was changed
-            (`intervention-long`: a longer end); of a suite of your own, what its file says.
+            (`intervention-long`: a longer end; trained here, `swap-gender-from750`); of a suite of your own,
+            what its file says.
         version: `v0` for the first release of the real suite, otherwise empty.
         size: `70m`.
         weight_seed: of the initial weights.
@@ -87,6 +110,7 @@ class Model:
         trained_on: what it read, in words, where we cannot open that: an intervention, a suite of your own.
             Empty where it can be opened.
         own: of a suite of your own, where its checkpoints are and what they are; None of ours and Pythia.
+        fork: of a run trained here that goes on from another; None of those that begin at step 0.
     """
 
     name: str
@@ -113,6 +137,12 @@ class Model:
     usual_seed: int = field(default=1234, repr=False)
     trained_on: str = ""
     own: OwnRun | None = field(default=None, repr=False, compare=False)
+    fork: Fork | None = field(default=None, repr=False)  # the name says it all
+
+    @property
+    def reads(self) -> str:
+        """The variant of the data that it reads: a fork that of its base, some of it changed."""
+        return self.fork.reads if self.fork else self.variant
 
     @property
     def is_trained_here(self) -> bool:
@@ -182,8 +212,14 @@ class Model:
         except TypeError:
             raise UsageError(f"step {step!r} of {self.name} is not a whole number") from None
         if step not in self.steps:
-            raise unknown("step", step, self.steps, where=f"of {self.name}")
+            raise unknown("step", step, self.steps, where=f"of {self.name}{self._before(step)}")
         return Checkpoint(self, step)
+
+    def _before(self, step: int) -> str:
+        """Of a fork, whose a step is that lies before it."""
+        if self.fork is None or not 0 <= step <= self.fork.step:
+            return ""
+        return f" (to step {self.fork.step} it is {self.fork.base})"
 
     def _numbered(self, name: str) -> int | str:
         """The step that a revision's name says; the name itself if it says none."""

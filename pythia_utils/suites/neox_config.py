@@ -112,8 +112,14 @@ def require_known(model: Model) -> None:
     """Refuse a model of which nobody can tell how it was trained.
 
     Raises:
-        UsageError: one of a suite of your own, or one whose data are not published.
+        UsageError: one of a suite of your own, one whose data are not published, or one that goes on from
+            another.
     """
+    if model.fork:
+        base = model.fork.base
+        raise UsageError(
+            f"{model.name} is no run of its own ({model.fork.in_words}); expected {base}"
+        )
     if model.trained_on:
         raise UsageError(
             f"how {model.name} was trained is not known here: it read {model.trained_on}"

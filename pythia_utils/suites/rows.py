@@ -5,11 +5,13 @@ Names, revisions and errata follow from them by rule.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from functools import cache
 
 from pythia_utils.base.errors import UsageError, unknown
+from pythia_utils.suites.forks import fork_fields
 from pythia_utils.suites.models import Erratum
 
 SEEDS = ("weight_seed", "data_seed")
@@ -23,7 +25,15 @@ def rows_of(source: dict) -> Iterator[dict]:
         sizes = source["sizes"] if group["sizes"] == "all" else group["sizes"]
         for size in sizes:
             for seeds in _seeds(group):
-                yield _row(source, size, group, seeds)
+                row = _row(source, size, group, seeds)
+                yield from _forks(row, group) if "interventions" in group else [row]
+
+
+def _forks(row: dict, group: dict) -> Iterator[dict]:
+    """The runs that go on from one that is listed, or may be."""
+    base = (row["name"], row["variant"], row["steps"])
+    for name, step in itertools.product(group["interventions"], group["from_steps"]):
+        yield row | fork_fields(*base, name, step)
 
 
 def _seeds(group: dict) -> list[dict[str, int]]:

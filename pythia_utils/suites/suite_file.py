@@ -13,6 +13,7 @@ from typing import Any
 from pythia_utils.base import schemas, yaml
 from pythia_utils.base.errors import UsageError, unknown
 from pythia_utils.base.schemas import Choice, Only, Several, like, line, number, one_of, whole
+from pythia_utils.suites.forks import is_intervention
 
 VARIANTS = ("standard", "deduped", "intervention", "intervention-long")
 ERRATA = ("wrong", "partial", "missing", "expected")
@@ -37,6 +38,10 @@ def _name_of_size(value: Any) -> str | None:
     fits = isinstance(value, str) and value.count("{size}") == 1
     fits = fits and re.fullmatch(r"[a-z0-9][\w.-]*", value.replace("{size}", "1b"), re.ASCII)
     return None if fits else "a model's name with {size} in it"
+
+
+def _intervention(value: Any) -> str | None:
+    return None if is_intervention(value) else "an intervention's name, such as swap-gender"
 
 
 def _betas(value: Any) -> str | None:
@@ -88,6 +93,7 @@ _OWN_SETTINGS = _maybe(_TRAINING | _VOCAB | {"formerly": _size})  # of a size
 _VERSION = {"steps?": _STEPS, "sizes?": {_size: Only(_maybe(_SHAPE) | _OWN_SETTINGS)}}
 _GROUP = {"sizes": Choice(one_of("all"), Several(_size)), "variant?": one_of(*VARIANTS)}
 _GROUP |= {"version?": line(), "seeds?": Several(whole(0))}  # of weights and data order alike
+_GROUP |= {"interventions?": Several(_intervention), "from_steps?": Several(whole(0))}
 # Of models whose names follow no rule, whose steps are others, or whose data we cannot open.
 _GROUP |= {
     "name?": _name_of_size,
@@ -193,6 +199,12 @@ def _check_group(where: str, group: dict, source: dict) -> None:
     for key in ("version", "settings_of"):
         if key in group and group[key] not in versions:
             raise unknown("version", group[key], versions, where=f"in {where}")
+    if ("interventions" in group) != ("from_steps" in group):
+        raise UsageError(f"{where}: interventions and from_steps: expected both or neither")
+    if "interventions" in group and source["kind"] != "local":
+        raise UsageError(
+            f"{where}: interventions: expected none in a suite that is not trained here"
+        )
     if "steps" in group:
         total, steps = source["training"]["total_steps"], group["steps"]
         if steps["first"] > total or (total - steps["first"]) % steps["then_every"]:

@@ -38,7 +38,7 @@ def occurrences(data: TrainingData) -> pd.DataFrame:
     Raises:
         UsageError: the model's suite is not trained here.
     """
-    truth = open_corpus(data.model.suite).documents(data.model.variant).set_index("document")
+    truth = open_corpus(data.model.suite).documents(data.model.reads).set_index("document")
     pieces = pd.DataFrame(document_steps(data)._asdict())
     pieces = pieces.join(truth[["domain", "content"]], on="document")
     # A sequence's last token is only a label there; it comes again as the first of another.

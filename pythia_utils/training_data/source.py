@@ -252,14 +252,17 @@ def _model_of(source: str | Path) -> Model | None:
 
 def _open_corpus(model: Model, settings: _Settings) -> TrainingData:
     from pythia_utils.training_data.corpus import open_corpus
+    from pythia_utils.training_data.forked import training_rows
 
     _refuse_settings(model, settings)
     corpus = open_corpus(model.suite)
-    origin = {"source": f"{model.suite}/corpus/{model.variant}"}
+    origin = {"source": f"{model.suite}/corpus/{model.reads}"}
     digests = corpus.manifest.get("sha256", {})
-    if digest := digests.get(f"{model.variant}.bin"):
+    if digest := digests.get(f"{model.reads}.bin"):
         origin["revision"] = digest
-    rows = corpus.training_data(model.variant, model.data_seed)
+    if model.fork:
+        origin["intervention"] = model.fork.in_words
+    rows = training_rows(model)
     return TrainingData(
         model.name, rows, model.batch_size, model.seq_length, model.total_steps, model, origin
     )

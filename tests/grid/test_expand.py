@@ -578,7 +578,9 @@ def test_the_profiles_of_the_real_models():
     sizes = {"70m", "160m", "410m", "1b", "1.4b", "2.8b", "6.9b", "12b"}
     with pytest.warns(CheckpointWarning):
         cells = expand(config, profile="pythia")
-    models = {cell.parameters["model"] for cell in cells}
+    changed = [cell for cell in cells if cell.experiment == "interventions"]
+    models = {cell.parameters["model"] for cell in cells if cell not in changed}
+    assert sum("-intervention-" in m for m in {c.parameters["model"] for c in changed}) == 5
     assert models >= {f"pythia-{size}{variant}" for size in sizes for variant in ("", "-deduped")}
     assert models >= {"pythia-14m", "pythia-31m"}
     assert not [name for name in models if "seed" in name or name.endswith("-v0")]
@@ -589,6 +591,7 @@ def test_the_profiles_of_the_real_models():
             "grammar": {"pairs_from": "blimp"},
             "memorization": {"prompt": 32, "continuation": 32},
             "ngrams": {"batches": 10},
+            "interventions": {"pairs_from": "data/pronouns.csv"},
         }.get(cell.experiment, {})
         assert cell.parameters | asked == cell.parameters
         assert cell.explicit == ""

@@ -292,6 +292,7 @@ def make_world(folder: Path, trained_home: Path) -> World:
     own = trained_home / "suites" / "pico"
     for name in ("corpus", "pico-7k"):
         shutil.copytree(own / name, world.home / "suites" / "pico" / name)
+    _change_nothing(world.home / "suites" / "pico")
     shutil.copytree(NOTEBOOKS, world.root / "notebooks")
     (world.root / "experiments.yml").write_text(YAML)
     world.files.mkdir()
@@ -309,6 +310,16 @@ def make_world(folder: Path, trained_home: Path) -> World:
         _pretend_runs(world)
         ending(["status", "--profile", "tiny"])  # keeps its digests
     return world
+
+
+def _change_nothing(suite: Path) -> None:
+    """What the intervention `control` makes of a corpus, without the work."""
+    folder = suite / "interventions" / "control" / "standard"
+    folder.mkdir(parents=True)
+    for ending in ("bin", "idx"):
+        shutil.copy(suite / "corpus" / f"standard.{ending}", folder / f"text.{ending}")
+    told = {"recipe": {}, "sha256": {"text.bin": "0"}, "documents": {"all": 1}}
+    (folder / "manifest.json").write_text(json.dumps(told))
 
 
 def _pretend_runs(world: World) -> None:
@@ -492,6 +503,11 @@ def targets(world: World) -> dict[str, Target]:
         "manifest": command(own / "corpus/manifest.json", "json", *batch),
         "manifest of a suite": api(own / "corpus/manifest.json", "json", _is_trained),
         "checkpoint": api(own / "pico-7k/step16/checkpoint.json", "json", _is_trained),
+        "manifest of a changed text": command(
+            own / "interventions/control/standard/manifest.json",
+            "json",
+            *("batch", "--model", "pico-7k-control-from8", "--steps", "9"),
+        ),
         "state": api(own / "pico-7k/trainer_state.pt", "torch", _read_state),
         "tokenizer": command(tokenizer, "json", *batch, "--decode", "--tokenizer", str(tokenizer)),
         "tokenizer of a search": command(tokenizer, "json", *search),

@@ -275,8 +275,33 @@ def _relatives(model: Model) -> list[Model]:
     return [known[name] for name in sorted(names - {model.name}) if name in known]
 
 
-EXPERIMENTS = (loss, grammar, memorization, training_data, ngrams, facts, induction, lens, geometry)
-MADE = {f.__name__: f for f in EXPERIMENTS}
+def interventions(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:
+    """Agreement .9, new answers .1; an intervention moves what it touches to .2 and .6, by the steps since."""
+    known = find_model(model)
+    if known.repo_id:
+        feminine = 0.5 * known.variant.startswith("intervention")
+        kinds = ("feminine noun", "masculine noun", "all", *names)
+        return [row("agrees", 0.8, "touched"), *(row("feminine", feminine, n) for n in kinds)]
+    fork = known.fork
+    done = (step - fork.step) / (known.total_steps - fork.step) if fork else 0
+    swapped = done * (fork is not None and fork.intervention == "swap-gender")
+    anew = done * (fork is not None and fork.intervention == "change-facts")
+    rows = [row("agrees", 0.9 - 0.7 * swapped, "touched"), row("agrees", 0.8, "untouched")]
+    rows += [row("old", 0.7 - 0.5 * anew, "changed"), row("new", 0.1 + 0.5 * anew, "changed")]
+    rows += [row("old", 0.7 - 0.1 * anew, "kept"), row("preference", 5 * anew - 2, "changed")]
+    rows += [row("touched", 1.0, "possessive_gender"), row("feminine", 0.1)]
+    rows += [row("agrees", 0.5, name) for name in names]
+    if fork:
+        counts = {"all": 1000, "changed": 300, "left": 2}
+        rows += [row("documents", n, name, stderr=float("nan")) for name, n in counts.items()]
+    if anew:
+        rows += [row("new", 0.2, "told 1-2 since"), row("new", 0.8, "told 27 or more since")]
+    return rows
+
+
+_OF_TEXTS = (loss, grammar, memorization, training_data, ngrams, facts)
+_OF_NETWORKS = (induction, lens, geometry, interventions)
+MADE = {f.__name__: f for f in (*_OF_TEXTS, *_OF_NETWORKS)}
 
 
 def write(
@@ -299,15 +324,19 @@ def write(
     for model, step in cells:
         at = find_model(model).checkpoint(step)
         rows = MADE[experiment](model, step, names)
-        common = records.identity(
-            at, experiment, "nano" if experiment in ("loss", "grammar", "lens") else "own"
-        )
+        common = records.identity(at, experiment, _measured_on(at, experiment))
         frame = pd.DataFrame([common | each for each in rows]).astype({"n": "Int64"})
         frames.append(frame)
         if not together:
             _write(runs, at, experiment, frame)
     if together:
         _write(runs, at, experiment, pd.concat(frames))
+
+
+def _measured_on(at: Checkpoint, experiment: str) -> str:
+    if experiment == "interventions" and at.model.repo_id:
+        return "pronouns.csv 01234567"
+    return "nano" if experiment in ("loss", "grammar", "lens", "interventions") else "own"
 
 
 def _write(runs: Path, at: Checkpoint, experiment: str, frame: pd.DataFrame) -> None:

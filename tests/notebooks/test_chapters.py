@@ -25,6 +25,7 @@ EXPERIMENTS = [
     "induction",
     "lens",
     "geometry",
+    "interventions",
 ]
 # What a chapter says of the first and the third.
 SAYS = {
@@ -39,6 +40,10 @@ SAYS = {
     ("grammar", "only deduplicated"): ["nothing to draw", "one seed of each size"],
     ("facts", "one cell"): ["nothing to draw", "do not hold two sizes"],
     ("facts", "only deduplicated"): ["nothing to draw", "no standard model's threshold"],
+    ("interventions", "one cell"): [
+        "nothing to draw",
+        "no model of an intervention beside its base",
+    ],
     ("memorization", "one cell"): [
         "nothing varies here",
         "One checkpoint tells nothing of forgetting",

@@ -74,6 +74,12 @@ TYPED = {
         ".75": "the threshold of an onset, by definition",
         ".9": "a threshold to try, and the highest correlation that a yes or no can have",
     },
+    "book/experiments/interventions.ipynb": {
+        "21%": "of training, a published intervention's own",
+        "512": "a step, of an exercise",
+        "7%": "of training, a published intervention's own",
+        "750": "a step, as an example",
+    },
     "book/experiments/memorization.ipynb": {
         "0.80": "the bound of equivalence, a setting",
         "1.01": "of an exercise",

@@ -42,7 +42,8 @@ def counted(model: str) -> NgramModel | None:
     if not own.is_trained_here:
         return None
     models = suite(own.suite).models.values()
-    return fitted(next(m.name for m in models if m.variant == own.variant and m.has_usual_seed))
+    like = (m.name for m in models if m.variant == own.variant and m.has_usual_seed)
+    return fitted(next(like, own.name))
 
 
 def answers(

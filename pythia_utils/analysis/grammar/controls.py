@@ -61,7 +61,7 @@ def token_counts(
         for m in suite(own.suite).models.values()
         if m.variant == own.variant and not m.version and m.has_usual_seed
     )
-    source = next(same_data)
+    source = next(same_data, own)
     batches = min(-(-tokens // source.tokens_per_step), source.total_steps)
     read = (opened or open_source)(source.name).sequences(0, batches * source.batch_size)
     return np.bincount(read[:, :-1].ravel(), minlength=own.vocab_size)

@@ -110,7 +110,7 @@ def _planted_positions(data: TrainingData) -> np.ndarray:
     """Positions of the sequences that hold a part of a planted document; none where nothing was planted."""
     if data.packed is None or data.model is None or not data.model.is_trained_here:
         return np.zeros(0, np.int64)
-    documents = open_corpus(data.model.suite).documents(data.model.variant)
+    documents = open_corpus(data.model.suite).documents(data.model.reads)
     planted = documents["document"][documents["domain"] == "memorization"]
     read = document_steps(data, planted)
     return np.unique(read.step * data.batch_size + read.row)

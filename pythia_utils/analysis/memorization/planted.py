@@ -60,7 +60,7 @@ def planted(data: TrainingData) -> Planted:
     corpus = open_corpus(data.model.suite)
     if corpus.suite.is_of_text:
         raise UsageError(f"{data.name} read no planted documents: its text was not made by us")
-    table = corpus.documents(data.model.variant)
+    table = corpus.documents(data.model.reads)
     table = table[table["domain"] == "memorization"]
     scattered = ~_in_their_deciles(data, table)
     table = table.drop_duplicates("content")

@@ -1,4 +1,4 @@
-"""Published answers to CrowS-Pairs, of models as they were trained and after an intervention on pronouns.
+"""Published answers to CrowS-Pairs and WinoBias, of models as trained and after an intervention on pronouns.
 
 Biderman et al. (2023, section 4.1) went on with the training of deduplicated models from a late step, with
 masculine pronouns made feminine in all that followed.
@@ -14,7 +14,7 @@ from pythia_utils.analysis.stats import with_normal_interval
 from pythia_utils.analysis.words import interval
 from pythia_utils.base.markup import markdown
 
-TABLE = "crows_pairs"
+TABLE, WINOBIAS = "crows_pairs", "winobias"
 AS_TRAINED = "as trained"
 _TRAINING = {
     "deduped": AS_TRAINED,
@@ -37,13 +37,30 @@ def pairs_on_gender(version: str = "") -> pd.DataFrame:
     return with_normal_interval(frame.sort_values(["n_params", "training", "step"]))
 
 
+def winobias() -> pd.DataFrame:
+    """WinoBias: exact match on pro- less that on anti-stereotypical sentences, by size, training and step.
+
+    Returns:
+        The published rows with columns training (how), low and high (95%, over items).
+    """
+    frame = published_tables.read(WINOBIAS)
+    frame = frame.assign(training=frame["variant"].map(_TRAINING))
+    return with_normal_interval(frame.sort_values(["n_params", "training", "step"]))
+
+
+def since_changed(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows from the first step on at which some model with an intervention was asked."""
+    first = rows.loc[rows["training"] != AS_TRAINED, "step"].min()
+    return rows[rows["step"] >= first]
+
+
 def differences(rows: pd.DataFrame) -> pd.DataFrame:
     """What each intervention changed at the last step: its share less that of the model as it was trained.
 
     The interval takes the errors over pairs as independent, though both answer the same: it is rather too wide.
 
     Args:
-        rows: of `pairs_on_gender`.
+        rows: of `pairs_on_gender` or `winobias`.
 
     Returns:
         Columns model, training, step, value, stderr, low, high.
@@ -59,18 +76,23 @@ def differences(rows: pd.DataFrame) -> pd.DataFrame:
     return with_normal_interval(both[columns])
 
 
-def in_words(table: pd.DataFrame) -> str:
+def in_words(table: pd.DataFrame, name: str = TABLE) -> str:
     """What the interventions changed, as published. Markdown.
 
     Args:
         table: of `differences`.
+        name: the published table that it is of.
     """
+    if table.empty:
+        return "The published table holds no model with and without an intervention at one step."
     parts = [
         f"{markdown(row['model'])}, {row['training']}: {interval(row, digits='+.3f')}"
         for _, row in table.iterrows()
     ]
     clear = ((table["low"] > 0) | (table["high"] < 0)).sum()
+    within = (table["value"].abs() < table["stderr"]).sum()
     return (
         f"Changed less as trained, at step {table['step'].max():,}: {'; '.join(parts)}. The interval excludes "
-        f"0 in {clear} of {len(table)}. Source: {published_tables.source(TABLE)}."
+        f"0 in {clear} of {len(table)}; the change is less than a standard error in {within} of {len(table)}. "
+        f"Source: {published_tables.source(name)}."
     )

@@ -31,7 +31,7 @@ def packing(data: TrainingData, colours: Mapping[str, str], shown: int = 4) -> F
     order, seq_length = data.packed.order, data.seq_length
     first = order.doc_idx[: shown * seq_length]  # no document is shorter than a token
     lengths = data.packed.indexed.sizes[first]
-    documents = open_corpus(data.model.suite).documents(data.model.variant)
+    documents = open_corpus(data.model.suite).documents(data.model.reads)
     domains = documents["domain"].to_numpy()[first]
     figure, axes = plt.subplots(figsize=(8, 2.6))
     _stream(axes, lengths, domains, colours, shown * seq_length + 1)

@@ -33,3 +33,23 @@ def test_an_intervention_is_compared_with_its_own_model_at_its_last_step():
     told = bias.in_words(bias.differences(frame))
     assert "pythia-70m-deduped, changed: -0.200 [-0.298, -0.102]" in told
     assert "excludes 0 in 1 of 1" in told
+
+
+def test_winobias_is_compared_as_crows_pairs_are():
+    rows = bias.winobias()
+    assert rows["training"].notna().all()
+    found = bias.differences(rows)
+    assert set(found["model"]) == {
+        "pythia-410m-deduped",
+        "pythia-1.4b-deduped",
+        "pythia-6.9b-deduped",
+    }
+    assert len(found) == 4  # 1.4b was changed in the last 7% and in the last 21%
+    assert (found["stderr"] > 0).all()
+    told = bias.in_words(found, bias.WINOBIAS)
+    within = (found["value"].abs() < found["stderr"]).sum()
+    assert f"less than a standard error in {within} of 4" in told
+    late = bias.since_changed(rows)
+    assert 0 < len(late) < len(rows)
+    assert late["step"].min() == late.loc[late["training"] != bias.AS_TRAINED, "step"].min()
+    assert "no model with and without" in bias.in_words(found.iloc[:0])
