@@ -11,9 +11,10 @@ from helpers import word_models
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from pythia_utils.base.errors import UsageError
-from pythia_utils.evaluation import lens
+from pythia_utils.evaluation import lens, lens_answers
 from pythia_utils.evaluation.inference import NotFiniteError
-from pythia_utils.evaluation.lens import LOGIT_LENS, MEASURES, Lens
+from pythia_utils.evaluation.lens import LOGIT_LENS, Lens
+from pythia_utils.evaluation.lens_answers import MEASURES
 from pythia_utils.evaluation.likelihood import token_logprobs
 from pythia_utils.evaluation.minimal_pairs import prepare_pairs, score_minimal_pairs
 
@@ -41,7 +42,7 @@ def some_lens(seed: int = 0) -> Lens:
     return Lens(torch.randn(2, 16, 16, generator=made) / 4, torch.randn(2, 16, generator=made))
 
 
-def by_measure(found: lens.Answers) -> dict[str, np.ndarray]:
+def by_measure(found: lens_answers.Answers) -> dict[str, np.ndarray]:
     """Arrays (lenses, depths, sequences)."""
     return dict(zip(MEASURES, found.sums.swapaxes(0, 1), strict=True))
 
@@ -49,7 +50,7 @@ def by_measure(found: lens.Answers) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_at_the_last_depth_any_lens_is_the_network(network, dtype):
     network.to(dtype)
-    found = by_measure(lens.answers(network, [LOGIT_LENS, some_lens()], TEXT))
+    found = by_measure(lens_answers.answers(network, [LOGIT_LENS, some_lens()], TEXT))
     assert (found["kl"][..., -1, :] == 0).all()
     assert found["agreement"][0, -1].tolist() == [len(row) - 1 for row in TEXT]
     assert (found["kl"][:, :-1] > 0).all()
@@ -61,7 +62,7 @@ def test_the_last_depth_s_logits_and_loss_are_the_network_s(network):
     with torch.inference_mode():
         *_, last = lens.streams(network, lambda: network(ids))
         assert torch.equal(lens.readout(network).logits(last[0]), network(ids).logits[0])
-    found = by_measure(lens.answers(network, [LOGIT_LENS], TEXT))["loss"][0, -1]
+    found = by_measure(lens_answers.answers(network, [LOGIT_LENS], TEXT))["loss"][0, -1]
     assert found == pytest.approx([-lp.sum() for lp in token_logprobs(network, TEXT)], rel=1e-5)
 
 
@@ -69,7 +70,7 @@ def test_measures_are_what_their_definitions_say(network):
     """In float64, from transformers' own hidden states, the affine map written out."""
     chosen, ids = some_lens(), torch.tensor([TEXT[0][:-1]])
     targets = torch.tensor(TEXT[0][1:])
-    found = by_measure(lens.answers(network, [LOGIT_LENS, chosen], TEXT[:1]))
+    found = by_measure(lens_answers.answers(network, [LOGIT_LENS, chosen], TEXT[:1]))
     with torch.inference_mode():
         double = network.double()
         output = double(ids, output_hidden_states=True)
@@ -94,19 +95,23 @@ def test_batches_and_blocks_change_nothing(network, monkeypatch):
     constant = torch.randn(50).log_softmax(0)
     asked = (network, [LOGIT_LENS, some_lens()])
     prepared = prepare_pairs(word_models.word_tokenizer(), PAIRS)
-    whole = lens.answers(*asked, TEXT, constant)
-    margins = lens.margins(*asked, prepared)
+    whole = lens_answers.answers(*asked, TEXT, constant)
+    margins = lens_answers.margins(*asked, prepared)
     monkeypatch.setattr(lens, "_CPU_LOGITS", 60)  # one position of 50 words
-    small = lens.answers(*asked, TEXT, constant, batch_tokens=1)
+    small = lens_answers.answers(*asked, TEXT, constant, batch_tokens=1)
     np.testing.assert_allclose(small.sums, whole.sums, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(small.constant, whole.constant, rtol=1e-5)
-    np.testing.assert_allclose(lens.margins(*asked, prepared, batch_tokens=1), margins, atol=1e-5)
+    np.testing.assert_allclose(
+        lens_answers.margins(*asked, prepared, batch_tokens=1), margins, atol=1e-5
+    )
     assert whole.positions.tolist() == [len(row) - 1 for row in TEXT]
 
 
 def test_margins_at_the_last_depth_are_the_network_s(network):
     tokenizer = word_models.word_tokenizer()
-    found = lens.margins(network, [LOGIT_LENS, some_lens()], prepare_pairs(tokenizer, PAIRS))
+    found = lens_answers.margins(
+        network, [LOGIT_LENS, some_lens()], prepare_pairs(tokenizer, PAIRS)
+    )
     own = score_minimal_pairs(network, tokenizer, PAIRS)["margin"]
     assert found.shape == (2, 3, len(PAIRS))
     np.testing.assert_array_equal(found[:, -1], [own, own])
@@ -116,10 +121,10 @@ def test_margins_at_the_last_depth_are_the_network_s(network):
 def test_margins_before_it_are_those_of_whole_sentences(network):
     """The chain rule, one sentence at a time, by the losses of the same lens."""
     tokenizer, both = word_models.word_tokenizer(), [LOGIT_LENS, some_lens()]
-    found = lens.margins(network, both, prepare_pairs(tokenizer, PAIRS))
+    found = lens_answers.margins(network, both, prepare_pairs(tokenizer, PAIRS))
     for index, pair in enumerate(PAIRS):
         rows = [[0, *tokenizer(text)["input_ids"]] for text in (pair.good, pair.bad)]
-        losses = by_measure(lens.answers(network, both, rows))["loss"]
+        losses = by_measure(lens_answers.answers(network, both, rows))["loss"]
         np.testing.assert_allclose(found[..., index], losses[..., 1] - losses[..., 0], atol=1e-4)
 
 
@@ -129,8 +134,8 @@ def test_no_number_is_no_answer(network):
         network.gpt_neox.layers[0].mlp.dense_4h_to_h.bias[0] = torch.nan
     network.name_or_path = "a step"
     for work in (
-        lambda: lens.answers(network, [LOGIT_LENS], TEXT),
-        lambda: lens.margins(
+        lambda: lens_answers.answers(network, [LOGIT_LENS], TEXT),
+        lambda: lens_answers.margins(
             network, [LOGIT_LENS], prepare_pairs(word_models.word_tokenizer(), PAIRS)
         ),
     ):
@@ -149,13 +154,13 @@ def test_no_number_is_no_answer(network):
 )
 def test_text_that_cannot_be_read_is_refused(network, text, words):
     with pytest.raises(UsageError, match=words):
-        lens.answers(network, [LOGIT_LENS], text)
+        lens_answers.answers(network, [LOGIT_LENS], text)
 
 
 def test_other_architectures_are_refused():
     other = GPT2LMHeadModel(GPT2Config(n_layer=1, n_embd=8, n_head=1, vocab_size=16))
     with pytest.raises(UsageError, match="looking inside needs GPT-NeoX"):
-        lens.answers(other, [LOGIT_LENS], [[1, 2]])
+        lens_answers.answers(other, [LOGIT_LENS], [[1, 2]])
 
 
 def test_weights_that_are_elsewhere_are_told(network):

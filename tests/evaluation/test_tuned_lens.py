@@ -8,9 +8,10 @@ import torch
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
 from pythia_utils.base.errors import UsageError
-from pythia_utils.evaluation import lens, tuned_lens
+from pythia_utils.evaluation import lens, lens_answers, tuned_lens
 from pythia_utils.evaluation.inference import NotFiniteError
-from pythia_utils.evaluation.lens import LOGIT_LENS, MEASURES, Lens
+from pythia_utils.evaluation.lens import LOGIT_LENS, Lens
+from pythia_utils.evaluation.lens_answers import MEASURES
 from pythia_utils.evaluation.tuned_lens import Settings
 
 WORDS, WIDTH = 40, 12
@@ -58,7 +59,7 @@ def text(sequences: int, seed: int = 0, length: int = 16) -> np.ndarray:
 
 def divergence(model, lenses, held_out) -> np.ndarray:
     """Mean KL (lenses, depths)."""
-    found = lens.answers(model, lenses, held_out)
+    found = lens_answers.answers(model, lenses, held_out)
     return found.sums[:, KL].sum(axis=-1) / found.positions.sum()
 
 
@@ -76,7 +77,7 @@ def test_a_known_map_is_found_where_the_logit_lens_fails():
 def test_without_training_it_is_the_logit_lens():
     model = network()
     found = tuned_lens.train(model, tuned_lens.read(model, text(5)), Settings(steps=0))
-    logit, tuned = lens.answers(model, [LOGIT_LENS, found.lens], text(3, seed=1)).sums
+    logit, tuned = lens_answers.answers(model, [LOGIT_LENS, found.lens], text(3, seed=1)).sums
     np.testing.assert_array_equal(logit, tuned)
     assert torch.equal(found.best, found.first)
 
@@ -166,14 +167,14 @@ def test_the_mean_answer_is_the_best_constant_one():
     model, rows = network(), text(4)
     mean = tuned_lens.mean_answer(model, tuned_lens.read(model, rows))
     assert mean.exp().sum().item() == pytest.approx(1, abs=1e-5)
-    found = lens.answers(model, [LOGIT_LENS], rows, mean)
+    found = lens_answers.answers(model, [LOGIT_LENS], rows, mean)
     entropies = found.sums[0, MEASURES.index("entropy"), -1].sum() / 64
     least = found.constant.sum() / 64
     assert least == pytest.approx(-(mean.exp() * mean).sum().item() - entropies, rel=1e-4)
     for seed in range(3):
         torch.manual_seed(seed)
         other = (mean + 0.1 * torch.randn(WORDS)).log_softmax(0)
-        assert lens.answers(model, [LOGIT_LENS], rows, other).constant.sum() / 64 > least
+        assert lens_answers.answers(model, [LOGIT_LENS], rows, other).constant.sum() / 64 > least
 
 
 def test_mistakes_are_one_line():
