@@ -14,7 +14,7 @@ import pytest
 from helpers.browser import Visit
 
 FRONT = ("index", "suites", "reading", "rerun", "add-experiment", "api", "references")
-FRONT += ("_executed/runs",)
+FRONT += ("runs", "status")
 PHONE = {"width": 390, "height": 844}
 
 
@@ -36,7 +36,7 @@ def address(built_site) -> Iterator[str]:
 def _names(site: Path, pattern: str) -> list[str]:
     return sorted(
         path.relative_to(site).with_suffix("").as_posix()
-        for path in (site / "_executed").glob(pattern)
+        for path in site.glob(pattern)
     )
 
 
@@ -80,7 +80,7 @@ def test_a_click_on_the_heatmap_opens_the_notebook_in_the_same_tab(
         with visit.page.expect_navigation():
             visit.page.locator(".vega-chart .mark-rect path").first.click()
         landed = visit.page.url
-        assert "/_executed/cells/" in landed
+        assert "/cells/" in landed
         assert (built_site / landed.removeprefix(f"{base}/")).is_file()
         assert len(visit.page.context.pages) == 1
         assert visit.page.locator("h1").count() >= 1
