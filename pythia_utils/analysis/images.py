@@ -53,5 +53,7 @@ def show_light() -> None:
     from IPython import get_ipython
 
     shell = get_ipython()
-    if shell is not None and "inline" in matplotlib.get_backend():  # asking sets its own way up first
+    if shell is not None and "inline" in matplotlib.get_backend():
+        import matplotlib_inline.backend_inline  # noqa: F401  it sets up its own way when it is imported
+
         shell.display_formatter.formatters["image/png"].for_type(Figure, light_png)

@@ -35,22 +35,23 @@ _ICON_RULE = re.compile(r'((?:\.fa-[\w-]+:before,?)+)\{content:"([^"]+)"\}')
 _LETTER = re.compile("[\ue000-\uf8ff]")
 
 
-def bundled(name: str) -> bool:
-    """Whether a style sheet or script of a page, `_static/NAME`, is in the one that all pages load."""
+def bundled(name: str, own: Path) -> bool:
+    """Whether a style sheet or script of a page, `_static/NAME`, is in the one that all pages load.
+
+    The theme's `documentation_options.js` is not: other scripts of a page want it before."""
     path = Path(name.removeprefix("_static/"))
     theirs = any(path.match(pattern) for pattern in (*_STYLES, *_SCRIPTS, "styles/theme.css"))
-    return theirs or is_own(path)
+    return theirs or own / path in _own(own)
 
 
-def is_own(path: Path) -> bool:
-    """Whether a file of `_static/` is a part of the bundle that the book itself brings: not from a folder."""
-    return path.parent == Path() and path.suffix in (".css", ".js") and "bundle" not in path.stem
+def _own(folder: Path) -> list[Path]:
+    """The parts of the bundle that the book itself brings: not those in folders, which few pages load."""
+    return sorted(p for p in folder.glob("*") if p.suffix in (".css", ".js"))
 
 
 def version(own: Path) -> str:
     """A short digest of the book's own style sheets and scripts: browsers keep what has the same address."""
-    paths = (path for path in sorted(own.glob("*")) if is_own(path.relative_to(own)))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()[:8]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in _own(own))).hexdigest()[:8]
 
 
 def write(static: Path, own: Path, aside: Path, icons: Collection[str]) -> None:
@@ -64,10 +65,9 @@ def write(static: Path, own: Path, aside: Path, icons: Collection[str]) -> None:
     """
     _put_aside(static, aside)
     parts = {kind: [*_parts(aside, names)] for kind, names in ((STYLE, _STYLES), (SCRIPT, _SCRIPTS))}
-    for path in sorted(own.glob("*")):
-        if is_own(path.relative_to(own)):
-            parts[f"bundle{path.suffix}"].append(path.read_text(encoding="utf-8"))
-            (static / path.name).unlink(missing_ok=True)
+    for path in _own(own):
+        parts[f"bundle{path.suffix}"].append(path.read_text(encoding="utf-8"))
+        (static / path.name).unlink(missing_ok=True)
     style = _with_icons("\n".join(parts[STYLE]), aside, icons)
     # The first statement is empty: a part's "use strict" is not meant for the parts behind it.
     _write(static / STYLE, f'@charset "utf-8";\n{style}')
@@ -76,7 +76,10 @@ def write(static: Path, own: Path, aside: Path, icons: Collection[str]) -> None:
 
 def _put_aside(static: Path, aside: Path) -> None:
     for pattern in _KEPT:
-        for path in static.glob(pattern):
+        found = [*static.glob(pattern)]
+        for old in aside.glob(pattern if found else ""):
+            old.unlink()  # where a name holds a digest, another edition's
+        for path in found:
             kept = aside / path.relative_to(static)
             kept.parent.mkdir(parents=True, exist_ok=True)
             path.replace(kept)

@@ -31,6 +31,7 @@ from pythia_utils.suites import catalog
 REPOSITORY = "https://github.com/pythia-book/pythia-book"
 # A Markdown link to a file: no scheme, no bare anchor.
 _LINK = re.compile(r"(?<=\]\()(?P<target>[^\s()#:]+)(?P<rest>(?:#[^\s()]*)?\))")
+_LABEL = re.compile(r"[\w-]+")
 _ELSEWHERE = "(not on this site)"
 
 
@@ -54,6 +55,8 @@ def link(contents: Contents, target: str, original: Path, staged: Path) -> str:
         place = path.relative_to(book)
     elif path.is_relative_to(root) and path.exists():
         return _in_the_repository(path, root)
+    elif _LABEL.fullmatch(target):
+        return target  # a place that some page names: Sphinx knows whether there is one
     else:
         raise SiteError(f"{original} links to {target}, which is not there")
     return Path(os.path.relpath(root / STAGED / place, staged.parent)).as_posix()

@@ -16,6 +16,7 @@ from docutils import nodes
 from markupsafe import Markup
 from sphinx.util.docutils import SphinxDirective
 
+from pythia_utils.base.files import tree_digest
 from pythia_utils.base.markup import html
 from pythia_utils.grid.parts import is_for
 from pythia_utils.site import assets, citation, head
@@ -41,7 +42,12 @@ def setup(app) -> dict:
     app.connect("html-page-context", _light_download, _AFTER_THE_OTHERS)
     app.connect("autodoc-process-docstring", _colons_as_written, _AFTER_THE_OTHERS)
     app.connect("object-description-transform", _type_beside_what_returns, _AFTER_THE_OTHERS)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+    return {"parallel_read_safe": True, "parallel_write_safe": True, "env_version": _version()}
+
+
+def _version() -> int:
+    """A number that an edit of this room changes: all pages are made anew then."""
+    return int(tree_digest(Path(__file__).parent)[:12], 16)
 
 
 class ForSuite(SphinxDirective):
@@ -104,22 +110,25 @@ def _edition() -> str:
 
 def _one_bundle(app, pagename: str, templatename: str, context: dict, doctree) -> None:
     """Leave out of a page's list what is in the bundle, and formulas' script where there is no formula."""
-    static = Path(app.outdir, "_static")
-    context["bundle_version"] = assets.version(Path(app.srcdir, "_static"))
-    context["css_files"] = [file for file in context["css_files"] if not _is_bundled(file)]
-    scripts = [file for file in context["script_files"] if not _is_bundled(file)]
+    own = Path(app.srcdir, "_static")
+    context["bundle_version"] = assets.version(own)
+    context["css_files"] = [file for file in context["css_files"] if not _is_bundled(file, own)]
+    scripts = [file for file in context["script_files"] if not _is_bundled(file, own)]
     if doctree is None or not any(doctree.findall(_is_formula)):
         scripts = [file for file in scripts if not _is_for_formulas(file)]
-    for file in scripts:
-        if file.filename and str(file.filename).startswith("_static/documentation_options.js"):
-            body = (static / "documentation_options.js").read_text(encoding="utf-8")
-            object.__setattr__(file, "filename", None)
-            file.attributes["body"] = body
-    context["script_files"] = scripts
+    context["script_files"] = [_inlined(file, Path(app.outdir)) for file in scripts]
 
 
-def _is_bundled(file) -> bool:
-    return bool(file.filename) and assets.bundled(str(file.filename))
+def _is_bundled(file, own: Path) -> bool:
+    return bool(file.filename) and assets.bundled(str(file.filename), own)
+
+
+def _inlined(file, site: Path):
+    """The script itself; of a few lines that all others wait for, its text."""
+    if str(file.filename) != "_static/documentation_options.js":
+        return file
+    body = Path(site, file.filename).read_text(encoding="utf-8")
+    return type(file)(None, priority=file.priority, body=body)
 
 
 def _is_formula(node: nodes.Node) -> bool:
