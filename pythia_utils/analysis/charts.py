@@ -16,5 +16,9 @@ def show_chart(chart: alt.TopLevelMixin) -> None:
 
     spec = chart.to_dict()
     # Lab knows Vega-Lite up to version 5; our charts use nothing newer.
-    html = f'<div class="vega-chart"><script type="application/json">{vega(spec)}</script></div>'
-    display({"application/vnd.vegalite.v5+json": spec, "text/html": html}, raw=True)
+    display({"application/vnd.vegalite.v5+json": spec, "text/html": chart_html(spec)}, raw=True)
+
+
+def chart_html(spec: dict) -> str:
+    """The element that the book's script draws a Vega-Lite chart in."""
+    return f'<div class="vega-chart"><script type="application/json">{vega(spec)}</script></div>'

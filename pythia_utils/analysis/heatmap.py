@@ -74,7 +74,9 @@ def grid_table(
     models = sorted({model for model, _ in cells}, key=_place)
     values = [cell.value for cell in cells.values() if math.isfinite(cell.value)]
     show, colour = _number(values), _scale(values, scheme, reverse)
-    rows = [_row(model, [cells.get((model, step)) for step in steps], show, colour) for model in models]
+    rows = [
+        _row(model, [cells.get((model, step)) for step in steps], show, colour) for model in models
+    ]
     dense = " dense" if len(steps) > _DENSE else ""
     head = "".join(_heading(step, named) for step, named in zip(steps, _named(steps), strict=True))
     legend = _legend(values, show, colour) + _legend_of_marks(cell.mark for cell in cells.values())
@@ -206,8 +208,11 @@ def _number(values: Sequence[float]) -> Callable[[float], str]:
         return lambda value: f"{value:.0f}"
     if largest >= 10_000:
         return lambda value: f"{value / 1000:.3g}k"
-    digits = max(0, 2 - int(math.log10(largest))) if largest >= 1 else 2
-    return lambda value: f"{value:.{min(digits, 2)}f}"
+    if largest < 0.001:
+        return lambda value: f"{value:.1e}"
+    digits = 2 - max(math.floor(math.log10(largest)), -3)  # three significant ones, two below 0.1
+    digits = min(digits, 2) if largest >= 0.1 else digits - 1
+    return lambda value: f"{value:.{max(digits, 0)}f}"
 
 
 def _scale(values: Sequence[float], scheme: str, reverse: bool) -> Callable[[float], str]:

@@ -1,7 +1,7 @@
 """Figures as light pictures: a PNG of at most 256 colours is a third of one that keeps sixteen million.
 
-Charts have few colours; those of smooth edges that are left out differ from their neighbours by less than an eye
-sees: by `NEAR` of 255 at the most, or all colours are kept.
+Charts have few colours. Those of smooth edges that are left out differ from what stands for them by less than
+an eye sees: by `NEAR` of 255 at the most, or all colours are kept.
 """
 
 from __future__ import annotations

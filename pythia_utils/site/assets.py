@@ -64,7 +64,9 @@ def write(static: Path, own: Path, aside: Path, icons: Collection[str]) -> None:
         icons: names of the icons on the pages: `arrow-up`.
     """
     _put_aside(static, aside)
-    parts = {kind: [*_parts(aside, names)] for kind, names in ((STYLE, _STYLES), (SCRIPT, _SCRIPTS))}
+    parts = {
+        kind: [*_parts(aside, names)] for kind, names in ((STYLE, _STYLES), (SCRIPT, _SCRIPTS))
+    }
     for path in _own(own):
         parts[f"bundle{path.suffix}"].append(path.read_text(encoding="utf-8"))
         (static / path.name).unlink(missing_ok=True)

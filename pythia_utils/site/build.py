@@ -25,8 +25,8 @@ from pythia_utils.base.terminal import show
 from pythia_utils.grid.config import BookPage, Experiment
 from pythia_utils.grid.failures import SUFFIX
 from pythia_utils.grid.status import SuiteStatus
-from pythia_utils.site import pages as site_pages
 from pythia_utils.site import citation, finish, status_page, tables
+from pythia_utils.site import pages as site_pages
 from pythia_utils.site.contents import Contents
 from pythia_utils.site.notebooks import SiteError
 from pythia_utils.site.pages import Page
@@ -61,7 +61,7 @@ def publish(contents: Contents, status: SuiteStatus) -> tuple[Path, dict[str, st
 
 
 def stage(contents: Contents, status: SuiteStatus) -> list[Page]:
-    """Make `_build/source/` hold the book: what people wrote, the suite's executed notebooks, pages made from them.
+    """Make `_build/source/` hold the book: hand-written pages, executed notebooks, pages made from them.
 
     Files that would not change are left alone; files whose source is gone are removed.
 

@@ -1,4 +1,4 @@
-"""What is done to the site when Sphinx has written it: one bundle of assets, the map of its pages, no leftovers."""
+"""What follows when Sphinx has written the site: a bundle of assets, the map of its pages, no leftovers."""
 
 from __future__ import annotations
 
@@ -63,4 +63,6 @@ def _read(site: Path) -> Found:
 def _sitemap(addresses: list[str]) -> str:
     places = "\n".join(f"  <url><loc>{address}</loc></url>" for address in addresses)
     space = "http://www.sitemaps.org/schemas/sitemap/0.9"
-    return f'<?xml version="1.0" encoding="utf-8"?>\n<urlset xmlns="{space}">\n{places}\n</urlset>\n'
+    return (
+        f'<?xml version="1.0" encoding="utf-8"?>\n<urlset xmlns="{space}">\n{places}\n</urlset>\n'
+    )

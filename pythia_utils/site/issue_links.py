@@ -53,5 +53,7 @@ def in_html(text: str) -> str:
         if match := _NOT_IN_TAGS.match(part):
             inside += -1 if match[1] else 1
         elif not index % 2 and not inside:
-            parts[index] = _NAME.sub(rf'<a class="reference external" href="{ISSUES}\1">P#\1</a>', part)
+            parts[index] = _NAME.sub(
+                rf'<a class="reference external" href="{ISSUES}\1">P#\1</a>', part
+            )
     return "".join(parts)

@@ -51,7 +51,9 @@ def link(contents: Contents, target: str, original: Path, staged: Path) -> str:
     book, path = root / "book", Path(os.path.normpath(original.parent / target))
     if path in contents.notebooks:
         place = Path(places[path])
-    elif path not in places and path.is_relative_to(book) and is_staged(path.relative_to(book), book):
+    elif (
+        path not in places and path.is_relative_to(book) and is_staged(path.relative_to(book), book)
+    ):
         place = path.relative_to(book)
     elif path.is_relative_to(root) and path.exists():
         return _in_the_repository(path, root)

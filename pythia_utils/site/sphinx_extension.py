@@ -70,8 +70,10 @@ class ForSuite(SphinxDirective):
 
 
 def _own_templates_and_scripts(app, config) -> None:
-    """The theme's templates as ours change them; of the static files' folders a page loads what it uses."""
-    config.templates_path.append(str(Path(__file__).with_name("templates")))
+    """The theme's templates and the search's order as ours change them; few pages load scripts of folders."""
+    templates = Path(__file__).with_name("templates")
+    config.templates_path.append(str(templates))
+    config.html_search_scorer = str(templates / "search_scorer.js")
     config.html_js_files = sorted(name for name in config.html_js_files if "/" not in str(name))
 
 

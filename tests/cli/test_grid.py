@@ -21,6 +21,7 @@ from pythia_utils.engine.kernels.pool import KernelPool
 from pythia_utils.grid import config, ledger, planning
 from pythia_utils.grid.failures import without_cells
 from pythia_utils.site import build
+from pythia_utils.site.sources import STAGED
 from pythia_utils.suites import catalog
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import warnings
 from dataclasses import replace
 
-import pandas as pd
 import pytest
 from helpers.commands import ROOT, pythia
 

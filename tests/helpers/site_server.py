@@ -1,4 +1,4 @@
-"""A server of a site as hosts of such sites are: text is gzipped, and what is not there gets the page `404.html`."""
+"""A server of a site as hosts of such sites are: text is gzipped, what is not there is `404.html`."""
 
 from __future__ import annotations
 

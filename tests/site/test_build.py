@@ -653,9 +653,7 @@ def test_a_build_holds_every_page_and_links_nothing_from_other_hosts(small_site)
 
 def test_big_scripts_load_only_where_they_are_used(small_site):
     html = small_site / "_build/html"
-    assert not re.search(
-        r"src=\"[^\"]*vega", (html / "experiments/loss.html").read_text()
-    )
+    assert not re.search(r"src=\"[^\"]*vega", (html / "experiments/loss.html").read_text())
     assert "tex-svg" not in (html / "references.html").read_text()
     assert "tex-svg" in (html / "suites.html").read_text()
 

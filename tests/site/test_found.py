@@ -106,7 +106,8 @@ def test_every_page_has_a_preview_with_a_picture_that_is_there(pages, built_site
         told = Head(text).named
         assert told["description"] == told["og:description"]
         assert 10 < len(told["description"]) <= 200, (name, told["description"])
-        assert told["og:title"] and told["og:url"] == told["canonical"]
+        assert told["og:title"]
+        assert told["og:url"] == told["canonical"]
         picture = told["og:image"].removeprefix(BASE)
         assert (built_site / picture).suffix == ".png"
         assert (built_site / picture).is_file(), (name, picture)
@@ -157,7 +158,7 @@ SUBJECTS = {
     "memorization": "experiments/memorization.html",
     "agreement": "experiments/grammar.html",
     "induction": "experiments/induction.html",
-    "step3000": "suites.html",
+    "step3000": "experiments/training_data.html",
 }
 
 
@@ -190,7 +191,9 @@ def test_search_finds_no_page_of_a_run(visit, host, built_site):
 def test_each_page_tells_its_edition(pages):
     for text in pages.values():
         foot = text.partition('class="edition"')[2].partition("</p>")[0]
-        assert re.search(rf"Version {re.escape(citation.version())}\b.* \d+ [A-Z][a-z]+ \d{{4}}\.", foot)
+        assert re.search(
+            rf"Version {re.escape(citation.version())}\b.* \d+ [A-Z][a-z]+ \d{{4}}\.", foot
+        )
 
 
 def test_an_edition_can_be_made_again(monkeypatch):
@@ -254,5 +257,7 @@ def test_the_name_of_an_issue_becomes_a_link_in_text_and_not_elsewhere():
 
 def test_the_table_of_errata_links_its_sources(pages):
     text = pages["suites.html"].partition("known erratum")[2]
-    assert re.search(r'href="https://github\.com/EleutherAI/pythia/issues/205"[^>]*>P#205</a>', text)
+    assert re.search(
+        r'href="https://github\.com/EleutherAI/pythia/issues/205"[^>]*>P#205</a>', text
+    )
     assert not re.search(r"<td[^>]*><p>P#\d+</p>", text)

@@ -69,7 +69,10 @@ def test_a_page_weighs_a_megabyte_and_a_half_at_most_in_25_requests(browser, hos
 def test_scripts_of_formulas_and_charts_load_where_there_is_one_alone(browser, host, built_site):
     formulas = Weighed(browser, f"{host}/suites.html").names
     none = Weighed(browser, f"{host}/index.html").names
-    assert [any(n.startswith("tex-svg") for n in names) for names in (formulas, none)] == [True, False]
+    assert [any(n.startswith("tex-svg") for n in names) for names in (formulas, none)] == [
+        True,
+        False,
+    ]
     assert not [name for name in (*formulas, *none) if name.startswith("vega")]
 
 
@@ -147,7 +150,9 @@ def test_the_notebook_that_a_runs_page_offers_is_light_and_whole_but_for_its_fig
         notebook = json.loads(offered.read_text(encoding="utf-8"))
         staged = json.loads((built_site.parent / "source" / place).read_text(encoding="utf-8"))
         assert [c["source"] for c in notebook["cells"]] == [c["source"] for c in staged["cells"]]
-        kinds = {k for c in notebook["cells"] for o in c.get("outputs", ()) for k in o.get("data", ())}
+        kinds = {
+            k for c in notebook["cells"] for o in c.get("outputs", ()) for k in o.get("data", ())
+        }
         assert "text/html" in kinds
         assert not [kind for kind in kinds if not kind.startswith("text/")]
         assert offered.stat().st_size < 100_000

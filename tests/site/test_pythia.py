@@ -78,7 +78,7 @@ def test_every_page_opens_without_a_fault_and_fits(sized, pythia_site, pages):
 def test_the_place_of_a_failed_run_says_so_everywhere(visit, pythia_site):
     base = pythia_site.as_uri()
     visit.open(f"{base}/experiments/grammar.html")
-    mark = visit.page.locator(".vega-chart .mark-symbol.role-mark path").first
+    mark = visit.page.locator(".grid-table td a", has_text="!").first
     with visit.page.expect_navigation():
         mark.click()
     assert visit.page.url == f"{base}/{FAILED}.html"
