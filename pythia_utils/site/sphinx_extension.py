@@ -9,6 +9,7 @@ written, and the directive for text that is of some suites only:
 from __future__ import annotations
 
 import functools
+import hashlib
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,7 +17,6 @@ from docutils import nodes
 from markupsafe import Markup
 from sphinx.util.docutils import SphinxDirective
 
-from pythia_utils.base.files import tree_digest
 from pythia_utils.base.markup import html
 from pythia_utils.grid.parts import is_for
 from pythia_utils.site import assets, citation, head
@@ -26,6 +26,7 @@ from pythia_utils.site.notebooks import dump, read_notebook, without_figures
 from pythia_utils.suites import catalog
 
 NOT_FOUND = "404"
+_SOURCES = (".py", ".html", ".js")
 SHOWN_SUITE = "parts/suite.txt"  # among the staged files: the suite that the site shows
 _AFTER_THE_OTHERS = 900  # Sphinx's own listeners have 500
 
@@ -47,7 +48,8 @@ def setup(app) -> dict:
 
 def _version() -> int:
     """A number that an edit of this room changes: all pages are made anew then."""
-    return int(tree_digest(Path(__file__).parent)[:12], 16)
+    paths = sorted(p for p in Path(__file__).parent.rglob("*.*") if p.suffix in _SOURCES)
+    return int(hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()[:12], 16)
 
 
 class ForSuite(SphinxDirective):
