@@ -81,7 +81,8 @@ def grid_table(
     head = "".join(_heading(step, named) for step, named in zip(steps, _named(steps), strict=True))
     legend = _legend(values, show, colour) + _legend_of_marks(cell.mark for cell in cells.values())
     return (
-        f'<div class="grid-table{dense}" role="region" aria-label="{html(plain(title))}">'
+        f'<div class="grid-table{dense}" style="--steps:{len(steps)}" role="region" '
+        f'aria-label="{html(plain(title))}">'
         f'<table class="{NO_MATHS}"><caption>{html(plain(title))}{legend}</caption>'
         f'<thead><tr><th scope="col">model \\ step</th>{head}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"

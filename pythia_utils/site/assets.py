@@ -79,7 +79,7 @@ def write(static: Path, own: Path, aside: Path, icons: Collection[str]) -> None:
 def _put_aside(static: Path, aside: Path) -> None:
     for pattern in _KEPT:
         found = [*static.glob(pattern)]
-        for old in aside.glob(pattern if found else ""):
+        for old in [*aside.glob(pattern)] if found else ():
             old.unlink()  # where a name holds a digest, another edition's
         for path in found:
             kept = aside / path.relative_to(static)
