@@ -13,6 +13,7 @@ from docutils import nodes
 from pythia_utils.base.markup import html, plain
 
 OWN_PICTURE = "_static/grammar-trajectories.png"
+_IMAGES = "_images/"
 _ENOUGH, _LONGEST = 110, 200  # characters of a description
 _OPENING = re.compile(r"\AQuestion\.\s+")  # how each chapter begins
 _PICTURES = (".png", ".jpg", ".jpeg")  # what previews can show
@@ -40,16 +41,13 @@ def _paragraphs(doctree: nodes.document) -> Iterator[str]:
             yield text
 
 
-def picture(doctree: nodes.document, images: dict[str, str]) -> str:
-    """The place of a page's first figure on the site.
-
-    Args:
-        doctree: of the page.
-        images: the names in `_images/` by the addresses of the doctree's images.
-    """
-    named = (images.get(node["uri"], "") for node in doctree.findall(nodes.image))
-    name = next((name for name in named if name.endswith(_PICTURES)), "")
-    return f"_images/{name}" if name else OWN_PICTURE
+def picture(doctree: nodes.document) -> str:
+    """The place of a page's first figure on the site; the page is written, and its images have addresses."""
+    for node in doctree.findall(nodes.image):
+        _, found, name = node["uri"].partition(_IMAGES)
+        if found and name.endswith(_PICTURES):
+            return f"{_IMAGES}{name}"
+    return OWN_PICTURE
 
 
 def tags(title: str, text: str, address: str, image: str, book: str) -> str:

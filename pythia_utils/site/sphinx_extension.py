@@ -101,7 +101,7 @@ def _head_and_foot(app, pagename: str, templatename: str, context: dict, doctree
         return
     if pagename == app.config.root_doc:
         context["pageurl"] = base
-    title, image = Markup(context["title"]).striptags(), head.picture(doctree, app.builder.images)
+    title, image = Markup(context["title"]).striptags(), head.picture(doctree)
     told = head.description(doctree) or title
     address = context["pageurl"]
     context["metatags"] += head.tags(title, told, address, base + image, app.config.html_title)
