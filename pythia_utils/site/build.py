@@ -101,12 +101,14 @@ def _files(
     contents: Contents, pages: Sequence[Page], status: SuiteStatus
 ) -> Iterator[tuple[str, str]]:
     """Every file that staging makes: its place, and its text."""
-    suite, experiments = contents.suite, contents.experiments
+    suite, experiments, root = contents.suite, contents.experiments, contents.config.root
+    titles: dict[str, str] = {}
     for experiment in experiments:
         if experiment.chapter:
             place = site_pages.chapter_path(experiment)
             source = _executed_chapter(contents, experiment)
-            cited = citation.below_chapter(contents.config.root, experiment)
+            titles[experiment.name] = site_pages.title_of(source, experiment.title)
+            cited = citation.below_chapter(root, experiment.name, titles[experiment.name])
             yield place, site_pages.chapter(source, experiment.chapter, place, contents, [cited])
     for page in contents.pages:
         place, source = site_pages.page_path(page), _executed_page(contents, page)
@@ -118,10 +120,10 @@ def _files(
     yield "parts/chapters.md", tables.chapter_list(experiments)
     yield "parts/shown_suite.md", tables.shown_suite(suite, pages)
     yield "parts/suite_tables.md", tables.suite_tables(suite)
-    yield "parts/citation.md", citation.page_part(contents.config.root, experiments)
+    yield "parts/citation.md", citation.page_part(root, titles)
     yield SHOWN_SUITE, f"{suite.name}\n"
     yield "status.md", status_page.status_page(contents, status)
-    template = (contents.config.root / "book" / "_toc.yml").read_text(encoding="utf-8")
+    template = (root / "book" / "_toc.yml").read_text(encoding="utf-8")
     names = [page.name for page in contents.pages]
     yield "_toc.yml", tables.table_of_contents(template, experiments, names)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -11,7 +11,6 @@ from pathlib import Path
 from pythia_utils.base import yaml
 from pythia_utils.base.markup import bibtex, markdown
 from pythia_utils.base.sources import git_commit
-from pythia_utils.grid.config import Experiment
 from pythia_utils.site.notebooks import markdown_cell
 from pythia_utils.site.tables import folded
 
@@ -42,21 +41,21 @@ def of_book(root: Path) -> str:
     return _block(_entry("book", KEY, config, {"title": config["title"]}, ""))
 
 
-def below_chapter(root: Path, experiment: Experiment) -> dict:
-    """The cell that ends a chapter."""
-    return markdown_cell("cite-chapter", folded("Cite this chapter", of_chapter(root, experiment)))
+def below_chapter(root: Path, name: str, title: str) -> dict:
+    """The cell that ends the chapter of an experiment of this name."""
+    return markdown_cell("cite-chapter", folded("Cite this chapter", of_chapter(root, name, title)))
 
 
-def of_chapter(root: Path, experiment: Experiment) -> str:
+def of_chapter(root: Path, name: str, title: str) -> str:
     """A chapter's entry, as a block of Markdown."""
     config = yaml.read(root / "_config.yml")
-    told = {"title": experiment.title, "booktitle": config["title"]}
-    place = f"experiments/{experiment.name}.html"
-    return _block(_entry("incollection", f"{KEY}_{experiment.name}", config, told, place))
+    told = {"title": title, "booktitle": config["title"]}
+    place = f"experiments/{name}.html"
+    return _block(_entry("incollection", f"{KEY}_{name}", config, told, place))
 
 
 def _entry(kind: str, key: str, config: dict, told: dict[str, str], place: str) -> str:
-    fields = {"author": config["author"]} | told
+    fields = {"author": config["author"], **told, "publisher": config["author"]}
     texts = {name: f"{{{bibtex(text)}}}" for name, text in fields.items()}  # capitals stay
     texts |= {
         "year": str(today().year),
@@ -75,11 +74,10 @@ def _block(text: str) -> str:
     return f"{fence}bibtex\n{text}\n{fence}"
 
 
-def page_part(root: Path, experiments: Sequence[Experiment]) -> str:
-    """For inclusion: the book's entry, and each chapter's in a box that opens."""
-    parts = [of_book(root)]
-    for experiment in experiments:
-        if experiment.chapter:
-            title = f"The chapter *{markdown(experiment.title)}*"
-            parts.append(folded(title, of_chapter(root, experiment)))
-    return "\n\n".join(parts) + "\n"
+def page_part(root: Path, titles: Mapping[str, str]) -> str:
+    """For inclusion: the book's entry, and in boxes that open the chapters', whose titles are given by name."""
+    chapters = [
+        folded(f"The chapter *{markdown(title)}*", of_chapter(root, name, title))
+        for name, title in titles.items()
+    ]
+    return "\n\n".join([of_book(root), *chapters]) + "\n"

@@ -132,6 +132,11 @@ def chapter(
     return dump(notebook)
 
 
+def title_of(source: Path, default: str) -> str:
+    """The heading of an executed notebook; a default where it has none, or cannot be read."""
+    return split_title(failed.read_failed(source)["cells"], default)[0]
+
+
 # --- cells of the grid ----------------------------------------------------------------------------
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -17,7 +17,6 @@ from helpers.site_server import serve
 from pybtex.database import parse_string
 
 from pythia_utils.base.markup import plain
-from pythia_utils.grid.config import Experiment
 from pythia_utils.site import citation, head, issue_links
 
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text())
@@ -226,6 +225,9 @@ def test_the_book_and_each_chapter_have_an_entry_that_leads_to_them(pages):
         (entry,) = entries(re.sub("<[^>]+>", "", pages[name])).values()
         assert entry.fields["url"] == f"{BASE}{name}"
         assert entry.fields["booktitle"].strip("{}") == CONFIG["title"]
+        assert entry.fields["title"].strip("{}") == html.unescape(
+            Head(pages[name]).named["og:title"]
+        )
 
 
 def test_what_the_book_is_cited_as_is_what_the_citation_file_says():
@@ -238,12 +240,11 @@ def test_what_the_book_is_cited_as_is_what_the_citation_file_says():
 
 @pytest.mark.parametrize("title", TEXTS)
 def test_an_entry_of_any_title_can_be_read(title):
-    chapter = Experiment("name", title, Path("n.ipynb"), Path("c.ipynb"), None, {}, {})
-    block = citation.of_chapter(ROOT, chapter)
+    block = citation.of_chapter(ROOT, "name", title)
     fence = block.partition("bibtex")[0]
     assert fence not in block.strip("`")
     (entry,) = entries(block).values()
-    assert set(entry.fields) == {"title", "booktitle", "year", "note", "url"}
+    assert set(entry.fields) == {"title", "booktitle", "publisher", "year", "note", "url"}
     inside = entry.fields["title"]
     for letter in "$%&#_":
         assert len(re.findall(rf"\\\{letter}", inside)) == plain(title).count(letter)
