@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from pythia_utils.analysis import select
-from pythia_utils.analysis.heatmap import show_chart
+from pythia_utils.analysis.charts import show_chart
 from pythia_utils.analysis.induction.figures import SCORES
 from pythia_utils.analysis.show import or_words
 
