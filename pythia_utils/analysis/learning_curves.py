@@ -186,6 +186,22 @@ def _milestone(entered: np.ndarray, confidence: float, level: float) -> Mileston
     return Milestone(step, float(low), float(high), float(level))
 
 
+def stays_above(steps: Sequence[int], values: Sequence[float], level: float) -> float:
+    """The step from which on a curve stays at or above a level; nan if it ends below.
+
+    Args:
+        steps: measured steps, increasing, at least two.
+        values: of any unit, at each step.
+        level: in that unit.
+
+    Raises:
+        UsageError: fewer than two steps, or steps out of order.
+    """
+    curve, ends = np.asarray(values, dtype=float)[None], np.array([level, np.inf])
+    (entered,) = _entries(_checked(steps), curve, ends[:1], ends[1:])
+    return float(entered) if np.isfinite(entered) else float("nan")
+
+
 _MILESTONES = ["model", "subset", "first", "last", "onset", "low", "high"]
 _MILESTONES += ["plateau", "plateau_low", "plateau_high", "level"]
 

@@ -65,6 +65,7 @@ def hooked(
     *,
     residual: Look | None = None,
     patterns: Look | None = None,
+    values: Look | None = None,
     heads: Look | None = None,
     attention: Look | None = None,
     mlps: Look | None = None,
@@ -77,6 +78,8 @@ def hooked(
             layers as `layer`, what the final norm reads.
         patterns: attention weights (batch, heads, to, from), which sum to 1 over `from`. They are only read.
             Attention is then transformers' `eager` one: the same up to rounding, in more memory.
+        values: what a head that attends to a position reads there: (batch, length, heads, d_head). They are
+            only read.
         heads: what each head read through its pattern, before the output matrix: (batch, length, heads,
             d_head).
         attention: what a layer's attention adds to the stream: (batch, length, d_model).
@@ -90,7 +93,7 @@ def hooked(
         if patterns is not None:
             _set_eager(model, undo)
         for layer, block in enumerate(base.layers):
-            for handle in _hooks(layer, block, residual, patterns, heads, attention, mlps):
+            for handle in _hooks(layer, block, residual, patterns, values, heads, attention, mlps):
                 undo.callback(handle.remove)
         if residual is not None:
             last = base.final_layer_norm.register_forward_pre_hook(
@@ -100,12 +103,16 @@ def hooked(
         yield
 
 
-def _hooks(layer: int, block, residual, patterns, heads, attention, mlps) -> Iterator:
+def _hooks(layer: int, block, residual, patterns, values, heads, attention, mlps) -> Iterator:
     """Set one layer's hooks and hand out what removes them."""
     if residual is not None:
         yield block.register_forward_pre_hook(_before(residual, layer))
     if patterns is not None:
         yield block.attention.register_forward_hook(_weights(patterns, layer))
+    if values is not None:
+        yield block.attention.query_key_value.register_forward_hook(
+            _values(values, layer, block.attention.head_size)
+        )
     if heads is not None:
         yield block.attention.dense.register_forward_pre_hook(
             _by_head(heads, layer, block.attention.head_size)
@@ -146,5 +153,14 @@ def _by_head(look: Look, layer: int, width: int) -> Callable:
 def _weights(look: Look, layer: int) -> Callable:
     def hook(module, inputs, output):
         look(layer, output[1])
+
+    return hook
+
+
+def _values(look: Look, layer: int, width: int) -> Callable:
+    """Of the layer that makes queries, keys and values, head by head, the values."""
+
+    def hook(module, inputs, output):
+        look(layer, output.unflatten(-1, (-1, 3 * width))[..., 2 * width :])
 
     return hook

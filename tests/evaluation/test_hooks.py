@@ -70,6 +70,13 @@ def test_patterns_are_those_that_transformers_gives(network):
         torch.testing.assert_close(pattern.sum(-1), torch.ones(2, 3, 7))
 
 
+def test_a_head_reads_the_values_where_it_attends(network):
+    found = seen(network, "patterns", "values", "heads")
+    for layer in range(n_layers(network)):
+        read = torch.einsum("bhqk,bkhe->bqhe", found["patterns"][layer], found["values"][layer])
+        torch.testing.assert_close(found["heads"][layer], read)
+
+
 def test_a_head_that_is_switched_off_is_one_without_output_weights(network):
     def switch_off(layer, z):
         keep = torch.ones(n_heads(network))

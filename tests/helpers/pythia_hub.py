@@ -53,6 +53,11 @@ OWN = {
         "steps": [0, 143000],
         "parameters": {"facts_file": "data/capitals.csv", "batches": 1},
     },
+    "induction": {
+        "models": ["pythia-14m"],
+        "steps": [0, 143000],
+        "parameters": {"sequences": 4, "rows": 2},
+    },
     "memorization": {"parameters": {"sample": 40, "blocks": 4, "places": 4}},
     "ngrams": {
         "models": ["pythia-14m"],

@@ -34,6 +34,8 @@ SAYS = {
         "One checkpoint tells nothing of forgetting",
     ],
     ("memorization", "only deduplicated"): ["Nothing tells what copies do here"],
+    ("induction", "one cell"): ["In none of 1 models is there a gain to ablate", "nothing to draw"],
+    ("induction", "only deduplicated"): ["nothing to draw", "No heads were found"],
 }
 
 
@@ -48,7 +50,9 @@ def drawn_to_nowhere():
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("few", FEW)
-@pytest.mark.parametrize("experiment", ["loss", "ngrams", "grammar", "facts", "memorization"])
+@pytest.mark.parametrize(
+    "experiment", ["loss", "ngrams", "grammar", "facts", "memorization", "induction"]
+)
 def test_a_chapter_tells_in_words_what_it_cannot_show(tmp_path, experiment, few):
     made_records.write(tmp_path, experiment, FEW[few])
     shown = words(made_records.run_chapter(experiment, tmp_path))

@@ -34,7 +34,7 @@ OURS = re.compile(
 def runs(tmp_path_factory):
     """One size at all of its steps, all sizes at some, three seeds of one size; steps with errata left out."""
     folder = tmp_path_factory.mktemp("runs")
-    for experiment, made in (("grammar", None), ("ngrams", of_ngrams)):
+    for experiment, made in (("grammar", None), ("ngrams", of_ngrams), ("induction", of_heads)):
         for model in made_pythia.models():
             steps = () if model.name == "pythia-70m" else STEPS
             sound = [step for step in steps if not fault(model.checkpoint(step))]
@@ -46,6 +46,10 @@ def runs(tmp_path_factory):
 
 def of_ngrams(model, step: int) -> list[dict]:
     return made_records.ngrams(model.name, step)
+
+
+def of_heads(model, step: int) -> list[dict]:
+    return made_records.induction(model.name, step)
 
 
 @pytest.fixture(autouse=True)
@@ -110,6 +114,15 @@ def test_ngrams_tells_of_a_sample_and_of_published_peaks(runs):
     assert max(map(len, tables(shown))) <= 1 + 20
     assert not re.search(r">66,000<", shown)  # no stage of pythia-2.8b's
     assert "cannot be told here" not in shown
+
+
+def test_induction_tells_of_random_tokens_and_of_published_jumps(runs):
+    shown = page("induction", runs)
+    assert OURS.findall(shown) == []
+    assert "Measured on the set `random tokens`" in shown
+    assert "in all 9 seeds of pythia-70m the best head goes from" in shown
+    assert max(map(len, tables(shown))) <= 1 + 30
+    assert not re.search(r"\bnan\b", shown)
 
 
 def test_seeds_and_stability_has_findings_that_these_records_can_tell(runs):

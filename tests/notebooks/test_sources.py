@@ -66,7 +66,9 @@ class TestSources:
             assert sum(1 for cell in own for line in cell["source"] if line.strip()) <= 110
 
 
-@pytest.mark.parametrize("experiment", ["loss", "ngrams", "grammar", "facts", "memorization"])
+@pytest.mark.parametrize(
+    "experiment", ["loss", "ngrams", "grammar", "facts", "memorization", "induction"]
+)
 @pytest.mark.parametrize("cell", CELLS)
 def test_cells_run_and_show_parameters_records_and_watermark(tiny_run, experiment, cell):
     path = tiny_run / "runs" / f"{cell.format(experiment)}.ipynb"
@@ -130,7 +132,8 @@ def test_another_parameter_makes_other_cells(tiny_run, trained_home):
 
 
 def test_chapters_ran_over_the_records(built_site, tiny_run):
-    for experiment in ("loss", "ngrams", "grammar", "facts", "training_data", "memorization"):
+    names = ("loss", "ngrams", "grammar", "facts", "training_data", "memorization", "induction")
+    for experiment in names:
         notebook = read(tiny_run / "runs" / "pico" / experiment / "chapter.ipynb")
         assert not notebook["metadata"]["papermill"]["exception"]
         text = json.dumps(notebook)
