@@ -32,7 +32,7 @@ def test_the_wheel_carries_the_suites(distributions):
     names = set(zipfile.ZipFile(distributions[0]).namelist())
     for suite in ("pico", "nano", "pythia"):
         assert f"pythia_utils/data/suites/{suite}.yml" in names
-    files = ("blimp.csv", "capitals.csv", "neox_config.yml")
+    files = ("attractors.csv", "blimp.csv", "capitals.csv", "neox_config.yml")
     assert {f"pythia_utils/data/{name}" for name in files} <= names
     published = {path.name for path in (ROOT / "data" / "published").iterdir() if path.is_file()}
     assert {f"pythia_utils/data/published/{name}" for name in published} <= names

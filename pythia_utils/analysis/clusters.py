@@ -41,32 +41,42 @@ def effective_clusters(labels: Sequence, alike: bool = True) -> float:
     return float(np.sum(sizes) ** 2 / np.sum(sizes**2))
 
 
-def linked_squares(totals: np.ndarray, units: Sequence, labels: Sequence[Sequence]) -> float:
+def linked_squares(
+    totals: np.ndarray, units: Sequence, labels: Sequence[Sequence]
+) -> float | np.ndarray:
     """Σ e_a e_b over all units a, b that share a label; each shares one with itself.
 
     Not less than Σ e_a², the sum for units without links: where the estimate is lower it is noise.
 
     Args:
-        totals: (items,) float, what each item adds to the deviation of a sum.
+        totals: (..., items) float, what each item adds to the deviation of a sum.
         units: (items,) a label that is always shared, such as the twin.
         labels: columns of (items,) labels; the same label in two columns is the same thing, so that
             a word links pairs wherever it stands.
+
+    Returns:
+        (...), a number for one sum.
     """
     unit, _ = pd.factorize(np.asarray(units))
-    sums = np.bincount(unit, np.asarray(totals, dtype=float))
-    alone = float(sums @ sums)
-    if not labels:
-        return alone
+    totals = np.asarray(totals, dtype=float)
+    flat = totals.reshape(-1, totals.shape[-1])
+    sums = np.stack([np.bincount(unit, row) for row in flat], axis=1)  # (units, sums)
+    alone = np.sum(sums**2, axis=0)
+    squares = np.maximum(alone, _over_links(sums, unit, labels)) if labels else alone
+    return float(squares[0]) if totals.ndim == 1 else squares.reshape(totals.shape[:-1])
+
+
+def _over_links(sums: np.ndarray, unit: np.ndarray, labels: Sequence[Sequence]) -> np.ndarray:
     codes, names = pd.factorize(np.concatenate([np.asarray(c, dtype=str) for c in labels]))
     where = (np.ones(len(codes)), (np.tile(unit, len(labels)), codes))
     belongs = csr_array(where, shape=(len(sums), len(names)))
-    linked = 0.0
+    linked = np.zeros(sums.shape[1])
     for start in range(0, len(sums), _CHUNK):
         part = slice(start, start + _CHUNK)
         links = (belongs[part] @ belongs.T).tocsr()
         links.data[:] = 1
-        linked += float(sums[part] @ (links @ sums))
-    return max(alone, linked)
+        linked += np.sum(sums[part] * (links @ sums), axis=0)
+    return linked
 
 
 def _drawn(labels: Sequence[Sequence], units: Sequence) -> list[np.ndarray]:
@@ -86,7 +96,9 @@ def degrees_of_freedom(units: Sequence, labels: Sequence[Sequence], alike: bool 
     return max(fewest - 1, 1.0)
 
 
-def effective_n(correct: Sequence[bool], units: Sequence, labels: Sequence[Sequence] = ()) -> float:
+def effective_n(
+    correct: Sequence, units: Sequence, labels: Sequence[Sequence] = ()
+) -> float | np.ndarray:
     """How many independent answers a share of linked ones is worth (Kish 1965).
 
     n over the design effect: the variance of the share with links over that without. Both are taken
@@ -96,71 +108,83 @@ def effective_n(correct: Sequence[bool], units: Sequence, labels: Sequence[Seque
     few of them (Korn and Graubard 1998): the Wilson interval of this n is as wide as the clusters make it.
 
     Args:
-        correct: (n,) answers.
+        correct: (..., n) answers, of one model or of several to the same questions.
         units: (n,) labels of those that belong together always, such as twins.
         labels: columns of further labels, such as words; very common ones link nothing (`COMMON`).
 
     Returns:
-        n itself where every answer is a unit of its own and there are no labels.
+        (...), n itself where every answer is a unit of its own and there are no labels.
     """
     from scipy.stats import t
 
-    y, n, labels = np.asarray(correct, dtype=float), len(correct), _drawn(labels, units)
+    y, labels = np.asarray(correct, dtype=float), _drawn(labels, units)
+    n = y.shape[-1]
     unit, names = pd.factorize(np.asarray(units))
     size = round(n / len(names))  # answers in one of the two units more
-    y = np.concatenate([y, np.ones(size), np.zeros(size)])
+    both = np.broadcast_to(np.repeat([1.0, 0.0], size), (*y.shape[:-1], 2 * size))
+    y = np.concatenate([y, both], axis=-1)
     unit = np.concatenate([unit, np.repeat([len(names), len(names) + 1], size)])
     more = [np.concatenate([c, np.repeat(["+", "-"], size)]) for c in labels]
-    e, dof = y - y.mean(), degrees_of_freedom(units, labels)
+    e, dof = y - y.mean(axis=-1, keepdims=True), degrees_of_freedom(units, labels)
     linked = linked_squares(e, unit, more) * (dof + 1) / dof
-    alone = float(e @ e) * n / max(n - 1, 1)
+    alone = np.sum(e**2, axis=-1) * n / max(n - 1, 1)
     few = t.ppf(0.975, max(n - 1, 1)) / t.ppf(0.975, dof)
-    return float(n * alone / linked * few**2)
+    found = n * alone / linked * few**2
+    return float(found) if y.ndim == 1 else found
 
 
 def linked_proportion(
-    correct: Sequence[bool], units: Sequence, labels: Sequence[Sequence] = ()
-) -> tuple[float, float, float, float]:
+    correct: Sequence, units: Sequence, labels: Sequence[Sequence] = ()
+) -> tuple[float | np.ndarray, ...]:
     """A share with the Wilson interval of its `effective_n`.
 
+    Args:
+        correct, units, labels: as of `effective_n`.
+
     Returns:
-        The share, its standard error (half the interval's width over the normal quantile), low, high.
+        The share, its standard error (half the interval's width over the normal quantile), low, high: a
+        number each, or of several models (...).
     """
     from scipy.special import ndtri
 
-    share, n = float(np.mean(correct)), effective_n(correct, units, labels)
-    low, high = map(float, wilson_interval(share * n, max(n, 1.0)))
-    return share, (high - low) / (2 * float(ndtri(0.975))), low, high
+    share, n = np.mean(np.asarray(correct), axis=-1), effective_n(correct, units, labels)
+    low, high = wilson_interval(share * n, np.maximum(n, 1.0))
+    found = share, (high - low) / (2 * float(ndtri(0.975))), low, high
+    return tuple(map(float, found)) if np.ndim(share) == 0 else found
 
 
 def linked_mean(
-    values: Sequence[float], units: Sequence, labels: Sequence[Sequence] = ()
-) -> tuple[float, float, float]:
+    values: Sequence, units: Sequence, labels: Sequence[Sequence] = ()
+) -> tuple[float | np.ndarray, float | np.ndarray, float]:
     """A mean over linked items with its standard error and degrees of freedom.
 
     Made for differences on the same items, such as one model's answers less another's: a paired
     comparison, in which what both find easy or hard cancels.
 
     Args:
-        values: (n,) float.
+        values: (..., n) float, one mean's items or several's.
         units, labels: as of `effective_n`.
 
     Returns:
-        Mean, error and degrees of freedom; the error of one unit is nan.
+        Mean, error (a number each, or of several means (...)) and degrees of freedom; the error of one unit
+        is nan.
     """
     x, labels = np.asarray(values, dtype=float), _drawn(labels, units)
     count, freedom = len(np.unique(units)), degrees_of_freedom(units, labels)
+    mean = x.mean(axis=-1)
     if count < 2:
-        return float(x.mean()), float("nan"), freedom
-    squares = linked_squares(x - x.mean(), units, labels) * (freedom + 1) / freedom
-    return float(x.mean()), float(np.sqrt(squares)) / len(x), freedom
+        error = np.full_like(mean, np.nan)
+    else:
+        squares = linked_squares(x - mean[..., None], units, labels) * (freedom + 1) / freedom
+        error = np.sqrt(squares) / x.shape[-1]
+    return (float(mean), float(error), freedom) if x.ndim == 1 else (mean, error, freedom)
 
 
-def as_of_a_normal(stderr: float, dof: float) -> float:
+def as_of_a_normal(stderr: float | np.ndarray, dof: float) -> float | np.ndarray:
     """The error whose normal 95% interval is as wide as Student's of `stderr` with `dof`: for records."""
     from scipy.stats import norm, t
 
-    return float(stderr * t.ppf(0.975, dof) / norm.ppf(0.975))
+    return stderr * float(t.ppf(0.975, dof) / norm.ppf(0.975))
 
 
 def rank_correlation(

@@ -10,7 +10,7 @@ Pairs are prepared once for a tokenizer, and then scored with any number of its 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -63,7 +63,6 @@ class PreparedPairs:
     normalizer_weights: csr_array
     lengths: np.ndarray
 
-    @torch.inference_mode()
     def score(self, model: PreTrainedModel, batch_tokens: int | None = None) -> pd.DataFrame:
         """As `score_minimal_pairs`, for a model of the tokenizer that the pairs were prepared with.
 
@@ -71,31 +70,56 @@ class PreparedPairs:
             model: a causal network.
             batch_tokens: tokens in one forward pass; from the memory if None. Changes no result.
         """
+        (margin,) = self.margins(
+            model, lambda rows: [self.tree.states(model, rows)], 1, batch_tokens
+        )
+        return self.table.assign(margin=margin, correct=margin > 0)
+
+    @torch.inference_mode()
+    def margins(
+        self,
+        model: PreTrainedModel,
+        states: Callable[[list[int]], Iterable[torch.Tensor]],
+        ways: int,
+        batch_tokens: int | None = None,
+    ) -> np.ndarray:
+        """log p(good) - log p(bad) by hidden states that may be others than the model's last.
+
+        Args:
+            model: a causal network, whose output embedding they are put through.
+            states: of some rows of the tree, in one way after another: (nodes, d_model), in the nodes' order.
+            ways: how many there are.
+            batch_tokens: tokens in one forward pass; from the memory if None. Changes no result.
+
+        Returns:
+            float64 (ways, pairs), nats.
+
+        Raises:
+            UsageError, NotFiniteError: as `score_minimal_pairs`.
+        """
         require_mask(model)
         token_ids(model, [self.tree.ids.numpy(), self.scored[1]], "what pairs hold,")
         require_context(model, self.lengths.tolist(), "pair")
         device = device_of(model)
-        logits = torch.zeros(self.scored.shape[1], device=device)
-        normalizers = torch.zeros(len(self.normalized), device=device)
+        logits = torch.zeros(ways, self.scored.shape[1], device=device)
+        normalizers = torch.zeros(ways, len(self.normalized), device=device)
 
         def fill(rows: list[int]) -> None:
-            hidden = self.tree.states(
-                model, rows
-            )  # all rows are as wide: a batch is a run of nodes
-            first = rows[0] * self.tree.width
-            part = within(self.scored[0], first, first + len(hidden))
-            nodes, tokens = torch.from_numpy(self.scored[:, part]).to(device)
-            logits[part] = target_logits(model, hidden[nodes - first], tokens)
-            part = within(self.normalized, first, first + len(hidden))
-            nodes = torch.from_numpy(self.normalized[part]).to(device)
-            normalizers[part] = log_normalizers(model, hidden[nodes - first])
+            # All rows are as wide: a batch is a run of nodes.
+            first, end = rows[0] * self.tree.width, (rows[-1] + 1) * self.tree.width
+            scored = within(self.scored[0], first, end)
+            nodes, tokens = torch.from_numpy(self.scored[:, scored]).to(device)
+            normalized = within(self.normalized, first, end)
+            others = torch.from_numpy(self.normalized[normalized]).to(device)
+            for way, hidden in enumerate(states(rows)):
+                logits[way, scored] = target_logits(model, hidden[nodes - first], tokens)
+                normalizers[way, normalized] = log_normalizers(model, hidden[others - first])
 
         budget = batch_tokens or tokens_that_fit(model)
         with measuring("minimal pairs", model):
             run_in_batches([self.tree.width] * len(self.tree.ids), budget, fill)
-        margin = self.logit_weights @ logits.double().cpu().numpy()
-        margin -= self.normalizer_weights @ normalizers.double().cpu().numpy()
-        return self.table.assign(margin=margin, correct=margin > 0)
+        margin = logits.double().cpu().numpy() @ self.logit_weights.T
+        return margin - normalizers.double().cpu().numpy() @ self.normalizer_weights.T
 
 
 def answerable(tokenizer: PreTrainedTokenizerBase, pairs: Sequence) -> tuple[list, list]:

@@ -8,6 +8,7 @@ of the Hub have no such text here: they are measured on texts by name (`text_set
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from pythia_utils.nano import english, entropy
 from pythia_utils.nano.documents import DOMAINS, validation_texts
 from pythia_utils.suites.catalog import suite
 from pythia_utils.suites.folders import corpus_folder
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 COPIED_DOMAINS = ("grammar", "stories")  # whose documents `nano.corpus` copies
 NANO = "nano"
@@ -91,6 +95,32 @@ def domain_shares(suite_name: str = NANO) -> dict[str, float]:
     grown = 1 + shares["duplicates"] / copied
     true = {d: shares[d] * (grown if d in COPIED_DOMAINS else 1) for d in DOMAINS}
     return {domain: share / sum(true.values()) for domain, share in true.items()}
+
+
+def stream(tokenizer: PreTrainedTokenizerBase, tokens: int) -> np.ndarray:
+    """Nano's validation documents laid end to end as in training: always one of the domain most behind its share.
+
+    Returns:
+        Token ids, int64 (tokens,), each document with an end-of-text token behind it.
+
+    Raises:
+        UsageError: there are not so many.
+    """
+    shares = domain_shares()
+    left = {domain: iter(validation_documents(domain)) for domain in shares}
+    counts, laid = dict.fromkeys(shares, 0), []
+    while len(laid) < tokens:
+        domain = max(shares, key=lambda each: shares[each] * (len(laid) + 1) - counts[each])
+        text = next(left[domain], None)
+        if text is None:
+            raise UsageError(
+                f"{tokens} tokens of held-out text asked for; there are {len(laid)} before the "
+                f"documents of domain {domain} are used up"
+            )
+        ids = [*tokenizer(text)["input_ids"], tokenizer.eos_token_id]
+        counts[domain] += len(ids)
+        laid += ids
+    return np.array(laid[:tokens])
 
 
 def least_nats(domain: str, texts: Sequence[str]) -> np.ndarray | None:

@@ -13,7 +13,6 @@ counting's gain is subtracted.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,41 +22,11 @@ from pythia_utils.analysis.grammar import baselines
 from pythia_utils.analysis.stats import with_normal_interval
 from pythia_utils.evaluation.minimal_pairs import score_minimal_pairs
 from pythia_utils.evaluation.ngrams import NgramModel
-from pythia_utils.nano.lexicon import ALL_VERBS, COMMON
+from pythia_utils.nano.attractors import has_attractor, without_temptation
 from pythia_utils.nano.minimal_pair import MinimalPair
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-# Where the words of each attractor stand that show its number.
-_NOUN_AND_VERB = {
-    "subject_verb_agreement_attractor": (4, None),  # The key near the boxes today ...
-    "subject_verb_agreement_relative": (4, 5),  # The dog that the cats chase ...
-    "binding_domain": (1, 2),  # The men say that ...
-}
-_NOUNS = {form: other for n in COMMON for form, other in (n.forms, n.forms[::-1])}
-_VERBS = {form: other for v in ALL_VERBS for form, other in (v.present, v.present[::-1])}
-
-
-def without_temptation(pairs: Sequence[MinimalPair]) -> list[MinimalPair]:
-    """The pairs that have an attractor, in order, its number changed to that of the right word.
-
-    Args:
-        pairs: nano's, of any phenomena; those of phenomena without an attractor are left out.
-    """
-    return [
-        replace(pair, good=_changed(pair.good, *where), bad=_changed(pair.bad, *where))
-        for pair in pairs
-        if (where := _NOUN_AND_VERB.get(pair.phenomenon))
-    ]
-
-
-def _changed(sentence: str, noun: int, verb: int | None) -> str:
-    words = sentence.split(" ")
-    words[noun] = _NOUNS[words[noun]]
-    if verb is not None:
-        words[verb] = _VERBS.get(words[verb], words[verb])  # a past form shows no number
-    return " ".join(words)
 
 
 def attraction(
@@ -89,7 +58,7 @@ def attraction(
     gain = others["correct"].to_numpy(float) - own["correct"].to_numpy(float)
     kinds = {"attraction": gain}
     if ngrams is not None and changed:
-        tempted = [pair for pair in pairs if pair.phenomenon in _NOUN_AND_VERB]
+        tempted = [pair for pair in pairs if has_attractor(pair)]
         both = (baselines.answers(ngrams, tokenizer, part) for part in (changed, tempted))
         counting = baselines.best(own, np.subtract(*both))
         kinds |= {"attraction_of_ngrams": counting, "attraction_above_ngrams": gain - counting}

@@ -71,7 +71,7 @@ def held_out(
         return last_sequences(open_source(reference(model).name), rows, length)
     if suite(model.suite).is_of_text:
         return _excerpts(model.suite, tokenizer, rows, length + 1)
-    stream = _validation_stream(tokenizer, rows * length + 1)
+    stream = validation.stream(tokenizer, rows * length + 1)
     starts = np.arange(rows) * length
     return np.stack([stream[start : start + length + 1] for start in starts])
 
@@ -95,25 +95,6 @@ def _excerpts(
         )
     starts = [(len(ids) - width) // 2 for ids in long]
     return np.array([ids[at : at + width] for ids, at in zip(long, starts, strict=True)][:rows])
-
-
-def _validation_stream(tokenizer: PreTrainedTokenizerBase, tokens: int) -> np.ndarray:
-    """Validation documents laid end to end: always one of the domain that is most behind its share."""
-    shares = validation.domain_shares()
-    left = {d: iter(validation.validation_documents(d)) for d in shares}
-    counts, stream = dict.fromkeys(shares, 0), []
-    while len(stream) < tokens:
-        domain = max(shares, key=lambda each: shares[each] * (len(stream) + 1) - counts[each])
-        text = next(left[domain], None)
-        if text is None:
-            raise UsageError(
-                f"{tokens} tokens of held-out text asked for; there are {len(stream)} before the "
-                f"documents of domain {domain} are used up"
-            )
-        ids = [*tokenizer(text)["input_ids"], tokenizer.eos_token_id]
-        counts[domain] += len(ids)
-        stream += ids
-    return np.array(stream[:tokens])
 
 
 def measures(model: PreTrainedModel, text: np.ndarray, ngrams: NgramModel) -> pd.DataFrame:

@@ -6,59 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pythia_utils.analysis.grammar import attractors, pair_words, recorded
+from pythia_utils.analysis.grammar import attractors
 from pythia_utils.evaluation import sets
-from pythia_utils.nano.lexicon import COMMON
-from pythia_utils.nano.minimal_pair import MinimalPair
-
-
-@pytest.mark.parametrize(
-    ("phenomenon", "sentence", "changed"),
-    [
-        (
-            "subject_verb_agreement_attractor",
-            "The key near the boxes today %s old.",
-            "The key near the box today %s old.",
-        ),
-        (
-            "subject_verb_agreement_relative",
-            "The dogs that the cat chases %s.",
-            "The dogs that the cats chase %s.",
-        ),
-        (
-            "binding_domain",
-            "The men said that the boy hurt %s.",
-            "The man said that the boy hurt %s.",
-        ),
-        (
-            "binding_domain",
-            "The man says that the boys hurt %s.",
-            "The men say that the boys hurt %s.",
-        ),
-    ],
-)
-def test_a_changed_attractor_tempts_no_more(phenomenon, sentence, changed):
-    (found,) = attractors.without_temptation(
-        [
-            MinimalPair(phenomenon, sentence % "right", sentence % "wrong"),
-            MinimalPair("filler_gap", "", ""),
-        ]
-    )
-    assert (found.good, found.bad) == (changed % "right", changed % "wrong")
-
-
-def test_every_attractor_of_nano_can_be_changed_there_and_back():
-    pairs = [p for p in sets.load_pairs("nano", 200) if p.phenomenon in recorded.WRONG_RULES]
-    changed = attractors.without_temptation(pairs)
-    assert len(changed) == 3 * 200
-    assert attractors.without_temptation(changed) == pairs
-    for before, after in zip(pairs, changed, strict=True):
-        assert pair_words.critical_words(before) == pair_words.critical_words(after)
-    plural = {noun.forms[1] for noun in COMMON}
-    for pair in changed[:400]:
-        words = pair.good.split()
-        assert (words[1] in plural) == (words[4].rstrip(".") in plural), pair
-
+from pythia_utils.nano.attractors import without_temptation
 
 ATTRACTOR = "subject_verb_agreement_attractor"
 
@@ -86,7 +36,7 @@ def test_attraction_is_the_difference_that_the_attractor_makes(network):
     pairs = [p for p in sets.load_pairs("nano", 40) if p.phenomenon in (ATTRACTOR, "filler_gap")]
     scores = scored(pairs, [1, 0, 0, 0] * 20)
     (row,) = attractors.attraction(None, None, scores, pairs).itertuples()
-    assert network == attractors.without_temptation(pairs)
+    assert network == without_temptation(pairs)
     assert (row.phenomenon, row.metric, row.value, row.n) == (ATTRACTOR, "attraction", 0.5, 40)
     # In each pair of twins just one changed: no spread between twins.
     assert row.stderr == pytest.approx(0)
@@ -96,7 +46,7 @@ def test_attraction_is_the_difference_that_the_attractor_makes(network):
 def test_what_counting_gains_is_subtracted(network, monkeypatch):
     """Counting is right in no tempted pair and in half of the others, at order 2 alone."""
     pairs = [p for p in sets.load_pairs("nano", 40) if p.phenomenon == ATTRACTOR]
-    plain = attractors.without_temptation(pairs)
+    plain = without_temptation(pairs)
 
     def answer(ngrams, tokenizer, asked):
         right = np.zeros((len(asked), 2))

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pythia_utils.analysis.grammar import attractors, baselines, recorded
+from pythia_utils.analysis.grammar import baselines, recorded
 from pythia_utils.evaluation import sets
 from pythia_utils.evaluation.ngrams import NgramModel
+from pythia_utils.nano.attractors import without_temptation
 from pythia_utils.nano.combinations import is_trainable
 from pythia_utils.nano.grammar import PHENOMENA
 from pythia_utils.nano.held_out import TRAINING
@@ -153,7 +154,7 @@ def test_counting_is_at_chance_on_every_phenomenon(home, tokenizer, model):
 
 def test_an_attractor_does_not_change_what_counting_answers(home, tokenizer):
     pairs = [p for p in sets.load_pairs("nano", 200) if p.phenomenon in recorded.WRONG_RULES]
-    changed = attractors.without_temptation(pairs)
+    changed = without_temptation(pairs)
     ngrams = baselines.counted("pico-7k")
     own, others = (
         by_phenomenon(pairs, baselines.answers(ngrams, tokenizer, asked))
