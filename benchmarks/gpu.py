@@ -94,7 +94,7 @@ def main() -> None:
         sys.exit(
             "no GPU that torch can use; --device cpu --shapes 14m tries the script without one"
         )
-    end = time.monotonic() + 60 * options.minutes
+    begun = time.monotonic()
     tables = Table("gpu.py", device, COLUMNS), Table("gpu.py", device, circuits.COLUMNS)
 
     def keep(table: Table, row: Row) -> None:
@@ -105,9 +105,8 @@ def main() -> None:
     looked = [name for name in options.looked_into.split(",") if name]
     inside = circuits.parts([f"pythia-{name}" for name in looked], device, list(circuits.PARTS))
     run_parts(inside, options.minutes / 2, partial(keep, tables[1]))
-    run_parts(
-        measures(options, AMOUNTS[device]), (end - time.monotonic()) / 60, partial(keep, tables[0])
-    )
+    others = measures(options, AMOUNTS[device])
+    run_parts(others, options.minutes, partial(keep, tables[0]), since=begun)
     print(write(None, *tables))
 
 
@@ -133,7 +132,8 @@ def measures(options: argparse.Namespace, amounts: Amounts) -> Iterator[Part]:
     shape = partial(Part, seconds=90)
     yield shape(first, partial(bench_shape, first, device, dtype, amounts))
     if options.cells:
-        yield shape("the grid", partial(bench_grid, first, device, dtype, options.cells))
+        grid = partial(bench_grid, first, device, dtype, options.cells)
+        yield Part("the grid", grid, seconds=180)
     for name in others:
         yield shape(name, partial(bench_shape, name, device, dtype, amounts))
     last = options.shapes.split(",")[-1]

@@ -107,13 +107,15 @@ class TimeIsUp(Exception):
     """Raised in the midst of whatever is being measured."""
 
 
-def run_parts(parts: Iterable[Part], minutes: float, keep: Callable[[Row], None]) -> None:
+def run_parts(
+    parts: Iterable[Part], minutes: float, keep: Callable[[Row], None], since: float | None = None
+) -> None:
     """Hand over each row as soon as it is measured.
 
     A part that fails, or takes longer than it may, ends in a row that says so, and the next begins. When all
-    minutes are up, a last row says that.
+    minutes are up, a last row says that. They count from now, or since that time of `time.monotonic`.
     """
-    end = time.monotonic() + 60 * minutes
+    end = (since or time.monotonic()) + 60 * minutes
     for part in parts:
         left = end - time.monotonic()
         if left <= 0:
