@@ -24,6 +24,7 @@ import pandas as pd
 from pythia_utils.analysis.claims import Claim, verdicts
 from pythia_utils.analysis.facts.claims import CLAIMS as FACTS
 from pythia_utils.analysis.grammar.claims import CLAIMS as GRAMMAR
+from pythia_utils.analysis.induction.claims import CLAIMS as INDUCTION
 from pythia_utils.analysis.loss.claims import CLAIMS as LOSS
 from pythia_utils.analysis.memorization.claims import CLAIMS as MEMORIZATION
 from pythia_utils.analysis.ngrams.claims import CLAIMS as NGRAMS
@@ -38,6 +39,7 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
     "ngrams": NGRAMS,
     "facts": FACTS,
     "memorization": MEMORIZATION,
+    "induction": INDUCTION,
 }
 
 

@@ -25,14 +25,13 @@ import numpy as np
 
 from pythia_utils.base.errors import UsageError, unknown
 from pythia_utils.evaluation.likelihood import token_logprobs
-from pythia_utils.nano.documents import SYMBOLS
+from pythia_utils.nano.documents import SUCCESSOR_SYMBOLS, SYMBOLS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 KINDS = ("in_order", "rotated", "shuffled", "fresh")
 ALPHABETS = ("successors", "symbols", "words", "vocabulary")
-SUCCESSORS = SYMBOLS[:20]  # of which documents of the domain `successors` are made
 _WORD = 3  # letters of what counts as a word, at least
 
 
@@ -119,7 +118,7 @@ def alphabet(tokenizer: PreTrainedTokenizerBase, name: str) -> np.ndarray:
     if name not in ALPHABETS:
         raise unknown("alphabet", name, ALPHABETS)
     if name in ("successors", "symbols"):
-        return _symbols(tokenizer, SUCCESSORS if name == "successors" else SYMBOLS)
+        return _symbols(tokenizer, SUCCESSOR_SYMBOLS if name == "successors" else SYMBOLS)
     ids = np.setdiff1d(np.arange(len(tokenizer)), tokenizer.all_special_ids)
     if name == "vocabulary":
         return ids

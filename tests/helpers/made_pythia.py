@@ -65,7 +65,7 @@ def loss(model: Model, step: int) -> list[dict]:
 
 
 MADE = {"grammar": grammar, "loss": loss}
-SETS = {"grammar": "blimp", "loss": set_name("wikitext")}
+SETS = {"induction": "random tokens", "grammar": "blimp", "loss": set_name("wikitext")}
 
 
 def write(

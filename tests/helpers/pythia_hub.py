@@ -8,7 +8,7 @@
   gets the Hub's refusal. The profile `hub`, of few cells, has the first two.
 - The batches of both variants of the Pile, at the addresses and in the form of the real ones, 600 GB
   each: one made-up batch again and again.
-- BLiMP whole, with made-up sentences. Only the words of one text are used, one token each.
+- WikiText in short; BLiMP whole, with made-up sentences. Only words of one text are used, one token each.
 
 The tokenizer is the real one where `PYTHIA_REFERENCE` has it, else a small one of the same form.
 """
@@ -27,6 +27,7 @@ import numpy as np
 import yaml
 from helpers.commands import ROOT
 from helpers.hub_server import Files, HubServer, checkpoint_files, repeated, serve_hub, shape_of
+from helpers.texts import WIKITEXT, wikitext_repository
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from pythia_utils.evaluation import sets
@@ -75,7 +76,9 @@ OWN = {
 @contextmanager
 def serve() -> Iterator[HubServer]:
     """Serve all of it until the block ends."""
-    with serve_hub({**_models(), **_batches(), **_blimp()}) as hub:
+    with serve_hub(
+        {**_models(), **_batches(), **_blimp(), **wikitext_repository(30 * WIKITEXT)}
+    ) as hub:
         yield hub
 
 

@@ -12,6 +12,7 @@ from pythia_utils.analysis.induction.repeated import ECHO_PERIODS
 from pythia_utils.analysis.induction.text import HALF
 
 NOTHING = 0.05  # nats: less is no gain
+MATCHES = 0.3  # prefix matching of what Trott (2025) counts as an induction head
 
 
 def _of_all(holds: pd.Series) -> bool | None:
@@ -53,6 +54,12 @@ def _others_do_not(records: pd.DataFrame) -> bool | None:
     return _of_all(shares["as many others"] - shares["heads found"] > 0.25)
 
 
+def _of_two_kinds(records: pd.DataFrame) -> bool | None:
+    found = tables.ranks(records).groupby("model")
+    notes = found["previous_token_place"].min() == 1
+    return _of_all(notes & (found["prefix_matching"].max() > MATCHES))
+
+
 def _echo_by_distance(records: pd.DataFrame) -> bool | None:
     last = select.near_the_end(tables.echo(records))
     last = last[last["step"] > 0]
@@ -78,6 +85,11 @@ _FOUND = {
     "induction-not-others": (
         "Ablating as many other heads leaves at least a quarter of the gain more than ablating those found.",
         _others_do_not,
+    ),
+    "induction-two-kinds": (
+        "Where there is a gain, the heads found include the one that attends most to the previous token, and "
+        "one whose prefix matching is above .3.",
+        _of_two_kinds,
     ),
     "induction-echo": (
         "At its last step every model copies echo documents better at the periods of training than beyond.",

@@ -80,17 +80,17 @@ def _map(ax, heads: pd.DataFrame, score: str, top: float):
 def strip(
     heads: pd.DataFrame, scores: Sequence[str] = ("previous_token", "prefix_matching")
 ) -> Figure:
-    """One model's maps at up to six steps: a row a score, a column a step.
+    """One model's maps at up to eight steps: a row a score, a column a step.
 
     Args:
         heads: of `tables.heads`, of one model.
         scores: columns; `ablation` is left out where there is none.
     """
-    heads = select.few_steps(heads, 6)
+    heads = select.few_steps(heads, 8)
     known = [score for score in scores if heads[score].notna().any()]
     steps = sorted(heads["step"].unique())
     tall = 0.75 + 0.14 * (heads["layer"].max() + 1)
-    size = (max(7.2, 1.25 * len(steps)), 0.6 + tall * len(known))
+    size = (max(7.2, 1.1 * len(steps)), 0.6 + tall * len(known))
     figure, grid = plt.subplots(len(known), len(steps), figsize=size, squeeze=False)
     for row, score in zip(grid, known, strict=True):
         name, top = SCORES[score]
@@ -138,7 +138,7 @@ def _seeds(axes, own: pd.DataFrame, label: str, colour: str) -> None:
 def by_length(
     frame: pd.DataFrame, column: str, ylabel: str, reference: float, inside: int = 0
 ) -> Figure:
-    """A value for each kind of sequence, a line a model; the dashed line is chance.
+    """A value for each kind of sequence, a point a model; the dashed line is chance.
 
     Args:
         frame: columns model, value, low, high and the one that names the kinds, in order.
@@ -151,12 +151,18 @@ def by_length(
     names = list(dict.fromkeys(frame[column]))
     places = {name: place for place, name in enumerate(names)}
     rows = frame.assign(x=frame[column].map(places).astype(float))
-    lines_with_bars(axes, rows, "model", model_styles(list(dict.fromkeys(frame["model"]))))
+    styles = model_styles(list(dict.fromkeys(frame["model"])))
+    # No lines: what stands side by side is not one scale.
+    lines_with_bars(
+        axes, rows, "model", {name: own | {"ls": "none"} for name, own in styles.items()}
+    )
     axes.axhline(reference, color=REFERENCE, ls="--", lw=1)
     if inside:
         axes.axvspan(-0.45, inside - 0.5, color="0.92", zorder=0)
-    axes.set_xticks(range(len(names)), [mathtext(name) for name in names])
-    axes.set(xlabel="period, or period + gap", ylabel=ylabel, xlim=(-0.5, len(names) - 0.5))
+    slope = {"rotation": 30, "ha": "right"} if max(map(len, names)) > 6 else {}
+    axes.set_xticks(range(len(names)), [mathtext(name) for name in names], **slope)
+    kind = "alphabet and " * names[0][:1].isalpha()
+    axes.set(xlabel=f"{kind}period, or period + gap", ylabel=ylabel, xlim=(-0.5, len(names) - 0.5))
     legend_above(figure)
     return figure
 

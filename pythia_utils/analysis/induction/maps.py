@@ -53,7 +53,7 @@ def head_map(heads: pd.DataFrame) -> None:
     place = alt.param(
         "step_shown",
         value=len(steps) - 1,
-        bind=alt.binding_range(min=0, max=len(steps) - 1, step=1, name="Step "),
+        bind=alt.binding_range(min=0, max=len(steps) - 1, step=1, name="Measured step no. "),
     )
     base = (
         alt.Chart(rows.round(_DIGITS))

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pythia_utils.base.errors import UsageError, quoted, unknown
+from pythia_utils.evaluation.inference import context_of
 from pythia_utils.evaluation.likelihood import first_token
 from pythia_utils.evaluation.repeats import ALPHABETS, Repeats, alphabet, draw
 from pythia_utils.suites.catalog import suite as find_suite
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-# The first is the one that heads are scored and ablated on, and its alphabet that of the headline. Documents
-# of `successors` have 4 to 10 different symbols, those of `echo` repeat after 8 to 20: within both, and beyond.
+# The first is the one that heads are scored and ablated on, and its alphabet that of the headline. Documents of
+# `successors` repeat after no fixed time and have few different symbols; those of `echo` repeat after 8 to 20.
 MADE_TEXT = (
     *("successors 8", "successors 6", "successors 10", "successors 6+8"),
     *("symbols 20", "symbols 28", "symbols 14+12", "words 10"),
@@ -49,6 +50,11 @@ class Test:
         """As records call it: `successors 6`, `successors 6+8`."""
         return f"{self.alphabet} {length_name(self.period, self.gap)}"
 
+    @property
+    def length(self) -> int:
+        """Tokens of a sequence, the one that begins it among them."""
+        return 1 + 2 * self.period + self.gap
+
     def draw(self, tokenizer: PreTrainedTokenizerBase, n: int, seed: int = 0) -> Repeats:
         """`n` such sequences, of the tokenizer's tokens."""
         ids, begin = alphabet(tokenizer, self.alphabet), first_token(tokenizer)
@@ -60,14 +66,17 @@ def length_name(period: int, gap: int) -> str:
     return f"{period}+{gap}" if gap else f"{period}"
 
 
-def chosen(suite: str, named: Sequence[str] = ()) -> list[Test]:
-    """The tests that are named, or the usual ones of a suite.
+def chosen(
+    suite: str, named: Sequence[str] = (), model: PreTrainedModel | None = None
+) -> list[Test]:
+    """The tests that are named, or of the usual ones of a suite those that a model can read.
 
     Raises:
         UsageError: an unknown suite, something that names no test, or one that is named twice.
     """
-    made = "made-text" in find_suite(suite).kinds
-    tests = [parse(name) for name in named or (MADE_TEXT if made else OTHERS)]
+    tests = [parse(name) for name in named or _usual(suite)]
+    if model is not None and not named:
+        tests = [test for test in tests if test.length <= context_of(model)]
     if twice := [test.name for test in tests if tests.count(test) > 1]:
         raise UsageError(f"sequences {twice[0]!r} are named twice; expected each once")
     return tests
@@ -76,6 +85,10 @@ def chosen(suite: str, named: Sequence[str] = ()) -> list[Test]:
 def named(names: Sequence[str]) -> str:
     """What records call the tests: `random tokens`, the suite's usual ones, or their names."""
     return ", ".join(parse(name).name for name in names) or "random tokens"
+
+
+def _usual(suite: str) -> Sequence[str]:
+    return MADE_TEXT if "made-text" in find_suite(suite).kinds else OTHERS
 
 
 def parse(name: str) -> Test:

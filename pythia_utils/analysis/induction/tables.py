@@ -12,9 +12,9 @@ from pythia_utils.analysis.stats import with_normal_interval, with_student_inter
 from pythia_utils.evaluation.attention import SCORES
 
 GAINS = {
-    "content_gain": "content gain",
-    "in_order_gain": "in-order gain",
     "cache_gain": "cache gain",
+    "in_order_gain": "in-order gain",
+    "content_gain": "content gain",
 }
 ALL_SCORES = (*SCORES, "ablation")  # what is known of every head
 HEAD = r"layer (?P<layer>\d+), head (?P<head>\d+)"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
 HALF = 0.5  # nats: what counts as a gain that one can see
+ROWS = 20  # of a table on a page
 CHANCE = math.log(len(SYMBOLS))  # nats: the loss of guessing among the symbols
 
 
@@ -89,9 +90,7 @@ def other_alphabets(rows: pd.DataFrame) -> str:
     order = list(dict.fromkeys(last["test"]))
     parts = []
     for test in order:
-        own = last[last["test"] == test]["value"]
-        low, high = f"{own.min():.2f}", f"{own.max():.2f}"
-        parts.append(f"{markdown(test)} {low}" + (f" to {high}" if low != high else ""))
+        parts.append(f"{markdown(test)} {_range(last[last['test'] == test]['value'])}")
     return f"Content gain at step {select.step_in_words(last)} over all models: {'; '.join(parts)}."
 
 
@@ -106,7 +105,7 @@ def onset_table(table: pd.DataFrame, last: int) -> Styler | Markdown:
     shown = pd.DataFrame(
         {
             "model": table["model"],
-            "content gain at the end": [interval(row) for _, row in table.iterrows()],
+            "content gain at the end": [interval(row, "gain") for _, row in table.iterrows()],
             "its half, from step": [
                 told(*pair) for pair in zip(table["gain_onset"], there, strict=True)
             ],
@@ -116,8 +115,7 @@ def onset_table(table: pd.DataFrame, last: int) -> Styler | Markdown:
             ],
         }
     )
-    caption = "Gains in nats with normal 95% intervals over sequences."
-    return show.table(shown, "{:.2f}", caption)
+    return _table(shown, {}, "Gains in nats with normal 95% intervals over sequences.")
 
 
 def echo(rows: pd.DataFrame) -> str:
@@ -136,11 +134,7 @@ def echo(rows: pd.DataFrame) -> str:
         "longer periods": last[~within],
         "with a gap": last[last["gap"] > 0],
     }
-    told = "; ".join(
-        f"{name}: {own['value'].min():.2f} to {own['value'].max():.2f}"
-        for name, own in parts.items()
-        if len(own)
-    )
+    told = "; ".join(f"{name}: {_range(own['value'])}" for name, own in parts.items() if len(own))
     return (
         f"Loss in the copy at step {select.step_in_words(last)}, nats a token over all models: {told}. "
         f"Guessing among the {len(SYMBOLS)} symbols costs {CHANCE:.2f}."
@@ -174,10 +168,13 @@ def causal_table(shares: pd.DataFrame) -> Styler | Markdown:
     """The same, a row a model."""
     names = {"heads found": "left without them", "as many others": "left without as many others"}
     names |= {"worst others": "left without the worst others"}
-    shown = shares[["model", "step", "found", "whole", *names]]
+    told = {
+        name: [f"{share:.0%}" if np.isfinite(share) else "–" for share in shares[name]]
+        for name in names
+    }
+    shown = shares[["model", "step", "found", "whole"]].assign(**told)
     shown = shown.rename(columns={"found": "heads found", **names, "whole": "gain, nats"})
-    formats = {"step": "{:,}", "gain, nats": "{:.2f}"} | dict.fromkeys(names.values(), "{:.0%}")
-    return show.table(shown.replace({np.nan: None}), formats)
+    return _table(shown, {"step": "{:,}", "gain, nats": "{:.2f}"})
 
 
 def ranks_table(ranks: pd.DataFrame) -> Styler | Markdown:
@@ -192,27 +189,39 @@ def ranks_table(ranks: pd.DataFrame) -> Styler | Markdown:
     for score in SCORES:
         places = zip(ranks[score], ranks[f"{score}_place"], ranks["heads"], strict=True)
         shown[readable(score)] = [f"{value:.2f} ({int(at)} of {n})" for value, at, n in places]
-    return show.table(shown, {"gain lost alone, nats": "{:.2f}"})
+    return _table(shown, {"gain lost alone, nats": "{:.2f}"})
+
+
+def _table(frame: pd.DataFrame, formats: dict[str, str], caption: str = "") -> Styler | Markdown:
+    """As many rows as a page has room for; the caption tells of the others."""
+    if len(frame) > ROWS:
+        caption = f"{caption} {ROWS} of {len(frame)} rows, the smallest models first.".strip()
+    return show.table(frame.head(ROWS), formats, caption)
 
 
 def ranks(table: pd.DataFrame) -> str:
-    """In how many models the head that costs most has the greatest score, for each score. Markdown.
+    """In how many models the head of the greatest score is among those found, for each score. Markdown.
 
     Args:
         table: of `tables.ranks`.
     """
-    first = table[table["found"] == 1]
-    if first.empty:
+    if table.empty:
         return "No heads were found, so there are no scores of theirs."
-    parts = [
-        f"{readable(score)} in {int((first[f'{score}_place'] == 1).sum())}" for score in SCORES
-    ]
-    low, high = first["prefix_matching"].min(), first["prefix_matching"].max()
-    return (
-        f"The head whose ablation alone costs most has the greatest score of its model, of {len(first)} "
-        f"models: {', '.join(parts)}. Its prefix-matching score is {low:.2f}"
-        + (f" to {high:.2f}." if f"{low:.2f}" != f"{high:.2f}" else ".")
+    best = {score: table[table[f"{score}_place"] == 1] for score in SCORES}
+    parts = [f"{readable(score)} in {own['model'].nunique()}" for score, own in best.items()]
+    told = (
+        f"Of {table['model'].nunique()} models with heads found, the head of the greatest score of all heads "
+        f"is among those found for {', '.join(parts)}."
     )
+    for score in ("prefix_matching", "previous_token"):
+        if len(own := best[score]):
+            told += f" By {readable(score)} these heads have {_range(own[score])}."
+    return told
+
+
+def _range(values: pd.Series) -> str:
+    low, high = f"{values.min():.2f}", f"{values.max():.2f}"
+    return low if low == high else f"{low} to {high}"
 
 
 def in_context(score: pd.DataFrame) -> str:

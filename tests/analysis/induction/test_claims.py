@@ -34,6 +34,7 @@ CONTRARY = {
     "induction-cache-first": (-1.0, {"metric": "cache_gain"}),
     "induction-few-heads": (0.7, {"metric": "share_left", "subset": "heads found"}),
     "induction-not-others": (0.2, {"metric": "share_left", "subset": "as many others"}),
+    "induction-two-kinds": (0.1, {"metric": "prefix_matching", "subset": "layer 1, head 1"}),
     "induction-echo": (20.0, {"metric": "echo_loss", "subset": "14"}),
 }
 

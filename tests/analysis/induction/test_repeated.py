@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from helpers.induction_network import induction_network
 
 from pythia_utils.analysis.induction import repeated
 from pythia_utils.base.errors import UsageError
-from pythia_utils.evaluation.repeats import ALPHABETS, SUCCESSORS, alphabet
-from pythia_utils.nano.documents import SYMBOLS
+from pythia_utils.evaluation.repeats import ALPHABETS, alphabet
+from pythia_utils.nano.documents import SUCCESSOR_SYMBOLS, SYMBOLS
 from pythia_utils.suites import checkpoints
 
 
@@ -45,6 +46,9 @@ def test_a_suite_has_its_usual_sequences():
     for suite in ("english", "pythia"):
         assert [test.name for test in repeated.chosen(suite)] == list(repeated.OTHERS)
     assert [test.name for test in repeated.chosen("pythia", ["words 5"])] == ["words 5"]
+    short = induction_network()  # reads 64 tokens
+    assert [test.name for test in repeated.chosen("pythia", model=short)] == ["vocabulary 25"]
+    assert len(repeated.chosen("pythia", ["words 100"], short)) == 1  # who names it is told why not
     with pytest.raises(UsageError, match="'words 5' are named twice"):
         repeated.chosen("pythia", ["words 5", "words 5+0"])
     assert repeated.named([]) == "random tokens"
@@ -66,7 +70,7 @@ def test_alphabets_hold_what_they_are_called(tokenizer):
     ids = {name: alphabet(tokenizer, name) for name in ALPHABETS}
     shown = {name: {tokenizer.decode([i]) for i in own} for name, own in ids.items()}
     assert shown["symbols"] == {f" {symbol}" for symbol in SYMBOLS}
-    assert shown["successors"] == {f" {symbol}" for symbol in SUCCESSORS}
+    assert shown["successors"] == {f" {symbol}" for symbol in SUCCESSOR_SYMBOLS}
     assert len(ids["words"]) > 200
     assert all(text[0] == " " and text[1:].isalpha() and len(text) > 3 for text in shown["words"])
     assert not set(tokenizer.all_special_ids) & set(ids["vocabulary"].tolist())

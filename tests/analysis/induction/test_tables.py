@@ -44,6 +44,18 @@ def test_an_onset_is_where_a_curve_stays_above_half_of_its_end(runs):
     assert found.loc["pico-57k", "gain_onset"] == pytest.approx(2**time - 1)
 
 
+def test_the_tables_of_the_chapter_are_tables(runs):
+    shown = text.onset_table(tables.onsets(runs), 1000).to_html()
+    assert "1.00 [0.94, 1.06]" in shown
+    assert shown.count("no gain") == 2  # of the smallest size
+    assert "layer 1, head 1" in text.ranks_table(tables.ranks(runs)).to_html()
+    shares = tables.shares_left(runs)
+    assert "90%" in text.causal_table(shares).to_html()
+    alone = shares.assign(**{"as many others": np.nan, "worst others": np.nan})
+    assert text.causal_table(alone).to_html().count("–") == 4
+    assert "as many others" not in text.causal(alone, 2)
+
+
 def test_a_curve_that_falls_again_has_not_stayed():
     steps = [0, 1, 3, 7]
     assert stays_above(steps, [0, 1, 0, 1], 0.5) == pytest.approx(2**2.5 - 1)
@@ -71,9 +83,11 @@ def test_places_of_the_heads_found_are_among_all_heads(runs):
     assert list(own["prefix_matching_place"]) == [4, 1]
     assert list(own["previous_token_place"]) == [1, 4]
     assert (own["heads"] == 4).all()
-    assert "of 2 models: prefix matching in 0, copying in 0, previous token in 2" in text.ranks(
-        ranks
-    )
+    assert (
+        "Of 2 models with heads found, the head of the greatest score of all heads is among those found for "
+        "prefix matching in 2, copying in 2, previous token in 2, first token in 2. By prefix matching these "
+        "heads have 0.90. By previous token"
+    ) in text.ranks(ranks)
 
 
 def test_echo_documents_are_told_within_and_beyond(runs):
@@ -82,8 +96,8 @@ def test_echo_documents_are_told_within_and_beyond(runs):
     assert list(own["document"]) == ["8", "14", "20", "26", "14+12"]
     assert list(own["gap"]) == [0, 0, 0, 0, 12]
     told = text.echo(echo)
-    assert "periods of 8 to 20, as in training: 2.00 to 2.00; longer periods: 4.50 to 4.50" in told
-    assert "with a gap: 4.60 to 4.60" in told
+    assert "periods of 8 to 20, as in training: 2.00; longer periods: 4.50" in told
+    assert "with a gap: 4.60" in told
     assert "costs 4.03" in told
 
 
