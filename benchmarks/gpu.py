@@ -1,7 +1,7 @@
 """What a GPU makes of this project, in at most 8 minutes: `python benchmarks/gpu.py --write`.
 
-Prints one table; `--write` puts it into `gpu.md` beside this file, where the last one stands. (Not yet run on a
-GPU.) All weights are random, of Pythia's shapes, and made on the device, in bfloat16; nothing is fetched.
+Prints two tables; `--write` puts them into `gpu.md` beside this file, where the last ones stand. (Not yet run
+on a GPU.) All weights are random, of Pythia's shapes, and made on the device, in bfloat16; nothing is fetched.
 
 - Rate: arithmetic of the matrices that a measure needs on its tokens, over that of one large matrix product
   in the same dtype, measured in the same run. What is lacking is attention, norms and activations, the
@@ -10,12 +10,14 @@ GPU.) All weights are random, of Pythia's shapes, and made on the device, in bfl
 - Memory: the most that PyTorch has reserved, beside what a grid reckons for a cell with such a model
   (`engine/gpus.py`: room for weights, activations and CUDA itself). Batches are as large as half of the
   free memory allows, so a cell that is alone may take more.
+- Looking inside: the parts of `circuits.py`, of smaller shapes.
 - Grid: a notebook a cell, which loads a checkpoint and measures likelihoods, in warm kernels. Their server
   never opens the GPU; each fork does, and says so. (`grid.py` has cold kernels beside warm ones.)
 - Spread: a model cut by accelerate over all GPUs, because each may hold but a part, beside the same model on
   one. It needs two.
 
-When the time is up it prints what it has. `--device cpu --shapes 14m` tries the script without a GPU.
+Each row is printed, and written, as soon as it is measured; a part that fails or takes too long says so, and
+the next begins. `--device cpu --shapes 14m --looked-into ""` tries the script without a GPU.
 """
 
 from __future__ import annotations
@@ -23,13 +25,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -39,19 +40,29 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # this checkout's package, wherever the benchmark is started
 
-from grid import pico_cells, run_all  # noqa: E402  (beside this file)
+import circuits  # noqa: E402  (beside this file, as are the next two)
+from grid import pico_cells, run_all  # noqa: E402
+from measured import (  # noqa: E402
+    Part,
+    Row,
+    Table,
+    best,
+    free_afterwards,
+    giga,
+    network,
+    peak,
+    run_parts,
+    write,
+)
 
-from pythia_utils.base.progress import say  # noqa: E402
 from pythia_utils.engine import gpus  # noqa: E402
 from pythia_utils.evaluation import likelihood, memorization, minimal_pairs  # noqa: E402
 from pythia_utils.evaluation.sets import minimal_pairs as nano_pairs  # noqa: E402
 from pythia_utils.suites.catalog import find_model  # noqa: E402
-from pythia_utils.suites.neox_config import hf_config  # noqa: E402
 
-TABLE = Path(__file__).with_name("gpu.md")
+FILE = Path(__file__).with_name("gpu.md")
 COLUMNS = ("measure", "seconds", "amount a second", "rate", "of a product", "memory", "reckoned")
 PROMPT = CONTINUATION = 32
-LONG = 10  # seconds that rounds may take together
 CODE = """\
 import torch
 from transformers import GPTNeoXForCausalLM
@@ -76,10 +87,6 @@ class Amounts:
 AMOUNTS = {"cuda": Amounts(400, 128, 1025, 20_000, 8192), "cpu": Amounts(2, 4, 65, 40, 1024)}
 
 
-class TimeIsUp(Exception):
-    """Raised in the midst of whatever is being measured."""
-
-
 def main() -> None:
     options = _options()
     device = options.device
@@ -87,80 +94,58 @@ def main() -> None:
         sys.exit(
             "no GPU that torch can use; --device cpu --shapes 14m tries the script without one"
         )
-    rows: list[tuple[str, ...]] = []
-    signal.signal(signal.SIGALRM, _time_is_up)
-    signal.setitimer(signal.ITIMER_REAL, 60 * options.minutes)
-    try:
-        for row in measures(options, AMOUNTS[device]):
-            rows.append(row)
-            say(" | ".join(row))
-    except TimeIsUp:
-        rows.append((f"(the rest: {options.minutes:g} minutes were up)",))
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-    text = report(rows, device)
-    print(text)
-    if options.write:
-        options.write.write_text(text + "\n", encoding="utf-8")
+    begun = time.monotonic()
+    tables = Table("gpu.py", device, COLUMNS), Table("gpu.py", device, circuits.COLUMNS)
 
+    def keep(table: Table, row: Row) -> None:
+        table.add(row)
+        write(options.write, *tables)
 
-def _time_is_up(*_: object) -> None:
-    raise TimeIsUp
+    # The short ones first: what takes long is what may be cut.
+    looked = [name for name in options.looked_into.split(",") if name]
+    inside = circuits.parts([f"pythia-{name}" for name in looked], device, list(circuits.PARTS))
+    run_parts(inside, options.minutes / 2, partial(keep, tables[1]))
+    others = measures(options, AMOUNTS[device])
+    run_parts(others, options.minutes, partial(keep, tables[0]), since=begun)
+    print(write(None, *tables))
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
     parser.add_argument("--shapes", default="160m,410m,1b,6.9b", help="by commas")
+    parser.add_argument("--looked-into", default="160m,410m", help="shapes of circuits.py")
     parser.add_argument("--cells", type=int, default=6, help="of the grid; 0 for none")
     parser.add_argument("--minutes", type=float, default=8, help="after which it ends")
     parser.add_argument(
-        "--write", type=Path, nargs="?", const=TABLE, help="also into a file; by default gpu.md"
+        "--write", type=Path, nargs="?", const=FILE, help="also into a file; by default gpu.md"
     )
     return parser.parse_args()
 
 
-def measures(options: argparse.Namespace, amounts: Amounts) -> Iterator[tuple[str, ...]]:
-    """The rows of the table, as they are measured."""
+def measures(options: argparse.Namespace, amounts: Amounts) -> Iterator[Part]:
+    """All parts but those of `circuits.py`, the smallest shape and the grid first."""
     device = options.device
-    dtype = torch.bfloat16 if device == "cuda" else torch.float32
+    dtype = circuits.usual_dtype(device)
+    yield Part("a matrix product", partial(bench_product, device, dtype, amounts))
+    first, *others = options.shapes.split(",")
+    shape = partial(Part, seconds=90)
+    yield shape(first, partial(bench_shape, first, device, dtype, amounts))
+    if options.cells:
+        grid = partial(bench_grid, first, device, dtype, options.cells)
+        yield Part("the grid", grid, seconds=180)
+    for name in others:
+        yield shape(name, partial(bench_shape, name, device, dtype, amounts))
+    last = options.shapes.split(",")[-1]
+    yield shape("spread", partial(bench_spread, last, device, dtype, amounts))
+
+
+# --- rates ----------------------------------------------------------------------------------------
+
+
+def bench_product(device: str, dtype: torch.dtype, amounts: Amounts) -> Iterator[Row]:
     limit = product_rate(device, dtype, amounts.product)
     yield (f"a product of {amounts.product:,} x {amounts.product:,}", "", "", _tera(limit), "100%")
-    shapes = options.shapes.split(",")
-    for shape in shapes:
-        yield from bench_shape(shape, device, dtype, amounts)
-    if options.cells:
-        yield from bench_grid(shapes[0], device, dtype, options.cells)
-    yield from bench_spread(shapes[-1], device, dtype, amounts)
-
-
-def report(rows: list[tuple[str, ...]], device: str) -> str:
-    """Markdown: where, with what, and the table."""
-    name = (
-        torch.cuda.get_device_name() if device == "cuda" else "a CPU, which says nothing of a GPU"
-    )
-    cards = torch.cuda.device_count() if device == "cuda" else 0
-    lines = [f"Measured on {name}" + f" ({cards} of them)" * (cards > 1)]
-    lines[0] += f", torch {torch.__version__}, by `python benchmarks/gpu.py`.\n"
-    full = [(*row, *[""] * (len(COLUMNS) - len(row))) for row in (COLUMNS, *rows)]
-    table = ["| " + " | ".join(row) + " |" for row in full]
-    table.insert(1, "|---" + "|---:" * (len(COLUMNS) - 1) + "|")
-    return "\n".join([*lines, *table])
-
-
-# --- rates and memory -----------------------------------------------------------------------------
-
-
-def seconds(function: Callable[[], object], device: str, rounds: int = 3) -> float:
-    """Of the fastest round; the first, in which kernels are chosen, is not counted. One alone if it is long."""
-    times: list[float] = []
-    while len(times) < 2 or (len(times) <= rounds and sum(times) < LONG):
-        start = time.perf_counter()
-        function()
-        if device == "cuda":
-            torch.cuda.synchronize()
-        times.append(time.perf_counter() - start)
-    return min(times[1:])
 
 
 def product_rate(device: str, dtype: torch.dtype, size: int) -> float:
@@ -172,68 +157,32 @@ def product_rate(device: str, dtype: torch.dtype, size: int) -> float:
         for _ in range(10):
             torch.mm(a, a, out=out)
 
-    return 10 * 2 * size**3 / seconds(multiply, device)
+    return 10 * 2 * size**3 / best(multiply, device=device)[0]
 
 
 def _tera(rate: float) -> str:
     return f"{rate / 1e12:.3g} TFLOP/s"
 
 
-def _giga(size: float) -> str:
-    return f"{size / 1e9:.2f} GB"
-
-
-@contextmanager
-def free_afterwards(device: str) -> Iterator[None]:
-    """Nothing of before is counted, and nothing is left."""
-    if device == "cuda":
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
-    try:
-        yield
-    finally:
-        if device == "cuda":
-            torch.cuda.empty_cache()
-
-
-def peak(device: str) -> str:
-    """What PyTorch has reserved at most; CUDA itself takes some hundred MB more."""
-    return _giga(torch.cuda.max_memory_reserved()) if device == "cuda" else "-"
-
-
 def reckoned(shape: str) -> str:
     """What a grid reckons for a cell with such a model: of GPUs of one byte it would need as many as bytes."""
     checkpoint = find_model(f"pythia-{shape}").checkpoint(0)
     cell = SimpleNamespace(checkpoint=checkpoint, device="auto", dtype="auto")
-    return _giga(gpus.demand(cell, 1))
+    return giga(gpus.demand(cell, 1))
 
 
 # --- measures of one model ------------------------------------------------------------------------
 
 
-def network(shape: str, device: str, dtype: torch.dtype):
-    """Random weights in their dtype from the first, so that they never take more than they will."""
-    from transformers import AutoModelForCausalLM, GPTNeoXConfig
-
-    torch.manual_seed(0)
-    config = GPTNeoXConfig.from_dict(hf_config(find_model(f"pythia-{shape}")))
-    with torch.device(device):
-        model = AutoModelForCausalLM.from_config(config, dtype=dtype).eval()
-    torch.nn.init.normal_(model.get_output_embeddings().weight, std=2 / config.hidden_size**0.5)
-    return model
-
-
-def bench_shape(
-    shape: str, device: str, dtype: torch.dtype, amounts: Amounts
-) -> Iterator[tuple[str, ...]]:
+def bench_shape(shape: str, device: str, dtype: torch.dtype, amounts: Amounts) -> Iterator[Row]:
     with free_afterwards(device):
-        model = network(shape, device, dtype)
+        model = network(f"pythia-{shape}", device, dtype)
         check(model)
         body = sum(p.numel() for p in model.gpt_neox.layers.parameters() if p.dim() == 2)
         head = model.get_output_embeddings().weight.numel()
         for what, count, function, tokens, projected in work(model, amounts):
             with free_afterwards(device):
-                took = seconds(function, device)
+                (took,) = best(function, device=device)
                 taken = peak(device)
             limit = product_rate(device, dtype, amounts.product)  # now: clocks change with the heat
             rate = 2 * (body * tokens + head * projected) / took
@@ -296,18 +245,20 @@ def check(model) -> None:
 # --- the grid -------------------------------------------------------------------------------------
 
 
-def bench_grid(shape: str, device: str, dtype: torch.dtype, n: int) -> Iterator[tuple[str, ...]]:
+def bench_grid(shape: str, device: str, dtype: torch.dtype, n: int) -> Iterator[Row]:
     """Whole cells in warm kernels, the start of their server included; all must have measured on the device."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    os.environ["PYTHONPATH"] = str(ROOT)
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    )
     with tempfile.TemporaryDirectory(prefix="pythia-gpu-") as name:
         folder, home = Path(name), os.environ.get("PYTHIA_HOME")
         os.environ["PYTHIA_HOME"] = str(folder / "home")
         try:
             with free_afterwards(device):  # else the cells would have less
-                network(shape, device, dtype).save_pretrained(folder / "model")
+                network(f"pythia-{shape}", device, dtype).save_pretrained(folder / "model")
             said = {"folder": str(folder / "model"), "dtype": str(dtype).removeprefix("torch.")}
             cells = pico_cells(folder / "grid", CODE.format(device=device, **said), n)
             start = time.perf_counter()
@@ -329,9 +280,7 @@ def check_outputs(cells: list, device: str) -> None:
 # --- several GPUs ---------------------------------------------------------------------------------
 
 
-def bench_spread(
-    shape: str, device: str, dtype: torch.dtype, amounts: Amounts
-) -> Iterator[tuple[str, ...]]:
+def bench_spread(shape: str, device: str, dtype: torch.dtype, amounts: Amounts) -> Iterator[Row]:
     """A model of which each GPU may hold its share and a little more, beside the same on one."""
     cards = torch.cuda.device_count() if device == "cuda" else 0
     if cards < 2:
@@ -341,9 +290,9 @@ def bench_spread(
 
     texts = np.random.default_rng(0).integers(1, 50_000, size=(16, amounts.length))
     with free_afterwards(device):
-        model = network(shape, device, dtype)
+        model = network(f"pythia-{shape}", device, dtype)
         whole = likelihood.token_logprobs(model, texts)
-        alone = seconds(lambda: likelihood.token_logprobs(model, texts), device)
+        (alone,) = best(lambda: likelihood.token_logprobs(model, texts), device=device)
         share = 1.2 * sum(p.numel() * p.itemsize for p in model.parameters()) / cards
         limits = dict.fromkeys(range(cards), int(share))
         places = infer_auto_device_map(model, limits, no_split_module_classes=["GPTNeoXLayer"])
@@ -352,7 +301,7 @@ def bench_spread(
         found = likelihood.token_logprobs(spread, texts)
         off = max(float(np.abs(a - b).max()) for a, b in zip(whole, found, strict=True))
         assert off < 0.5, f"off by {off:.3g} nats"
-        took = seconds(lambda: likelihood.token_logprobs(spread, texts), device)
+        (took,) = best(lambda: likelihood.token_logprobs(spread, texts), device=device)
     tokens = texts.size - len(texts)
     name = f"{shape}: likelihoods of {tokens:,} tokens"
     yield f"{name}, on one GPU", f"{alone:.3f}", f"{tokens / alone:,.0f}"
