@@ -32,26 +32,22 @@ DEFINITION = re.compile(
     r"(?:held|hold\w*|discover\w+|false\s+finds)[^.]{0,40}?\b5%"
 )
 # Of texts that were tried while the corpus was made: those runs are no part of the book.
-TRIED = dict.fromkeys(
-    [
-        ".12",
-        ".15",
-        ".16",
-        ".17",
-        ".18",
-        ".20",
-        ".25",
-        ".30",
-        "0.1",
-        "0.3",
-        "0.4",
-        "0.8",
-        "1.4",
-        "2.3",
-    ]
-    + ["3.3", "3.4", "3.9", "110", "250", "500", "10 of 20"],
-    "a corpus that was tried",
-)
+SHARES_AND_GAINS = [
+    ".12",
+    ".15",
+    ".16",
+    ".17",
+    ".18",
+    ".20",
+    ".25",
+    ".30",
+    "0.1",
+    "0.3",
+    "0.4",
+    "0.8",
+]
+COUNTS = ["1.4", "2.3", "3.3", "3.4", "3.9", "110", "250", "500", "10 of 20"]
+TRIED = dict.fromkeys([*SHARES_AND_GAINS, *COUNTS], "a corpus that was tried")
 # A number of ours that is a setting, of the suite, or an example; and of Pythia what its pages say.
 TYPED = {
     "README.md": {
