@@ -17,8 +17,6 @@ from pythia_utils.suites.catalog import suite
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-_MORE = 4  # so many times the tokens that are needed are read, so that they are of many documents
-
 
 @dataclass(frozen=True)
 class Sequences:
@@ -46,8 +44,9 @@ def cut(
     """The text of a suite, or the one that is named, cut into sequences.
 
     Of our program's text: validation documents laid end to end as in training, domains by their share, and
-    cut; each piece stands for itself. Of others: every other document is held out, and of these, and of the
-    rest, the first pieces are taken, then the second ones, until there are enough.
+    cut; each piece stands for itself. Of others: so many documents are read that one piece of each would do, or
+    all. Every other one is held out; of these, and of the rest, the first pieces are taken, then the second
+    ones, until there are enough.
 
     Args:
         tokenizer: the models'.
@@ -72,7 +71,8 @@ def cut(
     documents = (
         _chapters(suite_name) if named == validation.OWN_TEXTS else text_sets.documents(named)
     )
-    read = rolling.tokenized(documents, tokenizer, _MORE * (rows + fit) * length)
+    # If each has one piece, these are enough.
+    read = rolling.tokenized(itertools.islice(documents, 2 * max(rows, fit)), tokenizer)
     held_out, owners = _in_turn(read.rows[::2], rows, length)
     return Sequences(held_out, owners, _in_turn(read.rows[1::2], fit, length)[0])
 
