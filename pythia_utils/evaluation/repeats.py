@@ -22,9 +22,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from pythia_utils.base.errors import UsageError, unknown
-from pythia_utils.evaluation.likelihood import token_logprobs
+from pythia_utils.evaluation.causal import require_causal
+from pythia_utils.evaluation.inference import (
+    hidden_states,
+    log_normalizers,
+    measuring,
+    require_context,
+    run_in_batches,
+    target_logits,
+    token_ids,
+    tokens_that_fit,
+)
 from pythia_utils.nano.documents import SUCCESSOR_SYMBOLS, SYMBOLS
 
 if TYPE_CHECKING:
@@ -187,15 +198,49 @@ def losses(
         model: a causal network.
         repeats: the sequences.
         kinds: of second parts; a gain needs both that it is between.
-        batch_tokens: as of `token_logprobs`. Changes speed, not results.
+        batch_tokens: tokens a forward pass; from the memory if None. Changes speed, not results.
 
     Raises:
-        UsageError, NotFiniteError: as `token_logprobs`.
+        UsageError: another class of model, sequences longer than its context, or what is no token of its.
+        NotFiniteError: the network gives NaN or infinity.
     """
     rows = np.concatenate([getattr(repeats, kind) for kind in kinds])
-    found = np.stack(token_logprobs(model, rows, batch_tokens)).astype(np.float64)
-    parts = np.split(-found[:, -repeats.period :], len(kinds))
+    parts = np.split(last_nats(model, rows, repeats.period, batch_tokens), len(kinds))
     return Losses(dict(zip(kinds, parts, strict=True)), repeats.turns)
+
+
+@torch.inference_mode()
+def last_nats(
+    model: PreTrainedModel, rows: np.ndarray, scored: int, batch_tokens: int | None = None
+) -> np.ndarray:
+    """What the last tokens of some sequences cost, each given all before it: float64 (rows, scored), nats.
+
+    As `likelihood.token_logprobs`, but logits are made for these tokens alone.
+
+    Args:
+        model: a causal network.
+        rows: token ids (rows, length).
+        scored: how many tokens at the end, fewer than the length.
+        batch_tokens: as of `losses`.
+
+    Raises:
+        UsageError, NotFiniteError: as `losses`.
+    """
+    model = require_causal(model)
+    ids = token_ids(model, rows)
+    require_context(model, [len(row) - 1 for row in ids])
+    found = np.empty((len(ids), scored))
+
+    def fill(batch: list[int]) -> None:
+        own = torch.stack([ids[i] for i in batch])
+        hidden = hidden_states(model, own[:, :-1])[:, -scored:].flatten(0, 1)
+        targets = own[:, -scored:].flatten().to(hidden.device)
+        values = log_normalizers(model, hidden) - target_logits(model, hidden, targets)
+        found[batch] = values.view(len(batch), scored).cpu()
+
+    with measuring("loss", model):
+        run_in_batches([len(row) for row in ids], batch_tokens or tokens_that_fit(model), fill)
+    return found
 
 
 def content_gain(

@@ -12,8 +12,7 @@ from pythia_utils.analysis.induction import causal, in_context, repeated
 from pythia_utils.base.errors import UsageError
 from pythia_utils.evaluation.ablation import Head
 from pythia_utils.evaluation.attention import SCORES, head_scores
-from pythia_utils.evaluation.likelihood import token_logprobs
-from pythia_utils.evaluation.repeats import KINDS, Losses, Repeats, losses
+from pythia_utils.evaluation.repeats import KINDS, Losses, Repeats, last_nats, losses
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -85,8 +84,7 @@ def echoes(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, n: int) -
     """The loss in the second copy of echo documents, without its first token, by period and gap."""
     rows = []
     for period, gap in repeated.ECHO:
-        found = token_logprobs(model, repeated.echo(tokenizer, period, gap, n))
-        copy = -np.stack(found)[:, 1 - period :].astype(np.float64)
+        copy = last_nats(model, repeated.echo(tokenizer, period, gap, n), period - 1)
         rows.append(_row("echo_loss", repeated.length_name(period, gap), copy.mean(axis=1)))
     return rows
 
