@@ -53,7 +53,7 @@ dist: setup
 	$(BIN)/python -m build
 
 clean:
-	rm -rf runs _build book/_executed dist
+	rm -rf runs _build dist
 
 distclean: clean
 	rm -rf $(VENV) book/_static/vendor

@@ -44,7 +44,7 @@ def project(tmp_path_factory) -> Path:
 
 def copy_of_the_book(folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
-    ignore = shutil.ignore_patterns("_executed", "__pycache__")
+    ignore = shutil.ignore_patterns("__pycache__")
     for name in PROJECT_FILES:
         source = ROOT / name
         if source.is_dir():

@@ -1,77 +1,143 @@
-"""A model x step heatmap whose cells lead to the executed notebooks."""
+"""A model x step grid as a table of coloured cells, each a link to the notebook that measured it.
+
+It is HTML and nothing else: links that a keyboard, a middle click and a reader of screens know, on paper and
+without scripts. The site's style sheet sizes the cells, and its script adds the arrow keys.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
-from pythia_utils.analysis.plots import REFERENCE
 from pythia_utils.analysis.show import or_words
-from pythia_utils.base.markup import address, vega
+from pythia_utils.base.markup import NO_MATHS, address, html, plain
 from pythia_utils.grid.failures import failures
 from pythia_utils.grid.records import runs_dir, stem
 from pythia_utils.suites.catalog import find_model
 from pythia_utils.suites.errata import errata_to_mark
 
-if TYPE_CHECKING:
-    import altair as alt
+_DENSE = 40  # steps; of more the cells are narrow, and hide their numbers
+_LABELS = 14  # steps that are named above a dense table's columns
+_NORMAL_95 = 1.959964  # standard errors to each side of a 95% interval
+_STOPS = 9  # colours of the scale's picture
+_MARKS = {"erratum": ("✗", "known erratum"), "failed": ("!", "run failed")}
 
-_EQUAL = 40  # steps that have columns of one width; where there are more the early ones are wider
-_WHOLE = 100_000  # the width of all columns: places are whole numbers, which name their labels
-# How a mark is drawn, in the square from -1 to 1.
-_MARKS = {
-    "known erratum": "M-1,-1L1,1M-1,1L1,-1",
-    "failed": "M-1,-1L1,-1L1,1L-1,1ZM0,-0.6L0,0.2M0,0.5L0,0.6",
-}
+
+@dataclass
+class Cell:
+    """A place of the grid.
+
+    Attributes:
+        value: what was measured; NaN if nothing was, or no number came out.
+        told: what a reader who points at it learns, in one line.
+        page: the address of its page; empty if there is none.
+        mark: a key of the marks, or empty.
+    """
+
+    value: float = math.nan
+    told: str = ""
+    page: str = ""
+    mark: str = ""
 
 
 @or_words
 def grid_heatmap(
     frame: pd.DataFrame, title: str, scheme: str = "viridis", reverse: bool = False
 ) -> None:
-    """Show a model × step heatmap whose cells lead to the executed notebooks.
+    """Show a model × step table of coloured cells that lead to the executed notebooks.
 
-    A mark shows a checkpoint with a known erratum, measured or left out, and a run that failed; its tooltip
-    says what is wrong. Of more than 40 steps the early ones, where models change most, get more of the width.
+    A deduplicated model stands below the other of its size. A mark shows a checkpoint with a known erratum,
+    measured or left out, and a run that failed. Pointing at a cell tells value, 95% interval and n, as far as
+    the frame has them, or what is wrong.
 
     Args:
-        frame: records of one metric and subset: columns suite, experiment, parameters, model, n_params,
-            step, value.
+        frame: records of one metric and subset: columns suite, experiment, parameters, model, step, value;
+            and if there are any: n, stderr, or low and high.
         title: what the colour is, with its unit.
-        scheme: Vega colour scheme.
+        scheme: matplotlib colour map.
         reverse: low values get the strong colour.
     """
-    import altair as alt  # only chapters draw one
+    from IPython.display import HTML, display
 
-    rows = frame[["model", "step", "value"]].assign(page=[_page(r) for r in frame.itertuples()])
-    marks = _all_marks(frame, rows)
-    places = columns([*rows["step"], *marks["step"]])
-    order = sorted({*rows["model"], *marks["model"]}, key=_place)
-    y = alt.Y("model:N", title=None, sort=order, scale=alt.Scale(paddingInner=0.04))
-    where = [alt.Tooltip("model:N"), alt.Tooltip("step:Q", format=",")]
-    drawn, border = _drawn(places)
-    chart = (
-        alt.Chart(rows.merge(drawn))
-        .mark_rect(cursor="pointer", **border)
-        .encode(
-            x=_x_axis(places),
-            x2="right:Q",
-            y=y,
-            color=alt.Color("value:Q", title=None, scale=alt.Scale(scheme=scheme, reverse=reverse)),
-            href="page:N",
-            tooltip=[*where, alt.Tooltip("value:Q", title=title, format=".3f")],
-        )
+    display(HTML(grid_table(frame, title, scheme, reverse)))
+
+
+def grid_table(
+    frame: pd.DataFrame, title: str, scheme: str = "viridis", reverse: bool = False
+) -> str:
+    """The HTML that `grid_heatmap` shows."""
+    cells = _cells(frame, title)
+    steps = sorted({step for _, step in cells})
+    models = sorted({model for model, _ in cells}, key=_place)
+    values = [cell.value for cell in cells.values() if math.isfinite(cell.value)]
+    show, colour = _number(values), _scale(values, scheme, reverse)
+    rows = [
+        _row(model, [cells.get((model, step)) for step in steps], show, colour) for model in models
+    ]
+    dense = " dense" if len(steps) > _DENSE else ""
+    head = "".join(_heading(step, named) for step, named in zip(steps, _named(steps), strict=True))
+    legend = _legend(values, show, colour) + _legend_of_marks(cell.mark for cell in cells.values())
+    return (
+        f'<div class="grid-table{dense}" style="--steps:{len(steps)}" role="region" '
+        f'aria-label="{html(plain(title))}">'
+        f'<table class="{NO_MATHS}"><caption>{html(plain(title))}{legend}</caption>'
+        f'<thead><tr><th scope="col">model \\ step</th>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
-    if len(marks):
-        size = 110 if len(places) <= _EQUAL else 40
-        chart = alt.layer(chart, _marked(marks.merge(places), y, where, size))
-    wider = "" if len(places) <= _EQUAL else "; early steps are drawn wider"
-    text = f"{title} (click a cell for its notebook{wider})"
-    show_chart(chart.properties(width="container", height=alt.Step(26), title=text))
+
+
+def _place(name: str) -> tuple:
+    """Smaller models first; of one size standard ones, then deduplicated ones; the usual seed before others."""
+    model = find_model(name)
+    return model.non_embedding_params, model.variant != "standard", model.version, model.seed_name
+
+
+# --- what is in the cells -------------------------------------------------------------------------
+
+
+def _cells(frame: pd.DataFrame, title: str) -> dict[tuple[str, int], Cell]:
+    """The cells by model and step: what was measured, then what is wrong."""
+    cells = {
+        (row.model, row.step): Cell(float(row.value), _told(row, title), _page(row))
+        for row in frame.itertuples()
+    }
+    measured = {find_model(name): part["step"] for name, part in frame.groupby("model")}
+    for place, text in errata_to_mark(measured).items():
+        _mark(cells.setdefault(place, Cell(told=_where(*place))), "erratum", text)
+    for place, error, page in _failed(frame):
+        cell = cells.setdefault(place, Cell(told=_where(*place)))
+        cell.page = page
+        _mark(cell, "failed", error)
+    return cells
+
+
+def _mark(cell: Cell, kind: str, text: str) -> None:
+    cell.mark, cell.told = kind, f"{cell.told}; {_MARKS[kind][1]}: {text}"
+
+
+def _where(model: str, step: int) -> str:
+    return f"{model}, step {step:,}"
+
+
+def _told(row: object, title: str) -> str:
+    """`pico-7k, step 16: accuracy 0.625, 95% interval 0.603 to 0.647, n = 1,920`."""
+    parts = [f"{_where(row.model, row.step)}: {title} {row.value:.3f}"]
+    low, high = getattr(row, "low", math.nan), getattr(row, "high", math.nan)
+    if not _is_known(low) and _is_known(getattr(row, "stderr", math.nan)):
+        half = _NORMAL_95 * row.stderr
+        low, high = row.value - half, row.value + half
+    if _is_known(low):
+        parts.append(f"95% interval {low:.3f} to {high:.3f}")
+    if _is_known(count := getattr(row, "n", math.nan)):
+        parts.append(f"n = {int(count):,}")
+    return ", ".join(parts)
+
+
+def _is_known(number: object) -> bool:
+    return pd.notna(number) and math.isfinite(number)
 
 
 def _page(row: object) -> str:
@@ -80,77 +146,55 @@ def _page(row: object) -> str:
     return address("..", "cells", row.suite, row.experiment, row.model, name)
 
 
-def _place(name: str) -> tuple:
-    """Standard models above deduplicated ones, smaller ones first, the usual seed before others."""
-    model = find_model(name)
-    return model.variant != "standard", model.non_embedding_params, model.version, model.seed_name
+def _failed(frame: pd.DataFrame) -> Iterable[tuple[tuple[str, int], str, str]]:
+    """The usual runs of a grid that failed: place, error, address of the page that tells."""
+    grids = frame[["suite", "experiment"]].drop_duplicates()
+    for suite, experiment in grids.itertuples(index=False):
+        for each in failures(runs_dir(), suite, experiment):
+            if not each.parameters:
+                name = f"{stem(each.step)}.html"
+                page = address("..", "cells", suite, experiment, each.model, name)
+                yield (each.model, each.step), each.error, page
 
 
-# --- columns --------------------------------------------------------------------------------------
+# --- how they look --------------------------------------------------------------------------------
 
 
-def columns(steps: Sequence[int]) -> pd.DataFrame:
-    """Where the column of each step begins and ends, in 100,000 parts of the width.
-
-    Half of the width is dealt out evenly, half by log2(1 + step): where steps are many, the first powers of
-    two would have next to no room on an even axis, and the last thousands none on a logarithmic one.
-
-    Args:
-        steps: in any order, and repeated. Up to 40 different ones have one width.
-
-    Returns:
-        Columns step, left, right, middle (whole numbers), by step.
-    """
-    steps = np.array(sorted(set(steps)))
-    widths = np.full(len(steps), 1 / len(steps))
-    if len(steps) > _EQUAL:
-        time = np.log2(1 + steps)
-        gaps = np.diff(time, append=2 * time[-1] - time[-2])
-        widths = widths / 2 + gaps / gaps.sum() / 2
-    right = np.round(np.cumsum(widths) * _WHOLE).astype(int)
-    left = np.concatenate([[0], right[:-1]])
-    return pd.DataFrame(
-        {"step": steps, "left": left, "right": right, "middle": (left + right) // 2}
-    )
+def _row(
+    model: str, cells: Sequence[Cell | None], show: Callable[[float], str], colour: Callable
+) -> str:
+    inside = "".join(_drawn(cell, show, colour) if cell else "<td></td>" for cell in cells)
+    return f'<tr><th scope="row">{html(plain(model))}</th>{inside}</tr>'
 
 
-def _drawn(places: pd.DataFrame) -> tuple[pd.DataFrame, dict]:
-    """The columns as they are drawn, and the line around each cell: none where it would be much of a cell.
-
-    Without lines each column reaches a little under the next one, or seams would show between them.
-    """
-    if len(places) <= _EQUAL:
-        return places, {"stroke": "white", "strokeWidth": 1}
-    return places.assign(right=(places["right"] + _WHOLE // 1000).clip(upper=_WHOLE)), {}
-
-
-def _x_axis(places: pd.DataFrame) -> alt.X:
-    """The axis of the columns: labels in their middles, as many as have room."""
-    import altair as alt
-
-    chosen = places if len(places) <= _EQUAL else places[_apart(places["middle"], _WHOLE * 0.07)]
-    names = {str(r.middle): _short(r.step) for r in chosen.itertuples()}
-    axis = alt.Axis(
-        values=chosen["middle"].tolist(),
-        labelExpr=f"({json.dumps(names)})[datum.value]",
-        labelOverlap="greedy",
-        labelSeparation=4,
-        labelAngle=0,
-        labelFlush=16,
-        grid=False,
-    )
-    scale = alt.Scale(domain=[0, _WHOLE], nice=False, zero=False)
-    return alt.X("left:Q", title="training step", axis=axis, scale=scale)
+def _drawn(cell: Cell, show: Callable[[float], str], colour: Callable[[float], str]) -> str:
+    """A link on its colour; without a page a word that tells what it means."""
+    there = math.isfinite(cell.value)
+    text = show(cell.value) if there else "" if cell.mark else "–"
+    text += f"<sup>{_MARKS[cell.mark][0]}</sup>" if cell.mark else ""
+    style = ""
+    if there:
+        ground = colour(cell.value)
+        style = f' style="background:{ground};color:{text_colour(ground)}"'
+    told = html(plain(cell.told))
+    if cell.page:
+        return f'<td{style}><a href="{html(cell.page)}" title="{told}">{text}</a></td>'
+    return f'<td{style}><abbr title="{told}">{text}</abbr></td>'
 
 
-def _apart(places: Sequence[int], gap: float) -> list[bool]:
-    """Which of some ascending places to keep: the first, the last, and between them none nearer than `gap`."""
-    first, *between, last = places
-    kept = [first]
-    for place in between:
-        if place - kept[-1] >= gap and last - place >= 1.5 * gap:  # the last label leans inwards
-            kept.append(place)
-    return [place in (*kept, last) for place in places]
+def _heading(step: int, named: bool) -> str:
+    """The head of a column; where there is no room for its name it is there for readers of screens."""
+    name = _short(step)
+    return f'<th scope="col">{name if named else f"<span>{name}</span>"}</th>'
+
+
+def _named(steps: Sequence[int]) -> list[bool]:
+    """Which columns show their names: all of a few; of many some, evenly, the first and the last among them."""
+    if len(steps) <= _DENSE:
+        return [True] * len(steps)
+    last = len(steps) - 1
+    places = {round(last * k / (_LABELS - 1)) for k in range(_LABELS)}
+    return [place in places for place in range(len(steps))]
 
 
 def _short(step: int) -> str:
@@ -158,64 +202,53 @@ def _short(step: int) -> str:
     return f"{step / 1000:g}k" if step >= 10_000 else f"{step:,}"
 
 
-# --- marks ----------------------------------------------------------------------------------------
+def _number(values: Sequence[float]) -> Callable[[float], str]:
+    """How the numbers of a table are written: alike, in about four characters."""
+    largest = max(map(abs, values), default=0.0)
+    if all(value == int(value) for value in values) and largest < 10_000:
+        return lambda value: f"{value:.0f}"
+    if largest >= 10_000:
+        return lambda value: f"{value / 1000:.3g}k"
+    if largest < 0.001:
+        return lambda value: f"{value:.1e}"
+    digits = 2 - max(math.floor(math.log10(largest)), -3)  # three significant ones, two below 0.1
+    digits = min(digits, 2) if largest >= 0.1 else digits - 1
+    return lambda value: f"{value:.{max(digits, 0)}f}"
 
 
-def _all_marks(frame: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """Columns model, step, fault, kind, and page: None where there is none."""
-    faults = _faults(frame).merge(rows[["model", "step", "page"]], how="left")
-    marks = pd.concat([faults, _failed(frame)], ignore_index=True)
-    pages = [page if isinstance(page, str) else None for page in marks["page"]]
-    return marks.assign(page=pd.Series(pages, dtype="str"))  # of objects Altair makes NaN, no JSON
+def _scale(values: Sequence[float], scheme: str, reverse: bool) -> Callable[[float], str]:
+    """The colour of a value, `#rrggbb`; the least and the largest have the ends of the colour map."""
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    colours = colormaps[scheme].reversed() if reverse else colormaps[scheme]
+    low, span = min(values, default=0.0), max(values, default=1.0) - min(values, default=0.0)
+    return lambda value: to_hex(colours((value - low) / span if span else 0.5))
 
 
-def _faults(frame: pd.DataFrame) -> pd.DataFrame:
-    """The places of a grid whose checkpoints have a known erratum: columns model, step, fault, kind."""
-    measured = {find_model(name): part["step"] for name, part in frame.groupby("model")}
-    rows = [(*place, text, "known erratum") for place, text in errata_to_mark(measured).items()]
-    return pd.DataFrame(rows, columns=["model", "step", "fault", "kind"])
+def text_colour(ground: str) -> str:
+    """Black or white, whichever contrasts more with a colour `#rrggbb`: 4.5:1 at the least, whatever it is."""
+    return "#000" if luminance(ground) > (1.05 * 0.05) ** 0.5 - 0.05 else "#fff"
 
 
-def _failed(frame: pd.DataFrame) -> pd.DataFrame:
-    """The usual runs of a grid that failed: columns as of `_faults`, and the page that tells."""
-    rows = []
-    for suite, experiment in (
-        frame[["suite", "experiment"]].drop_duplicates().itertuples(index=False)
-    ):
-        for each in failures(runs_dir(), suite, experiment):
-            if not each.parameters:
-                name = f"{stem(each.step)}.html"
-                page = address("..", "cells", suite, experiment, each.model, name)
-                rows.append((each.model, each.step, each.error, "failed", page))
-    return pd.DataFrame(rows, columns=["model", "step", "fault", "kind", "page"])
+def luminance(colour: str) -> float:
+    """The relative luminance of `#rrggbb`, 0 to 1, as WCAG 2.2 defines it."""
+    shares = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [s / 12.92 if s <= 0.04045 else ((s + 0.055) / 1.055) ** 2.4 for s in shares]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def _marked(marks: pd.DataFrame, y: alt.Y, where: list, size: int) -> alt.Chart:
-    """A layer with a mark on each fault, which leads to the cell's page if there is one, and a legend."""
-    import altair as alt
-
-    kinds = [kind for kind in _MARKS if kind in set(marks["kind"])]
-    look = {"symbolStrokeColor": REFERENCE, "symbolStrokeWidth": 2, "columns": 1}
-    legend = alt.Legend(title=None, orient="top", **look)
-    shapes = alt.Scale(domain=kinds, range=[_MARKS[kind] for kind in kinds])
-    return (
-        alt.Chart(marks)
-        .mark_point(size=size, stroke=REFERENCE, strokeWidth=size**0.5 / 5, opacity=1)
-        .encode(
-            x=alt.X("middle:Q"),
-            y=y,
-            href="page:N",
-            shape=alt.Shape("kind:N", scale=shapes, legend=legend),
-            tooltip=[*where, alt.Tooltip("fault:N")],
-        )
-    )
+def _legend(values: Sequence[float], show: Callable[[float], str], colour: Callable) -> str:
+    """The scale of the colours, its ends named."""
+    if not values:
+        return ""
+    low, high = min(values), max(values)
+    stops = ",".join(colour(low + (high - low) * k / (_STOPS - 1)) for k in range(_STOPS))
+    bar = f'<span class="grid-bar" style="background:linear-gradient(to right,{stops})"></span>'
+    return f'<span class="grid-scale">{show(low)}{bar}{show(high)}</span>'
 
 
-def show_chart(chart: alt.TopLevelMixin) -> None:
-    """Display an Altair chart for JupyterLab and, as data for the book's own script, for the site."""
-    from IPython.display import display
-
-    spec = chart.to_dict()
-    # Lab knows Vega-Lite up to version 5; our charts use nothing newer.
-    html = f'<div class="vega-chart"><script type="application/json">{vega(spec)}</script></div>'
-    display({"application/vnd.vegalite.v5+json": spec, "text/html": html}, raw=True)
+def _legend_of_marks(marks: Iterable[str]) -> str:
+    there = set(marks)
+    told = [f"{sign} {name}" for mark, (sign, name) in _MARKS.items() if mark in there]
+    return f'<span class="grid-marks">{" · ".join(told)}</span>' if told else ""

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from pythia_utils.analysis.images import show_light
 from pythia_utils.analysis.show import or_words
 from pythia_utils.analysis.words import readable
 from pythia_utils.base.markup import mathtext
@@ -39,6 +40,7 @@ plt.rcParams |= {
     "font.family": "DejaVu Sans",
     "font.size": 10,
 }
+show_light()
 ACCENT = "#2f6f9f"
 REFERENCE = "#b5533c"
 _LINE = {"ms": 3, "lw": 1.6}

@@ -17,6 +17,8 @@ from urllib.parse import quote
 NO_MATHS = "tex2jax_ignore mathjax_ignore"
 _INLINE = re.compile(r"([\\`*_{}\[\]<>$|&~^])")
 _AT_THE_START = re.compile(r"^(\d*)([-+=%#:.()!])")  # of a line: a list, a heading, a fence
+_BIBTEX = re.compile(r"[\\{}$&%#_^~]")
+_OF_BIBTEX = {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
 # Each as its picture; white space is left to what shows it.
 _CONTROLS = {code: 0x2400 + code for code in range(32) if code not in (9, 10, 13)} | {127: 0x2421}
 _FORMATTING = re.compile(
@@ -65,6 +67,15 @@ def code(text: object) -> str:
     fence = "`" * (1 + max(map(len, re.findall("`+", inside)), default=0))
     edge = " " if inside.startswith("`") or inside.endswith("`") else ""
     return f"{fence}{edge}{inside}{edge}{fence}" if inside else ""
+
+
+def bibtex(text: object) -> str:
+    """For a field of a BibTeX entry, in one line.
+
+    >>> print(bibtex("50% of $x_i$"))
+    50\\% of \\$x\\_i\\$
+    """
+    return _BIBTEX.sub(lambda match: _OF_BIBTEX.get(match[0], "\\" + match[0]), plain(text))
 
 
 def mathtext(text: object, longest: int = 60) -> str:

@@ -1,9 +1,9 @@
 """From executed notebooks to the website: `stage` copies them, `build` renders.
 
-The book's sources are the hand-written pages in `book/` and the executed notebooks of one suite,
-which staging copies to `book/_executed/`: chapters to `experiments/`, other pages that run to
-`pages/`, each cell of the grid to `cells/<suite>/<experiment>/<model>/`. What failed has a page that
-says so. A file is written only if its content changes, so that Sphinx renders only what is new.
+Staging puts the whole book in one folder, `_build/source/`, whose paths are the pages' addresses: the
+hand-written pages of `book/`, and the executed notebooks of one suite: chapters in `experiments/`, other
+pages that run in `pages/`, each cell of the grid in `cells/<suite>/<experiment>/<model>/`. What failed has a
+page that says so. A file is written only if its content changes, so that Sphinx renders only what is new.
 """
 
 from __future__ import annotations
@@ -25,16 +25,18 @@ from pythia_utils.base.terminal import show
 from pythia_utils.grid.config import BookPage, Experiment
 from pythia_utils.grid.failures import SUFFIX
 from pythia_utils.grid.status import SuiteStatus
+from pythia_utils.site import citation, finish, status_page, tables
 from pythia_utils.site import pages as site_pages
-from pythia_utils.site import status_page, tables
 from pythia_utils.site.contents import Contents
 from pythia_utils.site.notebooks import SiteError
-from pythia_utils.site.pages import STAGED, Page
+from pythia_utils.site.pages import Page
+from pythia_utils.site.sources import STAGED, as_written, hand_written
 from pythia_utils.site.sphinx_extension import SHOWN_SUITE
 
 OUTPUT = "_build"
 VENDOR = Path("book", "_static", "vendor")
 SCRIPTS = ("tex-svg-full.js", "vega.min.js", "vega-lite.min.js", "vega-embed.min.js")
+_SPHINXS = {"genindex", "search"}  # pages that have no source
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _PROBLEM = re.compile(r"\b(WARNING|ERROR|CRITICAL|SEVERE): |[a-z] error:|^\w*(Error|Exception): ")
 
@@ -45,7 +47,7 @@ def publish(contents: Contents, status: SuiteStatus) -> tuple[Path, dict[str, st
     The project's folder has `book/` and `_config.yml`.
 
     Returns:
-        The path of the front page; and why each page failed that did, by its place below `book/_executed/`.
+        The path of the front page; and why each page failed that did, by its place among the staged files.
 
     Raises:
         SiteError: a chapter was not run, or the build has warnings.
@@ -59,7 +61,7 @@ def publish(contents: Contents, status: SuiteStatus) -> tuple[Path, dict[str, st
 
 
 def stage(contents: Contents, status: SuiteStatus) -> list[Page]:
-    """Make `book/_executed/` hold the suite's executed notebooks and the pages made from them.
+    """Make `_build/source/` hold the book: hand-written pages, executed notebooks, pages made from them.
 
     Files that would not change are left alone; files whose source is gone are removed.
 
@@ -81,6 +83,9 @@ def stage(contents: Contents, status: SuiteStatus) -> list[Page]:
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             with atomic_write(path) as partial:
                 partial.write_text(text, encoding="utf-8")
+    for name in hand_written(root / "book"):
+        kept.add(staged / name)
+        _copy_changed(root / "book" / name, staged / name)
     _remove_others(staged, kept)
     return pages
 
@@ -95,13 +100,16 @@ def _pages(contents: Contents) -> Iterator[Page]:
 def _files(
     contents: Contents, pages: Sequence[Page], status: SuiteStatus
 ) -> Iterator[tuple[str, str]]:
-    """Every staged file: its path below `book/_executed/`, and its text."""
-    suite, experiments = contents.suite, contents.experiments
+    """Every file that staging makes: its place, and its text."""
+    suite, experiments, root = contents.suite, contents.experiments, contents.config.root
+    titles: dict[str, str] = {}
     for experiment in experiments:
         if experiment.chapter:
             place = site_pages.chapter_path(experiment)
             source = _executed_chapter(contents, experiment)
-            yield place, site_pages.chapter(source, experiment.chapter, place, contents)
+            titles[experiment.name] = site_pages.title_of(source, experiment.title)
+            cited = citation.below_chapter(root, experiment.name, titles[experiment.name])
+            yield place, site_pages.chapter(source, experiment.chapter, place, contents, [cited])
     for page in contents.pages:
         place, source = site_pages.page_path(page), _executed_page(contents, page)
         yield place, site_pages.chapter(source, page.notebook, place, contents)
@@ -109,12 +117,13 @@ def _files(
     for page in pages:
         yield page.path, site_pages.cell_page(page, nearby, contents)
     yield "runs.md", tables.all_runs(suite, experiments, pages)
-    yield "chapters.md", tables.chapter_list(experiments)
-    yield "shown_suite.md", tables.shown_suite(suite, pages)
-    yield "suite_tables.md", tables.suite_tables(suite)
+    yield "parts/chapters.md", tables.chapter_list(experiments)
+    yield "parts/shown_suite.md", tables.shown_suite(suite, pages)
+    yield "parts/suite_tables.md", tables.suite_tables(suite)
+    yield "parts/citation.md", citation.page_part(root, titles)
     yield SHOWN_SUITE, f"{suite.name}\n"
     yield "status.md", status_page.status_page(contents, status)
-    template = (contents.config.root / "book" / "_toc.yml").read_text(encoding="utf-8")
+    template = (root / "book" / "_toc.yml").read_text(encoding="utf-8")
     names = [page.name for page in contents.pages]
     yield "_toc.yml", tables.table_of_contents(template, experiments, names)
 
@@ -185,7 +194,8 @@ def build(root: Path) -> Path:
     if problems := _run_jupyter_book(root):
         raise SiteError("\n".join(["Jupyter Book stopped:", *(f"  {line}" for line in problems)]))
     _remove_stale(root / STAGED, output / "html")
-    _copy_changed(root / "book" / "_static", output / "html" / "_static")
+    _copy_all_changed(root / STAGED / "_static", output / "html" / "_static")
+    finish.finish(output / "html", root / STAGED / "_static", output / "aside")
     unfinished.unlink()
     say(f"site built in {time.monotonic() - started:.1f} s")
     return output / "html" / "index.html"
@@ -198,7 +208,7 @@ def _run_jupyter_book(root: Path) -> list[str]:
     options += ("-W", "-n", "--keep-going")
     # `jupyter-book` has no `python -m`, and its script may be another interpreter's.
     place = ("jupyter_book.cli.main", "main")
-    command = children.command(*place, "build", "book", *options, parent=os.getpid())
+    command = children.command(*place, "build", str(STAGED), *options, parent=os.getpid())
     environment = os.environ | {"PYTHONUTF8": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     lines, shown = [], ""
@@ -214,7 +224,8 @@ def _run_jupyter_book(root: Path) -> list[str]:
             raise
     if process.returncode == 0:
         return []
-    return [line for line in lines if _PROBLEM.search(line)] or lines[-15:]
+    problems = [line for line in lines if _PROBLEM.search(line)] or lines[-15:]
+    return [as_written(line, root.absolute()) for line in problems]
 
 
 def _progress(line: str, shown: str) -> str:
@@ -235,15 +246,24 @@ def _progress(line: str, shown: str) -> str:
 def _remove_stale(staged: Path, html: Path) -> None:
     """Remove pages and downloads whose source is not staged any more: Sphinx leaves them."""
     kept = {path.relative_to(staged).with_suffix("") for path in staged.rglob("*.*")}
-    for folder in (html / staged.name, html / "_sources" / staged.name):
-        files = (path for path in folder.rglob("*.*") if path.is_file())
-        _remove_others(folder, {p for p in files if p.relative_to(folder).with_suffix("") in kept})
+    for folder, kind in ((html, "*.html"), (html / "_sources", "*.*")):
+        for path in sorted(folder.rglob(kind)):
+            name = path.relative_to(folder).with_suffix("")
+            if name not in kept and name.parts[0] != "_static" and str(name) not in _SPHINXS:
+                path.unlink()
+    for folder in sorted((path for path in html.rglob("*") if path.is_dir()), reverse=True):
+        if not any(folder.iterdir()):
+            folder.rmdir()
 
 
-def _copy_changed(source: Path, target: Path) -> None:
+def _copy_all_changed(source: Path, target: Path) -> None:
     """Copy style sheets and scripts that differ: Sphinx does not when no page has changed."""
     for path in source.rglob("*.*"):
-        copy = target / path.relative_to(source)
-        if path.is_file() and not (copy.is_file() and filecmp.cmp(path, copy, shallow=False)):
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, copy)
+        if path.is_file():
+            _copy_changed(path, target / path.relative_to(source))
+
+
+def _copy_changed(source: Path, copy: Path) -> None:
+    if not (copy.is_file() and filecmp.cmp(source, copy, shallow=False)):
+        with atomic_write(copy) as partial:
+            shutil.copyfile(source, partial)

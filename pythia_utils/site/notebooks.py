@@ -50,6 +50,19 @@ def tidy(notebook: dict) -> dict:
     return notebook
 
 
+def without_figures(notebook: dict) -> dict:
+    """Without the outputs that are pictures or no page's: what is left can be read, and run again."""
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", ()):
+            data = output.get("data", {})
+            output.update({"data": {k: v for k, v in data.items() if _is_text(k)}} if data else {})
+    return notebook
+
+
+def _is_text(kind: str) -> bool:
+    return kind.startswith("text/")
+
+
 def split_title(cells: list[dict], default: str) -> tuple[str, list[dict]]:
     """The notebook's heading, and its cells without it."""
     first = cells[0] if cells else {}

@@ -25,12 +25,13 @@ from pythia_utils.site.notebooks import (
     split_title,
     tidy,
 )
+from pythia_utils.site.sources import STAGED, is_staged
 from pythia_utils.suites import catalog
 
-STAGED = Path("book", "_executed")
 REPOSITORY = "https://github.com/pythia-book/pythia-book"
 # A Markdown link to a file: no scheme, no bare anchor.
 _LINK = re.compile(r"(?<=\]\()(?P<target>[^\s()#:]+)(?P<rest>(?:#[^\s()]*)?\))")
+_LABEL = re.compile(r"[\w-]+")
 _ELSEWHERE = "(not on this site)"
 
 
@@ -38,28 +39,29 @@ _ELSEWHERE = "(not on this site)"
 
 
 def link(contents: Contents, target: str, original: Path, staged: Path) -> str:
-    """Where a link of a notebook must lead on the site.
+    """Where a link of a notebook must lead on the site, beside its staged copy.
 
-    A link may be right beside the notebook's source (`original`), so that it works in JupyterLab, or
-    beside the staged copy, so that it can name generated pages. The former becomes the latter.
+    It is right beside the notebook's source (`original`), so that it works in JupyterLab. It may name a
+    generated page, as if that lay in `book/`.
 
     Raises:
         SiteError: the link leads to no file of the project.
     """
-    root = contents.config.root
-    places = _places(contents.config)
-    path = Path(os.path.normpath(original.parent / target))
+    root, places = contents.config.root, _places(contents.config)
+    book, path = root / "book", Path(os.path.normpath(original.parent / target))
     if path in contents.notebooks:
-        path = root / STAGED / places[path]
-    if path in places:
+        place = Path(places[path])
+    elif (
+        path not in places and path.is_relative_to(book) and is_staged(path.relative_to(book), book)
+    ):
+        place = path.relative_to(book)
+    elif path.is_relative_to(root) and path.exists():
         return _in_the_repository(path, root)
-    if path.is_relative_to(root / "book") and _exists(path, root / STAGED):
-        return Path(os.path.relpath(path, staged.parent)).as_posix()
-    if path.is_relative_to(root) and path.exists():
-        return _in_the_repository(path, root)
-    if _exists(Path(os.path.normpath(staged.parent / target)), root / STAGED):
-        return target
-    raise SiteError(f"{original} links to {target}, which is not there")
+    elif _LABEL.fullmatch(target):
+        return target  # a place that some page names: Sphinx knows whether there is one
+    else:
+        raise SiteError(f"{original} links to {target}, which is not there")
+    return Path(os.path.relpath(root / STAGED / place, staged.parent)).as_posix()
 
 
 def _places(config: Config) -> dict[Path, str]:
@@ -70,11 +72,6 @@ def _places(config: Config) -> dict[Path, str]:
 
 def _in_the_repository(path: Path, root: Path) -> str:
     return f"{REPOSITORY}/blob/main/{path.relative_to(root).as_posix()}"
-
-
-def _exists(path: Path, staged: Path) -> bool:
-    """Staged files count as there: some are not written yet, and Sphinx checks their links."""
-    return path.exists() or path.is_relative_to(staged)
 
 
 def relinked(text: str, contents: Contents, original: Path, staged: Path) -> str:
@@ -113,12 +110,14 @@ def page_path(page: BookPage) -> str:
     return f"pages/{page.name}.ipynb"
 
 
-def chapter(source: Path, original: Path, place: str, contents: Contents) -> str:
-    """The staged text of a chapter or page, for a `place` below `book/_executed/`.
+def chapter(
+    source: Path, original: Path, place: str, contents: Contents, below: Sequence[dict] = ()
+) -> str:
+    """The staged text of a chapter or page, for a `place` among the staged files.
 
     Its links are right beside the notebook that was executed, `original`. Cells that are not for the
     suite are left out, of one that was not executed too. One that failed says why, below its title, and
-    shows what ran before.
+    shows what ran before. The cells `below` end it.
     """
     error = failed.fault(source)
     notebook = tidy(failed.read_failed(source) if error else read_notebook(source))
@@ -129,7 +128,13 @@ def chapter(source: Path, original: Path, place: str, contents: Contents) -> str
         again = f"pythia book --suite {contents.suite.name}"
         told = failed.notice(error, again, "What stands below was made before.")
         notebook["cells"] = [markdown_cell("page-title", f"# {title}"), told, *rest]
+    notebook["cells"] += below
     return dump(notebook)
+
+
+def title_of(source: Path, default: str) -> str:
+    """The heading of an executed notebook; a default where it has none, or cannot be read."""
+    return split_title(failed.read_failed(source)["cells"], default)[0]
 
 
 # --- cells of the grid ----------------------------------------------------------------------------

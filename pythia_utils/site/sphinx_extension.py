@@ -1,5 +1,5 @@
-"""The book's Sphinx extension: scripts only where they are used, docstrings as they are written, and the
-directive for text that is of some suites only:
+"""The book's Sphinx extension: light pages that tell search engines what they are, docstrings as they are
+written, and the directive for text that is of some suites only:
 
     :::{for-suite} only-ours
     Shown where the site is of a suite that is trained here. The words are those of cells' tags.
@@ -8,27 +8,48 @@ directive for text that is of some suites only:
 
 from __future__ import annotations
 
+import functools
+import hashlib
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from docutils import nodes
+from markupsafe import Markup
 from sphinx.util.docutils import SphinxDirective
 
 from pythia_utils.base.markup import html
 from pythia_utils.grid.parts import is_for
+from pythia_utils.site import assets, citation, head
+from pythia_utils.site.finish import RUNS
+from pythia_utils.site.issue_links import IssueLinks
+from pythia_utils.site.notebooks import dump, read_notebook, without_figures
 from pythia_utils.suites import catalog
 
-SHOWN_SUITE = "suite.txt"  # among the staged files: the suite that the site shows
+NOT_FOUND = "404"
+_SOURCES = (".py", ".html", ".js")
+SHOWN_SUITE = "parts/suite.txt"  # among the staged files: the suite that the site shows
 _AFTER_THE_OTHERS = 900  # Sphinx's own listeners have 500
 
 
 def setup(app) -> dict:
     """Connect what this module does to Sphinx's events."""
     app.add_directive("for-suite", ForSuite)
-    app.connect("config-inited", _without_vendored)
+    app.add_post_transform(IssueLinks)
+    app.connect("config-inited", _own_templates_and_scripts)
+    app.connect("builder-inited", _runs_out_of_the_search)
     app.connect("html-page-context", _title_as_text, _AFTER_THE_OTHERS)
+    app.connect("html-page-context", _head_and_foot, _AFTER_THE_OTHERS)
+    app.connect("html-page-context", _one_bundle, _AFTER_THE_OTHERS)
+    app.connect("html-page-context", _light_download, _AFTER_THE_OTHERS)
     app.connect("autodoc-process-docstring", _colons_as_written, _AFTER_THE_OTHERS)
     app.connect("object-description-transform", _type_beside_what_returns, _AFTER_THE_OTHERS)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+    return {"parallel_read_safe": True, "parallel_write_safe": True, "env_version": _version()}
+
+
+def _version() -> int:
+    """A number that an edit of this room changes: all pages are made anew then."""
+    paths = sorted(p for p in Path(__file__).parent.rglob("*.*") if p.suffix in _SOURCES)
+    return int(hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()[:12], 16)
 
 
 class ForSuite(SphinxDirective):
@@ -39,7 +60,7 @@ class ForSuite(SphinxDirective):
     final_argument_whitespace = True
 
     def run(self) -> list[nodes.Node]:
-        path = Path(self.env.srcdir, "_executed", SHOWN_SUITE)
+        path = Path(self.env.srcdir, SHOWN_SUITE)
         self.env.note_dependency(str(path))  # another suite: the page is read again
         suite = catalog.suite(path.read_text(encoding="utf-8").strip())
         if not is_for(suite.kinds, self.arguments[0].split()):
@@ -50,10 +71,87 @@ class ForSuite(SphinxDirective):
         return holder.children
 
 
-def _without_vendored(app, config) -> None:
-    """Keep Jupyter Book from loading the vendored scripts on every page."""
-    own = [name for name in config.html_js_files if not str(name).startswith("vendor/")]
-    config.html_js_files = sorted(own)
+def _own_templates_and_scripts(app, config) -> None:
+    """The theme's templates and the search's order as ours change them; few pages load scripts of folders."""
+    templates = Path(__file__).with_name("templates")
+    config.templates_path.append(str(templates))
+    config.html_search_scorer = str(templates / "search_scorer.js")
+    config.html_js_files = sorted(name for name in config.html_js_files if "/" not in str(name))
+
+
+def _runs_out_of_the_search(app) -> None:
+    """Hundreds of like pages, or only their titles, would bury the chapters."""
+    if hasattr(app.builder, "index_page"):
+        index = app.builder.index_page
+        app.builder.index_page = lambda name, *rest: None if _is_run(name) else index(name, *rest)
+
+
+def _is_run(pagename: str) -> bool:
+    return pagename.startswith(f"{RUNS}/")
+
+
+def _head_and_foot(app, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """Canonical address and link preview of a page that has a source; the edition in the foot of each."""
+    context["edition"], context["page_base"] = _edition(), ""
+    base = app.config.html_baseurl
+    if pagename == NOT_FOUND:
+        context["page_base"] = urlsplit(base).path
+    if doctree is None or pagename == NOT_FOUND:
+        context["pageurl"] = None
+        return
+    if pagename == app.config.root_doc:
+        context["pageurl"] = base
+    title, image = Markup(context["title"]).striptags(), head.picture(doctree)
+    told = head.description(doctree) or title
+    address = context["pageurl"]
+    context["metatags"] += head.tags(title, told, address, base + image, app.config.html_title)
+
+
+@functools.cache
+def _edition() -> str:
+    return citation.edition()
+
+
+def _one_bundle(app, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """Leave out of a page's list what is in the bundle, and formulas' script where there is no formula."""
+    own = Path(app.srcdir, "_static")
+    context["bundle_version"] = assets.version(own)
+    context["css_files"] = [file for file in context["css_files"] if not _is_bundled(file, own)]
+    scripts = [file for file in context["script_files"] if not _is_bundled(file, own)]
+    if doctree is None or not any(doctree.findall(_is_formula)):
+        scripts = [file for file in scripts if not _is_for_formulas(file)]
+    context["script_files"] = [_inlined(file, Path(app.outdir)) for file in scripts]
+
+
+def _is_bundled(file, own: Path) -> bool:
+    return bool(file.filename) and assets.bundled(str(file.filename), own)
+
+
+def _inlined(file, site: Path):
+    """The script itself; of a few lines that all others wait for, its text."""
+    if str(file.filename) != "_static/documentation_options.js":
+        return file
+    body = Path(site, file.filename).read_text(encoding="utf-8")
+    return type(file)(None, priority=file.priority, body=body)
+
+
+def _is_formula(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.math | nodes.math_block)
+
+
+def _is_for_formulas(file) -> bool:
+    return "tex-svg" in str(file.filename) or "window.MathJax" in file.attributes.get("body", "")
+
+
+def _light_download(app, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """The notebook that a run's page offers has no figures, which the page itself shows, and no records."""
+    name = context.get("sourcename")
+    if name and _is_run(pagename):
+        path = Path(app.outdir, "_sources", name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        notebook = without_figures(read_notebook(Path(app.env.doc2path(pagename))))
+        path.write_text(dump(notebook), encoding="utf-8")
+        context["sourcename"] = ""  # or Sphinx would write all of it
 
 
 def _title_as_text(app, pagename: str, templatename: str, context: dict, doctree) -> None:

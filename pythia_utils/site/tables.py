@@ -22,8 +22,8 @@ def table_of_contents(
     """`book/_toc.yml`, its patterns replaced by the chapters and pages in experiments.yml's order."""
     chapters = [experiment.name for experiment in experiments if experiment.chapter]
     for folder, names in (("experiments", chapters), ("pages", pages)):
-        pattern = re.compile(rf"^( *)- glob: _executed/{folder}/\*\n", re.MULTILINE)
-        files = [f"- file: _executed/{folder}/{name}" for name in names]
+        pattern = re.compile(rf"^( *)- glob: {folder}/\*\n", re.MULTILINE)
+        files = [f"- file: {folder}/{name}" for name in names]
         template = pattern.sub(
             lambda match, files=files: "".join(f"{match[1]}{file}\n" for file in files), template
         )
@@ -36,7 +36,7 @@ def chapter_list(experiments: Sequence[Experiment]) -> str:
 
 
 def _chapter_link(experiment: Experiment) -> str:
-    return f"[{markdown(experiment.title)}](/_executed/experiments/{experiment.name}.ipynb)"
+    return f"[{markdown(experiment.title)}](/experiments/{experiment.name}.ipynb)"
 
 
 def shown_suite(suite: catalog.Suite, pages: Sequence[Page]) -> str:

@@ -143,11 +143,3 @@ def test_bars_stand_side_by_side_at_the_same_step():
     assert np.mean(places, axis=0) == pytest.approx([0, 1, 64, 3000])
     heights = figure.axes[0].containers[0].lines[2][0].get_segments()
     assert heights[0][:, 1] == pytest.approx([0.4, 0.6])
-
-
-def test_rows_of_a_heatmap_are_sizes_then_seeds_and_deduplicated_models_last():
-    from pythia_utils.analysis import heatmap
-
-    names = ["pico-7k-deduped", "pico-57k-seed1", "pico-224k", "pico-57k", "pico-7k"]
-    expected = ["pico-7k", "pico-57k", "pico-57k-seed1", "pico-224k", "pico-7k-deduped"]
-    assert sorted(names, key=heatmap._place) == expected

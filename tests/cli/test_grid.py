@@ -21,6 +21,7 @@ from pythia_utils.engine.kernels.pool import KernelPool
 from pythia_utils.grid import config, ledger, planning
 from pythia_utils.grid.failures import without_cells
 from pythia_utils.site import build
+from pythia_utils.site.sources import STAGED
 from pythia_utils.suites import catalog
 
 
@@ -90,12 +91,12 @@ def test_a_command_loads_reads_and_plans_once(project, read, command):
 def test_the_books_page_tells_of_chapters_that_ran_just_now(project, read):
     """By the plan from before they ran, and by what the ledger got since."""
     assert "1 of 1 runs due" in pythia("book")
-    page = (project / "book" / "_executed" / "status.md").read_text()
+    page = (project / STAGED / "status.md").read_text()
     assert "| measure | 9 | 0 | 0 | 0 |" in page
     assert "| chapter | done | 0.0 s |" in page
     assert ledger_of(project).last()["pico/measure/chapter"]["status"] == "done"
     assert "0 of 1 runs due" in pythia("book")
-    assert (project / "book" / "_executed" / "status.md").read_text() == page
+    assert (project / STAGED / "status.md").read_text() == page
 
 
 def test_a_chapter_that_fails_is_told_on_its_page_and_by_the_exit_code(project, monkeypatch):
@@ -106,9 +107,9 @@ def test_a_chapter_that_fails_is_told_on_its_page_and_by_the_exit_code(project, 
     assert done.exit_code == 1
     assert "ValueError: no luck" in done.output
     assert done.stdout.endswith("index.html\n")
-    page = project / "book" / "_executed" / "experiments" / "measure.ipynb"
+    page = project / STAGED / "experiments" / "measure.ipynb"
     assert "ValueError: no luck" in page.read_text()
-    assert "| chapter | failed |" in (project / "book" / "_executed" / "status.md").read_text()
+    assert "| chapter | failed |" in (project / STAGED / "status.md").read_text()
 
 
 def test_a_run_that_failed_does_not_stop_the_book(project):
@@ -119,7 +120,7 @@ def test_a_run_that_failed_does_not_stop_the_book(project):
         "1 run has failed; the site marks them:\n  pico/measure/pico-7k/step000001: OSError: torn"
         in told
     )
-    page = project / "book/_executed/cells/pico/measure/pico-7k/step000001.ipynb"
+    page = project / STAGED / "cells/pico/measure/pico-7k/step000001.ipynb"
     assert "OSError: torn" in page.read_text()
 
 
@@ -139,7 +140,7 @@ def test_a_book_of_what_is_not_there_is_refused_in_one_line(project, arguments, 
     done = CliRunner().invoke(cli, ["book", *arguments])
     assert isinstance(done.exception, UsageError)
     assert told in str(done.exception)
-    assert not (project / "book" / "_executed").exists()
+    assert not (project / STAGED).exists()
 
 
 # --- which cells ----------------------------------------------------------------------------------

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import warnings
 from dataclasses import replace
-from itertools import pairwise
 
-import pandas as pd
 import pytest
 from helpers.commands import ROOT, pythia
 
-from pythia_utils.analysis import heatmap
 from pythia_utils.base.errors import UsageError
 from pythia_utils.grid.config import load_config
 from pythia_utils.grid.expand import expand
-from pythia_utils.grid.failures import without_cells
 from pythia_utils.site import tables
 from pythia_utils.site.pages import Page
 from pythia_utils.suites import catalog
@@ -130,89 +125,6 @@ def test_which_places_are_marked():
     marks = errata_to_mark({twelve: sound})
     assert list(marks) == [("pythia-12b", 50000), ("pythia-12b", 58000)]
     assert marks["pythia-12b", 50000] == "serves the final model's first shard (P#206)"
-
-
-def records(*measured: tuple[str, int]) -> pd.DataFrame:
-    rows = [
-        {"suite": "pythia", "experiment": "loss", "parameters": "", "model": name}
-        | {"variant": "standard"}
-        | {"n_params": model(name).non_embedding_params, "step": step, "value": step / 1000}
-        for name, step in measured
-    ]
-    return pd.DataFrame(rows)
-
-
-@pytest.fixture
-def drawn(monkeypatch) -> list[dict]:
-    """The specifications of the charts that are shown."""
-    specs = []
-    monkeypatch.setattr(heatmap, "show_chart", lambda chart: specs.append(chart.to_dict()))
-    return specs
-
-
-def test_the_heatmap_crosses_faulty_cells_measured_or_not(drawn):
-    frame = records(("pythia-1b", 50000), ("pythia-1b", 58000), ("pythia-12b", 50000))
-    heatmap.grid_heatmap(frame, "number")
-    (spec,) = drawn
-    rect, cross = spec["layer"]
-    assert (rect["mark"]["type"], cross["mark"]["type"]) == ("rect", "point")
-    rows = spec["datasets"][cross["data"]["name"]]
-    page = "../cells/pythia/loss/pythia-12b/step050000.html"
-    assert [(r["model"], r["step"], r["page"]) for r in rows] == [
-        ("pythia-12b", 50000, page),
-        ("pythia-12b", 58000, None),
-    ]
-    assert "P#206" in rows[0]["fault"]
-    assert {"field": "fault", "type": "nominal"} in cross["encoding"]["tooltip"]
-    assert cross["encoding"]["shape"]["scale"]["domain"] == [rows[0]["kind"]] == ["known erratum"]
-    assert cross["encoding"]["y"]["sort"] == rect["encoding"]["y"]["sort"]
-    assert (spec["width"], spec["height"]) == ("container", {"step": 26})
-
-
-def test_a_heatmap_without_faults_has_one_layer(drawn):
-    heatmap.grid_heatmap(records(("pythia-1b", 0), ("pythia-1b", 1)), "number")
-    assert "layer" not in drawn[0]
-    assert drawn[0]["mark"]["type"] == "rect"
-    assert drawn[0]["encoding"]["x"]["axis"]["labelOverlap"] == "greedy"  # 154 steps do not fit
-
-
-def test_columns_of_many_steps_are_wide_early_and_nowhere_nothing():
-    few = heatmap.columns([512, 0, 16, 0])
-    assert few["step"].tolist() == [0, 16, 512]
-    assert few["right"].tolist() == [33333, 66667, 100000]
-    many = heatmap.columns(catalog.find_model("pythia-70m").steps)
-    widths = many["right"] - many["left"]
-    assert many["left"].tolist()[1:] == many["right"].tolist()[:-1]
-    assert (many["left"].iloc[0], many["right"].iloc[-1]) == (0, 100_000)
-    assert widths[many["step"] <= 512].min() > 5 * widths[many["step"] > 100_000].max()
-    assert widths.min() > 300  # two pixels of 700
-
-
-def test_labels_of_many_columns_name_the_first_and_the_last_and_keep_apart():
-    axis = heatmap._x_axis(heatmap.columns(catalog.find_model("pythia-70m").steps)).to_dict()[
-        "axis"
-    ]
-    names = json.loads(axis["labelExpr"].removeprefix("(").removesuffix(")[datum.value]"))
-    assert list(names) == [str(value) for value in axis["values"]]
-    assert [names[key] for key in (*list(names)[:1], *list(names)[-1:])] == ["0", "143k"]
-    assert 8 < len(names) < 15
-    assert min(b - a for a, b in pairwise(axis["values"])) >= 7000
-
-
-def test_the_heatmap_marks_runs_that_failed_and_leads_to_their_pages(drawn, tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHIA_RUNS", str(tmp_path))
-    for name in ("pythia-1b/step000512", "pythia-14m/step000016@pairs=5"):
-        path = tmp_path / "pythia" / "loss" / f"{name}.failed.ipynb"
-        path.parent.mkdir(parents=True)
-        path.write_bytes(without_cells(name, {}, "FetchError: gone"))
-    heatmap.grid_heatmap(records(("pythia-1b", 0), ("pythia-1b", 1000)), "number")
-    rect, mark = drawn[0]["layer"]
-    (row,) = drawn[0]["datasets"][mark["data"]["name"]]
-    assert (row["model"], row["step"], row["fault"]) == ("pythia-1b", 512, "FetchError: gone")
-    assert row["page"] == "../cells/pythia/loss/pythia-1b/step000512.html"
-    assert mark["encoding"]["shape"]["scale"]["domain"] == [row["kind"]] == ["failed"]
-    cells = drawn[0]["datasets"][rect["data"]["name"]]
-    assert [(cell["left"], cell["right"]) for cell in cells] == [(0, 33333), (66667, 100_000)]
 
 
 def test_the_page_of_all_runs_marks_them_too(tmp_path):

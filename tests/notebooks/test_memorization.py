@@ -54,7 +54,7 @@ def test_the_chapter_says_that_nothing_is_memorized_yet(built_site, tiny_run):
     assert any("nothing varies here" in text for text in texts)
     assert any("six deciles" in text for text in texts)
     assert any("0.275 at pythia-70m" in text for text in texts)
-    assert (built_site / "_executed" / "experiments" / "memorization.html").is_file()
+    assert (built_site / "experiments" / "memorization.html").is_file()
 
 
 @pytest.fixture

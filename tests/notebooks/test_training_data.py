@@ -90,4 +90,4 @@ def test_the_chapter_ran_over_the_records(built_site, tiny_run):
     assert not json.loads(path.read_text())["metadata"]["papermill"]["exception"]
     assert sum("image/png" in out.get("data", {}) for out in outputs(path)) == 5
     assert "Cramér" in text_of(path)
-    assert (built_site / "_executed" / "experiments" / "training_data.html").is_file()
+    assert (built_site / "experiments" / "training_data.html").is_file()

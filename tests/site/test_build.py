@@ -138,7 +138,7 @@ def page_notebook() -> list[dict]:
 
 def make_book(root: Path) -> Path:
     """A project with two experiments, run for three models at three steps."""
-    ignored = shutil.ignore_patterns("_executed", "vendor", "experiments", "__pycache__")
+    ignored = shutil.ignore_patterns("vendor", "experiments", "__pycache__")
     shutil.copytree(ROOT / "book", root / "book", ignore=ignored)
     shutil.rmtree(root / "book/pages")
     shutil.copy(ROOT / "_config.yml", root)
@@ -329,7 +329,7 @@ def test_failures_of_another_suite_are_not_on_the_site(book):
 
 @pytest.mark.parametrize("name", [".partial-0a1b2c3d4e5f", ".partial-1.ipynb", ".partial-1.md"])
 def test_what_a_killed_writer_left_is_no_page_and_stops_nothing(book, name):
-    places = ("runs/pico/loss/pico-7k", "runs/pico/loss", "book/_executed/cells/pico")
+    places = ("runs/pico/loss/pico-7k", "runs/pico/loss", "_build/source/cells/pico")
     stage(book, "pico")
     for place in places:
         (book / place / name).write_text('{"cells": [')
@@ -345,8 +345,8 @@ def test_a_site_from_some_experiments_has_no_other_chapter_run_or_status(book):
     folder = book / build.STAGED
     assert [path.name for path in (folder / "experiments").iterdir()] == ["grammar.ipynb"]
     assert [path.name for path in (folder / "cells/pico").iterdir()] == ["grammar"]
-    assert "_executed/experiments/loss" not in (folder / "_toc.yml").read_text()
-    for name in ("runs.md", "status.md", "chapters.md"):
+    assert "experiments/loss" not in (folder / "_toc.yml").read_text()
+    for name in ("runs.md", "status.md", "parts/chapters.md"):
         text = (folder / name).read_text()
         assert "Grammar" in text
         assert "Validation loss" not in text
@@ -440,8 +440,8 @@ def test_a_link_of_the_source_is_made_right_for_the_place_of_the_page(book):
     stage(book, "pico")
     assert "[chapter](../../../../experiments/loss.ipynb)" in texts(staged(book, CELL))
     chapter = texts(staged(book, "experiments/loss.ipynb"))
-    assert "(../../reading.md)" in chapter
-    assert "[all](../runs.md)" in chapter  # right already: it names a generated page
+    assert "(../reading.md)" in chapter
+    assert "[all](../runs.md)" in chapter
     assert f"({site_pages.REPOSITORY}/blob/main/notebooks/loss.ipynb)" in chapter
 
 
@@ -540,7 +540,7 @@ def test_a_book_without_such_pages_has_none_in_its_contents():
     assert contents["parts"][0]["chapters"][0] == {"file": "suites"}
     contents = yaml.safe_load(tables.table_of_contents(template, [], ["one", "two"]))
     files = [entry["file"] for entry in contents["parts"][0]["chapters"]]
-    assert files[:3] == ["_executed/pages/one", "_executed/pages/two", "suites"]
+    assert files[:3] == ["pages/one", "pages/two", "suites"]
 
 
 def test_an_unknown_suite_is_a_usage_error(book):
@@ -552,7 +552,7 @@ def test_the_contents_list_chapters_in_the_order_of_experiments_yml(book):
     stage(book, "pico")
     contents = yaml.safe_load((book / build.STAGED / "_toc.yml").read_text())
     files = [entry["file"] for part in contents["parts"] for entry in part["chapters"]]
-    chapters = [f"_executed/experiments/{name}" for name in EXPERIMENTS]
+    chapters = [f"experiments/{name}" for name in EXPERIMENTS]
     assert [file for file in files if "experiments/" in file] == chapters
 
 
@@ -643,7 +643,7 @@ def small_site(tmp_path_factory) -> Path:
 
 def test_a_build_holds_every_page_and_links_nothing_from_other_hosts(small_site):
     html = small_site / "_build/html"
-    pages = list((html / "_executed/cells").rglob("*.html"))
+    pages = list((html / "cells").rglob("*.html"))
     assert len(pages) == len(EXPERIMENTS) * len(MODELS) * len(STEPS)
     for page in html.rglob("*.html"):
         loaded = re.findall(r"<(?:script|img|iframe)[^>]+src=\"(https?:)?//", page.read_text())
@@ -653,9 +653,7 @@ def test_a_build_holds_every_page_and_links_nothing_from_other_hosts(small_site)
 
 def test_big_scripts_load_only_where_they_are_used(small_site):
     html = small_site / "_build/html"
-    assert not re.search(
-        r"src=\"[^\"]*vega", (html / "_executed/experiments/loss.html").read_text()
-    )
+    assert not re.search(r"src=\"[^\"]*vega", (html / "experiments/loss.html").read_text())
     assert "tex-svg" not in (html / "references.html").read_text()
     assert "tex-svg" in (html / "suites.html").read_text()
 
@@ -671,7 +669,7 @@ def test_a_function_is_shown_as_its_docstring_is_written(small_site):
 
 def test_building_again_renders_only_what_changed(small_site, capsys, monkeypatch):
     monkeypatch.delenv("PYTHIA_RUNS", raising=False)
-    page = small_site / "_build/html/_executed" / CELL.replace(".ipynb", ".html")
+    page = small_site / "_build/html" / CELL.replace(".ipynb", ".html")
     other = page.with_name("step000000.html")
     before = page.stat().st_mtime_ns, other.stat().st_mtime_ns
     source = small_site / "runs/pico/loss/pico-14k/step000016.ipynb"
@@ -682,19 +680,22 @@ def test_building_again_renders_only_what_changed(small_site, capsys, monkeypatc
     assert "<title>Measured anew at one checkpoint: pico-14k, step 16" in page.read_text()
 
 
-def test_a_changed_style_sheet_reaches_the_site_though_no_page_has_changed(small_site):
+def test_a_changed_style_sheet_reaches_the_site_though_no_page_has_changed(small_site, monkeypatch):
+    monkeypatch.delenv("PYTHIA_RUNS", raising=False)
     style = small_site / "book/_static/book.css"
     style.write_text(style.read_text() + "\n/* new */\n")
-    build.build(small_site)
-    assert (small_site / "_build/html/_static/book.css").read_bytes() == style.read_bytes()
+    publish(small_site, "pico")
+    bundle = (small_site / "_build/html/_static/bundle.css").read_text()
+    assert "/* new */" in bundle
+    assert "--pst-color-primary" in bundle  # the theme's are still there
 
 
 def test_a_page_whose_run_is_gone_leaves_the_site(small_site, monkeypatch):
     monkeypatch.delenv("PYTHIA_RUNS", raising=False)
     gone = small_site / "runs/pico/grammar/pico-7k-deduped"
     pages = [
-        small_site / "_build/html/_executed/cells/pico/grammar/pico-7k-deduped",
-        small_site / "_build/html/_sources/_executed/cells/pico/grammar/pico-7k-deduped",
+        small_site / "_build/html/cells/pico/grammar/pico-7k-deduped",
+        small_site / "_build/html/_sources/cells/pico/grammar/pico-7k-deduped",
     ]
     assert all(page.is_dir() for page in pages)
     shutil.rmtree(gone)

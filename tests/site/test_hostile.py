@@ -24,17 +24,17 @@ from pythia_utils.suites import catalog
 
 TITLE = LINE[:180]
 FILE = "<img src=x onerror=window.acted=1> $$ $x_i$ `|{{ x }} [a](b).jsonl"
-CELL = "_executed/cells/pico/grammar/pico-7k/step000016"
-PAGES = ("index", "suites", "_executed/runs", "_executed/status", "_executed/pages/quickstart")
-PAGES += ("_executed/experiments/grammar", "_executed/experiments/loss", CELL)
-PAGES += ("_executed/cells/pico/loss/pico-14k/step000016",)
+CELL = "cells/pico/grammar/pico-7k/step000016"
+PAGES = ("index", "suites", "runs", "status", "pages/quickstart")
+PAGES += ("experiments/grammar", "experiments/loss", CELL)
+PAGES += ("cells/pico/loss/pico-14k/step000016",)
 
 
 @pytest.fixture(scope="module")
 def hostile_site(built_site, tiny_run, trained_home, tmp_path_factory) -> Iterator[Path]:
     """The tiny book with hostile pairs, titles, errors, outputs and suite; the website's folder."""
     root = tmp_path_factory.mktemp("hostile") / "book"
-    shutil.copytree(tiny_run, root, ignore=shutil.ignore_patterns("_build", "_executed"))
+    shutil.copytree(tiny_run, root, ignore=shutil.ignore_patterns("_build"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHIA_HOME", str(trained_home))
         patch.delenv("PYTHIA_RUNS", raising=False)
@@ -142,11 +142,11 @@ def test_nothing_acts_and_nothing_is_asked_for(visit, hostile_site, name):
     [
         ("index", TITLE),
         ("suites", TITLE),
-        ("_executed/runs", TITLE),
-        ("_executed/status", TITLE),
-        ("_executed/status", LINE),
-        ("_executed/status", f"profile {SCRIPT} and suite"),
-        ("_executed/pages/quickstart", LINE),
+        ("runs", TITLE),
+        ("status", TITLE),
+        ("status", LINE),
+        ("status", f"profile {SCRIPT} and suite"),
+        ("pages/quickstart", LINE),
         (CELL, TITLE),
         (CELL, FILE),
     ],
@@ -156,7 +156,7 @@ def test_a_title_an_error_and_an_output_are_shown_as_they_are(visit, hostile_sit
     assert as_shown(text) in _text(visit)
 
 
-@pytest.mark.parametrize("name", [CELL, "_executed/experiments/grammar"])
+@pytest.mark.parametrize("name", [CELL, "experiments/grammar"])
 def test_names_of_the_data_are_shown_as_they_are(visit, hostile_site, name):
     visit.open((hostile_site / f"{name}.html").as_uri())
     shown = _in_words(_text(visit))
@@ -167,6 +167,6 @@ def test_names_of_the_data_are_shown_as_they_are(visit, hostile_site, name):
 def test_an_erratum_is_shown_as_it_is(visit, hostile_site):
     visit.open((hostile_site / "suites.html").as_uri())
     assert as_shown(LINE) in _text(visit)
-    visit.open((hostile_site / "_executed/runs.html").as_uri())
+    visit.open((hostile_site / "runs.html").as_uri())
     told = visit.page.locator("abbr", has_text="✗").first.get_attribute("title")
     assert " ".join(told.split()) == f"step 16: {as_shown(LINE)} ({SCRIPT})"

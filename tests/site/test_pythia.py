@@ -18,7 +18,7 @@ from pythia_utils.site.pages import REPOSITORY
 
 WIDTHS = {"desk": {"width": 1400, "height": 900}, "phone": {"width": 390, "height": 844}}
 MODEL, STEP = pythia_hub.FAULTY
-FAILED = f"_executed/cells/pythia/grammar/{MODEL}/step{STEP:06d}"
+FAILED = f"cells/pythia/grammar/{MODEL}/step{STEP:06d}"
 ERROR = f"FetchError: EleutherAI/{MODEL}@step{STEP}: the repository has no such revision"
 ABSENT = ("loss",)  # experiments that have not been run
 
@@ -39,7 +39,7 @@ def pages(pythia_site) -> list[str]:
     static = pythia_site / "_static"
     files = [p for p in pythia_site.rglob("*.html") if not p.is_relative_to(static)]
     names = sorted(p.relative_to(pythia_site).with_suffix("").as_posix() for p in files)
-    assert {f"_executed/experiments/{name}" for name in pythia_hub.OWN} <= set(names)
+    assert {f"experiments/{name}" for name in pythia_hub.OWN} <= set(names)
     return names
 
 
@@ -77,8 +77,8 @@ def test_every_page_opens_without_a_fault_and_fits(sized, pythia_site, pages):
 
 def test_the_place_of_a_failed_run_says_so_everywhere(visit, pythia_site):
     base = pythia_site.as_uri()
-    visit.open(f"{base}/_executed/experiments/grammar.html")
-    mark = visit.page.locator(".vega-chart .mark-symbol.role-mark path").first
+    visit.open(f"{base}/experiments/grammar.html")
+    mark = visit.page.locator(".grid-table td a", has_text="!").first
     with visit.page.expect_navigation():
         mark.click()
     assert visit.page.url == f"{base}/{FAILED}.html"
@@ -87,7 +87,7 @@ def test_the_place_of_a_failed_run_says_so_everywhere(visit, pythia_site):
     assert ERROR in told
     assert f"pythia run grammar --suite pythia --model {MODEL} --step {STEP}" in told
     for name in ("runs", "status"):
-        visit.open(f"{base}/_executed/{name}.html")
+        visit.open(f"{base}/{name}.html")
         assert ERROR in visit.page.locator("article").inner_text()
     assert visit.faults == []
 
@@ -109,7 +109,7 @@ def test_the_hand_written_pages_are_right_for_pythia(pythia_site):
 
 
 def test_the_quickstart_has_run_on_a_model_of_the_hub(pythia_site):
-    page = text_of(pythia_site, "_executed/pages/quickstart")
+    page = text_of(pythia_site, "pages/quickstart")
     assert "pythia-14m, 3 checkpoints: [0, 512, 143000]" in page
     assert "It is not Pythia" not in page
     assert "The same with Pythia" not in page
@@ -118,15 +118,15 @@ def test_the_quickstart_has_run_on_a_model_of_the_hub(pythia_site):
 
 def test_a_chapter_without_records_is_not_in_the_book_and_links_to_it_say_so(pythia_site):
     for name in ABSENT:
-        assert not (pythia_site / f"_executed/experiments/{name}.html").exists()
+        assert not (pythia_site / f"experiments/{name}.html").exists()
         assert f"experiments/{name}.html" not in (pythia_site / "index.html").read_text()
-    page = (pythia_site / "_executed/pages/quickstart.html").read_text(encoding="utf-8")
+    page = (pythia_site / "pages/quickstart.html").read_text(encoding="utf-8")
     link = f'href="{REPOSITORY}/blob/main/book/experiments/loss.ipynb"'
     assert re.search(rf"{re.escape(link)}[^>]*>[^<]+</a> \(not on this site\)", page)
 
 
 def test_the_status_page_knows_the_profile_and_what_each_run_took(pythia_site):
-    page = text_of(pythia_site, "_executed/status")
+    page = text_of(pythia_site, "status")
     assert "profile hub and suite pythia" in page
     assert "pythia status --profile hub" in page
 
@@ -135,9 +135,9 @@ def test_a_site_of_one_experiment_has_no_other(pythia_run, pythia_site):
     """The last test here: it builds the same folder anew."""
     done = pythia_run.pythia("book", "--suite", "pythia", "--experiments", "grammar")
     assert done.returncode == 0, done.stderr
-    chapters = sorted((pythia_site / "_executed/experiments").glob("*.html"))
+    chapters = sorted((pythia_site / "experiments").glob("*.html"))
     assert [path.stem for path in chapters] == ["grammar"]
-    assert [path.name for path in (pythia_site / "_executed/cells/pythia").iterdir()] == ["grammar"]
+    assert [path.name for path in (pythia_site / "cells/pythia").iterdir()] == ["grammar"]
     index = json.dumps((pythia_site / "index.html").read_text())
     assert "experiments/grammar.html" in index
     assert "experiments/memorization.html" not in index

@@ -1,0 +1,16 @@
+/* How the book's search orders what it finds: Sphinx's own scores, chapters before other pages, lists of runs last. */
+var Scorer = {
+  score: ([docname, title, anchor, description, score]) => {
+    if (docname.startsWith("experiments/")) return score + 50;
+    if (docname.startsWith("pages/")) return score + 20;
+    return ["runs", "status", "genindex"].includes(docname) ? score - 100 : score;
+  },
+  objNameMatch: 11,
+  objPartialMatch: 6,
+  objPrio: { 0: 15, 1: 5, 2: -5 },
+  objPrioDefault: 0,
+  title: 15,
+  partialTitle: 7,
+  term: 5,
+  partialTerm: 2,
+};

@@ -1,0 +1,71 @@
+"""Light pictures of figures: what a notebook's page gets, and how near it is to all colours."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import matplotlib.pyplot as plt
+import nbformat
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from nbclient import NotebookClient
+from PIL import Image
+
+from pythia_utils.analysis import images
+
+
+def opened(data: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(data))
+
+
+def full(figure: Figure) -> bytes:
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", bbox_inches="tight")
+    return drawn.getvalue()
+
+
+@pytest.fixture
+def chart() -> Figure:
+    """Lines and a picture of all colours of a map: what has the most colours of a chart."""
+    figure, axes = plt.subplots(1, 2, figsize=(7, 3))
+    axes[0].plot(np.random.default_rng(0).normal(size=(50, 6)).cumsum(axis=0))
+    axes[1].imshow(np.linspace(0, 1, 400).reshape(20, 20), cmap="viridis")
+    yield figure
+    plt.close(figure)
+
+
+def test_a_light_picture_looks_like_the_full_one_and_weighs_half_at_most(chart):
+    light, whole = images.light_png(chart), full(chart)
+    assert len(light) < len(whole) / 2
+    one, other = (np.asarray(opened(data).convert("RGB"), int) for data in (light, whole))
+    assert one.shape == other.shape
+    assert np.abs(one - other).max() <= images.NEAR
+    assert np.abs(one - other).mean() < 1.5
+    assert (one[0, 0] == 255).all()  # white stays white
+
+
+def test_a_picture_of_few_colours_keeps_each():
+    drawn = Image.new("RGBA", (16, 15))
+    drawn.putdata([(17 * (n % 16), 17 * (n // 16), n, 255) for n in range(240)])
+    few = images._few_colours(drawn)
+    assert few.mode == "P"
+    assert (np.asarray(few.convert("RGB")) == np.asarray(drawn.convert("RGB"))).all()
+
+
+def test_a_picture_that_256_colours_cannot_show_keeps_all_of_them_and_a_clear_one_its_ground():
+    noise = np.random.default_rng(1).integers(0, 256, (64, 64, 4), np.uint8)
+    noise[..., 3] = 255
+    assert images._few_colours(Image.fromarray(noise)).mode == "RGB"
+    noise[0, 0, 3] = 0
+    assert images._few_colours(Image.fromarray(noise)).mode == "RGBA"
+
+
+def test_a_notebook_that_draws_our_figures_shows_them_light(monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    source = "from pythia_utils.analysis import plots\nplots.histogram([1, 2, 2], 'x')\nNone"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    NotebookClient(notebook, kernel_name="python3", timeout=120).execute()
+    (output,) = notebook.cells[0].outputs
+    assert opened(base64.b64decode(output.data["image/png"])).mode == "P"
