@@ -44,6 +44,7 @@ def make_project(root: Path) -> None:
     shutil.copytree(NOTEBOOKS, root / "notebooks")
     names = ("picky", "plain", "fails", "dies", "exits", "chatty", "sleeps")
     entries = "".join(f"  {n}: {{title: T, notebook: notebooks/{n}.ipynb}}\n" for n in names)
+    shutil.copy(ROOT / "_config.yml", root)
     (root / "experiments.yml").write_text(YAML + entries)
 
 

@@ -77,8 +77,9 @@ def own_steps(checkpoint: Checkpoint) -> list[int]:
 def relatives(checkpoint: Checkpoint) -> list[Checkpoint]:
     """The same step of other models of the suite that differ by one thing: the seed, the text, or the size.
 
-    Seeds: up to three others of the same size and text. Text: of the same size and seed. Sizes: the next
-    smaller and the next larger one of the same text and seed. What is not trained, or faulty, is left out.
+    Seeds: up to three others of the same size and text, one of them of another order alone if there is one.
+    Text: of the same size and seed. Sizes: the next smaller and the next larger one of the same text and seed.
+    What is not trained, or faulty, is left out.
     """
     own = checkpoint.model
     every = [one for one in suite(own.suite).models.values() if one.version == own.version]
@@ -86,7 +87,9 @@ def relatives(checkpoint: Checkpoint) -> list[Checkpoint]:
     by: dict[str, list[Checkpoint]] = {"seed": [], "order": [], "text": [], "size": []}
     for one in filter(None, at):
         by.setdefault(relation(own.name, one.model.name), []).append(one)
-    return [*[*by["seed"], *by["order"]][:SEEDS], *by["text"], *_next(own, by["size"])]
+    order = by["order"][:1]
+    seeds = [*by["seed"][: SEEDS - len(order)], *order]
+    return [*seeds, *by["text"], *_next(own, by["size"])]
 
 
 def _next(own: Model, others: list[Checkpoint]) -> list[Checkpoint]:

@@ -56,6 +56,13 @@ def test_relatives_differ_by_one_thing():
     assert [one.model.size for one in smallest][-1] == "31m"
 
 
+def test_one_of_the_seeds_is_of_another_order_alone(monkeypatch):
+    monkeypatch.setattr(compared, "is_available", lambda checkpoint: True)
+    found = compared.relatives(find_model("nano-57k").checkpoint(16))
+    kinds = [compared.relation("nano-57k", one.model.name) for one in found]
+    assert kinds[: compared.SEEDS] == ["seed"] * (compared.SEEDS - 1) + ["order"]
+
+
 def test_what_two_models_differ_by():
     pairs = {
         ("pico-57k", "pico-57k-seed1"): "seed",
