@@ -51,7 +51,9 @@ def parts(records: pd.DataFrame, metric: str = "restored") -> pd.DataFrame:
 def single(found: pd.DataFrame) -> pd.DataFrame:
     """Of `parts` the heads and MLPs, with `found`: which are not zero, as a family at each checkpoint."""
     rows = found[found["kind"].isin(["head", "mlp"])]
-    each = [with_finds(part) for _, part in rows.groupby(["model", "step", "phenomenon"])]
+    each = [
+        with_finds(part) for _, part in rows.groupby(["model", "step", "phenomenon"], sort=False)
+    ]
     return pd.concat(each) if each else rows.assign(found=False)
 
 

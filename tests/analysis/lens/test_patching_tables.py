@@ -44,6 +44,12 @@ def test_parts_have_their_places_and_intervals():
     assert not of_first["head 0.0"]  # 0.02, an error of 0.02
 
 
+def test_models_stand_by_size():
+    both = pd.concat([made("nano-14k", 512), made("nano-7k", 512), made("nano-7k-seed1", 512)])
+    found = patching_tables.single(patching_tables.parts(patching_tables.of_usual_seed(both)))
+    assert list(dict.fromkeys(found["model"])) == ["nano-7k", "nano-14k"]
+
+
 def test_who_carries_the_attraction():
     found = patching_tables.carriers(records())
     assert found["step"].tolist() == [512, 3000] * 4  # before training there are no shares
