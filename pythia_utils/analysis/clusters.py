@@ -36,7 +36,8 @@ def effective_clusters(labels: Sequence, alike: bool = True) -> float:
     Returns:
         The number of clusters if all are of one size.
     """
-    sizes = pd.Series(np.asarray(labels)).value_counts().to_numpy(dtype=float)
+    codes, _ = pd.factorize(np.asarray(labels))
+    sizes = np.bincount(codes[codes >= 0]).astype(float)
     sizes = sizes**2 if alike else sizes
     return float(np.sum(sizes) ** 2 / np.sum(sizes**2))
 
@@ -67,7 +68,7 @@ def linked_squares(
 
 
 def _over_links(sums: np.ndarray, unit: np.ndarray, labels: Sequence[Sequence]) -> np.ndarray:
-    codes, names = pd.factorize(np.concatenate([np.asarray(c, dtype=str) for c in labels]))
+    codes, names = pd.factorize(np.concatenate([_texts(column) for column in labels]))
     where = (np.ones(len(codes)), (np.tile(unit, len(labels)), codes))
     belongs = csr_array(where, shape=(len(sums), len(names)))
     linked = np.zeros(sums.shape[1])
@@ -79,12 +80,18 @@ def _over_links(sums: np.ndarray, unit: np.ndarray, labels: Sequence[Sequence]) 
     return linked
 
 
+def _texts(labels: Sequence) -> np.ndarray:
+    """Labels as texts, objects of Python: for a few hundred the fastest there is."""
+    return np.array(list(map(str, np.asarray(labels, dtype=object))), dtype=object)
+
+
 def _drawn(labels: Sequence[Sequence], units: Sequence) -> list[np.ndarray]:
     """The columns of labels without those that are too common to have been drawn: there a unit is alone."""
-    columns, alone = [], np.char.add("\0", np.asarray(units).astype(str))
+    columns, alone = [], "\0" + _texts(units)
     for column in labels:
-        names = pd.Series(np.asarray(column, dtype=str))
-        common = (names.groupby(names).transform("size") > COMMON * len(names)).to_numpy()
+        names = _texts(column)
+        codes, _ = pd.factorize(names)
+        common = np.bincount(codes)[codes] > COMMON * len(names)
         if not common.all():
             columns.append(np.where(common, alone, names))
     return columns
@@ -217,9 +224,9 @@ def rank_correlation(
     from scipy.stats import t
 
     n, nothing = len(x), (float("nan"),) * 3
-    groups = np.zeros(n) if groups is None else np.asarray(groups)
+    groups = np.zeros(n) if groups is None else pd.factorize(np.asarray(groups))[0]
     units = np.arange(n) if units is None else np.asarray(units)
-    if min(len(np.unique(np.asarray(c, dtype=str))) for c in (units, *labels)) < FEWEST:
+    if min(len(set(_texts(column))) for column in (units, *labels)) < FEWEST:
         return nothing
     u, v = _centred_ranks(x, groups), _centred_ranks(y, groups)
     if min(u.std(), v.std()) < 1e-12:

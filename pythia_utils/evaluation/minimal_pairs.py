@@ -86,16 +86,12 @@ class PreparedPairs:
         """log p(good) - log p(bad) by hidden states that may be others than the model's last.
 
         Args:
-            model: a causal network, whose output embedding they are put through.
-            states: of some rows of the tree, in one way after another: (nodes, d_model), in the nodes' order.
+            model, batch_tokens: as of `score`; its output embedding is what they are put through.
+            states: of some rows of the tree, one way after another: (nodes, d_model), in the nodes' order.
             ways: how many there are.
-            batch_tokens: tokens in one forward pass; from the memory if None. Changes no result.
 
         Returns:
             float64 (ways, pairs), nats.
-
-        Raises:
-            UsageError, NotFiniteError: as `score_minimal_pairs`.
         """
         require_mask(model)
         token_ids(model, [self.tree.ids.numpy(), self.scored[1]], "what pairs hold,")

@@ -2,9 +2,9 @@
 
 Belrose et al. (2023), *Eliciting Latent Predictions from Transformers with the Tuned Lens*, section 3: the maps
 minimise KL(final || lens) on text, the network itself is not changed, and each begins as the identity, where
-the tuned lens is the logit lens. Streams are computed once and kept; all depths are trained at once. In place of
-the paper's 250 steps of 2^18 tokens there are a hundred of some hundred, by Adam in place of SGD: what is left
-to gain is small, and a divergence is an upper bound of what an affine map can reach.
+the tuned lens is the logit lens. Streams are computed once and kept; all depths are trained at once. In place
+of the paper's 250 steps of 2^18 tokens there are some tens of some hundred, by Adam in place of SGD: what is
+left to gain is small, and a divergence is an upper bound of what an affine map can reach.
 
 Text of which every fifth sequence is kept aside says of each depth which step was best. None may be better than
 the first: then the map is the identity.
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from pythia_utils.base.errors import UsageError
+from pythia_utils.base.progress import Bar
 from pythia_utils.evaluation.hooks import n_layers
 from pythia_utils.evaluation.inference import (
     measuring,
@@ -40,14 +41,14 @@ class Settings:
     """How a tuned lens is trained.
 
     Attributes:
-        steps: of Adam. Its rate falls linearly to 0.
-        tokens: positions a step.
+        steps: of Adam, whose rate falls linearly to 0; with none the lens is the logit lens.
+        tokens: positions a step; all where there are fewer.
         rate: the first rate, of matrices in units of 1 / d_model, of biases in units of the stream's root mean
             square.
         seed: of the order of positions.
     """
 
-    steps: int = 100
+    steps: int = 80
     tokens: int = 192
     rate: float = 1.0
     seed: int = 0
@@ -114,7 +115,7 @@ def read(
 
 @torch.inference_mode()
 def mean_answer(model: PreTrainedModel, text: Streams) -> torch.Tensor:
-    """The mean of a network's final answers over a text's positions, as log-probabilities: float32 (vocabulary,).
+    """The mean of a network's final answers over a text, as log-probabilities: float32 (vocabulary,).
 
     Of all answers that do not depend on the text before, it has the least mean KL(p || r) from them.
 
@@ -140,15 +141,18 @@ def train(model: PreTrainedModel, text: Streams, settings: Settings | None = Non
         settings: how.
 
     Raises:
-        UsageError: fewer than two sequences, another architecture.
+        UsageError: fewer than two sequences, fewer than 0 steps, another architecture.
         NotFiniteError: the network gives NaN or infinity.
     """
     if len(text.ends) < 2:
         raise UsageError(
             f"a tuned lens needs 2 sequences or more, of which one is kept aside; got {len(text.ends)}"
         )
+    settings = settings or Settings()
+    if settings.steps < 0:
+        raise UsageError(f"a tuned lens trained for {settings.steps} steps; expected 0 or more")
     with measuring("tuned lens", model):
-        return _Training(readout(model), text, settings or Settings()).run()
+        return _Training(readout(model), text, settings).run()
 
 
 class _Training:
@@ -171,16 +175,18 @@ class _Training:
         rates = self.settings.rate / self.matrices.shape[-1], self.settings.rate / 16
         looks = torch.linspace(0, self.settings.steps, _LOOKS + 1).round().int().tolist()
         self._begin()
-        for step in range(self.settings.steps):
-            left = 1 - step / self.settings.steps
-            for group, rate in zip(adam.param_groups, rates, strict=True):
-                group["lr"] = rate * left
-            chosen = torch.randint(len(self.own), (self.settings.tokens,), generator=generator)
-            self._gradients(self.own[chosen])
-            adam.step()
-            adam.zero_grad()
-            if step + 1 in looks:
-                self._look(step + 1)
+        count = min(self.settings.tokens, len(self.own))
+        with Bar(self.settings.steps, "tuned lens", "step", keep=False) as bar:
+            for step in range(self.settings.steps):
+                for group, rate in zip(adam.param_groups, rates, strict=True):
+                    group["lr"] = rate * (1 - step / self.settings.steps)
+                chosen = torch.randint(len(self.own), (count,), generator=generator)
+                self._gradients(self.own[chosen])
+                adam.step()
+                adam.zero_grad()
+                if step + 1 in looks:
+                    self._look(step + 1)
+                bar.advance(1)
         return Trained(Lens(*self.kept), self.first, self.best, self.at)
 
     def _begin(self) -> None:

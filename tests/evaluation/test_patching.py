@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM
+from helpers.one_head import LAYERS, network, one_head_decides
+from transformers import GPT2Config, GPT2LMHeadModel, GPTNeoXForCausalLM
 
 from pythia_utils.base.errors import UsageError
 from pythia_utils.evaluation import patching
@@ -13,26 +14,10 @@ from pythia_utils.evaluation.hooks import hooked
 from pythia_utils.evaluation.inference import NotFiniteError
 from pythia_utils.evaluation.patching import PLACES, Patch, Texts, joint, patched_margins
 
-LAYERS, HEADS, WIDTH = 3, 2, 4
 OWN = [[0, 5, 9, 2], [0, 7, 3, 4, 1, 6], [0, 8, 2], [3, 1, 1, 4, 4]]
 OTHER = [[0, 5, 1, 2], [0, 9, 3, 8, 1, 6], [0, 8, 7], [2, 1, 1, 4, 4]]
 TEXTS = Texts(OWN, OTHER, good=[1, 2, 3, 4], bad=[5, 6, 7, 8])
 CHANGED = {"everywhere": [0, 1, 2, 3], "changed": [2], "between": [], "last": [3]}  # of the first
-
-
-def network(parallel: bool = True, layers: int = LAYERS) -> GPTNeoXForCausalLM:
-    torch.manual_seed(0)
-    config = GPTNeoXConfig(
-        vocab_size=16,
-        hidden_size=HEADS * WIDTH,
-        num_hidden_layers=layers,
-        num_attention_heads=HEADS,
-        intermediate_size=24,
-        max_position_embeddings=12,
-        use_parallel_residual=parallel,
-        initializer_range=0.5,
-    )
-    return GPTNeoXForCausalLM(config).eval()
 
 
 @pytest.fixture(params=[True, False], ids=["parallel", "sequential"])
@@ -125,26 +110,6 @@ def test_batches_and_passes_change_nothing(model, monkeypatch):
     close(patched_margins(model, TEXTS, parts), expected)
 
 
-def one_head_decides(layer: int, head: int) -> GPTNeoXForCausalLM:
-    """Only this head has any weights; it attends to all tokens alike and copies what they are."""
-    model = network()
-    with torch.no_grad():
-        for block in model.gpt_neox.layers:
-            for part in (
-                block.attention.query_key_value,
-                block.attention.dense,
-                block.mlp.dense_4h_to_h,
-            ):
-                part.weight.zero_(), part.bias.zero_()
-        own = model.gpt_neox.layers[layer].attention
-        value = slice(
-            (3 * head + 2) * WIDTH, (3 * head + 3) * WIDTH
-        )  # each head's query, key, value
-        own.query_key_value.weight[value] = torch.randn(WIDTH, HEADS * WIDTH)
-        own.dense.weight[:, head * WIDTH : (head + 1) * WIDTH] = torch.randn(HEADS * WIDTH, WIDTH)
-    return model
-
-
 @pytest.mark.parametrize(("layer", "head"), [(0, 1), (2, 0)])
 def test_the_head_that_alone_decides_is_found(layer, head):
     model = one_head_decides(layer, head)
@@ -159,6 +124,13 @@ def test_the_head_that_alone_decides_is_found(layer, head):
     close(found[f"last {layer}"], own)
     close(found[f"changed {layer + 1}"], own)  # behind it the last place does
     close(found[f"last {layer + 1}"], other)
+
+
+def test_half_precision_patches_the_same(model):
+    parts = list(every_part(model).values())
+    expected = patched_margins(model, TEXTS, parts)
+    found = patched_margins(model.bfloat16(), TEXTS, parts)
+    assert np.abs(found - expected).max() < 0.05 * np.abs(expected).max()
 
 
 def test_what_cannot_be_patched_is_told_in_one_line():

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from pythia_utils.analysis.clusters import as_of_a_normal, linked_mean, linked_proportion
-from pythia_utils.analysis.lens.texts import Sequences
+from pythia_utils.analysis.lens.sequences import Sequences
 from pythia_utils.analysis.stats import ratio_and_stderr
-from pythia_utils.evaluation import lens as lenses_of
-from pythia_utils.evaluation import tuned_lens
-from pythia_utils.evaluation.lens import MEASURES, Lens
+from pythia_utils.evaluation import lens_answers, tuned_lens
+from pythia_utils.evaluation.lens import LOGIT_LENS, Lens
+from pythia_utils.evaluation.lens_answers import MEASURES
 from pythia_utils.evaluation.minimal_pairs import answerable, prepare_pairs
 
 if TYPE_CHECKING:
@@ -46,16 +46,16 @@ def trained(
 
     Args:
         model: a GPT-NeoX network.
-        text: of `texts.sequences`.
+        text: of `sequences.cut`.
         steps: of training.
 
     Raises:
-        UsageError: another architecture, sequences longer than its context, or no step.
+        UsageError: another architecture, sequences longer than its context, or fewer than 0 steps.
         NotFiniteError: the network gives NaN or infinity.
     """
     read = tuned_lens.read(model, text.fit)
     found = tuned_lens.train(model, read, tuned_lens.Settings(steps=steps))
-    both = dict(zip(LENSES, (lenses_of.LOGIT_LENS, found.lens), strict=True))
+    both = dict(zip(LENSES, (LOGIT_LENS, found.lens), strict=True))
     return both, found, tuned_lens.mean_answer(model, read)
 
 
@@ -66,7 +66,7 @@ def of_text(
 
     Args:
         model, both, constant: as `trained` gives them.
-        text: of `texts.sequences`.
+        text: of `sequences.cut`.
 
     Returns:
         Columns metric, subset, value, stderr (over documents) and n (documents). Metrics `kl` (nats, from the
@@ -74,7 +74,7 @@ def of_text(
         where both have the same likeliest token), by lens and depth (`name`); `kl` of `constant`, the best
         answer that does not see the text; and `formation_depth` (`formation`).
     """
-    found = lenses_of.answers(model, list(both.values()), text.held_out, constant)
+    found = lens_answers.answers(model, list(both.values()), text.held_out, constant)
     documents, index = np.unique(text.documents, return_inverse=True)
     sums = _grouped(found.sums, index, len(documents))
     known = _grouped(found.constant, index, len(documents))
@@ -135,7 +135,7 @@ def of_pairs(
         log p(good) - log p(bad), nats. Twins and pairs about one word are linked (`clusters`).
     """
     asked, _ = answerable(tokenizer, pairs)
-    margins = lenses_of.margins(model, list(both.values()), prepare_pairs(tokenizer, asked))
+    margins = lens_answers.margins(model, list(both.values()), prepare_pairs(tokenizer, asked))
     names = [(lens, depth) for lens in both for depth in range(margins.shape[1])]
     found = _by_phenomenon(asked, margins.reshape(len(names), -1))
     rows = [
@@ -165,7 +165,7 @@ def _by_phenomenon(pairs: Sequence[MinimalPair], margins: np.ndarray) -> list[tu
 
 
 def _links(pairs: Sequence[MinimalPair]) -> tuple[np.ndarray, list[list[str]]]:
-    """The twin of each pair, and the words that it is about: pairs that our program drew. Others stand alone."""
+    """The twin of each pair and the words that it is about, of our program's; others stand alone."""
     numbers = np.arange(len(pairs))
     if any(pair.combination is None for pair in pairs):
         return numbers, []

@@ -16,7 +16,7 @@ import pandas as pd
 
 from pythia_utils.base.errors import UsageError, nearest
 from pythia_utils.evaluation.likelihood import first_token
-from pythia_utils.evaluation.pair_files import table_rows
+from pythia_utils.evaluation.pair_files import table_rows, whole_text
 from pythia_utils.evaluation.patching import Texts
 from pythia_utils.evaluation.prefix_tree import common_prefix
 from pythia_utils.nano import grammar
@@ -197,7 +197,7 @@ def read(path: Path) -> list[Sentence]:
 
 
 def _of_row(row: dict, where: str, name: str) -> Sentence:
-    item, good, bad, twin, other = (row[column].strip() for column in COLUMNS)
+    item, good, bad, twin, other = (whole_text(row[c].strip(), c, where) for c in COLUMNS)
     for column, value in zip(COLUMNS, (item, good, bad, twin, other), strict=True):
         if not value:
             raise UsageError(f"{where}: {column!r} is empty")

@@ -51,7 +51,9 @@ def parts(records: pd.DataFrame, metric: str = "restored") -> pd.DataFrame:
 def single(found: pd.DataFrame) -> pd.DataFrame:
     """Of `parts` the heads and MLPs, with `found`: which are not zero, as a family at each checkpoint."""
     rows = found[found["kind"].isin(["head", "mlp"])]
-    each = [with_finds(part) for _, part in rows.groupby(["model", "step", "phenomenon"])]
+    each = [
+        with_finds(part) for _, part in rows.groupby(["model", "step", "phenomenon"], sort=False)
+    ]
     return pd.concat(each) if each else rows.assign(found=False)
 
 
@@ -147,5 +149,6 @@ def of_first(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def of_usual_seed(records: pd.DataFrame) -> pd.DataFrame:
-    """The records of standard models of the usual seed, at as many steps as a figure has room for."""
-    return select.few_steps(select.usual_seed(records[records["variant"] == "standard"]), most=5)
+    """The records of standard models of the usual seed, the smallest first."""
+    standard = records[records["variant"] == "standard"]
+    return select.usual_seed(standard).sort_values(["n_params", "step"], kind="stable")
