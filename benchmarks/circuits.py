@@ -49,7 +49,8 @@ from pythia_utils.evaluation import patching, repeats, tuned_lens  # noqa: E402
 from pythia_utils.evaluation.attention import SCORES, head_scores  # noqa: E402
 from pythia_utils.evaluation.hooks import d_head, hooked, n_heads, n_layers  # noqa: E402
 from pythia_utils.evaluation.inference import context_of, device_of, hidden_states  # noqa: E402
-from pythia_utils.evaluation.lens import LOGIT_LENS, answers  # noqa: E402
+from pythia_utils.evaluation.lens import LOGIT_LENS  # noqa: E402
+from pythia_utils.evaluation.lens_answers import answers  # noqa: E402
 
 COLUMNS = ("measure", "ours", "the other", "ratio", "target")
 KINDS = ("residual", "heads", "attention", "mlps")

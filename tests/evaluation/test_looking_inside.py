@@ -14,7 +14,7 @@ from helpers import neox_files
 from helpers.plain_neox import PlainNeox, Seen
 from transformers import GPTNeoXForCausalLM
 
-from pythia_utils.evaluation import ablation, lens, patching, repeats
+from pythia_utils.evaluation import ablation, lens, lens_answers, patching, repeats
 from pythia_utils.evaluation.attention import SCORES, head_scores
 from pythia_utils.evaluation.hooks import hooked
 from pythia_utils.suites.neox_checkpoint import open_neox, to_hugging_face
@@ -130,7 +130,7 @@ def test_ablated_heads_say_what_they_say_on_average(network, plain, rows):
 
 def test_a_lens_reads_each_depth_as_the_last(network, plain, rows):
     texts = rows.in_order
-    found = lens.answers(network, [lens.LOGIT_LENS], texts).sums[0]
+    found = lens_answers.answers(network, [lens.LOGIT_LENS], texts).sums[0]
     for place, row in enumerate(texts):
         logits = [plain.logits(stream[:-1]).log_softmax(-1) for stream in plain.run(row).residual]
         final = logits[-1]
@@ -142,7 +142,7 @@ def test_a_lens_reads_each_depth_as_the_last(network, plain, rows):
                 "agreement": (own.argmax(1) == final.argmax(1)).sum(),
             }
             for measure, value in expected.items():
-                got = found[lens.MEASURES.index(measure), depth, place]
+                got = found[lens_answers.MEASURES.index(measure), depth, place]
                 close(got, value, (measure, depth))
 
 
