@@ -72,7 +72,7 @@ def test_the_installed_wheel_works_away_from_the_checkout(distributions, tmp_pat
         text=True,
         check=True,
     )
-    assert "pico-234k" in listed.stdout
+    assert "pico-224k" in listed.stdout
     code = (
         "from jupyter_client.provisioning import KernelProvisionerFactory as F;"
         "print(F.instance()._check_availability('pythia-warm'), F.provisioners['pythia-warm'].load())"

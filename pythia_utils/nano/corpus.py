@@ -19,6 +19,7 @@ Files in `PYTHIA_HOME/suites/<suite>/corpus/`:
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 from collections import Counter
@@ -182,18 +183,18 @@ def _plant_memorization(suite: Suite, entries: list[Entry], tokenizer) -> None:
     """Give every memorization slot its content, by where in training it will be read.
 
     Most slots belong to sequences of 1 to 64 copies placed anywhere (`anywhere`), and to sequences
-    of 16 copies within one decile of training (`decile-0` .. `decile-9`); the rest are read once.
+    of 16 copies within one decile of training (`decile-0` .. `decile-9`); the rest are read once, or, behind the last batch, never.
     """
     rng = random.Random(f"memorization {suite.corpus['seed']}")
     words = _word_ids(tokenizer)
     places = positions(suite, [len(entry.tokens) for entry in entries])
     slots = [i for i, entry in enumerate(entries) if entry.domain == "memorization"]
     step = dict(zip(places["document"], places["step"], strict=True))
-    last = suite.training["total_steps"] - 1
     free = {decile: [] for decile in range(10)}
+    unread = [slot for slot in slots if slot not in step]  # they stand behind the last batch
     for slot in rng.sample(slots, len(slots)):
-        # A slot behind the last batch is never read; it goes with the last decile's leftovers.
-        free[step.get(slot, last) * 10 // (last + 1)].append(slot)
+        if slot in step:
+            free[step[slot] * 10 // suite.training["total_steps"]].append(slot)
 
     plan = [(f"decile-{t}", DECILE_COPIES, [t]) for t in range(10)]
     plan += [("anywhere", copies, list(range(10))) for copies in COPIES]
@@ -204,7 +205,7 @@ def _plant_memorization(suite: Suite, entries: list[Entry], tokenizer) -> None:
         for decile, slot in chosen:
             free[decile].remove(slot)
         _fill(entries, [slot for _, slot in chosen], words, rng, placement)
-    for slot in sorted(slot for decile in free.values() for slot in decile):
+    for slot in sorted([*itertools.chain.from_iterable(free.values()), *unread]):
         _fill(entries, [slot], words, rng, "anywhere")
 
 

@@ -4,7 +4,8 @@
 |---|---|---|
 | grammar | unrelated sentences of nano's grammar | agreement, argument structure, licensing |
 | stories | short stories with consistent characters | reference over several sentences |
-| echo | random symbols, said again | induction: copy what followed last time |
+| echo | random symbols, said again | to copy from a fixed distance behind (which is not induction) |
+| successors | symbols in any order, each before its successor | induction: what followed it last time |
 | facts | invented persons' homes, jobs, colours, told by Zipf's law | recall by frequency |
 | arithmetic | sums and differences below 50 | (hard at this size) |
 """
@@ -20,8 +21,9 @@ from dataclasses import dataclass
 from pythia_utils.nano import grammar as nano_grammar
 from pythia_utils.nano import stories as nano_stories
 
-DOMAINS = ("grammar", "stories", "echo", "facts", "arithmetic")
+DOMAINS = ("grammar", "stories", "echo", "successors", "facts", "arithmetic")
 SYMBOLS = string.ascii_letters + "#@%&"  # 56 echo symbols, each a token of its own
+SUCCESSOR_SYMBOLS = SYMBOLS[:20]
 PEOPLE = 64  # persons of whom facts are told
 VALIDATION_DOCUMENTS = 256  # a domain; training holds none of them
 
@@ -89,6 +91,7 @@ def documents(domain: str, seed: int, stream: str) -> Iterator[Document]:
         "grammar": _grammar_document,
         "stories": nano_stories.story,
         "echo": _echo_document,
+        "successors": _successors_document,
         "arithmetic": _arithmetic_document,
     }[domain]
     while True:
@@ -108,6 +111,17 @@ def _grammar_document(rng: random.Random) -> str:
 def _echo_document(rng: random.Random) -> str:
     """Eight to twenty random symbols, said two to four times."""
     return " ".join(rng.choices(SYMBOLS, k=rng.randint(8, 20)) * rng.randint(2, 4))
+
+
+def _successors_document(rng: random.Random) -> str:
+    """Two or three symbols in random order, each followed by its successor, another symbol of this document.
+
+    Nothing comes back after a fixed time: what follows is known by content alone.
+    """
+    count = rng.randint(2, 3)
+    chosen = rng.sample(SUCCESSOR_SYMBOLS, 2 * count)
+    pairs = [f"{chosen[i]} {chosen[count + i]}" for i in range(count)]
+    return " ".join(rng.choices(pairs, k=rng.randint(8, 23)))
 
 
 def _arithmetic_document(rng: random.Random) -> str:

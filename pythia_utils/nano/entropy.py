@@ -18,13 +18,15 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from pythia_utils.base.errors import UsageError, unknown
-from pythia_utils.nano.documents import FACT_PROMPTS, SYMBOLS, make_facts
+from pythia_utils.nano.documents import FACT_PROMPTS, SUCCESSOR_SYMBOLS, SYMBOLS, make_facts
 
-KNOWN = ("echo", "facts", "arithmetic")
+KNOWN = ("echo", "successors", "facts", "arithmetic")
 
 # What `documents.py` draws from, each value equally often.
 PERIODS = range(8, 21)  # symbols until an echo document repeats
 TIMES = range(2, 5)  # it says them
+KEYS = range(2, 4)  # symbols that have a successor, in a document of successors
+PAIRS = range(8, 24)  # of a symbol and its successor in it
 OPERANDS = range(50)
 PARTS = {"arithmetic": range(6, 11), "facts": range(4, 8)}  # equations, or facts, a document
 
@@ -40,8 +42,8 @@ def document_nats(domain: str, text: str, seed: int) -> float:
     Raises:
         UsageError: a domain whose entropy is not known, or a text that it does not hold.
     """
-    if _is_echo(domain):
-        return _echo_nats(text)
+    if domain in _OF_SYMBOLS:
+        return _OF_SYMBOLS[domain][0](text)
     costs, parts = part_nats(domain, seed), [f"{part}." for part in text.split(". ")]
     parts[-1] = parts[-1].removesuffix(".")
     if not set(parts) <= set(costs) or len(parts) not in PARTS[domain]:
@@ -55,9 +57,8 @@ def expected_nats(domain: str, seed: int) -> float:
     Raises:
         UsageError: a domain whose entropy is not known.
     """
-    if _is_echo(domain):
-        symbols = np.mean(PERIODS) * math.log(len(SYMBOLS)) + math.log(len(PERIODS))
-        return float(symbols + _mean_length_nats(TIMES))
+    if domain in _OF_SYMBOLS:
+        return _OF_SYMBOLS[domain][1]()
     costs = part_nats(domain, seed).values()
     entropy = sum(nats * math.exp(-nats) for nats in costs)
     return float(np.mean(PARTS[domain]) * entropy + _mean_length_nats(PARTS[domain]))
@@ -65,13 +66,9 @@ def expected_nats(domain: str, seed: int) -> float:
 
 def part_nats(domain: str, seed: int) -> Mapping[str, float]:
     """Every equation, or every fact in both wordings, with -log of its probability."""
-    return _equations() if domain == "arithmetic" else _facts(seed)
-
-
-def _is_echo(domain: str) -> bool:
-    if domain not in KNOWN:
+    if domain not in PARTS:
         raise unknown("domain of known entropy", domain, KNOWN)
-    return domain == "echo"
+    return _equations() if domain == "arithmetic" else _facts(seed)
 
 
 def _length_nats(lengths: Iterable[int], length: int) -> float:
@@ -95,6 +92,60 @@ def _echo_nats(text: str) -> float:
             choices = math.log(len(PERIODS)) + _length_nats(TIMES, times)
             return period * math.log(len(SYMBOLS)) + choices
     raise UsageError(f"no document of echo: {text[:60]!r}")
+
+
+def _expected_echo_nats() -> float:
+    symbols = np.mean(PERIODS) * math.log(len(SYMBOLS)) + math.log(len(PERIODS))
+    return float(symbols + _mean_length_nats(TIMES))
+
+
+def _successors_nats(text: str) -> float:
+    """What follows which, and which of the two or three that have a successor comes next."""
+    said = text.split(" ")
+    keys, values = said[::2], said[1::2]
+    after = dict(zip(keys, values, strict=False))
+    used = {*keys, *values}
+    sound = used <= set(SUCCESSOR_SYMBOLS) and len(used) == 2 * len(after) <= 2 * KEYS[-1]
+    if (
+        len(said) % 2
+        or len(keys) not in PAIRS
+        or [after[key] for key in keys] != values
+        or not sound
+    ):
+        raise UsageError(f"no document of successors: {text[:60]!r}")
+    return _pairs_nats(len(keys), len(after))
+
+
+def _pairs_nats(pairs: int, distinct: int) -> float:
+    """-log of the chance of so many pairs, of which so many are distinct, and of more behind them.
+
+    Of k keys those that are seen are chosen in k! / (k - d)! ways, and all their symbols are equally likely.
+    """
+    symbols = math.perm(len(SUCCESSOR_SYMBOLS), 2 * distinct)
+    chances = [math.perm(keys, distinct) / keys**pairs for keys in KEYS]
+    return math.log(symbols) - math.log(np.mean(chances)) + _length_nats(PAIRS, pairs)
+
+
+def _expected_successors_nats() -> float:
+    total = 0.0
+    for keys, pairs in itertools.product(KEYS, PAIRS):
+        chances = [_chance_of_distinct(keys, pairs, d) for d in range(1, keys + 1)]
+        total += sum(p * _pairs_nats(pairs, d) for d, p in enumerate(chances, start=1))
+    return total / len(KEYS) / len(PAIRS)
+
+
+def _chance_of_distinct(keys: int, drawn: int, distinct: int) -> float:
+    """That draws of so many equally likely keys bring exactly so many distinct ones (inclusion, exclusion)."""
+    onto = sum(
+        (-1) ** i * math.comb(distinct, i) * (distinct - i) ** drawn for i in range(distinct)
+    )
+    return math.comb(keys, distinct) * onto / keys**drawn
+
+
+_OF_SYMBOLS = {
+    "echo": (_echo_nats, _expected_echo_nats),
+    "successors": (_successors_nats, _expected_successors_nats),
+}
 
 
 @functools.cache

@@ -148,6 +148,6 @@ def test_bars_stand_side_by_side_at_the_same_step():
 def test_rows_of_a_heatmap_are_sizes_then_seeds_and_deduplicated_models_last():
     from pythia_utils.analysis import heatmap
 
-    names = ["pico-7k-deduped", "pico-57k-seed1", "pico-234k", "pico-57k", "pico-7k"]
-    expected = ["pico-7k", "pico-57k", "pico-57k-seed1", "pico-234k", "pico-7k-deduped"]
+    names = ["pico-7k-deduped", "pico-57k-seed1", "pico-224k", "pico-57k", "pico-7k"]
+    expected = ["pico-7k", "pico-57k", "pico-57k-seed1", "pico-224k", "pico-7k-deduped"]
     assert sorted(names, key=heatmap._place) == expected

@@ -115,7 +115,7 @@ def test_a_grid_may_have_more_models_at_steps_of_their_own(root):
     assert chosen() == expected
     assert chosen(steps=[4]) == list(dict.fromkeys((name, 4) for name, _ in expected))
     assert chosen(models=["pico-*k-seed1"], steps=[0]) == [
-        (f"pico-{size}-seed1", 0) for size in ("7k", "14k", "57k", "234k")
+        (f"pico-{size}-seed1", 0) for size in ("7k", "14k", "57k", "224k")
     ]
 
 
@@ -130,8 +130,8 @@ def test_an_experiment_with_models_of_its_own_has_no_others(root):
 
 def test_the_command_line_overrides_the_profile(root):
     config = load_config(root)
-    cells = expand(config, ["measure"], models=["pico-234k"], steps=[4, 4], parameters={"scale": 5})
-    assert [cell.id for cell in cells] == ["pico/measure/pico-234k/step000004@scale=5"]
+    cells = expand(config, ["measure"], models=["pico-224k"], steps=[4, 4], parameters={"scale": 5})
+    assert [cell.id for cell in cells] == ["pico/measure/pico-224k/step000004@scale=5"]
     assert cells[0].parameters["scale"] == 5
     assert expand(config, steps=[4]) == [c for c in expand(config) if c.parameters["step"] == 4]
     # What click gives for an option that was not used changes nothing.

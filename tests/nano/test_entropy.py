@@ -62,6 +62,29 @@ def test_echo_costs_what_a_predictor_pays_that_reads_symbol_by_symbol():
         assert found == pytest.approx(sequential_echo_nats(said), abs=1e-6)
 
 
+def sequential_successors_nats(said: list[str]) -> float:
+    """Symbol by symbol: the next by all numbers of keys, and either a new symbol or what is known."""
+    symbols, nats = len(documents.SUCCESSOR_SYMBOLS), 0.0
+    chances = dict.fromkeys(entropy.KEYS, 1 / len(entropy.KEYS))
+    after: dict[str, str] = {}
+    for key, value in zip(said[::2], said[1::2], strict=True):
+        free = symbols - 2 * len(after)
+        for keys in chances:
+            new = (keys - len(after)) / keys / free / (free - 1)
+            chances[keys] *= 1 / keys if after.get(key) == value else new
+        after[key] = value
+    nats = -math.log(sum(chances.values()))
+    longer = np.mean([length >= len(said) / 2 for length in entropy.PAIRS])
+    return nats - math.log(longer)
+
+
+def test_successors_cost_what_a_predictor_pays_that_reads_symbol_by_symbol():
+    drawn = itertools.islice(documents.documents("successors", SEED, "a test"), 200)
+    for said in (each.text.split(" ") for each in drawn):
+        found = entropy.document_nats("successors", " ".join(said), SEED)
+        assert found == pytest.approx(sequential_successors_nats(said), abs=1e-9)
+
+
 def test_a_part_of_known_probability():
     """0 is drawn twice in one of 2,500 pairs; 1 and 0 in two."""
     costs = entropy.part_nats("arithmetic", SEED)
@@ -80,6 +103,11 @@ def test_a_part_of_known_probability():
     [
         ("echo", "a b c d e f g h"),
         ("echo", "? b c d e f g h ? b c d e f g h"),
+        ("successors", " ".join(["a b"] * 7)),
+        ("successors", " ".join(["a b"] * 7 + ["a c"])),
+        ("successors", " ".join(["a b"] * 7 + ["b c"])),
+        ("successors", " ".join(["a b"] * 8 + ["a"])),
+        ("successors", " ".join(["a z"] * 8)),
         ("arithmetic", "1 + 1 = 3."),
         ("facts", "Nobody lives in Arden."),
         ("grammar", "The dog sleeps."),

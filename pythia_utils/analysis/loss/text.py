@@ -23,6 +23,7 @@ HOLDS = {
     "grammar": "unrelated sentences of nano's grammar",
     "stories": "short stories with consistent characters",
     "echo": "random symbols, said again two to four times",
+    "successors": "two or three symbols in random order, each followed by its successor of this document",
     "facts": "invented persons' homes, jobs and colours, the frequent ones told often",
     "arithmetic": "sums and differences below 50",
     "english": "chapters of the King James Version of the Bible",

@@ -11,7 +11,7 @@ from pythia_utils.base.errors import UsageError
 from pythia_utils.suites.catalog import find_model
 
 LAW = Surface(1.8, 30.0, 0.4, 400.0, 0.5)
-NAMES = [f"pico-{size}{seed}" for size in ("7k", "14k", "57k", "234k") for seed in ("", "-seed1")]
+NAMES = [f"pico-{size}{seed}" for size in ("7k", "14k", "57k", "224k") for seed in ("", "-seed1")]
 STEPS = (32, 128, 256, 512, 1000)
 
 
@@ -80,7 +80,7 @@ def test_too_little_for_a_law_is_refused(frame, message):
 def test_the_largest_size_and_the_last_quarter_are_held_out():
     fitted, held = hold_out(losses(steps=[512, 750, 751, 1000]))
     assert set(fitted["step"]) == {512, 750}
-    assert "pico-234k" not in set(fitted["model"])
+    assert "pico-224k" not in set(fitted["model"])
     assert len(fitted) + len(held) == len(NAMES) * 4
     assert set(held["step"][held["model"] == "pico-7k"]) == {751, 1000}
 

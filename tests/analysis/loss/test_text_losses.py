@@ -147,7 +147,7 @@ def shown(tmp_path_factory) -> str:
 
 def test_the_chapter_of_pythia_says_nothing_that_is_nanos(shown):
     words = re.sub(r"<script.*?</script>|<style.*?</style>", "", shown, flags=re.DOTALL)
-    for ours in ("Echo", "echo", "our own miniature", "five domains", "pico", "nano", "excess"):
+    for ours in ("Echo", "echo", "our own miniature", "several domains", "pico", "nano", "excess"):
         assert ours not in words, ours
     assert "The models of this page are the real Pythia" in words
     assert "the test set of WikiText-2" in words

@@ -31,7 +31,7 @@ def value(name: str) -> float:
 
 
 def test_headlines_are_those_of_standard_runs_at_the_end_where_a_size_has_seeds():
-    alone = runs(("7k",))[lambda frame: frame["model"] == "pico-7k"].assign(model="pico-234k")
+    alone = runs(("7k",))[lambda frame: frame["model"] == "pico-7k"].assign(model="pico-224k")
     found = headlines.values({"loss": pd.concat([runs(), alone], ignore_index=True)})
     assert set(found["step"]) == {1000}
     assert set(found["model"]) == {
