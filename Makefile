@@ -32,7 +32,7 @@ book: setup
 	$(BIN)/pythia book --suite $(SUITE)
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4
 
 lint: setup
 	$(BIN)/ruff check .

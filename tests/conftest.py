@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -13,20 +14,35 @@ from pathlib import Path
 import pytest
 from helpers.commands import ROOT, pythia, run_or_fail
 from helpers.grids import make_project
+from helpers.processes import dear_first, made_once, scheduler
 
 # A shell's background jobs ignore Ctrl-C, and so would the processes that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if "PYTEST_XDIST_WORKER" in os.environ:  # a process a core: each computes with one thread
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 PROJECT_FILES = ("book", "notebooks", "experiments.yml", "_config.yml")
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Of several processes (`pytest -n 2`) each gets whole files, and those of a dear fixture together."""
+    return scheduler(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        dear_first(items)
 
 
 @pytest.fixture(scope="session")
 def trained_home(tmp_path_factory) -> Path:
     """A PYTHIA_HOME in which the two smallest models of `pico` are trained to step 16."""
-    home = tmp_path_factory.mktemp("home")
-    run_or_fail(
-        "train", "pico", "--models", "7k,14k,7k-deduped", "--until", "16", cwd=home, home=home
+    few = ("--models", "7k,14k,7k-deduped", "--until", "16")
+    return made_once(
+        tmp_path_factory,
+        "home",
+        lambda home: run_or_fail("train", "pico", *few, cwd=home, home=home),
     )
-    return home
 
 
 @pytest.fixture
