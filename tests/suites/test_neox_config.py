@@ -25,7 +25,7 @@ PUBLISHED_TOTALS = {
     "pythia-12b": 11_846_072_320,
 }
 EVERY = [model for each in suite_names() for model in suite(each).models.values()]
-MODELS = [model for model in EVERY if not model.trained_on]  # interventions are refused below
+MODELS = [model for model in EVERY if not model.trained_on and not model.fork]  # others are refused
 EVERY_MODEL = [model.name for model in MODELS if model.weight_seed == model.data_seed]
 # What GPT-NeoX works out by itself: it overwrites these keys, so a value of ours would mean nothing
 # (megatron/neox_arguments/arguments.py, `calculate_derived`).
