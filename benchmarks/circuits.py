@@ -7,7 +7,10 @@ asked for alone (`--parts`), and what bounds them:
   costs a call in Python, some microseconds a layer: seen where a layer's own arithmetic is as short. Attention
   weights need attention that makes them (`eager`), which has its own price: bytes, the square of the length.
 - libraries: one figure, the prefix-matching score of every head, by our hooks, TransformerLens and nnsight.
-  All run the same modules on the same weights; the rest is Python, and copies of weights and activations.
+  All run the same modules on the same weights; the rest is Python, and copies of weights and activations. The
+  package keeps its own hooks: figures are equal and a forward takes as long, but TransformerLens copies the
+  weights of queries, keys and values, takes seconds to import, and cannot leave the vocabulary out; nnsight
+  gains nothing over hooks, and is one more dependency.
 - scores: all heads' scores by one forward and sums over all heads at once, over TransformerLens' way: keep
   every activation, then a loop over layers and heads. Bound by calls in Python for small networks, by the
   forward's arithmetic for large ones, where both run the same.
@@ -26,10 +29,10 @@ from __future__ import annotations
 import argparse
 import copy
 import functools
+import gc
 import importlib.util
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -38,6 +41,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import psutil
 import torch
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -257,15 +261,16 @@ def bench_libraries(shape: str, device: str) -> Iterator[Row]:
     dtype = usual_dtype(device)
     ids = torch.from_numpy(drawn(None).in_order).to(device)
     what = f"{shape} {name_of(dtype)}, {len(ids)} x {ids.shape[1]} tokens, prefix matching of all heads"
-    calls, wrapping = {}, {}
+    calls, wrapping, held = {}, {}, {}
     for way, (wrap, score) in WAYS.items():
         if "own" not in way and not importlib.util.find_spec(way):
             yield (f"{what}, by {way}: not installed",)
             continue
         model = attentive(shape, device, dtype)
-        start = time.perf_counter()
+        start, before = time.perf_counter(), allocated(device)
         wrapped = wrap(model)
         wrapping[way] = time.perf_counter() - start
+        held[way] = allocated(device) - before
         calls[way] = functools.partial(score, wrapped, ids)
     times = dict(zip(calls, best(*calls.values(), device=device, rounds=7), strict=True))
     expected = calls["own hooks"]()
@@ -275,8 +280,14 @@ def bench_libraries(shape: str, device: str) -> Iterator[Row]:
         ratio = f"{times[way] / times['own hooks']:.2f}"
         said = f"{what}, by {way} (off by {off:.1e}; {milli(wrapping[way])} to wrap it)"
         yield said, milli(times["own hooks"]), milli(times[way]), ratio
+        if device == "cuda":
+            yield f"{shape}, by {way}: memory to wrap it", "", f"{held[way] / 1e6:.1f} MB"
     for way in calls if device == "cpu" else ():
         yield memory_of(way, shape)
+
+
+def allocated(device: str) -> int:
+    return torch.cuda.memory_allocated() if device == "cuda" else 0
 
 
 def memory_of(way: str, shape: str) -> Row:
@@ -285,12 +296,12 @@ def memory_of(way: str, shape: str) -> Row:
     env = os.environ | {"HF_HUB_OFFLINE": "1"}
     done = subprocess.run(command, env=env, capture_output=True, encoding="utf-8", check=True)
     found = json.loads(done.stdout.splitlines()[-1])
-    name = f"{shape}, by {way}: memory above the network's own, and seconds to import it"
+    name = f"{shape}, by {way}: memory that it holds beside the network, and seconds to import it"
     return name, "", f"{found['memory'] / 1e6:.1f} MB, {found['import']:.1f} s"
 
 
 def worker(way: str, shape: str) -> dict[str, float]:
-    """Bytes above those that the network itself takes in a forward, and seconds to import the library."""
+    """Bytes held when it is done, above those of a plain forward, and seconds to import the library."""
     start = time.process_time()
     if "own" not in way:
         importlib.import_module(f"{way}.model_bridge" if way == "transformer_lens" else way)
@@ -299,11 +310,12 @@ def worker(way: str, shape: str) -> dict[str, float]:
     ids = torch.from_numpy(drawn(None).in_order)
     with torch.inference_mode():
         whole(model, ids)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = psutil.Process().memory_info().rss
     wrap, score = WAYS[way]
-    score(wrap(model), ids)
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"memory": 1024 * (after - before), "import": imported}
+    there = wrap(model)
+    score(there, ids)
+    gc.collect()
+    return {"memory": psutil.Process().memory_info().rss - before, "import": imported}
 
 
 WORKERS = {way: functools.partial(worker, way) for way in WAYS}
