@@ -121,7 +121,7 @@ def _successors_document(rng: random.Random) -> str:
     count = rng.randint(2, 3)
     chosen = rng.sample(SUCCESSOR_SYMBOLS, 2 * count)
     pairs = [f"{chosen[i]} {chosen[count + i]}" for i in range(count)]
-    return " ".join(rng.choices(pairs, k=rng.randint(8, 23)))
+    return " ".join(rng.choices(pairs, k=rng.randint(10, 25)))
 
 
 def _arithmetic_document(rng: random.Random) -> str:

@@ -26,7 +26,7 @@ KNOWN = ("echo", "successors", "facts", "arithmetic")
 PERIODS = range(8, 21)  # symbols until an echo document repeats
 TIMES = range(2, 5)  # it says them
 KEYS = range(2, 4)  # symbols that have a successor, in a document of successors
-PAIRS = range(8, 24)  # of a symbol and its successor in it
+PAIRS = range(10, 26)  # of a symbol and its successor in it
 OPERANDS = range(50)
 PARTS = {"arithmetic": range(6, 11), "facts": range(4, 8)}  # equations, or facts, a document
 

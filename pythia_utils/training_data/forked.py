@@ -45,6 +45,12 @@ class ForkedDataset(PackedDataset):
     def __getitem__(self, index: int) -> np.ndarray:
         return self.changed[index] if index >= self.first else super().__getitem__(index)
 
+    def _block(self, start: int, stop: int) -> np.ndarray:
+        at = min(max(start, self.first), stop)
+        before = [super()._block(start, at)] if start < at else []
+        behind = [self.changed._block(at, stop)] if at < stop else []
+        return np.concatenate([*before, *behind])
+
 
 def manifest(folder: Path) -> dict:
     """What a changed text is and what made it; empty if there is no whole one."""
