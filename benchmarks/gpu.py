@@ -1,7 +1,7 @@
 """What a GPU makes of this project, in at most 8 minutes: `python benchmarks/gpu.py --write`.
 
-Prints two tables; `--write` puts them into `gpu.md` beside this file, where the last ones stand. (Not yet run
-on a GPU.) All weights are random, of Pythia's shapes, and made on the device, in bfloat16; nothing is fetched.
+Prints two tables; `--write` puts them into `gpu.md` beside this file, where the last ones stand.
+All weights are random, of Pythia's shapes, and made on the device, in bfloat16; nothing is fetched.
 
 - Rate: arithmetic of the matrices that a measure needs on its tokens, over that of one large matrix product
   in the same dtype, measured in the same run. What is lacking is attention, norms and activations, the
