@@ -46,7 +46,22 @@ SHARES_AND_GAINS = [
     "0.4",
     "0.8",
 ]
-COUNTS = ["1.4", "2.3", "3.3", "3.4", "3.7", "3.9", "4.5", "110", "250", "500", "750", "10 of 20"]
+COUNTS = [
+    "1.4",
+    "1.7",
+    "4.0",
+    "2.3",
+    "3.3",
+    "3.4",
+    "3.7",
+    "3.9",
+    "4.5",
+    "110",
+    "250",
+    "500",
+    "750",
+    "10 of 20",
+]
 TRIED = dict.fromkeys([*SHARES_AND_GAINS, *COUNTS], "a corpus that was tried")
 # A number of ours that is a setting, of the suite, or an example; and of Pythia what its pages say.
 TYPED = {

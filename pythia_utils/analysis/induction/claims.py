@@ -31,12 +31,14 @@ def _half_a_nat(records: pd.DataFrame) -> bool | None:
 
 
 def _cache_first(records: pd.DataFrame) -> bool | None:
-    """Of the models that gain by content in the end."""
+    """Of the models that gain by content in the end, and were measured in training before they did."""
+    content = tables.of(records, "content_gain")
+    began = content[content["step"] > 0].groupby("model")["step"].min()
     first = {
         metric: _first(tables.of(records, metric)) for metric in ("cache_gain", "content_gain")
     }
     both = pd.concat(first, axis=1).reindex(columns=list(first))
-    both = both[both["content_gain"].notna()]
+    both = both[both["content_gain"] > began.reindex(both.index)]
     return _of_all(both["cache_gain"] <= both["content_gain"])
 
 

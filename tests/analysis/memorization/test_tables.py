@@ -75,10 +75,10 @@ def test_counts_are_whole_again():
 def predicted() -> pd.DataFrame:
     """Of 4 items that the largest model has memorized in the end."""
     rows = [share(m, s, "all", 1, 100) for m in ("pico-7k", "pico-14k") for s in (0, 8, 16)]
-    rows += [share("pico-14k-deduped", 16, "all", 1, 100), share("pico-57k", 16, "all", 1, 99)]
+    rows += [share("pico-7k-deduped", 16, "all", 1, 100), share("pico-57k", 16, "all", 1, 99)]
     rows += [item("pico-14k", 16, f"sequence-{n}") for n in range(4)]
     rows += [item("pico-14k", 8, name) for name in ("sequence-0", "sequence-1", "sequence-9")]
-    rows += [item("pico-7k", 16, "sequence-3"), item("pico-14k-deduped", 16, "sequence-1")]
+    rows += [item("pico-7k", 16, "sequence-3"), item("pico-7k-deduped", 16, "sequence-1")]
     return records(*rows)
 
 

@@ -79,7 +79,7 @@ def test_correlation_of_what_does_not_vary_is_not_known():
         ("pico-57k", "pico-7k"),
         ("pico-57k-seed1", "pico-7k"),
         ("pico-57k-data-seed77", "pico-7k"),
-        ("pico-224k-deduped", "pico-7k-deduped"),
+        ("pico-57k-deduped", "pico-7k-deduped"),
         ("pythia-160m-seed3", "pythia-14m"),
         ("pythia-1b-deduped", "pythia-14m-deduped"),
     ],
