@@ -99,7 +99,8 @@ def _from_path(source: str | Path) -> list[MinimalPair]:
         or name.endswith((*ARCHIVES, *FORMATS, ".gz"))
         or Path(name).expanduser().exists()
     ):
-        return read_pairs(named_file(source))
+        path = named_file(source)
+        return read_pairs(path if path.exists() else source)  # as it was given, in the message
     raise unknown("set of minimal pairs", name, _KNOWN, where="(nor a file's path)")
 
 

@@ -22,10 +22,16 @@ class Visit:
         self.requests: list[str] = []
         self.faults: list[str] = []
         page.on("request", lambda request: self.requests.append(request.url))
-        page.on("requestfailed", lambda request: self.faults.append(f"failed: {request.url}"))
+        page.on("requestfailed", self._failed)
         page.on("pageerror", lambda error: self.faults.append(str(error)))
         page.on("console", self._console)
         page.on("response", self._response)
+
+    def _failed(self, request) -> None:
+        if (
+            request.failure != "net::ERR_ABORTED"
+        ):  # which is what leaving a page does to what it still asks for
+            self.faults.append(f"failed: {request.url}")
 
     def _console(self, message) -> None:
         if message.type == "error":

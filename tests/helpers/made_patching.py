@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pythia_utils.analysis.lens.patching_pairs import AGREEMENT
+from pythia_utils.analysis.lens.names import AGREEMENT
 
 LAYERS, HEADS = 2, 6
 

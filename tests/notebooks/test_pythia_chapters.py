@@ -77,7 +77,8 @@ def grammar(runs) -> str:
 
 
 def tables(shown: str) -> list[list[str]]:
-    """The rows of each table."""
+    """The rows of each table but the grid of runs, which has one for each model."""
+    shown = re.sub(r'<div class="grid-table.*?</div>', "", shown, flags=re.DOTALL)
     found = re.findall(r"<table.*?</table>", shown, re.DOTALL)
     return [re.findall(r"<tr.*?</tr>", table, re.DOTALL) for table in found]
 
@@ -144,7 +145,7 @@ def test_lens_fits_networks_of_many_layers(runs):
 
 def test_seeds_and_stability_has_findings_that_these_records_can_tell(runs):
     shown = page("stability", runs)
-    assert OURS.findall(shown) == []
+    assert {word.lower() for word in OURS.findall(shown)} <= {"attractor"}  # a finding of patching
     assert "4 runs of 1 sizes" in shown
     assert "BLiMP&#x27;s morphology" in shown
     assert "cannot be told here" not in shown

@@ -10,7 +10,7 @@ import pytest
 from helpers.browser import FLAGS, Visit
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop runs as long: nothing else may want one meanwhile
 def browser():
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
     if path is None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pythia_utils.analysis.induction.names import LEAST
 from pythia_utils.analysis.stats import mean_and_stderr
 from pythia_utils.base.progress import Bar
 from pythia_utils.evaluation.ablation import Head, ablated, all_heads, mean_outputs
@@ -27,7 +28,6 @@ from pythia_utils.evaluation.repeats import Repeats, content_gain
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-LEAST = 0.1  # nats: of a smaller gain nobody can tell what it hangs on
 CLEAR = 2.0  # standard errors of a clear effect
 ALONE = 0.25  # of the gain: a head that takes so much by itself is one of those found
 REMOVED = 0.8  # of the gain: heads that take so much together are enough

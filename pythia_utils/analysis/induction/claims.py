@@ -7,8 +7,7 @@ import pandas as pd
 from pythia_utils.analysis import select
 from pythia_utils.analysis.claims import Claim
 from pythia_utils.analysis.induction import tables
-from pythia_utils.analysis.induction.causal import LEAST
-from pythia_utils.analysis.induction.repeated import ECHO_PERIODS
+from pythia_utils.analysis.induction.names import ECHO_PERIODS, LEAST
 from pythia_utils.analysis.induction.text import HALF
 
 NOTHING = 0.05  # nats: less is no gain

@@ -27,7 +27,6 @@ MADE_TEXT = (
 OTHERS = ("vocabulary 25", "vocabulary 100", "vocabulary 25+75")
 # Periods of echo documents to copy, and one gap: training has 8 to 20 symbols and no gap.
 ECHO = ((8, 0), (14, 0), (20, 0), (26, 0), (14, 12))
-ECHO_PERIODS = (8, 20)
 REFERENCE = 1  # seed of sequences that only give heads' mean outputs
 _FORM = re.compile(r"([a-z]+) ([0-9]{1,5})(?:\+([0-9]{1,5}))?")
 

@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 
 from pythia_utils.analysis import seeds, select
-from pythia_utils.analysis.induction.causal import LEAST
+from pythia_utils.analysis.induction.names import LEAST, SCORES
 from pythia_utils.analysis.learning_curves import stays_above
 from pythia_utils.analysis.stats import with_normal_interval, with_student_interval
-from pythia_utils.evaluation.attention import SCORES
 
 GAINS = {
     "cache_gain": "cache gain",
@@ -73,7 +72,7 @@ def onsets(records: pd.DataFrame, share: float = 0.5) -> pd.DataFrame:
     """The step from which each model's content gain, and its best head's score, stay above half of their last.
 
     Between measured steps a curve is a straight line in log2(1 + step) (`learning_curves.stays_above`). A gain
-    that is not clearly there at the last step (`causal.LEAST`) has no onset, nor has the score beside it.
+    that is not clearly there at the last step (`LEAST`) has no onset, nor has the score beside it.
 
     Returns:
         A row a model measured at two steps or more, by size and seed: model, variant, size, seed, n_params,

@@ -10,18 +10,18 @@ import numpy as np
 import pandas as pd
 
 from pythia_utils.analysis import seeds, select, show
-from pythia_utils.analysis.induction.causal import LEAST
-from pythia_utils.analysis.induction.repeated import ECHO_PERIODS, Test
+from pythia_utils.analysis.induction.names import ECHO_PERIODS, LEAST, SCORES
 from pythia_utils.analysis.learning_curves import step_in_words
 from pythia_utils.analysis.words import interval, listed, readable
 from pythia_utils.base.markup import markdown
-from pythia_utils.evaluation.ablation import Head
-from pythia_utils.evaluation.attention import SCORES
 from pythia_utils.nano.documents import SYMBOLS
 
 if TYPE_CHECKING:
     from IPython.display import Markdown
     from pandas.io.formats.style import Styler
+
+    from pythia_utils.analysis.induction.repeated import Test
+    from pythia_utils.evaluation.ablation import Head
 
 HALF = 0.5  # nats: what counts as a gain that one can see
 ROWS = 20  # of a table on a page

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from pythia_utils.analysis.claims import Claim
-from pythia_utils.analysis.interventions.measures import CHANGED, KEPT, TOUCHED, UNTOUCHED
+from pythia_utils.analysis.interventions.names import CHANGED, KEPT, TOUCHED, UNTOUCHED
 from pythia_utils.analysis.interventions.tables import against_base, at_the_end, by_tellings
 from pythia_utils.nano.interventions import CHANGE_FACTS, SWAP_GENDER
 

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from pythia_utils.analysis import stats
+from pythia_utils.analysis.interventions.names import CHANGED, KEPT, PARTLY, TOUCHED, UNTOUCHED
 from pythia_utils.evaluation.choices import prepare_choices
 from pythia_utils.evaluation.minimal_pairs import score_minimal_pairs
 from pythia_utils.nano.changed import folder_of
@@ -30,8 +31,6 @@ from pythia_utils.training_data.source import open_source
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-TOUCHED, PARTLY, UNTOUCHED = "touched", "partly touched", "untouched"  # subsets of phenomena
-CHANGED, KEPT = "changed", "kept"  # subsets of facts
 # The least number of tellings of each class, of a new answer since the fork.
 CLASSES = (0, 1, 3, 9, 27)
 _FEMININE, _MASCULINE = ("she", "her", "hers", "herself"), ("he", "him", "his", "himself")

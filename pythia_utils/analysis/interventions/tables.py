@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from pythia_utils.analysis import seeds
-from pythia_utils.analysis.interventions.measures import CHANGED, KEPT, TOUCHED, UNTOUCHED
+from pythia_utils.analysis.interventions.names import CHANGED, KEPT, TOUCHED, UNTOUCHED
 from pythia_utils.nano.interventions import INTERVENTIONS
 from pythia_utils.suites.catalog import Model, find_model, suite
 

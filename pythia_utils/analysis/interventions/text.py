@@ -6,7 +6,7 @@ import pandas as pd
 
 from pythia_utils.analysis import seeds
 from pythia_utils.analysis.interventions.claims import KNOWS
-from pythia_utils.analysis.interventions.measures import CHANGED, KEPT, TOUCHED, UNTOUCHED
+from pythia_utils.analysis.interventions.names import CHANGED, KEPT, TOUCHED, UNTOUCHED
 from pythia_utils.analysis.words import listed
 from pythia_utils.base.markup import markdown
 from pythia_utils.nano.interventions import CHANGE_FACTS, SWAP_GENDER, find_intervention

@@ -7,7 +7,7 @@ import pandas as pd
 from pythia_utils.analysis import select
 from pythia_utils.analysis.claims import Claim
 from pythia_utils.analysis.lens import tables
-from pythia_utils.analysis.lens.measures import ALL
+from pythia_utils.analysis.lens.names import ALL
 
 LOCAL, DISTANT = "argument_structure", "reflexive_number"
 
@@ -88,7 +88,7 @@ def _distant_is_decided_later(records: pd.DataFrame) -> bool | None:
     if not {LOCAL, DISTANT} <= set(depths):
         return None
     both = depths[[LOCAL, DISTANT]].dropna()
-    return None if both.empty else bool((both[LOCAL] < both[DISTANT]).all())
+    return None if both.empty else bool((both[LOCAL] <= both[DISTANT]).all())
 
 
 def _claim(name: str, text: str, holds) -> Claim:
@@ -132,7 +132,7 @@ CLAIMS = (
     ),
     _claim(
         "distant-is-decided-later",
-        "Where both are off chance, argument structure is decided at a smaller depth than the number of "
+        "Where both are off chance, argument structure is decided at no greater depth than the number of "
         "reflexives.",
         _distant_is_decided_later,
     ),

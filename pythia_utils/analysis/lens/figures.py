@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from pythia_utils.analysis import plots, seeds
-from pythia_utils.analysis.lens.measures import CONSTANT, LENSES
+from pythia_utils.analysis.lens.names import CONSTANT, LENSES
 from pythia_utils.analysis.lens.tables import by_depth
 from pythia_utils.analysis.show import or_words
 from pythia_utils.analysis.stats import with_normal_interval

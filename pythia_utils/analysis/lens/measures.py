@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pythia_utils.analysis.clusters import as_of_a_normal, linked_mean, linked_proportion
+from pythia_utils.analysis.lens.names import ALL, CONSTANT, LENSES, name
 from pythia_utils.analysis.lens.sequences import Sequences
 from pythia_utils.analysis.stats import ratio_and_stderr
 from pythia_utils.evaluation import lens_answers, tuned_lens
@@ -21,22 +22,8 @@ if TYPE_CHECKING:
 
     from pythia_utils.nano.minimal_pair import MinimalPair
 
-LENSES = ("logit", "tuned")
-CONSTANT = "constant"
-ALL = "all"
 _COLUMNS = ["metric", "subset", "value", "stderr", "n"]
 _LEAST = 1e-6  # nats: answers that differ less from their mean are all the same, to rounding
-
-
-def name(lens: str, depth: int, of: str = "") -> str:
-    """The subset of a record: `tuned 2`, or of some pairs `anaphor_agreement tuned 2`."""
-    return f"{of} {lens} {depth}".strip()
-
-
-def place(subset: str) -> tuple[str, str, int]:
-    """The reverse of `name`: what it is of (empty of text), the lens, and the depth."""
-    *of, lens, depth = subset.rsplit(" ", 2)
-    return " ".join(of), lens, int(depth)
 
 
 def trained(

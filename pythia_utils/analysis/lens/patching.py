@@ -26,6 +26,7 @@ import numpy as np
 import pandas as pd
 
 from pythia_utils.analysis.clusters import as_of_a_normal, linked_mean, linked_proportion
+from pythia_utils.analysis.lens.names import BEST, BETWEEN, EVERYTHING, INTERACTION, USUAL
 from pythia_utils.analysis.lens.patching_pairs import WORDS, Asked
 from pythia_utils.analysis.stats import with_normal_interval
 from pythia_utils.evaluation.hooks import n_layers
@@ -41,9 +42,6 @@ from pythia_utils.evaluation.patching import (
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-BETWEEN = ": "  # a phenomenon and a part in a record's subset
-EVERYTHING, INTERACTION = "everything", "interaction"
-BEST, USUAL = "best head", "mean head"
 _COLUMNS = ["metric", "subset", "value", "stderr", "n"]
 
 

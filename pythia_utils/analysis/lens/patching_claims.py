@@ -6,7 +6,7 @@ import pandas as pd
 
 from pythia_utils.analysis.claims import Claim
 from pythia_utils.analysis.lens import patching_tables as tables
-from pythia_utils.analysis.lens.patching_pairs import AGREEMENT
+from pythia_utils.analysis.lens.names import AGREEMENT
 
 CLEAR = 0.25  # nats of attraction that are worth asking who carries them
 SEVERAL = 10  # heads of a network in which one may stand out

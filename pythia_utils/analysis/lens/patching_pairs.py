@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from pythia_utils.analysis.lens.names import AGREEMENT
 from pythia_utils.base.errors import UsageError, nearest
 from pythia_utils.evaluation.likelihood import first_token
 from pythia_utils.evaluation.pair_files import table_rows, whole_text
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 FILE = "data/attractors.csv"  # of English, for models of any text
 COLUMNS = ("item", "good", "bad", "twin", "other")
 WORDS = ("subject", "verb", "attractor")
-AGREEMENT = ("subject_verb_agreement_attractor", "subject_verb_agreement_relative")
 _DRAWN = 4  # times as many of nano's pairs are looked at as are wanted
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from pythia_utils.analysis import seeds, select
 from pythia_utils.analysis.discoveries import with_finds
-from pythia_utils.analysis.lens.patching import BEST, BETWEEN, INTERACTION, USUAL
+from pythia_utils.analysis.lens.names import BEST, BETWEEN, INTERACTION, USUAL
 from pythia_utils.analysis.stats import with_normal_interval
 from pythia_utils.grid.records import identity
 from pythia_utils.suites.catalog import Checkpoint

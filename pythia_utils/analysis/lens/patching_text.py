@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 
 from pythia_utils.analysis.lens import patching_tables as tables
-from pythia_utils.analysis.lens.patching_pairs import Asked
 from pythia_utils.analysis.words import interval, readable
 from pythia_utils.base.markup import markdown
+
+if TYPE_CHECKING:
+    from pythia_utils.analysis.lens.patching_pairs import Asked
 
 _SPACE = "\u00a0"
 _SHOWN = 8  # parts of a phenomenon that a table lists

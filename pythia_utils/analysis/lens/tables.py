@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from pythia_utils.analysis.lens.measures import ALL, CONSTANT, place
+from pythia_utils.analysis.lens.names import ALL, CONSTANT, place
 from pythia_utils.analysis.stats import with_normal_interval
 
 HALFWAY = 0.5  # of the way from chance to the final accuracy

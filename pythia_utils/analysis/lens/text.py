@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pythia_utils.analysis import seeds, select, show
-from pythia_utils.analysis.lens.measures import CONSTANT
+from pythia_utils.analysis.lens.names import CONSTANT
 from pythia_utils.analysis.lens.tables import by_depth, missing
 from pythia_utils.analysis.words import listed, readable
 from pythia_utils.base.markup import markdown

@@ -200,7 +200,8 @@ def test_the_hardest_pairs_are_wrong_ones():
 def test_counts_are_those_of_the_corpus(home):
     data = open_corpus("pico").training_data("standard")
     all_of_it = controls.token_counts("pico-7k", 10**9)
-    assert all_of_it.sum() == len(data) * 128
+    training = open_corpus("pico").suite.training
+    assert all_of_it.sum() == training["total_steps"] * training["batch_size"] * 128
     first = np.bincount(np.concatenate([data[i][:-1] for i in range(16)]), minlength=1024)
     assert (controls.token_counts("pico-7k", 2 * 8 * 128 - 1) == first).all()
     assert controls.token_counts("pico-7k", 0) is None

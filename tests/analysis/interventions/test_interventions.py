@@ -8,7 +8,7 @@ import pytest
 from helpers import made_records
 
 from pythia_utils.analysis import claims
-from pythia_utils.analysis.interventions import figures, measures, tables, text
+from pythia_utils.analysis.interventions import figures, measures, names, tables, text
 from pythia_utils.analysis.interventions.claims import CLAIMS
 from pythia_utils.analysis.interventions.needs import add
 from pythia_utils.analysis.needs import Needs
@@ -74,9 +74,9 @@ def answered() -> pd.DataFrame:
 def test_records_of_pairs_by_what_swapped_pronouns_touch():
     rows = pd.DataFrame(measures.of_pairs(answered()))
     assert value(rows, metric="agrees", subset="a") == 1
-    assert value(rows, metric="agrees", subset=measures.TOUCHED) == 0.5  # the mean of a and b
-    assert value(rows, metric="agrees", subset=measures.PARTLY) == 0.5
-    assert value(rows, metric="agrees", subset=measures.UNTOUCHED) == 1
+    assert value(rows, metric="agrees", subset=names.TOUCHED) == 0.5  # the mean of a and b
+    assert value(rows, metric="agrees", subset=names.PARTLY) == 0.5
+    assert value(rows, metric="agrees", subset=names.UNTOUCHED) == 1
     assert value(rows, metric="touched", subset="half") == 0.5
     assert value(rows, metric="feminine", subset="all") == pytest.approx(2 / 3)
     assert set(rows[rows["metric"] == "feminine"]["subset"]) == {"a", "b", "all"}
@@ -93,10 +93,10 @@ def test_records_of_facts_by_old_and_new_answers():
     table = pd.DataFrame(rows, columns=columns)
     told = np.array([5, 5, 0, 0, 0])
     found = pd.DataFrame(measures.of_facts(table, told))
-    assert value(found, metric="new", subset=measures.CHANGED) == pytest.approx(1 / 3)
-    assert value(found, metric="old", subset=measures.CHANGED) == pytest.approx(1 / 3)
-    assert value(found, metric="old", subset=measures.KEPT) == 0.5
-    assert value(found, metric="preference", subset=measures.CHANGED) == -1
+    assert value(found, metric="new", subset=names.CHANGED) == pytest.approx(1 / 3)
+    assert value(found, metric="old", subset=names.CHANGED) == pytest.approx(1 / 3)
+    assert value(found, metric="old", subset=names.KEPT) == 0.5
+    assert value(found, metric="preference", subset=names.CHANGED) == -1
     assert value(found, metric="new", subset="told 3-8 since") == 0.5
     assert value(found, metric="new", subset="told 0 since") == 0
     for nobody in (None, told * 0):

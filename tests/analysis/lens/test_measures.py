@@ -7,7 +7,7 @@ import pytest
 from helpers import word_models
 
 from pythia_utils.analysis.clusters import linked_proportion
-from pythia_utils.analysis.lens import measures, sequences
+from pythia_utils.analysis.lens import measures, names, sequences
 from pythia_utils.evaluation import sets
 from pythia_utils.evaluation.minimal_pairs import score_minimal_pairs
 from pythia_utils.nano.minimal_pair import MinimalPair
@@ -38,7 +38,7 @@ def test_answers_that_are_all_the_same_form_nowhere():
 
 @pytest.mark.parametrize("of", ["", "all", "filler_gap", "my own phenomenon 3"])
 def test_names_can_be_read_back(of):
-    assert measures.place(measures.name("tuned", 12, of)) == (of, "tuned", 12)
+    assert names.place(names.name("tuned", 12, of)) == (of, "tuned", 12)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_text_s_rows_are_by_lens_and_depth_with_errors_over_documents(recorded):
 def test_the_last_depth_s_accuracy_is_that_of_the_pairs(recorded):
     network, tokenizer, pairs, _, found = recorded
     own = score_minimal_pairs(network, tokenizer, pairs[:-1])
-    for lens in measures.LENSES:
+    for lens in names.LENSES:
         row = value(found, "accuracy", f"number {lens} 2")
         assert row.value == own["correct"][:6].mean()
         assert row.n == 6

@@ -11,7 +11,8 @@ from helpers.pythia_hub import REFERENCE
 from transformers import PreTrainedTokenizerFast
 
 from pythia_utils.analysis.lens import patching_pairs
-from pythia_utils.analysis.lens.patching_pairs import AGREEMENT, load
+from pythia_utils.analysis.lens.names import AGREEMENT
+from pythia_utils.analysis.lens.patching_pairs import load
 from pythia_utils.base.errors import UsageError
 
 

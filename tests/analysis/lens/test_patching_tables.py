@@ -8,8 +8,8 @@ from helpers import made_patching
 
 from pythia_utils.analysis import claims
 from pythia_utils.analysis.lens import patching_figures, patching_tables, patching_text
+from pythia_utils.analysis.lens.names import AGREEMENT
 from pythia_utils.analysis.lens.patching_claims import CLAIMS
-from pythia_utils.analysis.lens.patching_pairs import AGREEMENT
 from pythia_utils.suites.catalog import find_model
 
 MODELS = ("nano-57k", "nano-57k-seed1")
