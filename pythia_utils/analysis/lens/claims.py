@@ -47,7 +47,7 @@ def _missing_at_the_end(records: pd.DataFrame) -> pd.DataFrame:
 
 def _embedding_tells_most(records: pd.DataFrame) -> bool | None:
     found = _missing_at_the_end(records)
-    return None if found.empty else bool((found[0] < 0.5).all())
+    return None if found.empty else bool((found[0] < 2 / 3).all())
 
 
 def _answer_moves_deeper(records: pd.DataFrame) -> bool | None:
@@ -109,8 +109,8 @@ CLAIMS = (
     ),
     _claim(
         "embedding-tells-most",
-        "At the end of training the embedding alone, through the tuned lens, is less than half as far from the "
-        "final answer as the best answer that does not see the text.",
+        "At the end of training the embedding alone, through the tuned lens, is less than two thirds as far "
+        "from the final answer as the best answer that does not see the text.",
         _embedding_tells_most,
     ),
     _claim(

@@ -143,10 +143,9 @@ def changed(frame: pd.DataFrame, metric: str, part: str, value: float, step: int
     [
         ("patching-untrained", ("attraction_nats", "attractor", 0.3, 0)),
         ("patching-one-head", ("restored", "best head", 0.2, 3000)),
-        ("patching-same-head", ("restored", "head 0.1", 0.9, 512)),
         ("patching-first-mlp", ("restored", "mlp 1", 0.9, 3000)),
         ("patching-not-another-noun", ("moved_by_another", "head 0.1", 0.5, 3000)),
-        ("patching-outgrown", ("attraction_nats", "attractor", -0.9, 3000)),
+        ("patching-surer", ("margin_twin", "attractor", -5, 3000)),
     ],
 )
 def test_claims_fail_where_they_should(name, change):
@@ -157,7 +156,7 @@ def test_claims_of_networks_of_few_heads_cannot_be_told():
     few = records()
     few = few[~few["subset"].str.contains(r"head 1\.")]
     found = claims.table(CLAIMS, few).set_index("finding")["holds in"]
-    assert (found == "cannot be told here").sum() >= 4
+    assert (found == "cannot be told here").sum() >= 3
 
 
 @pytest.mark.parametrize("draw", ["maps", "maps_along", "way"])
