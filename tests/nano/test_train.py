@@ -603,11 +603,11 @@ def test_models_are_chosen_by_size_name_and_seed():
     ]
     assert names(choose_models("pico", ["57k-data-seed1"], None)) == ["pico-57k-data-seed1"]
     from_step_0 = [m for m in find_suite("pico").models.values() if not m.fork]
-    assert len(from_step_0) == 19
+    assert len(from_step_0) == 12
     assert choose_models("pico", None, None, LAST) == from_step_0  # a fork has no such step
     assert choose_models("pico", None, None) == list(find_suite("pico").models.values())
-    assert sum(not m.fork for m in choose_models("pico", None, ["1234"])) == 8
-    assert sum(not m.fork for m in choose_models("pico", None, ["1", "data-seed1"])) == 7
+    assert sum(not m.fork for m in choose_models("pico", None, ["1234"])) == 6
+    assert sum(not m.fork for m in choose_models("pico", None, ["1", "data-seed1"])) == 5
 
 
 @pytest.mark.parametrize(

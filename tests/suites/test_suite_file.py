@@ -104,10 +104,10 @@ def test_the_suites_that_there_are_pass(load, name):
             "pico.yml: models[1].variant: expected `standard`, `deduped`, `intervention` or",
         ),
         (
-            "pico",
+            "nano",
             ", variant: deduped",
             "",
-            "pico.yml: models: {'sizes': 'all'} is twice in the list",
+            "nano.yml: models: {'sizes': 'all'} is twice in the list",
         ),
         (
             "pico",
