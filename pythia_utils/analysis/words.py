@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from pythia_utils.base.markup import markdown
 from pythia_utils.suites.catalog import find_model
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def interval(row: Mapping[str, float], value: str = "value", digits: str = ".2f") -> str:
     """A value with its ends, `0.83 [0.72, 0.91]`, of a row with columns low and high."""
     return f"{row[value]:{digits}} [{row['low']:{digits}}, {row['high']:{digits}}]"
+
+
+def span(values: pd.Series, digits: str = ".2f") -> str:
+    """From the least of some values to the greatest: `0.24 to 0.74`, or `0.24` where they are written alike."""
+    low, high = f"{values.min():{digits}}", f"{values.max():{digits}}"
+    return low if low == high else f"{low} to {high}"
 
 
 def p_value(p: float) -> str:

@@ -97,8 +97,8 @@ def domain_shares(suite_name: str = NANO) -> dict[str, float]:
     return {domain: share / sum(true.values()) for domain, share in true.items()}
 
 
-def stream(tokenizer: PreTrainedTokenizerBase, tokens: int) -> np.ndarray:
-    """Nano's validation documents laid end to end as in training.
+def stream(tokenizer: PreTrainedTokenizerBase, tokens: int, suite_name: str = NANO) -> np.ndarray:
+    """A suite's validation documents laid end to end as in training.
 
     It is always the turn of the domain that is most behind its share.
 
@@ -108,8 +108,8 @@ def stream(tokenizer: PreTrainedTokenizerBase, tokens: int) -> np.ndarray:
     Raises:
         UsageError: there are not so many.
     """
-    shares = domain_shares()
-    left = {domain: iter(validation_documents(domain)) for domain in shares}
+    shares = domain_shares(suite_name)
+    left = {domain: iter(validation_documents(domain, None, suite_name)) for domain in shares}
     counts, laid = dict.fromkeys(shares, 0), []
     while len(laid) < tokens:
         domain = max(shares, key=lambda each: shares[each] * (len(laid) + 1) - counts[each])

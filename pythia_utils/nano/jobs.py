@@ -108,11 +108,15 @@ def train_models(
             process.start()
         _follow(processes, reports, report)
     finally:
-        for process in processes:
-            if process.is_alive():
-                process.kill()
-            if process.pid:
-                process.join()
+        _end(processes)
+
+
+def _end(processes: list) -> None:
+    for process in processes:
+        if process.is_alive():
+            process.kill()
+        if process.pid:
+            process.join()
 
 
 def _follow(processes: list, reports, report: Callable[[Report], None]) -> None:

@@ -13,7 +13,7 @@ from pythia_utils.nano import jobs as nano_jobs
 from pythia_utils.nano.corpus import is_current, make_corpus
 from pythia_utils.nano.english import require_package
 from pythia_utils.nano.interventions import find_intervention
-from pythia_utils.suites.catalog import Model, built_in_suites, find_model
+from pythia_utils.suites.catalog import Model, Suite, built_in_suites, find_model
 from pythia_utils.suites.catalog import suite as find_suite
 from pythia_utils.suites.checkpoints import pick_device
 from pythia_utils.suites.folders import suite_folder
@@ -48,10 +48,7 @@ def choose_models(
         UsageError: an unknown name, seed, intervention or step.
     """
     _check_fork(until, intervention, from_step)
-    family = find_suite(suite)
-    if family.kind != "local":
-        ours = [name for name in built_in_suites() if find_suite(name).kind == "local"]
-        raise UsageError(f"suite {family.name} is not trained here; expected {' or '.join(ours)}")
+    family = _trained_here(suite)
     whole = until is not None or intervention is not None
     models = [m for m in family.models.values() if not (whole and m.fork)]
     if names is not None:
@@ -79,6 +76,14 @@ def _check_fork(until: int | None, intervention: str | None, from_step: int | No
     find_intervention(intervention)
     if until is not None:
         raise UsageError("--until is for trainings from step 0; expected it without --intervention")
+
+
+def _trained_here(name: str) -> Suite:
+    family = find_suite(name)
+    if family.kind != "local":
+        ours = [each for each in built_in_suites() if find_suite(each).kind == "local"]
+        raise UsageError(f"suite {family.name} is not trained here; expected {' or '.join(ours)}")
+    return family
 
 
 def _full(name: str, suite: str) -> str:

@@ -74,3 +74,10 @@ def test_few_steps_are_spread_over_the_logarithm_and_keep_both_ends():
     times = np.log2(1 + np.array(found))
     assert np.diff(times).min() > 0.6 * np.diff(times).max()
     assert select.few_steps(frame[:8], 8).equals(frame[:8])
+
+
+def test_a_span_is_one_number_where_its_ends_are_written_alike():
+    values = pd.Series([0.241, np.nan, 0.738, 0.5])
+    assert words.span(values) == "0.24 to 0.74"
+    assert words.span(values, "+.0%") == "+24% to +74%"
+    assert words.span(values[:2]) == words.span(pd.Series([0.2401, 0.2399])) == "0.24"

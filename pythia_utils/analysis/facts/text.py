@@ -11,7 +11,7 @@ import pandas as pd
 from pythia_utils.analysis import seeds, select, show
 from pythia_utils.analysis.facts.curves import Threshold
 from pythia_utils.analysis.facts.tables import usual_class
-from pythia_utils.analysis.words import interval, listed
+from pythia_utils.analysis.words import interval, listed, span
 from pythia_utils.base.markup import markdown
 
 if TYPE_CHECKING:
@@ -145,16 +145,11 @@ def sizes(ratios: pd.DataFrame) -> str:
         fewer, n = int((rows["value"] < 1).sum()), len(rows)
         clear = int((rows["high"] < 1).sum()), int((rows["low"] > 1).sum())
         parts.append(
-            f"{markdown(large)} needs {_range(rows['value'])} times as many tellings as {markdown(small)}, "
+            f"{markdown(large)} needs {span(rows['value'])} times as many tellings as {markdown(small)}, "
             f"fewer in {fewer} of {n} seed{'s' * (n != 1)} (the interval lies below 1 in {clear[0]}, "
             f"above 1 in {clear[1]})"
         )
     return f"At step {ratios['step'].max():,}, over the same subjects: {'; '.join(parts)}."
-
-
-def _range(values: pd.Series) -> str:
-    low, high = f"{values.min():.2f}", f"{values.max():.2f}"
-    return low if low == high else f"{low} to {high}"
 
 
 def threshold_table(table: pd.DataFrame) -> Styler | Markdown:

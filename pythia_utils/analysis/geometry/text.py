@@ -10,6 +10,7 @@ import pandas as pd
 from pythia_utils.analysis import select, show
 from pythia_utils.analysis.geometry import tables
 from pythia_utils.analysis.geometry.names import STREAM
+from pythia_utils.analysis.words import span
 from pythia_utils.base.markup import markdown
 from pythia_utils.suites.catalog import Checkpoint, find_model
 
@@ -41,7 +42,7 @@ def states_in_words(frame: pd.DataFrame) -> str:
     )
     rows = tables.same_layer(tables.between(frame))
     parts = [
-        f"{markdown(other)} ({tables.RELATIONS[by]}) {_range(own['value'])}"
+        f"{markdown(other)} ({tables.RELATIONS[by]}) {span(own['value'])}"
         for (other, by), own in rows.groupby(["other", "by"], sort=False)
         if by in tables.RELATIONS
     ]
@@ -50,18 +51,12 @@ def states_in_words(frame: pd.DataFrame) -> str:
     )
 
 
-def _range(values: pd.Series, digits: int = 2) -> str:
-    low, high = f"{values.min():.{digits}f}", f"{values.max():.{digits}f}"
-    return low if low == high else f"{low} to {high}"
-
-
 # --- the chapter's --------------------------------------------------------------------------------
 
 
-def _by_kind(rows: pd.DataFrame, digits: int = 2) -> str:
+def _by_kind(rows: pd.DataFrame) -> str:
     parts = [
-        f"{markdown(kind)} {_range(own['value'], digits)}"
-        for kind, own in rows.groupby("kind", sort=False)
+        f"{markdown(kind)} {span(own['value'])}" for kind, own in rows.groupby("kind", sort=False)
     ]
     return "; ".join(parts)
 
@@ -121,7 +116,7 @@ def start_in_words(cosines: pd.DataFrame) -> str:
         "n_params"
     )
     parts = [
-        f"{markdown(size)} {_range(own['value'])}" for size, own in last.groupby("size", sort=False)
+        f"{markdown(size)} {span(own['value'])}" for size, own in last.groupby("size", sort=False)
     ]
     step = select.step_in_words(last)
     return f"The cosine of all weights to those of step 0, at step {step}, by size: {'; '.join(parts)}."
@@ -134,8 +129,8 @@ def anisotropy_in_words(rows: pd.DataFrame) -> str:
         return "No model's hidden states were measured at step 0 and at two later steps."
     start, peak, end = _ends_and(pd.Series.max, curves)
     return (
-        f"What the last layer leaves has an anisotropy of {_range(start)} at step 0, and of {_range(end)} at "
-        f"the end. It is greatest at {_steps([curve.idxmax() for curve in curves])}: {_range(peak)}."
+        f"What the last layer leaves has an anisotropy of {span(start)} at step 0, and of {span(end)} at "
+        f"the end. It is greatest at {_steps([curve.idxmax() for curve in curves])}: {span(peak)}."
     )
 
 
@@ -146,8 +141,8 @@ def entropy_in_words(rows: pd.DataFrame) -> str:
         return "No model's hidden states were measured at step 0 and at two later steps."
     start, least, end = _ends_and(pd.Series.min, curves)
     return (
-        f"Ours begins at {_range(start)} nats, is least at {_steps([curve.idxmin() for curve in curves])} with "
-        f"{_range(least)}, and ends at {_range(end)}."
+        f"Ours begins at {span(start)} nats, is least at {_steps([curve.idxmin() for curve in curves])} with "
+        f"{span(least)}, and ends at {span(end)}."
     )
 
 
@@ -197,9 +192,9 @@ def seeds_in_words(records: pd.DataFrame) -> str:
     apart = cosines[cosines["step"] == last]["value"]
     n = len(rows[rows["step"] == last][["model", "other"]].drop_duplicates())
     return (
-        f"Over {n} pairs of models that began with other weights, and all layers: CKA is {_range(start)} "
-        f"before training and {_range(end)} at step {last:,}. The cosine of their weights is then "
-        f"{_range(apart)}."
+        f"Over {n} pairs of models that began with other weights, and all layers: CKA is {span(start)} "
+        f"before training and {span(end)} at step {last:,}. The cosine of their weights is then "
+        f"{span(apart)}."
     )
 
 
@@ -221,10 +216,11 @@ def settled_table(found: pd.DataFrame) -> Styler | Markdown:
     sizes = found.assign(size=[find_model(name).size for name in found["model"]])
     for (size, variant), own in sizes.groupby(["size", "variant"], sort=False):
         steps = own["step"].dropna()
-        since = f"{_range(steps, 0)} ({len(steps)})" if len(steps) else "–"
+        since = f"{span(steps, '.0f')} ({len(steps)})" if len(steps) else "–"
         row = {"size": size, "text": variant, "models": len(own), "stopped since step": since}
         rows.append(
-            row | {"still changing": int(own["step"].isna().sum()), label: _range(own["value"], 3)}
+            row
+            | {"still changing": int(own["step"].isna().sum()), label: span(own["value"], ".3f")}
         )
     return show.table(pd.DataFrame(rows))
 
@@ -237,7 +233,7 @@ def settled_in_words(found: pd.DataFrame, alike: float = tables.ALIKE) -> str:
     return (
         f"By this definition {n - still} of {n} models have stopped changing by the last step, and {still} are "
         f"still changing: every layer must keep a CKA of {alike} or more with its half. The least of any layer "
-        f"at the last step is {_range(found['value'], 3)}."
+        f"at the last step is {span(found['value'], '.3f')}."
     )
 
 

@@ -44,7 +44,7 @@ def rows(
         tokenizer: its.
         suite: the model's: of ours, the domains of validation text in their shares.
         texts: of `validation.chosen`.
-        n: rows, at most: as many as the text has.
+        n: rows; of texts by name at most: as many as they have.
 
     Raises:
         UsageError: unknown texts, fewer than two rows asked for, or too little text for two.
@@ -53,25 +53,15 @@ def rows(
     if n < 2:
         raise UsageError(f"{n} rows of validation text; expected 2 or more")
     length, _, _ = places(context_of(model))
-    if (named := validation.chosen(suite, texts)) != validation.OWN_TEXTS:
-        documents = (document.text for document in text_sets.documents(named))
-    else:
-        documents = iter(_own_documents(validation.NANO if texts else suite))
+    if (named := validation.chosen(suite, texts)) == validation.OWN_TEXTS:
+        own = validation.stream(tokenizer, n * length, validation.NANO if texts else suite)
+        return own.reshape(n, length)
+    documents = (document.text for document in text_sets.documents(named))
     stream = _stream(documents, tokenizer, n * length)
     found = len(stream) // length
     if found < 2:
         raise UsageError(f"{len(stream):,} tokens of text; expected {2 * length:,} or more")
     return np.array(stream[: min(n, found) * length]).reshape(-1, length)
-
-
-def _own_documents(suite: str) -> list[str]:
-    """Validation documents of all domains, in an order that has each domain's in its share throughout."""
-    places: list[tuple[float, str]] = []
-    for domain, share in validation.domain_shares(suite).items():
-        documents = validation.validation_documents(domain, None, suite)
-        read = np.cumsum([len(text) for text in documents]) / share
-        places += zip(read.tolist(), documents, strict=True)
-    return [text for _, text in sorted(places)]
 
 
 def _stream(

@@ -12,7 +12,7 @@ import pandas as pd
 from pythia_utils.analysis import seeds, select, show
 from pythia_utils.analysis.induction.names import ECHO_PERIODS, LEAST, SCORES
 from pythia_utils.analysis.learning_curves import step_in_words
-from pythia_utils.analysis.words import interval, listed, readable
+from pythia_utils.analysis.words import interval, listed, readable, span
 from pythia_utils.base.markup import markdown
 from pythia_utils.nano.documents import SYMBOLS
 
@@ -90,7 +90,7 @@ def other_alphabets(rows: pd.DataFrame) -> str:
     order = list(dict.fromkeys(last["test"]))
     parts = []
     for test in order:
-        parts.append(f"{markdown(test)} {_range(last[last['test'] == test]['value'])}")
+        parts.append(f"{markdown(test)} {span(last[last['test'] == test]['value'])}")
     return f"Content gain at step {select.step_in_words(last)} over all models: {'; '.join(parts)}."
 
 
@@ -134,7 +134,7 @@ def echo(rows: pd.DataFrame) -> str:
         "longer periods": last[~within],
         "with a gap": last[last["gap"] > 0],
     }
-    told = "; ".join(f"{name}: {_range(own['value'])}" for name, own in parts.items() if len(own))
+    told = "; ".join(f"{name}: {span(own['value'])}" for name, own in parts.items() if len(own))
     return (
         f"Loss in the copy at step {select.step_in_words(last)}, nats a token over all models: {told}. "
         f"Guessing among the {len(SYMBOLS)} symbols costs {CHANCE:.2f}."
@@ -151,17 +151,12 @@ def causal(shares: pd.DataFrame, models: int) -> str:
     if shares.empty:
         return f"In none of {models} models is there a gain to ablate."
     told = f"{len(shares)} of {models} models have a gain to ablate. Without the heads found "
-    told += f"{_shares(shares['heads found'])} of it are left on new sequences"
+    told += f"{span(shares['heads found'], '.0%')} of it are left on new sequences"
     others = shares["as many others"].dropna()
     if len(others):
-        told += f"; without as many others {_shares(others)}"
-        told += f", without the worst set of others {_shares(shares['worst others'].dropna())}"
+        told += f"; without as many others {span(others, '.0%')}"
+        told += f", without the worst set of others {span(shares['worst others'].dropna(), '.0%')}"
     return f"{told}."
-
-
-def _shares(values: pd.Series) -> str:
-    low, high = f"{values.min():.0%}", f"{values.max():.0%}"
-    return low if low == high else f"{low} to {high}"
 
 
 def causal_table(shares: pd.DataFrame) -> Styler | Markdown:
@@ -215,13 +210,8 @@ def ranks(table: pd.DataFrame) -> str:
     )
     for score in ("prefix_matching", "previous_token"):
         if len(own := best[score]):
-            told += f" By {readable(score)} these heads have {_range(own[score])}."
+            told += f" By {readable(score)} these heads have {span(own[score])}."
     return told
-
-
-def _range(values: pd.Series) -> str:
-    low, high = f"{values.min():.2f}", f"{values.max():.2f}"
-    return low if low == high else f"{low} to {high}"
 
 
 def in_context(score: pd.DataFrame) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 from pythia_utils.analysis import seeds
 from pythia_utils.analysis.interventions.claims import KNOWS
 from pythia_utils.analysis.interventions.names import CHANGED, KEPT, TOUCHED, UNTOUCHED
-from pythia_utils.analysis.words import listed
+from pythia_utils.analysis.words import listed, span
 from pythia_utils.base.markup import markdown
 from pythia_utils.nano.interventions import CHANGE_FACTS, SWAP_GENDER, find_intervention
 from pythia_utils.suites.catalog import Model
@@ -74,9 +74,9 @@ def pronouns(ends: pd.DataFrame) -> str:
         f"Share of pairs in which the pronoun of the old text is preferred: {_moves(touched)}. Of bases that "
         f"prefer it in at least {KNOWS:.0%} of the pairs, {below} end below one half, where the new text's is "
         f"preferred. "
-        f"Pairs without such a pronoun change by {_range(rest)}"
+        f"Pairs without such a pronoun change by {span(rest, '+.3f')}"
     )
-    return sentence + (f", right answers to facts by {_range(facts)}." if len(facts) else ".")
+    return sentence + (f", right answers to facts by {span(facts, '+.3f')}." if len(facts) else ".")
 
 
 def changed_facts(ends: pd.DataFrame) -> str:
@@ -88,13 +88,8 @@ def changed_facts(ends: pd.DataFrame) -> str:
     pairs = pd.concat(_of(ends, CHANGE_FACTS, "agrees", s) for s in (TOUCHED, UNTOUCHED))
     return (
         f"New answers to changed facts: {_moves(new)}. Old answers to them: {_moves(old)}. Right answers to "
-        f"facts that were kept: {_moves(kept)}. Shares of pairs change by {_range(pairs['difference'])}."
+        f"facts that were kept: {_moves(kept)}. Shares of pairs change by {span(pairs['difference'], '+.3f')}."
     )
-
-
-def _range(values: pd.Series) -> str:
-    low, high = f"{values.min():+.3f}", f"{values.max():+.3f}"
-    return low if low == high else f"{low} to {high}"
 
 
 def tellings(rows: pd.DataFrame, base: pd.Series) -> str:

@@ -72,8 +72,7 @@ _FOUND = {
         _not_another_noun,
     ),
     "patching-surer": (
-        "Where a model was wrong and came to be right, it has become surer of the twin, in which nothing "
-        "tempts.",
+        "Where a model was wrong and came to be right, it has become surer of the twin, too.",
         _surer_of_the_twin,
     ),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
@@ -45,7 +46,7 @@ def _map(axes: Axes, part: pd.DataFrame) -> AxesImage:
     if columns <= _WRITTEN:
         for (layer, column), value in np.ndenumerate(values):
             colour = "white" if abs(value) > 0.6 else "black"
-            text = f"{value:.2f}".replace("0.", ".").replace("-.00", ".00")
+            text = re.sub(r"^(-?)0\.", r"\1.", f"{value:.2f}").replace("-.00", ".00")
             axes.text(column, layer, text, ha="center", va="center", color=colour, fontsize=7.5)
     return image
 

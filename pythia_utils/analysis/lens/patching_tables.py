@@ -13,6 +13,19 @@ from pythia_utils.grid.records import identity
 from pythia_utils.suites.catalog import Checkpoint
 
 _MARGINS = ("margin_tempted", "margin_twin", "attraction_nats")
+_AT_BOTH = ("tempted", "twin", "attraction", "head", "moved")
+_RECOVERED = [
+    "model",
+    "size",
+    "seed",
+    "variant",
+    "n_params",
+    "phenomenon",
+    "before",
+    "after",
+    "surely",
+]
+_RECOVERED += [f"{name}_{when}" for when in ("before", "after") for name in _AT_BOTH]
 _PART = (
     r"^(?P<kind>head|mlp|attention|stream) (?P<layer>\d+)(?:\.(?P<head>\d+))?(?: (?P<place>\w+))?$"
 )
@@ -121,20 +134,7 @@ def recoveries(records: pd.DataFrame) -> pd.DataFrame:
             best = heads.loc[heads["value"] == heads["value"].max()].iloc[0]
             row |= {f"head_{when}": best["part"], f"moved_{when}": best["value"]}
         rows.append(row)
-    columns = [
-        "model",
-        "size",
-        "seed",
-        "variant",
-        "n_params",
-        "phenomenon",
-        "before",
-        "after",
-        "surely",
-    ]
-    columns += [f"{n}_{w}" for w in ("before", "after") for n in ("tempted", "twin", "attraction")]
-    columns += [f"{n}_{w}" for w in ("before", "after") for n in ("head", "moved")]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=_RECOVERED)
 
 
 def at_the_end(table: pd.DataFrame) -> pd.DataFrame:

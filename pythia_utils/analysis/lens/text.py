@@ -10,7 +10,7 @@ import pandas as pd
 from pythia_utils.analysis import seeds, select, show
 from pythia_utils.analysis.lens.names import CONSTANT
 from pythia_utils.analysis.lens.tables import by_depth, missing
-from pythia_utils.analysis.words import listed, readable
+from pythia_utils.analysis.words import listed, readable, span
 from pythia_utils.base.markup import markdown
 
 if TYPE_CHECKING:
@@ -57,18 +57,14 @@ def embedding_in_words(runs: pd.DataFrame) -> str:
         return "No standard model was measured here."
     last = select.near_the_end(table)
     shares = {lens: 1 - part["value"] for lens, part in last.groupby("lens")}
-    logit = f"reads {_range(shares['logit'])} of it"
+    logit = f"reads {span(shares['logit'], '.0%')} of it"
     if shares["logit"].max() <= 0:
         logit = "is further from the final answer than the constant one is"
     return (
-        f"At the end of training the tuned lens reads {_range(shares['tuned'])} of the way from the constant "
-        f"answer to the final one off the embedding alone, over all sizes and seeds; the logit lens {logit}."
+        f"At the end of training the tuned lens reads {span(shares['tuned'], '.0%')} of the way from the "
+        f"constant answer to the final one off the embedding alone, over all sizes and seeds; the "
+        f"logit lens {logit}."
     )
-
-
-def _range(values: pd.Series) -> str:
-    low, high = f"{values.min():.0%}", f"{values.max():.0%}"
-    return low if low == high else f"{low} to {high}"
 
 
 def _standard(runs: pd.DataFrame, metric: str) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from pythia_utils.analysis import published_tables
-from pythia_utils.analysis.words import listed
+from pythia_utils.analysis.words import listed, span
 
 _FAR = 5  # a seed this many times the median distance from the median is away from the others
 
@@ -58,16 +58,11 @@ def leaving_in_words() -> str:
         far, near = own[own["far"]], own[~own["far"]]
         names = listed(f"seed {seed}" for seed in far["seed"])
         parts.append(
-            f"At step {step:,} r with unigrams is {_range(near['value'])} in {len(near)} seeds, and "
+            f"At step {step:,} r with unigrams is {span(near['value'], '.3f')} in {len(near)} seeds, and "
             + (
-                f"{_range(far['value'])} in the others ({names})."
+                f"{span(far['value'], '.3f')} in the others ({names})."
                 if len(far)
                 else "no seed is away."
             )
         )
     return " ".join(parts)
-
-
-def _range(values: pd.Series) -> str:
-    low, high = values.min(), values.max()
-    return f"{low:.3f}" if low == high else f"{low:.3f} to {high:.3f}"
