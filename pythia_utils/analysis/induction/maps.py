@@ -19,13 +19,15 @@ _DIGITS = 3
 
 
 def shown(heads: pd.DataFrame, gain: pd.DataFrame) -> pd.DataFrame:
-    """The models, steps and heads that a page can carry: those of the greatest last gain, some of their steps.
+    """Models, steps and heads that a page carries: first what was measured at most steps, then what gains most.
 
     Args:
         heads: of `tables.heads`.
         gain: of `tables.of(records, "content_gain")`.
     """
-    last = select.final(gain).sort_values("value", ascending=False, kind="stable")
+    last = select.final(gain)
+    last = last.assign(steps=last["model"].map(gain.groupby("model")["step"].nunique()))
+    last = last.sort_values(["steps", "value"], ascending=False, kind="stable")
     kept, cells = [], 0
     for model in last["model"]:
         own = select.few_steps(heads[heads["model"] == model], STEPS)

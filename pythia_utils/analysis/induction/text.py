@@ -232,4 +232,5 @@ def in_context(score: pd.DataFrame) -> str:
 
 def models_shown(heads: pd.DataFrame) -> str:
     """Of which models the interactive map tells. Markdown."""
-    return f"Models in the map, those of the greatest gain first: {listed(heads['model'])}."
+    models = listed(heads["model"])
+    return f"In the map, those measured at most steps first, then those of the greatest gain: {models}."
