@@ -6,6 +6,7 @@ import ast
 import functools
 import hashlib
 import subprocess
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,17 @@ from pathlib import Path
 from pythia_utils.base.errors import unknown
 
 PACKAGE = Path(__file__).resolve().parents[1]  # the one place that says where the package is
+_PARSING = threading.Lock()
+
+
+def syntax_tree(source: str, mode: str = "exec") -> ast.AST:
+    """As `ast.parse`, one thread at a time.
+
+    CPython before 3.13 counts the depth of the trees that all threads make in one place, and may then
+    refuse sound code: "SystemError: AST constructor recursion depth mismatch" (python/cpython#106905).
+    """
+    with _PARSING:
+        return ast.parse(source, mode=mode)
 
 
 def _without_docstrings(tree: ast.AST) -> ast.AST:
@@ -26,7 +38,7 @@ def _without_docstrings(tree: ast.AST) -> ast.AST:
 
 @functools.lru_cache(maxsize=256)
 def _normalised(path: Path, _mtime_ns: int) -> bytes:
-    return ast.dump(_without_docstrings(ast.parse(path.read_text(encoding="utf-8")))).encode()
+    return ast.dump(_without_docstrings(syntax_tree(path.read_text(encoding="utf-8")))).encode()
 
 
 def code_fingerprint(paths: Iterable[Path]) -> str:
@@ -116,7 +128,7 @@ def _is_ours(name: str) -> bool:
 
 @functools.lru_cache(maxsize=256)
 def _needs_of(path: Path, _mtime_ns: int) -> Needs:
-    return _own_needs(ast.parse(path.read_text(encoding="utf-8")))
+    return _own_needs(syntax_tree(path.read_text(encoding="utf-8")))
 
 
 def all_modules() -> list[str]:
@@ -131,7 +143,7 @@ def needs(source: str) -> Needs:
     Raises:
         UsageError: it imports a module of this package that there is not; else it would count as none.
     """
-    found = _own_needs(ast.parse(source))
+    found = _own_needs(syntax_tree(source))
     seen: set[Path] = set()
     while left := found.modules - seen:
         for path in left:

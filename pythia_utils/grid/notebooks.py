@@ -15,7 +15,7 @@ from typing import Any
 from pythia_utils.base.errors import UsageError, first_line, quoted, unknown
 from pythia_utils.base.files import stamp
 from pythia_utils.base.schemas import Choice, parse
-from pythia_utils.base.sources import PACKAGE, Needs, code_fingerprint, needs
+from pythia_utils.base.sources import PACKAGE, Needs, code_fingerprint, needs, syntax_tree
 
 # The libraries whose version can change a number, and by which import a notebook uses each.
 COMPUTING = {
@@ -69,7 +69,7 @@ def _fits(value: Any, annotation: ast.expr) -> bool:
             return value is None
         case ast.Constant(value=str(quoted)):
             try:
-                return _fits(value, ast.parse(quoted, mode="eval").body)
+                return _fits(value, syntax_tree(quoted, mode="eval").body)
             except (SyntaxError, ValueError, RecursionError):
                 return True  # no type at all
         case ast.BinOp(op=ast.BitOr(), left=left, right=right):
@@ -131,7 +131,7 @@ def _declarations(notebook: Path, _stamp: tuple) -> dict[str, tuple[ast.expr, An
             f"{_shown(notebook)}: cells tagged 'parameters': {len(cells)} ({kinds}); expected one, of code"
         )
     try:
-        body = ast.parse(_source(cells[0])).body
+        body = syntax_tree(_source(cells[0])).body
     except (SyntaxError, ValueError, RecursionError) as error:
         raise UsageError(f"{_shown(notebook)}: parameters cell: {first_line(error)}") from None
     declared: dict[str, tuple[ast.expr, Any]] = {}

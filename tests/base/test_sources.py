@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import stat
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from pythia_utils.base.errors import UsageError
 from pythia_utils.base.files import atomic_write, file_digest
-from pythia_utils.base.sources import code_fingerprint, imported_sources
+from pythia_utils.base.sources import PACKAGE, code_fingerprint, imported_sources, syntax_tree
 from pythia_utils.grid import provenance
 
 
@@ -92,6 +94,40 @@ def test_code_fingerprint_follows_an_edit_of_the_same_file(tmp_path):
     assert code_fingerprint([path]) != before
 
 
+class _Cycle:
+    """Collecting one runs Python code, where another thread may take over."""
+
+    def __init__(self):
+        self.itself = self
+
+    def __del__(self):
+        sum(range(100))
+
+
+def test_sources_are_parsed_from_many_threads_at_a_time():
+    """Of 100 bare `ast.parse` done like this, Python 3.11 refuses a tenth."""
+    source = (PACKAGE / "grid" / "cells.py").read_text(encoding="utf-8")
+
+    def parsed(depth: int) -> int:
+        if depth:
+            return parsed(depth - 1)
+        done = 0
+        for _ in range(25):
+            _cycles = [_Cycle() for _ in range(3)]
+            done += len(syntax_tree(source).body) > 0
+        return done
+
+    interval, thresholds = sys.getswitchinterval(), gc.get_threshold()
+    try:
+        sys.setswitchinterval(1e-6)
+        gc.set_threshold(5, 2, 2)
+        with ThreadPoolExecutor(4) as pool:
+            assert sum(pool.map(parsed, (0, 3, 6, 9))) == 100
+    finally:
+        sys.setswitchinterval(interval)
+        gc.set_threshold(*thresholds)
+
+
 @pytest.mark.parametrize(
     "source",
     [
@@ -134,3 +170,8 @@ def test_imported_sources_knows_only_the_package():
 def test_watermark_names_versions_and_extras(capsys):
     provenance.watermark(device="cpu")  # outside a notebook, display prints
     assert "Markdown" in capsys.readouterr().out
+
+
+def test_no_other_module_parses_by_itself():
+    users = [path for path in PACKAGE.rglob("*.py") if "ast.parse(" in path.read_text("utf-8")]
+    assert users == [PACKAGE / "base" / "sources.py"]
