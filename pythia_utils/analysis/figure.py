@@ -17,6 +17,7 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
+from pythia_utils.analysis import alt_text
 from pythia_utils.analysis.images import light_picture, light_png
 from pythia_utils.base.markup import plain
 
@@ -71,7 +72,7 @@ def framed(
     """
     before = _FRAMES.get(figure, Frame(""))
     said = {"alt": plain(alt), "caption": plain(caption), "name": slug(name)}
-    said["csv"] = _csv(data) if data is not None else ""
+    said["csv"] = as_csv(data) if data is not None else ""
     _FRAMES[figure] = replace(before, **{key: text for key, text in said.items() if text})
     if chart is not None:
         _CHARTS[figure] = chart
@@ -80,8 +81,10 @@ def framed(
 
 def frame_of(figure: Figure) -> Frame:
     """What is said of a figure; of one that nobody told of, what can be read from it."""
-    said = _FRAMES.get(figure) or Frame("A figure without a description.")
-    return replace(said, name=said.name or slug(said.caption))
+    said = _FRAMES.get(figure, Frame(""))
+    return replace(
+        said, alt=said.alt or alt_text.of_axes(figure), name=said.name or slug(said.caption)
+    )
 
 
 def show_figure(figure: Figure, **said: Any) -> None:
@@ -115,7 +118,8 @@ def slug(text: str) -> str:
     return "-".join(words[:8])
 
 
-def _csv(data: pd.DataFrame) -> str:
+def as_csv(data: pd.DataFrame) -> str:
+    """A frame's rows as CSV, numbers in six digits."""
     return data.to_csv(index=False, float_format="%.6g", lineterminator="\n")
 
 

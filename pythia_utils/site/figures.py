@@ -1,7 +1,8 @@
-"""Figures of notebooks on the site: numbered along their page, with an anchor, a caption and their numbers as CSV.
+"""Figures of notebooks on the site: numbered along their page, with anchor, caption and numbers as CSV.
 
-`analysis/figure.py` puts beside a picture, a chart or a table what is said of it. Here that becomes a `<figure>`.
-A text links to one as `[](#figure-NAME)`, which reads `Figure 3`; `[Figure](#figure-NAME)` is for JupyterLab too.
+`analysis/figure.py` puts beside a picture, a chart or a table what is said of it: a `<figure>` is made of both.
+A text links to one as `[](#figure-NAME)`, which reads `Figure 3`; `[Figure](#figure-NAME)` does so, too, and
+has a text in JupyterLab.
 """
 
 from __future__ import annotations
@@ -131,14 +132,22 @@ def _fill(figure: NotebookFigure) -> None:
         preview = [node for node in forms.get("image/png", []) if node is not shown[0]]
         shown = [Picture("", *shown, *preview, said=figure["said"], number=figure["number"])]
     if VEGA in forms:
-        opening = '<div class="vega-chart"><script type="application/json">'
-        chart = forms[VEGA][0].astext()
-        before = nodes.raw("", f"{opening}{chart}</script>", format="html")
-        shown = [before, *shown, nodes.raw("", "</div>", format="html")]
+        before, behind = chart_html(forms[VEGA][0].astext())
+        shown = [nodes.raw("", before, format="html"), *shown, nodes.raw("", behind, format="html")]
     figure.children = [*shown, *figure.children]
     for node in figure.children:
         node.parent = figure
     bundle.children = [own]
+
+
+def chart_html(spec: str) -> tuple[str, str]:
+    """What goes before and behind a chart's picture, so that the book's script draws it in the picture's place.
+
+    Args:
+        spec: Vega-Lite as `base.markup.vega` writes it.
+    """
+    script = f'<script type="application/json">{spec}</script>'
+    return f'<div class="vega-chart">{script}', "</div>"
 
 
 # --- from nodes to HTML ---------------------------------------------------------------------------
