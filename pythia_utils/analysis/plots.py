@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from pythia_utils.analysis import curve_charts
 from pythia_utils.analysis.figure import show_with_frames
 from pythia_utils.analysis.palettes import ACCENT, REFERENCE, category_palette, size_palette
 from pythia_utils.analysis.show import or_words
@@ -200,6 +201,10 @@ def trajectories(
         _legend_of_sizes(figure, styles)
     else:
         legend_above(figure)
+    options = {"panels": panels, "columns": columns, "log": log, "series": series, "bars": bars}
+    options |= {"reference": reference, "baseline": baseline, "limits": grid[0, 0].get_ylim()}
+    chart = curve_charts.chart(frame, curve_charts.Look(styles, ylabel, **options))
+    figure.chart = chart
     return figure
 
 
