@@ -16,7 +16,18 @@ from pythia_utils.analysis.words import readable
 from pythia_utils.base.markup import plain
 
 _LONGEST = 400  # characters
-_PLURALS = {"phenomenon": "phenomena"}
+_PLURALS = {"phenomenon": "phenomena", "lens": "lenses", "class": "classes", "stretch": "stretches"}
+_NAMELESS = {
+    "subset",
+    "what",
+    "of",
+    "kind",
+    "panel",
+    "line",
+    "label",
+    "reads",
+}  # columns of things of any kind
+_SHORT = 60  # characters of a list of panels
 _NAMED = 6  # things that are named one by one; of more the highest and the lowest
 
 
@@ -49,9 +60,10 @@ def lines(
     last = frame[frame[x] == frame.groupby(series)[x].transform("max")]
     means = last.groupby(series, sort=False)[value].mean()
     ends = {_number(end) for end in last[x]}
-    where = f"At the end ({x} {ends.pop()})" if len(ends) == 1 else "At each line's end"
+    step = "step " if x == "step" else ""
+    where = f"At the end ({step}{ends.pop()})" if len(ends) == 1 else "At each line's end"
     averaged = ", means over panels" if panels and len(set(frame[panels])) > 1 else ""
-    told.append(f"{where}{averaged}: {_listed(means)}")
+    told.append(f"{where}{averaged}, {_listed(means)}")
     return _sentences(told)
 
 
@@ -167,11 +179,17 @@ def _number(value: float) -> str:
 
 
 def _count(values: pd.Series, thing: str, column: str) -> str:
-    """`4 lines, one a model`; of one, its name."""
-    names = list(dict.fromkeys(values.astype(str)))
-    if len(names) == 1:
-        return f"1 {thing}, {_name(names[0])}"
-    return f"{len(names)} {thing}s, one a {readable(column)}"
+    """`4 lines, one a model`; of a few, or of things without a name of their kind, their names."""
+    names = [_name(name) for name in dict.fromkeys(values)]
+    told = _several(len(names), thing)
+    if len(names) == 1 or (thing == "panel" and len(", ".join(names)) < _SHORT):
+        return f"{told} ({', '.join(names)})"
+    return f"{told}, one a {noun(column)}" if noun(column) else told
+
+
+def noun(column: str) -> str:
+    """What a value of a column is called; empty if its name tells nothing."""
+    return "" if column in _NAMELESS else readable(column)
 
 
 def _range(values: pd.Series) -> str:
@@ -182,20 +200,22 @@ def _range(values: pd.Series) -> str:
 
 
 def _listed(means: pd.Series, behind: dict[str, str] | None = None) -> str:
-    """`a 0.5, b 0.7`, in their order; of many the highest and the lowest."""
+    """`a: 0.5; b: 0.7`, in their order; of many the highest and the lowest."""
     behind = behind or {}
     told = {
-        name: f"{_name(name)} {_number(v)}{behind.get(str(name), '')}" for name, v in means.items()
+        name: f"{_name(name)}: {_number(mean)}{behind.get(str(name), '')}"
+        for name, mean in means.items()
     }
     if len(told) <= _NAMED:
-        return ", ".join(told.values())
-    return f"highest {told[means.idxmax()]}, lowest {told[means.idxmin()]}"
+        return "; ".join(told.values())
+    return f"highest {told[means.idxmax()]}; lowest {told[means.idxmin()]}"
 
 
 def _several(count: int, noun: str) -> str:
-    """`1 phenomenon`, `3 phenomena`, `3 heads`."""
-    plural = _PLURALS.get(noun, f"{noun}s")
-    return f"{count} {noun if count == 1 else plural}"
+    """`1 phenomenon`, `3 phenomena`, `3 kinds of place`."""
+    head, of, rest = noun.partition(" of ")
+    plural = _PLURALS.get(head, f"{head}s")
+    return f"{count} {head if count == 1 else plural}{of}{rest}"
 
 
 def _place(name: object, noun: str) -> str:

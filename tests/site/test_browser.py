@@ -15,6 +15,8 @@ import pytest
 from helpers.browser import Visit
 
 from pythia_utils.analysis import heatmap
+from pythia_utils.base.markup import vega
+from pythia_utils.site import figures
 from pythia_utils.suites.catalog import find_model
 
 FRONT = ("index", "suites", "reading", "rerun", "add-experiment", "api", "references")

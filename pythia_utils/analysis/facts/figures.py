@@ -98,9 +98,7 @@ def thresholds(frame: pd.DataFrame, label: str = "model") -> Figure:
     axes.set_xticks(shown, [f"{tick:,g}" if tick < 10_000 else _round(tick) for tick in shown])
     axes.minorticks_off()
     within = frame[frame["side"] == "within"]
-    outside = (
-        f"{len(frame) - len(within)} of {len(frame)} lie outside of what was told: an arrow each"
-    )
+    outside = f"{len(within)} of {len(frame)} lie within what was told"
     return framed(
         figure,
         alt_text.together(alt_text.rows(within, "the threshold, times told", label), outside),

@@ -81,7 +81,7 @@ def accuracies(
         alt_text.rows(table, "accuracy, the best on top", by),
         f"Accuracy on each {by}, with intervals{marks}; the dashed line is chance.",
         name="accuracy",
-        data=table.drop(columns=[c for c in table if table[c].dtype == object and c != by]),
+        data=table,
     )
 
 

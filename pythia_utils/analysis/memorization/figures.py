@@ -174,7 +174,7 @@ def by_age(frame: pd.DataFrame) -> Figure:
     figure.supxlabel("read at most so many steps ago", fontsize="medium")
     figure.supylabel("loss lower by (nats a token)", fontsize="medium")
     legend_above(figure)
-    by = {"step": "checkpoint", "number": "age in steps", "model": "model"}
+    by = {"step": "checkpoint", "number": "age", "model": "model"}
     return framed(
         figure,
         alt_text.crossed(frame, "Line charts with intervals", "nats by which loss is lower", by),

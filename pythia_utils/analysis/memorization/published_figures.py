@@ -38,10 +38,15 @@ def counts(frame: pd.DataFrame) -> Figure:
     right.xaxis.set_major_formatter("{x:,.0f}")
     right.yaxis.set_major_formatter("{x:.1%}")
     right.legend(loc="lower right")
-    final = frame[frame["step"] == frame["step"].max()]
+    final = frame.loc[frame["step"] == frame["step"].max(), ["model", "memorized"]]
     return framed(
         figure,
-        alt_text.rows(final, "published counts of memorized sequences", "model", value="memorized"),
+        alt_text.rows(
+            final[["model", "memorized"]],
+            "published counts of memorized sequences",
+            "model",
+            value="memorized",
+        ),
         "Published counts of memorized sequences by size, and shares of the sequences read over training.",
         name="published-counts",
         data=frame[["model", "step", "n_params", "memorized", "value"]],

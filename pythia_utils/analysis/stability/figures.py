@@ -104,7 +104,8 @@ def published_seeds(curves: pd.DataFrame, ylabel: str) -> Figure:
         axes.plot(np.log2(1 + own["step"]), own["value"], color=palettes.ACCENT, lw=1, alpha=0.7)
     plots.step_axis(axes, curves["step"].tolist())
     axes.set(xlabel="training step of Pythia", ylabel=ylabel)
-    drawn = curves.fillna({"seed": "usual"})
+    names = ["the usual seed" if pd.isna(seed) else f"seed {seed}" for seed in curves["seed"]]
+    drawn = curves.assign(seed=names)
     return framed(
         figure,
         alt_text.lines(drawn, ylabel, "training step of Pythia, log scale", "seed"),
