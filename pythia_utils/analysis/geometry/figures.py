@@ -108,7 +108,7 @@ def _map(axes: Axes, table: pd.DataFrame, xlabel: str, ylabel: str) -> AxesImage
         for (row, column), value in np.ndenumerate(values):
             if np.isfinite(value):
                 colour = "black" if value > 0.6 else "white"
-                look = {"ha": "center", "va": "center", "fontsize": 7.5, "color": colour}
+                look = {"ha": "center", "va": "center", "fontsize": 8, "color": colour}
                 axes.text(column, row, f"{value:.2f}", **look)
     return image
 

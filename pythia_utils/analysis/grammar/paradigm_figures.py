@@ -56,11 +56,11 @@ def at_the_end(final: pd.DataFrame) -> Figure:
     """
     models = list(dict.fromkeys(final["model"]))
     table = final.pivot_table("value", ["phenomenon", "subset"], "model")[models]
-    figure, axes = plt.subplots(figsize=(7.4, 1.2 + 0.17 * len(table)))
+    figure, axes = plt.subplots(figsize=(7.4, 1.2 + 0.185 * len(table)))
     shown = axes.imshow(table, cmap="RdBu", vmin=0, vmax=1, aspect="auto")
-    axes.set_yticks(range(len(table)), [shown_name(name) for _, name in table.index], fontsize=7)
+    axes.set_yticks(range(len(table)), [shown_name(name) for _, name in table.index], fontsize=8)
     sizes = [mathtext(without_suite(name)) for name in models]
-    axes.set_xticks(range(len(models)), sizes, fontsize=7)
+    axes.set_xticks(range(len(models)), sizes, fontsize=8)
     axes.xaxis.tick_top()
     axes.grid(visible=False)
     _name_groups(axes, table.index.get_level_values("phenomenon"))
@@ -84,5 +84,5 @@ def _name_groups(axes: plt.Axes, names: pd.Index) -> None:
     for name, (first, last) in places.iterrows():
         axes.axhline(last + 0.5, color="0.4", lw=0.6)
         where = (1.01, (first + last) / 2)
-        at = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 7.5}
+        at = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 8}
         axes.annotate(shown_name(name), where, **at)

@@ -111,9 +111,9 @@ def strip(
         for ax, step in zip(row, steps, strict=True):
             image = _map(ax, heads[heads["step"] == step], score, _top(heads, score, top))
             ax.set_title(f"step {step:,}", fontsize=8, fontweight="normal")
-            ax.tick_params(labelsize=7)
+            ax.tick_params(labelsize=8)
         row[0].set_ylabel(name, fontsize=8)
-        figure.colorbar(image, ax=list(row), shrink=0.9, pad=0.01).ax.tick_params(labelsize=7)
+        figure.colorbar(image, ax=list(row), shrink=0.9, pad=0.01).ax.tick_params(labelsize=8)
     figure.supxlabel("head", fontsize="small")
     return framed(
         figure,

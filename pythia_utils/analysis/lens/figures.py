@@ -179,4 +179,4 @@ def _write(axes: Axes, values: Sequence[Sequence[float]]) -> None:
         if np.isfinite(value):
             colour = "white" if abs(value - 0.5) > 0.35 else "black"
             text = f"{100 * value:.0f}"
-            axes.text(column, row, text, ha="center", va="center", fontsize=7, color=colour)
+            axes.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)

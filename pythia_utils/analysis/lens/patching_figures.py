@@ -50,7 +50,7 @@ def _map(axes: Axes, part: pd.DataFrame) -> AxesImage:
         for (layer, column), value in np.ndenumerate(values):
             colour = "white" if abs(value) > 0.6 else "black"
             text = re.sub(r"^(-?)0\.", r"\1.", f"{value:.2f}").replace("-.00", ".00")
-            axes.text(column, layer, text, ha="center", va="center", color=colour, fontsize=7.5)
+            axes.text(column, layer, text, ha="center", va="center", color=colour, fontsize=8)
     return image
 
 
@@ -114,7 +114,7 @@ def maps_along(found: pd.DataFrame) -> Figure:
             if len(part):
                 image = _map(axes, part)
                 axes.set_title(f"{mathtext(model)}\nstep {step:,}", fontsize=8, fontweight="normal")
-                axes.tick_params(labelsize=7)
+                axes.tick_params(labelsize=8)
     figure.supxlabel("head", fontsize="medium")
     figure.supylabel("layer", fontsize="medium")
     figure.colorbar(image, ax=grid, label="share restored", shrink=0.6)

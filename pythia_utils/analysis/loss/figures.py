@@ -97,7 +97,7 @@ def _panel(axes: Axes, found: Forecast, show_held: bool) -> None:
     axes.set(xscale="log", yscale="log")
     axes.yaxis.set_major_formatter("{x:.3g}")
     axes.yaxis.set_minor_formatter("{x:.3g}")
-    axes.tick_params(axis="y", which="both", labelsize=7)
+    axes.tick_params(axis="y", which="both", labelsize=8)
 
 
 def _ahead(found: Forecast, n_params: int) -> np.ndarray:
