@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from pythia_utils.analysis import curve_charts
-from pythia_utils.analysis.figure import show_with_frames
+from pythia_utils.analysis.figure import framed, show_with_frames
 from pythia_utils.analysis.palettes import ACCENT, REFERENCE, category_palette, size_palette
 from pythia_utils.analysis.show import or_words
 from pythia_utils.analysis.words import readable
@@ -203,9 +203,10 @@ def trajectories(
         legend_above(figure)
     options = {"panels": panels, "columns": columns, "log": log, "series": series, "bars": bars}
     options |= {"reference": reference, "baseline": baseline, "limits": grid[0, 0].get_ylim()}
-    chart = curve_charts.chart(frame, curve_charts.Look(styles, ylabel, **options))
-    figure.chart = chart
-    return figure
+    options["steps"] = (int(frame["step"].min()), int(frame["step"].max()))
+    return framed(
+        figure, chart=curve_charts.chart(frame, curve_charts.Look(styles, ylabel, **options))
+    )
 
 
 def model_styles(names: Sequence[str]) -> dict[str, dict]:
