@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from pythia_utils.analysis import alt_text
+from pythia_utils.analysis.figure import framed
 from pythia_utils.analysis.palettes import ACCENT, REFERENCE
 from pythia_utils.analysis.plots import panel_grid, shown_name, step_axis
 from pythia_utils.analysis.show import or_words
@@ -35,7 +37,14 @@ def inside(paradigms: pd.DataFrame, means: pd.DataFrame) -> Figure:
         step_axis(axes, paradigms["step"], wide=len(groups) == 1)
     figure.supxlabel("training step (log scale)", fontsize="medium")
     figure.supylabel("accuracy", fontsize="medium")
-    return figure
+    by = {"phenomenon": "phenomenon", "subset": "paradigm", "step": "step"}
+    return framed(
+        figure,
+        alt_text.crossed(paradigms, "Line charts", "accuracy over training", by),
+        "Accuracy of each paradigm of a phenomenon over training; the thick line is their mean.",
+        name="paradigms",
+        data=paradigms[["phenomenon", "subset", "step", "value"]],
+    )
 
 
 @or_words
@@ -57,7 +66,14 @@ def at_the_end(final: pd.DataFrame) -> Figure:
     _name_groups(axes, table.index.get_level_values("phenomenon"))
     bar = figure.colorbar(shown, ax=axes, location="bottom", shrink=0.5, aspect=30, pad=0.01)
     bar.set_label("accuracy at the last step (white: chance)")
-    return figure
+    by = {"subset": "paradigm", "model": "model"}
+    return framed(
+        figure,
+        alt_text.crossed(final, "Map of coloured squares", "accuracy at the last step", by),
+        "Accuracy of each model on each paradigm at its last step; white is chance.",
+        name="paradigms-at-the-end",
+        data=final[["phenomenon", *by, "value"]],
+    )
 
 
 def _name_groups(axes: plt.Axes, names: pd.Index) -> None:
