@@ -16,7 +16,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-    options["steps"] = (int(frame["step"].min()), int(frame["step"].max()))
 from pythia_utils.analysis import alt_text, curve_charts
 from pythia_utils.analysis.figure import framed, show_with_frames
 from pythia_utils.analysis.palettes import ACCENT, REFERENCE, category_palette, size_palette
@@ -214,12 +213,7 @@ def trajectories(
         legend_above(figure)
     options = {"panels": panels, "columns": columns, "log": log, "series": series, "bars": bars}
     options |= {"reference": reference, "baseline": baseline, "limits": grid[0, 0].get_ylim()}
-<<<<<<< HEAD
     options["steps"] = (int(frame["step"].min()), int(frame["step"].max()))
-    return framed(
-        figure, chart=curve_charts.chart(frame, curve_charts.Look(styles, ylabel, **options))
-    )
-=======
     figure = framed(figure, **_said_of_curves(frame, ylabel, series, panels, label))
     return framed(
         figure, chart=curve_charts.chart(frame, curve_charts.Look(styles, ylabel, **options))
@@ -243,7 +237,6 @@ def _said_of_curves(
 
 def _has_intervals(frame: pd.DataFrame) -> bool:
     return "low" in frame and bool(frame["low"].notna().any())
->>>>>>> h-frame
 
 
 def model_styles(names: Sequence[str]) -> dict[str, dict]:
