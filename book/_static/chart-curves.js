@@ -9,9 +9,10 @@
   const GAP = 18;
   const NARROWEST = 132; // of a panel
   const HEIGHTS = { single: 320, low: 270, panel: 130 };
-  const ABOVE = { single: 30, panel: 34 }; // titles of a chart, of a panel
-  const BELOW = { single: 46, panel: 30 }; // steps
-  const NAMES = 8; // pixels a letter of a name at a line's end
+  const ABOVE = { chart: 18, panel: 33 }; // titles of a chart, of a panel
+  const BELOW = { single: 46, panel: 14 }; // steps
+  const LETTER = 6.9; // pixels of a title's letter
+  const LINE = 14;
   const NEAR = 16; // pixels from a point: a click opens its notebook
 
   const curvesOf = (spec) => spec.usermeta?.curves;
@@ -21,17 +22,29 @@
     const { panels, columns } = curvesOf(spec);
     if (!spec.facet) {
       const height = width < 560 ? HEIGHTS.low : HEIGHTS.single;
-      return { columns: 1, width: width - AXIS - namesWidth(spec) - 8, height, total: height + ABOVE.single + BELOW.single };
+      return { columns: 1, width: width - AXIS - namesWidth(spec) - 8, height, total: height + ABOVE.chart + BELOW.single };
     }
-    const fit = Math.max(1, Math.min(columns, panels, Math.floor((width - AXIS + GAP) / (NARROWEST + GAP))));
-    const rows = Math.ceil(panels / fit);
-    const total = 30 + rows * (HEIGHTS.panel + ABOVE.panel) + BELOW.panel;
-    return { columns: fit, width: (width - AXIS - (fit - 1) * GAP - 8) / fit, height: HEIGHTS.panel, total };
+    const fit = Math.max(1, Math.min(columns, panels.length, Math.floor((width - AXIS + GAP) / (NARROWEST + GAP))));
+    const rows = Math.ceil(panels.length / fit);
+    const own = (width - AXIS - (fit - 1) * GAP - 8) / fit;
+    const titles = panels.map((name) => inLines(name, own));
+    const title = ABOVE.panel + LINE * (Math.max(...titles.map((lines) => lines.length)) - 1);
+    const total = ABOVE.chart + rows * (HEIGHTS.panel + title) + BELOW.panel;
+    return { columns: fit, width: own, height: HEIGHTS.panel, total, titles };
+  }
+
+  /* A panel's title in lines that its width holds, two at the most. */
+  function inLines(name, width) {
+    const room = Math.floor(width / LETTER);
+    if (name.length <= room) return [name];
+    const end = Math.max(name.lastIndexOf(" ", room), 0) || room;
+    const rest = name.slice(end).trim();
+    return [name.slice(0, end), rest.length > room ? `${rest.slice(0, room - 1)}…` : rest];
   }
 
   function namesWidth(spec) {
     const names = spec.layer?.at(-1).data?.values ?? [];
-    return names.length ? 10 + NAMES * Math.max(...names.map(({ w }) => w.length)) * 0.8 : 0;
+    return names.length ? 10 + LETTER * Math.max(...names.map(({ w }) => w.length)) : 0;
   }
 
   const withoutLegends = (value) => {
@@ -57,10 +70,27 @@
 
   /* The specification for a page's width: its legend is buttons of the page. */
   function fitted(spec, width) {
-    const { columns, ...size } = layout(spec, width);
+    const { columns, titles, ...size } = layout(spec, width);
     const own = withoutLegends(withChoice(spec));
     if (!spec.facet) return { ...own, width: size.width, height: size.height };
-    return { ...own, columns, spec: { ...own.spec, width: size.width, height: size.height } };
+    const names = curvesOf(spec).panels;
+    const labelExpr = `${JSON.stringify(titles)}[indexof(${JSON.stringify(names)}, datum.value)]`;
+    const header = { ...own.facet.header, labelExpr, labelLineHeight: LINE };
+    return {
+      ...own,
+      columns,
+      facet: { ...own.facet, header },
+      spec: { ...own.spec, width: size.width, height: size.height },
+    };
+  }
+
+  /* The width to the pixel: how much room numbers at an axis take is known only when they are drawn. */
+  async function refit({ spec, target, element, result: { view } }) {
+    const over = target.querySelector("svg").clientWidth - element.clientWidth;
+    if (over <= 0 && over > -4) return;
+    const name = spec.facet ? "child_width" : "width";
+    const { columns } = layout(spec, element.clientWidth);
+    await view.signal(name, view.signal(name) - (over + 1) / columns).runAsync();
   }
 
   function follow(holder) {
@@ -75,6 +105,13 @@
     const pages = curvesOf(spec).pages;
     if (!pages || !point || point.m === undefined) return null;
     return `${pages[0]}/${encodeURIComponent(point.m)}/step${String(point.s).padStart(6, "0")}${pages[1]}`;
+  }
+
+  /* Whether a chart has a measurement of this line at this step. */
+  const measured = new WeakMap();
+  function isMeasured(spec, name, step) {
+    if (!measured.has(spec)) measured.set(spec, new Set(spec.data.values.match(/^[^,]*,[^,]*/gm)));
+    return measured.get(spec).has(`${name},${step}`);
   }
 
   /* The measurement of a mark's item; for the region around a point, which Vega-Lite lays for pointing, that point's. */
@@ -122,7 +159,7 @@
     const stroke = document.createElementNS(svg.namespaceURI, "line");
     for (const [name, at] of Object.entries({ x1: 0, x2: 22, y1: 5, y2: 5 })) stroke.setAttribute(name, at);
     if (field === "kind" || line.kind === undefined) stroke.setAttribute("stroke-dasharray", line.dash.join(" "));
-    if (field === "part") stroke.dataset.colour = line.colour;
+    if (field === "part") Object.assign(stroke.dataset, { colour: line.colour, dark: line.dark });
     svg.append(stroke);
     const button = document.createElement("button");
     button.type = "button";
@@ -166,5 +203,5 @@
     return found;
   }
 
-  Object.assign(book, { curvesOf, layout, fitted, follow, leadToNotebooks, chips, legend, pageOf, withChoice });
+  Object.assign(book, { curvesOf, layout, fitted, refit, follow, leadToNotebooks, chips, legend, pageOf, isMeasured, withChoice });
 })();

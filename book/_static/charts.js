@@ -75,7 +75,8 @@
   function prepared(holder, width) {
     const own = book.curvesOf(holder.spec) ? book.fitted(holder.spec, width) : responsive(holder.spec);
     const spec = withTitleInLines(own, width < NARROW);
-    return book.curvesOf(holder.spec) && theme() === "dark" ? book.inDark(spec, colour("background")) : spec;
+    const dark = theme() === "dark" && book.curvesOf(holder.spec)?.dark;
+    return dark ? book.recoloured(spec, dark) : spec;
   }
 
   const look = (holder) => `${theme()} ${holder.element.clientWidth < NARROW ? "narrow" : "wide"}`;
@@ -96,6 +97,7 @@
         renderer: "svg",
         tooltip: { theme: theme() },
       });
+      if (book.curvesOf(holder.spec)) await book.refit(holder);
       drawn(holder);
     } catch (error) {
       holder.element.classList.add("failed");
@@ -126,11 +128,9 @@
     view.addSignalListener(param, (_, index) => index !== place() && book.mark(steps[index]));
   }
 
-  function paint(holder) {
-    for (const line of holder.element.parentElement.querySelectorAll("[data-colour]")) {
-      const { colour: own } = line.dataset;
-      line.style.stroke = theme() === "dark" ? book.onDark(own, colour("background")) : own;
-    }
+  function paintChips() {
+    for (const line of document.querySelectorAll(".chart-chip [data-colour]"))
+      line.style.stroke = line.dataset[theme() === "dark" ? "dark" : "colour"];
   }
 
   function hold(element) {
@@ -191,7 +191,7 @@
     });
     const again = () => {
       holders.forEach(reserve);
-      holders.forEach(paint);
+      paintChips();
       redraw();
     };
     again();

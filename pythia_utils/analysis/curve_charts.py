@@ -17,7 +17,7 @@ import pandas as pd
 from matplotlib.colors import to_hex
 
 from pythia_utils.analysis.end_labels import apart
-from pythia_utils.analysis.heatmap import luminance
+from pythia_utils.analysis.palettes import REFERENCE, luminance, on_dark
 from pythia_utils.analysis.words import readable, without_suite
 from pythia_utils.base.markup import address, plain
 from pythia_utils.grid.records import stem
@@ -31,6 +31,7 @@ _LABEL = 13  # pixels from one name to the next
 _READ_OUT = 6  # values in one plot that are written beside the marked step
 _DASHES = {"-": [1, 0], ":": [2, 3], "--": [6, 4], "-.": [8, 3, 2, 3]}
 _KINDS = {"-": "standard", ":": "deduped", "--": "another seed"}
+_INK, _MARK = "#1f2a30", "#52616a"
 _PAGE = ["suite", "experiment", "parameters"]  # with model and step: a record's page
 
 
@@ -42,6 +43,7 @@ class Look:
         styles: of each line: matplotlib's color and ls; lw where it is another seed's, thin and without a band.
         ylabel: what the value is, with its unit.
         limits: the lowest and the highest value of the axis.
+        steps: the first and the last.
         series: column that names the lines.
         panels: column whose values get a panel each; None for one plot.
         columns: panels in a row.
@@ -54,6 +56,7 @@ class Look:
     styles: Mapping[str, Mapping[str, Any]]
     ylabel: str
     limits: tuple[float, float]
+    steps: tuple[float, float]
     series: str = "model"
     panels: str | None = None
     columns: int = 1
@@ -186,7 +189,7 @@ def _format(rows: pd.DataFrame) -> str:
 
 
 def _layers(rows: pd.DataFrame, look: Look) -> list[dict]:
-    layers = [*_intervals(rows, look), *_levels(rows), _marked_step(), _lines(rows, look)]
+    layers = [*_intervals(rows, look), *_levels(rows), _marked_step(look), _lines(rows, look)]
     layers += [_points(rows, look), *_read_out(rows, look)]
     labels = _end_labels(rows, look)
     return layers + ([labels] if labels else [])
@@ -194,7 +197,7 @@ def _layers(rows: pd.DataFrame, look: Look) -> list[dict]:
 
 def _x(look: Look, field: str = "s") -> dict:
     scale = {"type": "symlog", "constant": 1} if look.log else {}
-    scale |= {"nice": False, "zero": False, "padding": 6}
+    scale |= {"domain": list(look.steps), "nice": False, "zero": False, "padding": 6}
     return {"field": field, "type": "quantitative", "scale": scale}
 
 
@@ -209,7 +212,7 @@ def _axes(rows: pd.DataFrame, look: Look) -> dict:
         "datum.value >= 10000 ? format(datum.value / 1000, '~f') + 'k' : format(datum.value, ',')"
     )
     across = {"title": None if look.panels else _time(look), "labelExpr": short, "grid": True}
-    across |= {"labelOverlap": "greedy", "labelSeparation": 8, "labelFlush": True}
+    across |= {"labelOverlap": "greedy", "labelSeparation": 8, "labelFlush": 10}
     across |= (
         {"values": _named_steps(rows["s"])} if look.log else {"tickCount": 4 if look.panels else 8}
     )
@@ -240,6 +243,14 @@ def _colour(look: Look, legend: Any = None) -> dict:
     return _by_name(look, lambda style: to_hex(style["color"]), legend)
 
 
+def _is_thin(look: Look) -> dict:
+    """Which lines have no band, and their points no mark: those of other seeds, and what was not measured."""
+    return {
+        "field": "m",
+        "oneOf": [plain(name) for name, how in look.styles.items() if "lw" in how],
+    }
+
+
 def _legend(look: Look) -> dict | None:
     if len(look.styles) < 2:
         return None
@@ -255,11 +266,8 @@ def _intervals(rows: pd.DataFrame, look: Look) -> list[dict]:
         return [
             {"mark": {"type": "rule", "strokeWidth": 1}, "encoding": {"x": _x(look, "x")} | ends}
         ]
-    thin = [plain(name) for name, style in look.styles.items() if "lw" in style]
     opacity = round(min(0.18, 1.2 / len(look.styles)), 3)
-    kept = {
-        "filter": {"and": [{"field": "l", "valid": True}, {"not": {"field": "m", "oneOf": thin}}]}
-    }
+    kept = {"filter": {"and": [{"field": "l", "valid": True}, {"not": _is_thin(look)}]}}
     return [
         {
             "transform": [kept],
@@ -271,13 +279,13 @@ def _intervals(rows: pd.DataFrame, look: Look) -> list[dict]:
 
 def _levels(rows: pd.DataFrame) -> list[dict]:
     """The reference, dashed, and the baseline, dotted; one of each in a panel."""
-    looks = {"r": {"color": "#b5533c", "strokeDash": [6, 4]}}
-    looks |= {"b": {"color": "#000000", "strokeDash": [2, 3], "strokeWidth": 1.6}}
+    looks = {"r": {"color": REFERENCE, "strokeDash": [6, 4]}}
+    looks |= {"b": {"color": _INK, "strokeDash": [2, 3], "strokeWidth": 1.6}}
     return [
         {
             "transform": [
                 {"filter": {"field": name, "valid": True}},
-                {"aggregate": [{"op": "min", "field": name, "as": name}]},
+                {"aggregate": [{"op": "min", "field": name, "as": name}], "groupby": []},
             ],
             "mark": {"type": "rule", "strokeWidth": 1} | look,
             "encoding": {"y": {"field": name, "type": "quantitative"}},
@@ -287,20 +295,23 @@ def _levels(rows: pd.DataFrame) -> list[dict]:
     ]
 
 
-def _marked_step() -> dict:
+def _marked_step(look: Look) -> dict:
     """A line at the step that is marked, in each panel."""
-    one = [{"aggregate": [{"op": "count", "as": "c"}]}, {"calculate": "marked", "as": "s"}]
+    one = [
+        {"aggregate": [{"op": "count", "as": "c"}], "groupby": []},
+        {"calculate": "marked", "as": "s"},
+    ]
     return {
-        "transform": [*one, {"filter": "marked !== null"}],
-        "mark": {"type": "rule", "strokeWidth": 1.2, "color": "#52616a"},
+        "transform": [*one, {"filter": f"marked !== null && inrange(marked, {list(look.steps)})"}],
+        "mark": {"type": "rule", "strokeWidth": 1.2, "color": _MARK},
         "encoding": {"x": {"field": "s", "type": "quantitative"}},
     }
 
 
 def _lines(rows: pd.DataFrame, look: Look) -> dict:
     """The lines; the one pointed at is heavier."""
-    width = _by_name(look, lambda style: style.get("lw", 1.8))
-    width["condition"] = {"test": "near.m && near.m[0] === datum.m", "value": 3.4}
+    near = {"test": "near.m && near.m[0] === datum.m", "value": 3.4}
+    width = {"condition": [near, {"test": _is_thin(look), "value": 0.9}], "value": 1.8}
     dash = _by_name(look, lambda style: _DASHES[style["ls"]], _legend(look))
     field = {"x": _x(look, "x")} if look.bars else {}
     return {
@@ -315,10 +326,8 @@ def _lines(rows: pd.DataFrame, look: Look) -> dict:
 def _points(rows: pd.DataFrame, look: Look) -> dict:
     """Each measurement, to be pointed at: marked where a line has few."""
     few = rows.groupby([n for n in ("m", "p") if n in rows], sort=False)["v"].transform("size")
-    thin = [plain(name) for name, style in look.styles.items() if "lw" in style]
     size = 16 if few.max() <= _FEW_POINTS else 0
     near = {"param": "near", "empty": False}
-    single = {"field": "m", "oneOf": thin}
     return {
         "params": [
             {
@@ -333,7 +342,7 @@ def _points(rows: pd.DataFrame, look: Look) -> dict:
             "y": _y(look),
             "color": _colour(look),
             "size": {
-                "condition": [near | {"value": 70}, {"test": single, "value": 0}],
+                "condition": [near | {"value": 70}, {"test": _is_thin(look), "value": 0}],
                 "value": size,
             },
             "tooltip": _tooltip(rows, look),
@@ -363,30 +372,30 @@ def _read_out(rows: pd.DataFrame, look: Look) -> list[dict]:
     ring |= {"transform": [at], "encoding": {"x": _x(look), "y": _y(look), "color": _colour(look)}}
     low, high = look.limits
     gap = f"{12 * (high - low) / (_PANEL[1] if look.panels else TALL):.6g}"
-    order = {"sort": [{"field": "v"}], "frame": [None, 0]}
+    order = {"sort": [{"field": "v"}], "frame": [None, 0], "groupby": []}
     moved_apart = [
         at,
-        {"joinaggregate": [{"op": "count", "as": "c"}]},
-        {"filter": f"datum.c <= {_READ_OUT}"},
+        {"filter": {"not": _is_thin(look)}},
+        {"joinaggregate": [{"op": "count", "as": "c"}], "groupby": []},
+        {"filter": f"datum.c <= {_READ_OUT if look.panels else 2 * _READ_OUT}"},
         {"window": [{"op": "row_number", "as": "k"}]} | order,
         {"calculate": f"datum.v - datum.k * {gap}", "as": "t"},
         {"window": [{"op": "max", "field": "t", "as": "t"}]} | order,
         {"calculate": f"datum.t + datum.k * {gap}", "as": "y"},
         {"calculate": f"format(datum.v, '{_format(rows)}')", "as": "w"},
     ]
-    late = f"marked > {_late(rows['s'], look.log):.6g}"  # no room at the right
+    late = f"marked > {_late(look):.6g}"  # no room at the right
     words = {"type": "text", "fontSize": 11, "fontWeight": 600, "baseline": "middle"}
     words |= {"align": {"expr": f"{late} ? 'right' : 'left'"}, "dx": {"expr": f"{late} ? -7 : 7"}}
     encoding = {"x": _x(look), "y": _y(look, "y"), "text": {"field": "w"}, "color": _ink(look)}
     return [ring, {"transform": moved_apart, "mark": words, "encoding": encoding}]
 
 
-def _late(steps: pd.Series, log: bool) -> float:
+def _late(look: Look) -> float:
     """The step at four fifths of the axis."""
-    ends = np.array([steps.min(), steps.max()], dtype=float)
-    time = np.log2(1 + ends) if log else ends
-    at = time[0] + 0.8 * (time[1] - time[0])
-    return float(2**at - 1 if log else at)
+    first, last = (math.log2(1 + step) if look.log else step for step in look.steps)
+    at = first + 0.8 * (last - first)
+    return 2**at - 1 if look.log else at
 
 
 def _ink(look: Look) -> dict:
@@ -443,16 +452,24 @@ def _meta(frame: pd.DataFrame, look: Look, rows: pd.DataFrame) -> dict[str, Any]
 
     Lines of models are chosen by their size and by their kind, others by their name.
     """
-    lines = [_line(name, style, look.series) for name, style in look.styles.items()]
+    names = list(look.styles)
+    if look.series == "model":
+        names.sort(key=lambda name: find_model(name).non_embedding_params)
+    lines = [_line(name, look.styles[name], look.series) for name in names]
     found = {"lines": lines, "columns": look.columns if look.panels else 1}
-    found["panels"] = rows["p"].nunique() if look.panels else 1
+    found["panels"] = list(dict.fromkeys(rows["p"])) if look.panels else [""]
+    used = {REFERENCE, _INK, _MARK, *(line["colour"] for line in lines)}
+    used |= {legible(line["colour"]) for line in lines}
+    found["dark"] = {colour: on_dark(colour) for colour in sorted(used)}
     found["steps"] = sorted(rows["s"].unique().tolist())
     page = _pages(frame, look)
     return found | ({"pages": page} if page else {})
 
 
 def _line(name: str, style: Mapping[str, Any], series: str) -> dict[str, Any]:
-    line = {"name": plain(name), "colour": to_hex(style["color"]), "dash": _DASHES[style["ls"]]}
+    colour = to_hex(style["color"])
+    line = {"name": plain(name), "colour": colour, "dark": on_dark(colour)}
+    line["dash"] = _DASHES[style["ls"]]
     if series != "model":
         return line | {"group": plain(series), "part": plain(name)}
     model = find_model(name)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def apart(places: Sequence[float], gap: float, low: float, high: float) -> list[float] | None:
-    """The places nearest to those wanted that lie `gap` apart between `low` and `high`; None if they do not fit.
+    """The places nearest to those wanted, `gap` apart, between `low` and `high`; None if they do not fit.
 
     Neighbours that would touch make a block, which stands where its members want to be on average.
 

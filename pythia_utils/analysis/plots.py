@@ -213,6 +213,7 @@ def trajectories(
         legend_above(figure)
     options = {"panels": panels, "columns": columns, "log": log, "series": series, "bars": bars}
     options |= {"reference": reference, "baseline": baseline, "limits": grid[0, 0].get_ylim()}
+    options["steps"] = (int(frame["step"].min()), int(frame["step"].max()))
     figure = framed(figure, **_said_of_curves(frame, ylabel, series, panels, label))
     return framed(
         figure, chart=curve_charts.chart(frame, curve_charts.Look(styles, ylabel, **options))
