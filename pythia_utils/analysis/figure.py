@@ -18,7 +18,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pythia_utils.analysis import alt_text
-from pythia_utils.analysis.images import light_picture, light_png
+from pythia_utils.analysis.images import light_picture, quick_png
 from pythia_utils.base.markup import plain
 
 if TYPE_CHECKING:
@@ -125,24 +125,22 @@ def as_csv(data: pd.DataFrame) -> str:
 
 # --- what notebooks do with it --------------------------------------------------------------------
 
-_shown_first: list[Figure] = []
-
 
 def bundle(figure: Figure) -> tuple[dict[str, Any], dict[str, Any]]:
     """A figure's output: its picture, what is said of it, and its chart if it has one; and their metadata.
 
-    The first of a notebook is there as PNG, too: previews of links to a page show no other kind.
+    It is there as PNG, too: JupyterLab shows no SVG of a notebook that it does not trust, and previews of links
+    no other kind.
     """
     frame, picture = frame_of(figure), light_picture(figure)
     about = asdict(frame) | {"width": picture.width, "least": picture.least}
-    shown = {picture.kind: picture.data, KIND: about, "text/plain": frame.alt}
-    if not _shown_first:
-        _shown_first.append(figure)
-        figure.set_layout_engine("none")  # it was laid out for the picture
-        shown = {"image/png": light_png(figure, bbox_inches=None)} | shown
+    figure.set_layout_engine("none")  # it was laid out for the picture
+    shown = {"image/png": quick_png(figure)} | {picture.kind: picture.data}
+    shown |= {KIND: about, "text/plain": frame.alt}
     if figure in _CHARTS:
         shown[VEGA] = _CHARTS[figure]
-    return shown, {picture.kind: {"alt": frame.alt}, "alt": frame.alt}
+    alt = {"alt": frame.alt}
+    return shown, {"image/png": alt, picture.kind: alt, **alt}
 
 
 def show_with_frames() -> None:

@@ -109,9 +109,9 @@ class GatherFigures(SphinxTransform):
 
     def apply(self, **kwargs: object) -> None:
         """Change the page's document."""
-        numbers = {}
+        numbers, has_preview = {}, False
         for figure in list(self.document.findall(NotebookFigure)):
-            _fill(figure)
+            has_preview |= _fill(figure, with_preview=not has_preview)
             numbers[figure["ids"][0]] = f"{_NUMBER} {figure['number']}"
         for link in self.document.findall(nodes.reference):
             label = numbers.get(link.get("refuri", "").removeprefix("#"))
@@ -122,14 +122,18 @@ class GatherFigures(SphinxTransform):
         slugs |= {name: (0, name, label) for name, label in numbers.items()}
 
 
-def _fill(figure: NotebookFigure) -> None:
-    """Move the other forms of a figure's output into it, the best one to be shown."""
+def _fill(figure: NotebookFigure, with_preview: bool) -> bool:
+    """Move the other forms of a figure's output into it, the best one to be shown.
+
+    Returns:
+        Whether a PNG is among them.
+    """
     own = figure.parent
     bundle = own.parent
     forms = {other["mime_type"]: other.children for other in bundle if other is not own}
     shown = next((forms[kind] for kind in _FORMS if kind in forms), [])
     if shown and isinstance(shown[0], nodes.image):
-        preview = [node for node in forms.get("image/png", []) if node is not shown[0]]
+        preview = forms.get("image/png", []) if with_preview and "image/svg+xml" in forms else []
         shown = [Picture("", *shown, *preview, said=figure["said"], number=figure["number"])]
     if VEGA in forms:
         before, behind = chart_html(forms[VEGA][0].astext())
@@ -138,6 +142,7 @@ def _fill(figure: NotebookFigure) -> None:
     for node in figure.children:
         node.parent = figure
     bundle.children = [own]
+    return "image/png" in forms
 
 
 def chart_html(spec: str) -> tuple[str, str]:
