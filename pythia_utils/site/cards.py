@@ -22,7 +22,7 @@ _WORDS_A_MINUTE = 200
 _SECONDS_A_FIGURE = 12
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _QUESTION = re.compile(r"\*\*Question\.\*\*\s+(?P<asked>.*?\?)", re.DOTALL)
-_THUMBNAIL = (400, 310)  # dots: twice as many as it is wide on the page
+_THUMBNAIL = (320, 250)  # dots
 _COLOURS = 16
 _FOLDER = "thumbnails"
 _MORE = "More"  # the part of chapters that name none
@@ -75,7 +75,7 @@ def completed(notebook: dict) -> dict:
 def _text(card: Mapping[str, Sequence[str]], foot: str) -> str:
     first, *others = card["sentences"]
     words = ", ".join(f"*{markdown(word)}*" for word in card["words"])
-    known = f" Words to know: {words} ({ref}`what they mean <words-used>`)." if words else ""
+    known = f" Words to know: {words} ({{ref}}`what they mean <words-used>`)." if words else ""
     return "\n\n".join([f"**In short.** {first}", *others, f"{foot}{known}"])
 
 
