@@ -122,9 +122,8 @@ def _files(
     for page in pages:
         yield page.path, site_pages.cell_page(page, nearby, contents)
     yield "runs.md", tables.all_runs(suite, experiments, pages)
-    yield "parts/gallery.md", cards.gallery(experiments, told, "parts")
-    for name, picture in cards.thumbnails(told):
-        yield f"parts/{name}", picture
+    yield "parts/gallery.md", cards.gallery(experiments, titles, told)
+    yield from cards.thumbnails(told)
     yield "parts/shown_suite.md", tables.shown_suite(suite, pages)
     yield "parts/suite_tables.md", tables.suite_tables(suite)
     yield "parts/citation.md", citation.page_part(root, titles)

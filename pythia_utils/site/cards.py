@@ -1,7 +1,7 @@
 """The card that opens a chapter: what staging adds to it, and the gallery of all cards for the front page.
 
-A chapter's notebook shows a card by `pythia_utils.analysis.in_short`: a cell tagged `in-short` that puts out its
-sentences and its figure. Here it gets the minutes that the page takes to read.
+A chapter's notebook shows a card by `pythia_utils.analysis.in_short`: the outputs of a cell tagged `in-short` are
+its sentences and its figure. Here it gets the minutes that the page takes to read.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pythia_utils.base.markup import markdown
+from pythia_utils.base.markup import markdown, plain
 from pythia_utils.grid.config import Experiment
 
 TAG = "in-short"
@@ -23,8 +23,7 @@ _SECONDS_A_FIGURE = 12
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _QUESTION = re.compile(r"\*\*Question\.\*\*\s+(?P<asked>.*?\?)", re.DOTALL)
 _THUMBNAIL = (320, 250)  # dots
-_COLOURS = 16
-_FOLDER = "thumbnails"
+_COLOURS = 32
 _MORE = "More"  # the part of chapters that name none
 
 
@@ -114,18 +113,20 @@ def _outputs(notebook: Mapping) -> Iterator[dict]:
 # --- the gallery ----------------------------------------------------------------------------------
 
 
-def gallery(experiments: Iterable[Experiment], cards: Mapping[str, Card], place: str) -> str:
+def gallery(
+    experiments: Iterable[Experiment], titles: Mapping[str, str], cards: Mapping[str, Card]
+) -> str:
     """A list of cards in parts, for inclusion: picture, title, question and answer of each chapter.
 
     Args:
         experiments: in the order of experiments.yml.
-        cards: by the experiment's name, of those that have a chapter.
-        place: the folder of the pictures (`thumbnails`) among the staged files, from the site's root.
+        titles: of the chapters, Markdown, by the experiment's name.
+        cards: the same of their cards, of those that have a chapter.
     """
     parts: dict[str, list[str]] = {}
     for experiment in experiments:
         if experiment.name in cards:
-            item = _item(experiment, cards[experiment.name], place)
+            item = _item(experiment.name, titles[experiment.name], cards[experiment.name])
             parts.setdefault(experiment.part or _MORE, []).append(item)
     one = len(parts) == 1
     sections = [
@@ -136,22 +137,24 @@ def gallery(experiments: Iterable[Experiment], cards: Mapping[str, Card], place:
     return f"::::{{container}} gallery\n{body}\n::::\n"
 
 
-def _item(experiment: Experiment, card: Card, place: str) -> str:
-    title = f"[{markdown(experiment.title)}](/experiments/{experiment.name}.ipynb)"
-    lines = [title, card.question, card.answer]
+def _item(name: str, title: str, card: Card) -> str:
+    lines = [f"[{title}](/experiments/{name}.ipynb)", card.question, card.answer]
     if card.picture:
-        picture = f"/{place}/{_FOLDER}/{experiment.name}.png"
-        options = f":alt: {markdown(card.alt)}\n:loading: lazy"
-        lines.insert(0, f":::{{image}} {picture}\n{options}\n:::")
+        options = f":alt: {plain(card.alt)}\n:loading: lazy"
+        lines.insert(0, f":::{{image}} /{_place(name)}\n{options}\n:::")
     first, *rest = "\n\n".join(filter(None, lines)).splitlines()
     return "\n".join([f"- {first}", *(f"  {line}" if line else "" for line in rest)]) + "\n"
 
 
+def _place(name: str) -> str:
+    return f"parts/thumbnails/{name}.png"
+
+
 def thumbnails(cards: Mapping[str, Card]) -> Iterator[tuple[str, bytes]]:
-    """The pictures of the gallery: place below the gallery's folder, and PNG."""
+    """The pictures of the gallery: place among the staged files, and PNG."""
     for name, card in cards.items():
         if card.picture:
-            yield f"{_FOLDER}/{name}.png", thumbnail(card.picture)
+            yield _place(name), thumbnail(card.picture)
 
 
 def thumbnail(picture: bytes) -> bytes:
@@ -160,7 +163,7 @@ def thumbnail(picture: bytes) -> bytes:
 
     image = Image.open(io.BytesIO(picture)).convert("RGB")
     image.thumbnail(_THUMBNAIL, Image.Resampling.LANCZOS)
-    few = image.quantize(_COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    few = image.quantize(_COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     light = io.BytesIO()
     few.save(light, format="PNG", optimize=True)
     return light.getvalue()

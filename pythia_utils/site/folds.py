@@ -44,16 +44,36 @@ def _fold(cell: Mapping) -> str:
 
 
 def _box(name: str, cells: list[dict], number: int) -> list[dict]:
+    """The box, behind what its figures and tables tell in words."""
     for cell in cells:
         if cell["cell_type"] == "markdown" and _HEADING.search("".join(cell["source"])):
             raise SiteError(f"a heading stands in the fold {name!r}; leave it before the fold")
+    told = [one for at, cell in enumerate(cells) for one in _lifted(cell, f"fold-{number}-{at}")]
+    if not any(cell["cell_type"] == "markdown" or cell.get("outputs") for cell in cells):
+        return [*told, *cells]  # nothing but code
     verbs = '<span class="fold-open">Show</span><span class="fold-close">Hide</span>'
     begin = f'<details class="fold"><summary>{verbs} {html(name)}</summary>'
-    return [
-        markdown_cell(f"fold-{number}-begin", begin),
-        *cells,
-        markdown_cell(f"fold-{number}-end", "</details>"),
-    ]
+    ends = (
+        [markdown_cell(f"fold-{number}-begin", begin)],
+        [markdown_cell(f"fold-{number}-end", "</details>")],
+    )
+    return [*told, *ends[0], *cells, *ends[1]]
+
+
+def _lifted(cell: dict, identity: str) -> list[dict]:
+    """Take the sentences out of a cell that shows a figure or a table too, into a cell of their own."""
+    outputs = cell.get("outputs", [])
+    words = [output for output in outputs if _is_words(output)]
+    if not words or len(words) == len(outputs):
+        return []
+    cell["outputs"] = [output for output in outputs if not _is_words(output)]
+    empty = {"cell_type": "code", "id": identity, "execution_count": None, "source": ""}
+    return [empty | {"metadata": {"tags": ["remove-input"]}, "outputs": words}]
+
+
+def _is_words(output: Mapping) -> bool:
+    kinds = output.get("data", {})
+    return "text/markdown" in kinds and not {*_KINDS} - {"text/markdown"} & kinds.keys()
 
 
 def named_code(notebook: dict) -> dict:

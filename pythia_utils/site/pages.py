@@ -122,6 +122,9 @@ def chapter(
     error = failed.fault(source)
     notebook = tidy(failed.read_failed(source) if error else read_notebook(source))
     notebook["cells"] = parts.of_suite(notebook["cells"], contents.suite.name)
+    for cell in notebook["cells"]:
+        if "injected-parameters" in cell["metadata"]["tags"]:
+            cell["metadata"]["tags"].append("hide-input")
     _relink(notebook, contents, original, contents.config.root / STAGED / place)
     notebook = folds.named_code(folds.folded(cards.completed(notebook)))
     if error:

@@ -74,7 +74,9 @@ def _order(standard: pd.DataFrame) -> list[str]:
     told = f"Of {len(found)} phenomena {name} gets {len(learnt)} right three times in four"
     if len(learnt):
         first = learnt.iloc[0]
-        told += f", {markdown(readable(first['subset']))} first (at about step {first['onset']:,.0f})"
+        told += (
+            f", {markdown(readable(first['subset']))} first (at about step {first['onset']:,.0f})"
+        )
     return [f"{told}; {_below(standard)}."]
 
 
