@@ -23,7 +23,7 @@ _SECONDS_A_FIGURE = 12
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _QUESTION = re.compile(r"\*\*Question\.\*\*\s+(?P<asked>.*?\?)", re.DOTALL)
 _THUMBNAIL = (320, 250)  # dots
-_COLOURS = 32
+_COLOURS = 64
 _MORE = "More"  # the part of chapters that name none
 
 
