@@ -110,6 +110,7 @@ _EXPERIMENT = Only(
     {
         "title": _LINE,
         "notebook": _LINE,
+        "part?": _LINE,
         "chapter?": _LINE,
         "heatmap?": Only({"metric": _LINE, "subset": _LINE}),
         "parameters?": _PARAMETERS,
@@ -137,6 +138,7 @@ class Experiment:
         heatmap: `metric` and `subset` of the number that the model x step heatmap shows, or None.
         parameters: of the notebook, in every profile.
         profiles: by profile, what differs there: `models`, `steps`, `also`, `parameters`.
+        part: of the book, under which the front page lists the chapter; empty if none is named.
     """
 
     name: str
@@ -146,6 +148,7 @@ class Experiment:
     heatmap: dict[str, str] | None
     parameters: dict[str, Any]
     profiles: dict[str, dict]
+    part: str = ""
 
 
 @dataclass(frozen=True)
@@ -236,10 +239,8 @@ def _experiment(root: Path, name: str, entry: dict) -> Experiment:
     profiles = entry.get("profiles", {})
     for profile, overrides in profiles.items():
         own_parameters(f"{where}.profiles.{profile}", overrides)
-    heatmap = entry.get("heatmap")
-    return Experiment(
-        name, entry["title"].strip(), notebook, chapter, heatmap, parameters, profiles
-    )
+    heatmap, title, part = entry.get("heatmap"), entry["title"].strip(), entry.get("part", "")
+    return Experiment(name, title, notebook, chapter, heatmap, parameters, profiles, part.strip())
 
 
 def _notebook(root: Path, where: str, value: str) -> Path:

@@ -9,6 +9,7 @@ page that says so. A file is written only if its content changes, so that Sphinx
 from __future__ import annotations
 
 import filecmp
+import json
 import os
 import re
 import shutil
@@ -25,7 +26,7 @@ from pythia_utils.base.terminal import show
 from pythia_utils.grid.config import BookPage, Experiment
 from pythia_utils.grid.failures import SUFFIX
 from pythia_utils.grid.status import SuiteStatus
-from pythia_utils.site import citation, finish, status_page, tables
+from pythia_utils.site import cards, citation, finish, status_page, tables
 from pythia_utils.site import pages as site_pages
 from pythia_utils.site.contents import Contents
 from pythia_utils.site.notebooks import SiteError
@@ -78,11 +79,12 @@ def stage(contents: Contents, status: SuiteStatus) -> list[Page]:
     pages = list(_pages(contents))
     kept = set()
     for name, text in _files(contents, pages, status):
+        data = text.encode() if isinstance(text, str) else text
         path = staged / name
         kept.add(path)
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        if not path.is_file() or path.read_bytes() != data:
             with atomic_write(path) as partial:
-                partial.write_text(text, encoding="utf-8")
+                partial.write_bytes(data)
     for name in hand_written(root / "book"):
         kept.add(staged / name)
         _copy_changed(root / "book" / name, staged / name)
@@ -99,17 +101,20 @@ def _pages(contents: Contents) -> Iterator[Page]:
 
 def _files(
     contents: Contents, pages: Sequence[Page], status: SuiteStatus
-) -> Iterator[tuple[str, str]]:
-    """Every file that staging makes: its place, and its text."""
+) -> Iterator[tuple[str, str | bytes]]:
+    """Every file that staging makes: its place, and its text or bytes."""
     suite, experiments, root = contents.suite, contents.experiments, contents.config.root
     titles: dict[str, str] = {}
+    told: dict[str, cards.Card] = {}
     for experiment in experiments:
         if experiment.chapter:
             place = site_pages.chapter_path(experiment)
             source = _executed_chapter(contents, experiment)
             titles[experiment.name] = site_pages.title_of(source, experiment.title)
             cited = citation.below_chapter(root, experiment.name, titles[experiment.name])
-            yield place, site_pages.chapter(source, experiment.chapter, place, contents, [cited])
+            text = site_pages.chapter(source, experiment.chapter, place, contents, [cited])
+            told[experiment.name] = cards.card_of(json.loads(text))
+            yield place, text
     for page in contents.pages:
         place, source = site_pages.page_path(page), _executed_page(contents, page)
         yield place, site_pages.chapter(source, page.notebook, place, contents)
@@ -117,7 +122,8 @@ def _files(
     for page in pages:
         yield page.path, site_pages.cell_page(page, nearby, contents)
     yield "runs.md", tables.all_runs(suite, experiments, pages)
-    yield "parts/chapters.md", tables.chapter_list(experiments)
+    yield "parts/gallery.md", cards.gallery(experiments, titles, told)
+    yield from cards.thumbnails(told)
     yield "parts/shown_suite.md", tables.shown_suite(suite, pages)
     yield "parts/suite_tables.md", tables.suite_tables(suite)
     yield "parts/citation.md", citation.page_part(root, titles)

@@ -15,7 +15,7 @@ from pythia_utils.base.markup import code, markdown
 from pythia_utils.grid import parts
 from pythia_utils.grid.config import BookPage, Config, Experiment
 from pythia_utils.grid.failures import SUFFIX
-from pythia_utils.site import failed
+from pythia_utils.site import cards, failed, folds
 from pythia_utils.site.contents import Contents
 from pythia_utils.site.notebooks import (
     SiteError,
@@ -122,7 +122,11 @@ def chapter(
     error = failed.fault(source)
     notebook = tidy(failed.read_failed(source) if error else read_notebook(source))
     notebook["cells"] = parts.of_suite(notebook["cells"], contents.suite.name)
+    for cell in notebook["cells"]:
+        if "injected-parameters" in cell["metadata"]["tags"]:
+            cell["metadata"]["tags"].append("hide-input")
     _relink(notebook, contents, original, contents.config.root / STAGED / place)
+    notebook = folds.named_code(folds.folded(cards.completed(notebook)))
     if error:
         title, rest = split_title(notebook["cells"], markdown(source.parent.name))
         again = f"pythia book --suite {contents.suite.name}"

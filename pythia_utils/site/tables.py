@@ -30,11 +30,6 @@ def table_of_contents(
     return template
 
 
-def chapter_list(experiments: Sequence[Experiment]) -> str:
-    """A Markdown list of the chapters, for inclusion."""
-    return "".join(f"- {_chapter_link(e)}\n" for e in experiments if e.chapter)
-
-
 def _chapter_link(experiment: Experiment) -> str:
     return f"[{markdown(experiment.title)}](/experiments/{experiment.name}.ipynb)"
 

@@ -166,10 +166,8 @@ def law_table(found: Mapping[str, Forecast]) -> Styler:
     for domain, each in found.items():
         own = each.parameters.set_index("parameter")
         known = own.loc["floor", "low"] == own.loc["floor", "high"]
-        cells = [_with_ends(own.loc[name]) for name in ("size_exponent", "token_exponent")]
-        level = (
-            f"{own.loc['floor', 'value']:.3f} (known)" if known else _with_ends(own.loc["floor"])
-        )
+        cells = [with_ends(own.loc[name]) for name in ("size_exponent", "token_exponent")]
+        level = f"{own.loc['floor', 'value']:.3f} (known)" if known else with_ends(own.loc["floor"])
         rows.append((domain, level, *cells, len(each.fitted)))
     names = ["domain", "floor E", "exponent of size", "exponent of tokens", "points"]
     caption = "The law, fitted to all but the held-out points; 95% intervals over training runs."
@@ -179,7 +177,7 @@ def law_table(found: Mapping[str, Forecast]) -> Styler:
 def verdict_table(found: Mapping[str, Forecast]) -> Styler:
     """Of each domain the forecast for the largest size at the last step, and what was measured."""
     rows = []
-    for domain, end in ((domain, _end(each)) for domain, each in found.items()):
+    for domain, end in ((domain, held_end(each)) for domain, each in found.items()):
         measured = seeds.in_words(end["value"], 3)
         off = end["forecast"].iloc[0] / end["value"].mean() - 1
         rows.append((domain, _said(end.iloc[0]), measured, f"{off:+.1%}", _inside(end)))
@@ -193,7 +191,7 @@ def verdict(found: Mapping[str, Forecast]) -> str:
     if "all" not in found:
         return _TOO_FEW
     each = found["all"]
-    end, later = _end(each), each.held[~each.held["larger"]]
+    end, later = held_end(each), each.held[~each.held["larger"]]
     miss = end["forecast"].iloc[0] - end["value"].mean()
     sentences = [
         f"For the loss on all text the law forecasts {_said(end.iloc[0])} for {_sizes(end)} at step "
@@ -213,7 +211,7 @@ def without_floor(found: Mapping[str, Forecast], bare: Mapping[str, Forecast]) -
     """What the law without a floor forecasts for the same points, and whether they tell the two apart."""
     if "all" not in found or "all" not in bare:
         return _TOO_FEW
-    end, other = _end(found["all"]), _end(bare["all"])
+    end, other = held_end(found["all"]), held_end(bare["all"])
     off = [abs(each["forecast"].iloc[0] - each["value"].mean()) for each in (end, other)]
     nearer = "farther from" if off[1] > off[0] else "nearer to"
     told = (
@@ -254,14 +252,14 @@ def published_words(each: Forecast) -> str:
 
 def _missed(each: Forecast) -> str:
     """The forecast of the largest model, and what was published of it."""
-    end = _end(each).iloc[0]
+    end = held_end(each).iloc[0]
     return (
         f"{end['forecast']:.3f} for {markdown(end['model'])} at step {end['step']:,}; published: "
         f"{end['value']:.3f}"
     )
 
 
-def _end(each: Forecast) -> pd.DataFrame:
+def held_end(each: Forecast) -> pd.DataFrame:
     """The largest size at its last step, a row a seed."""
     larger = each.held[each.held["larger"]]
     return larger[larger["step"] == larger["step"].max()]
@@ -272,10 +270,11 @@ def _sizes(points: pd.DataFrame) -> str:
 
 
 def _said(row: pd.Series) -> str:
-    return _with_ends(row, "forecast")
+    return with_ends(row, "forecast")
 
 
-def _with_ends(row: pd.Series, value: str = "value") -> str:
+def with_ends(row: pd.Series, value: str = "value") -> str:
+    """`3.302 [3.251, 3.360]`, or the value alone where the row has no interval."""
     return f"{row[value]:.3f}" if pd.isna(row["low"]) else interval(row, value, ".3f")
 
 

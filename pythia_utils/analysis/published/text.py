@@ -8,6 +8,8 @@ from pythia_utils.analysis.published.comparisons import falls
 from pythia_utils.analysis.words import interval, listed
 from pythia_utils.base.markup import markdown
 
+NUMERICAL_NOISE = 0.1  # standard errors: what one set of weights, run twice, may differ by
+
 
 def last_word(lambada: pd.DataFrame) -> str:
     """When standard models learn LAMBADA, whether larger ones do sooner, how both ends end, which get worse.
@@ -110,7 +112,7 @@ def alike(apart: pd.DataFrame, expected: tuple[float, float], size: str) -> str:
     """
     odd = apart[apart["size"] == size].set_index("step")["distance"]
     rest = apart[apart["size"] != size]["distance"]
-    same = odd.index[odd < 0.1].max()
+    same = odd.index[odd < NUMERICAL_NOISE].max()
     until, after = odd.loc[:same].max(), odd.loc[same + 1 :]
     return (
         f"v1's {markdown(size)} is another thing. Up to step {same:,} its variants are at most {until:.2f} "
