@@ -17,6 +17,7 @@ import pytest
 from helpers.commands import ROOT
 
 from pythia_utils.cli import main
+from pythia_utils.grid import parts
 
 NOTEBOOKS = [*ROOT.glob("book/[a-z]*/*.ipynb"), *ROOT.glob("notebooks/*.ipynb")]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("book/*.md")]
@@ -50,8 +51,12 @@ INSTEAD = {
     r"extractible": "extractable",
     r"minimal-pairs?": "minimal pair",
 }
-CELLS = r"cells? of (?:a|the) (?:heatmap|grid)"  # what readers do not hear of; to the program it is one
-FORBIDDEN = re.compile(rf"(?<![\w./=-])(?:{'|'.join([*INSTEAD, CELLS])})(?![\w/=(]|\.\w|-\w)", re.IGNORECASE)
+CELLS = (
+    r"cells? of (?:a|the) (?:heatmap|grid)"  # what readers do not hear of; to the program it is one
+)
+FORBIDDEN = re.compile(
+    rf"(?<![\w./=-])(?:{'|'.join([*INSTEAD, CELLS])})(?![\w/=(]|\.\w|-\w)", re.IGNORECASE
+)
 # Names, and works whose titles have such a word.
 NAMES = re.compile(
     r"Dataset\b|PackedDataset|Dataset Card|`[^`]*`|https?://\S+|\{(?:cite|ref|doc)\S*?\}`[^`]*`"
@@ -60,7 +65,9 @@ NAMES = re.compile(
 
 def prose(source: str) -> str:
     """What is read as text: without code, formulas, front matter, and the targets of links."""
-    text = re.sub(r"^(`{3,})(?!\{glossary).*?^\1`*\s*$", "\n", source, flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(
+        r"^(`{3,})(?!\{glossary).*?^\1`*\s*$", "\n", source, flags=re.DOTALL | re.MULTILINE
+    )
     text = re.sub(r"^ {4,}.*$|^\s*>>>.*$", "", text, flags=re.MULTILINE)
     text = re.sub(r"<!--.*?-->|\$\$.*?\$\$|\$[^$]+\$", " ", text, flags=re.DOTALL)
     text = re.sub(r"\{term\}`([^`<]*)[^`]*`", r"\1", text)
@@ -113,11 +120,8 @@ def test_commands_have_one_spelling():
 
 
 def test_docstrings_have_one_spelling():
-    told = {
-        path.relative_to(ROOT): [re.sub(CELLS, "run", text) for text in docstrings(path)]
-        for path in MODULES
-    }
-    assert {p: words for p, texts in told.items() if (words := sum(map(found, texts), []))} == {}
+    told = {p.relative_to(ROOT): re.sub(CELLS, "run", "\n".join(docstrings(p))) for p in MODULES}
+    assert {path: words for path, text in told.items() if (words := found(text))} == {}
 
 
 @pytest.mark.parametrize(
@@ -132,3 +136,52 @@ def test_docstrings_have_one_spelling():
 )
 def test_the_rule_by_examples(text, words):
     assert len(found(text)) == words
+
+
+# --- the glossary ---------------------------------------------------------------------------------
+
+GLOSSARY = ROOT / "book" / "glossary.md"
+TERM = re.compile(r"^([A-Za-z][^\n]*)\n((?:  \S[^\n]*\n)+)", re.MULTILINE)
+LINK = re.compile(r"\{term\}`([^`<]*?)(?:\s+<([^>`]*)>)?`")
+
+
+def defined() -> dict[str, str]:
+    """The terms of the glossary, in small letters, and their definitions."""
+    found = TERM.findall(GLOSSARY.read_text(encoding="utf-8"))
+    assert len(found) == len({term.lower() for term, _ in found}) > 60
+    return {term.lower(): " ".join(text.split()) for term, text in found}
+
+
+def linked(text: str) -> list[str]:
+    return [" ".join((target or shown).split()).lower() for shown, target in LINK.findall(text)]
+
+
+def texts(path, name: str = "") -> str:
+    """The prose of a page; of a notebook those cells that a suite has."""
+    if path.suffix == ".md":
+        return path.read_text(encoding="utf-8")
+    found = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    kept = parts.of_suite(found, name) if name else found
+    return "\n\n".join("".join(c["source"]) for c in kept if c["cell_type"] == "markdown")
+
+
+def test_each_term_of_the_glossary_is_said_once_and_in_a_few_words():
+    told = defined()
+    assert all(15 < len(text) < 520 for text in told.values())
+
+
+def test_each_link_has_its_term_and_each_term_is_linked():
+    pages = [page for page in [*PAGES, *NOTEBOOKS] if page != GLOSSARY]
+    named = {term for page in pages for term in linked(texts(page))}
+    assert named == defined().keys()
+
+
+@pytest.mark.parametrize("name", ["pico", "pythia"])
+@pytest.mark.parametrize(
+    "path", [path for path in NOTEBOOKS if path.parent.parent.name == "book"], ids=lambda p: p.stem
+)
+def test_a_chapter_links_its_terms_and_does_not_repeat_itself(path, name):
+    """Twice at most: where a term's first use is in a cell of some suites, others have it in a later one."""
+    named = linked(texts(path, name))
+    assert len(set(named)) >= 5
+    assert max(map(named.count, named)) <= 2
