@@ -1,4 +1,4 @@
-"""Which networks can be measured: those whose logits are an output embedding of their last hidden state.
+"""Which networks can be measured: those whose logits are an unembedding of their last hidden state.
 
 Architectures do things of their own on the way: they scale logits, cap them, shift positions by a mask. So it
 is tried out, once a network, on a few tokens: what our way of running it gives must be what its own forward
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _LENGTH = 6  # tokens of the trial
 _TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 2e-1}
-# Settings of architectures that change logits behind the output embedding.
+# Settings of architectures that change logits behind the unembedding.
 _AFTERWARDS = ("final_logit_softcapping", "logits_soft_cap", "logit_scale", "logits_scaling")
 _AFTERWARDS += ("lm_head_multiplier", "output_multiplier_scale")
 # Of each network, what was tried of it, and whether it went well.
@@ -29,7 +29,7 @@ _TRIED: WeakKeyDictionary[PreTrainedModel, dict[str, str]] = WeakKeyDictionary()
 
 
 def require_causal(model: Any) -> PreTrainedModel:
-    """The model itself, if its logits are its output embedding of what `hidden_states` gives.
+    """The model itself, if its logits are its unembedding of what `hidden_states` gives.
 
     Raises:
         UsageError: a model of another kind.
@@ -40,7 +40,7 @@ def require_causal(model: Any) -> PreTrainedModel:
     if not isinstance(model, PreTrainedModel) or not _has_embedding(model):
         raise UsageError(f"a model of {name}; expected a causal language model of transformers")
     if fault := _tried(model, "logits", _logits_fault):
-        what = "its logits are not an output embedding of its last hidden state"
+        what = "its logits are not an unembedding of its last hidden state"
         raise UsageError(f"a model of {name}: {what} ({fault})")
     return model
 

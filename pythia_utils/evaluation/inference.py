@@ -1,12 +1,12 @@
 """Run a causal network over many sequences: hidden states, logits where needed, batches that fit.
 
-Any of transformers' classes will do whose logits are an output embedding of its last hidden state (`causal`).
+Any of transformers' classes will do whose logits are an unembedding of its last hidden state (`causal`).
 
 The vocabulary is by far the widest layer of a small model (five sixths of the arithmetic of Pythia-14m),
 so hidden states and logits are asked for apart, and logits only at the positions that a measure needs.
 
 A network that accelerate has spread over devices is run through its modules' own forward, which brings
-weights and inputs together; where its output embedding lies elsewhere, it is not taken apart into blocks.
+weights and inputs together; where its unembedding lies elsewhere, it is not taken apart into blocks.
 """
 
 from __future__ import annotations

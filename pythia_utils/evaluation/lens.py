@@ -1,7 +1,7 @@
 """What a network would answer if it stopped at some depth: its stream read by the network's own last steps.
 
 The **logit lens** (nostalgebraist 2020, *interpreting GPT: the logit lens*) puts the stream of any depth
-through the final norm and the output embedding. The **tuned lens** (Belrose et al. 2023, *Eliciting Latent
+through the final norm and the unembedding. The **tuned lens** (Belrose et al. 2023, *Eliciting Latent
 Predictions from Transformers with the Tuned Lens*, section 3) puts an affine map in front of them, one for
 each depth, trained to bring the answer near to the final one (`tuned_lens`). What they say of text and of
 pairs: `lens_answers`. Depth 0 is the embedding, before any layer; the last depth is behind all layers, where
@@ -37,12 +37,12 @@ _CPU_LOGITS, _GPU_LOGITS = 1 << 19, 1 << 26
 
 @dataclass(frozen=True)
 class Readout:
-    """A network's last steps, from its stream to logits: final norm and output embedding.
+    """A network's last steps, from its stream to logits: final norm and unembedding.
 
     Attributes:
         scale, shift: of the norm, float32 (d_model,).
         eps: of the norm.
-        weight: of the output embedding, float32 (vocabulary, d_model).
+        weight: of the unembedding, float32 (vocabulary, d_model).
     """
 
     scale: torch.Tensor
@@ -75,7 +75,7 @@ def readout(model: PreTrainedModel) -> Readout:
     if norm.weight.is_meta or head.weight.is_meta:
         name = model.name_or_path or "the model"
         raise UsageError(
-            f"{name}: its output embedding is not in memory; a lens needs a device that holds it"
+            f"{name}: its unembedding is not in memory; a lens needs a device that holds it"
         )
     place = {"device": device_of(model), "dtype": torch.float32}
     scale, shift, weight = (w.detach().to(**place) for w in (norm.weight, norm.bias, head.weight))

@@ -1,7 +1,7 @@
 """Which sentence of a minimal pair a model finds likelier, with no work that the answer does not need.
 
-A pair's margin, log p(good) - log p(bad), is a sum of logits less a sum of normalizers. What both
-sentences begin with cancels in it; so does the normalizer of the first token that differs, whose two
+A pair's margin, log p(good) - log p(bad), is a sum of logits less a sum of normalisers. What both
+sentences begin with cancels in it; so does the normaliser of the first token that differs, whose two
 logits suffice. The vocabulary is projected onto at the positions after that alone, and what any sentences
 begin with in common goes through the network once (`prefix_tree`).
 
@@ -86,7 +86,7 @@ class PreparedPairs:
         """log p(good) - log p(bad) by hidden states that may be others than the model's last.
 
         Args:
-            model, batch_tokens: as of `score`; its output embedding is what they are put through.
+            model, batch_tokens: as of `score`; its unembedding is what they are put through.
             states: of some rows of the tree, one way after another: (nodes, d_model), in the nodes' order.
             ways: how many there are.
 

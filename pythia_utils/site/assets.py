@@ -21,7 +21,7 @@ STYLE, SCRIPT = "bundle.css", "bundle.js"
 # In the order in which the theme loads them; then come the book's own.
 _STYLES = ("basic.css", "styles/pydata-sphinx-theme.css", "pygments.css")
 _STYLES += ("styles/sphinx-book-theme.css", "togglebutton.css", "copybutton.css", "mystnb.*.css")
-_STYLES += ("sphinx-design.min.css",)
+_STYLES += ("sphinx-design.min.css", "exercise.css")
 _SCRIPTS = ("doctools.js", "sphinx_highlight.js", "clipboard.min.js", "copybutton.js")
 _SCRIPTS += ("scripts/sphinx-book-theme.js", "togglebutton.js", "design-tabs.js")
 _SCRIPTS += ("scripts/bootstrap.js", "scripts/pydata-sphinx-theme.js")

@@ -180,7 +180,7 @@ class Model:
 
     @property
     def total_params(self) -> int:
-        """All parameters: input and output embeddings are separate matrices."""
+        """All parameters: embedding and unembedding are separate matrices."""
         if self.own:
             return self.own.parameters[1]
         return self.non_embedding_params + 2 * self.vocab_size * self.d_model

@@ -180,7 +180,7 @@ def read_tensors(
         model: a name such as `pico-57k` or `pythia-70m-deduped`; old names are understood.
         step: the training step, one of the model's checkpoints.
         names: of the tensors. `gpt_neox.embed_in.weight` is the input embedding, (vocabulary,
-            width), `embed_out.weight` the output embedding.
+            width), `embed_out.weight` the unembedding.
         rows: only these rows, consecutive ones, of tensors that are matrices.
         suite: the suite's name; inferred from the model's name if None.
         reader: for the Hub; one reader for many checkpoints keeps its connections and its counts.

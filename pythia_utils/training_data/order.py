@@ -59,7 +59,7 @@ class Order:
 
 
 def neox_num_samples(steps: int, batch_size: int) -> int:
-    """The number of samples that GPT-NeoX asks for: half a percent more than it reads."""
+    """The number of samples that GPT-NeoX asks for: half a per cent more than it reads."""
     return math.ceil(steps * batch_size * 1.005)
 
 

@@ -85,9 +85,7 @@ def test_choices_are_those_of_log_probabilities(networks):
 
 
 def test_logits_that_are_capped_are_refused(networks):
-    with pytest.raises(
-        UsageError, match="Gemma2ForCausalLM: its logits are not an output embedding"
-    ):
+    with pytest.raises(UsageError, match="Gemma2ForCausalLM: its logits are not an unembedding"):
         token_logprobs(networks["gemma2"], [[1, 2, 3]])
 
 

@@ -19,7 +19,7 @@ SHAPES = {
     "llama": ("LlamaConfig", _WIDE | {"num_key_value_heads": 1}),
     "olmo2": ("Olmo2Config", _WIDE),
     "gpt2": ("GPT2Config", _GPT),
-    "gptj": ("GPTJConfig", _GPT | {"rotary_dim": 4}),  # a bias at its output embedding
+    "gptj": ("GPTJConfig", _GPT | {"rotary_dim": 4}),  # a bias at its unembedding
     "mistral": ("MistralConfig", _WIDE | {"num_key_value_heads": 1, "sliding_window": 5}),
     "bloom": (
         "BloomConfig",

@@ -17,7 +17,7 @@ def random_chain(words: int, seed: int = 4) -> np.ndarray:
 def bigram_network(probabilities: np.ndarray) -> GPTNeoXForCausalLM:
     """A network whose logits are a table of bigrams: no layer adds to a one-hot embedding.
 
-    Embeddings are one-hot vectors, which the last norm makes a high and equal lows; the output embedding
+    Embeddings are one-hot vectors, which the last norm makes a high and equal lows; the unembedding
     undoes that.
     """
     words = len(probabilities)

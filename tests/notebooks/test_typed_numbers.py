@@ -75,7 +75,11 @@ TYPED = {
         "143,000": "a step, as an example",
         "793": "thousand parameters of our largest size",
     },
-    "book/reading.md": {"512": "a step, as an example"},
+    "book/teach.md": {
+        "101": "a seed, as an example",
+        "102": "a seed, as an example",
+        "3.11": "the version of Python",
+    },
     "book/rerun.md": {
         "3.11": "the version of Python",
         "140": "megabytes of a download",
@@ -118,7 +122,6 @@ TYPED = {
         "1.01": "of an exercise",
         "1.05": "of an exercise",
         "1.25": "the bound of equivalence, a setting",
-        "500": "of an exercise",
         "95%": "the confidence of a band",
     },
     "book/experiments/training_data.ipynb": {
@@ -132,6 +135,11 @@ TYPED = {
         "2,049": "a setting of Pythia's, and one more",
         "207,170,414,058": "tokens that Pythia's pages give",
         "98,000": "of an exercise",
+    },
+    "book/pages/stability.ipynb": {
+        "2.8": "the sum of two normal quantiles, which the code beside it computes",
+        "5%": "the usual rate of false finds, by definition",
+        "80%": "the usual power, by definition",
     },
     "book/pages/published.ipynb": {
         "1,000": "a published step",
@@ -151,7 +159,8 @@ TYPED = {
 
 def prose(source: str) -> str:
     """What readers read as text: without code, commands, formulas, comments and the targets of links."""
-    text = re.sub(r"^([`:]{3,}).*?^\1[`:]*\s*$", "\n\n", source, flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(r"^(`{3,}).*?^\1`*\s*$", "\n\n", source, flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(r"^:{3,}.*\n(?::[\w-]+:.*\n)*", "\n", text, flags=re.MULTILINE)
     text = re.sub(r"<!--.*?-->|\$\$.*?\$\$|\$[^$\n]+\$", " ", text, flags=re.DOTALL)
     text = re.sub(r"(\{[\w:]+\})`[^`]*`", r"\1", text)
     text = re.sub(r"`[^`]*`", " ", text)

@@ -165,7 +165,7 @@ def _comparisons(names: list[str]) -> list[tuple[str, list[str]]]:
 
 
 def variant_gains(heights: pd.DataFrame) -> pd.DataFrame:
-    """Deduped minus standard, mean over phenomena of the mean accuracy over training, by size.
+    """Deduplicated minus standard, mean over phenomena of the mean accuracy over training, by size.
 
     The interval is Student's t over phenomena: it asks whether other phenomena would gain too, not
     whether another seed would.

@@ -152,7 +152,7 @@ def agreement_in_words(agreements: pd.DataFrame, what: str) -> str:
 
 
 def published_in_words(milestones: pd.DataFrame, phases: pd.DataFrame, first: int) -> str:
-    """What onsets and plateaus can say of curves whose first step, `first`, is late in acquisition."""
+    """What onsets and plateaus can say of curves whose first step, `first`, is late in learning."""
     n = len(milestones)
     early, never = (milestones["onset"] <= first).sum(), milestones["onset"].isna().sum()
     settled = (milestones["plateau"] <= first).sum()

@@ -123,7 +123,7 @@ def size_effect(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def variant_effect(frame: pd.DataFrame) -> pd.DataFrame:
-    """The deduped minus the standard variant: the mean over the pairs of runs, a pair a size.
+    """The deduplicated minus the standard variant: the mean over the pairs of runs, a pair a size.
 
     The interval is Student's t of the pairs' differences. It holds what differs between two runs, their
     data and all the rest, and so it is far wider than one over test items would be.

@@ -54,7 +54,7 @@ class Architecture:
         intermediate_size: width of the MLP; 4 x `hidden_size` in v1.0.
         rotary_pct: share of each head that is rotated.
         gpt_j_residual: attention and MLP read the same residual stream ("parallel residual").
-        no_weight_tying: the output embedding is a matrix of its own.
+        no_weight_tying: the unembedding is a matrix of its own.
         init_method_std: of weights, at the start of training; computes nothing.
     """
 

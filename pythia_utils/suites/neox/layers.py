@@ -2,7 +2,7 @@
 
 GPT-NeoX saves its pipeline a stage a file (`megatron/model/gpt2_model.py`): 0 is the input embedding,
 1 and L + 2 are functions without weights, 2 to L + 1 the L transformer layers, L + 3 the last norm,
-L + 4 the output embedding. With model parallelism each tensor is one of these (`megatron/mpu/layers.py`):
+L + 4 the unembedding. With model parallelism each tensor is one of these (`megatron/mpu/layers.py`):
 
 - cut into rows, those of the output: the embeddings along the vocabulary, `query_key_value` and
   `dense_h_to_4h` with their biases ("column parallel", for GPT-NeoX multiplies by the transpose). A head's
