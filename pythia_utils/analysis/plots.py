@@ -224,7 +224,8 @@ def _said_of_curves(
     frame: pd.DataFrame, ylabel: str, series: str, panels: str | None, along: str
 ) -> dict[str, Any]:
     """What a figure of curves says of itself, for `framed`."""
-    caption = f"{alt_text.sentence(ylabel)} over training"
+    whose = _whose(list(dict.fromkeys(frame[series])), ylabel) if series == "model" else ""
+    caption = f"{alt_text.sentence(ylabel)}{whose} over training"
     for thing, column in (("line", series), ("panel", panels or "")):
         caption += f", a {thing} a {noun}" if (noun := alt_text.noun(column)) else ""
     caption += "; bands or bars are intervals." if _has_intervals(frame) else "."
@@ -233,6 +234,14 @@ def _said_of_curves(
     shown = [column for column in dict.fromkeys(columns) if column in frame]
     alt = alt_text.lines(frame, ylabel, along, series, panels)
     return {"alt": alt, "caption": caption, "name": name, "data": frame[shown]}
+
+
+def _whose(models: Sequence[str], ylabel: str) -> str:
+    """` of deduplicated pico models`, unless the label says it."""
+    found = [find_model(name) for name in models]
+    suites = [name for name in dict.fromkeys(m.suite for m in found) if name not in ylabel.lower()]
+    alike = "deduplicated " if all(model.variant == "deduped" for model in found) else ""
+    return f" of {alike}{', '.join(suites)} models" if suites else ""
 
 
 def _has_intervals(frame: pd.DataFrame) -> bool:
