@@ -87,10 +87,10 @@
   /* The width to the pixel: how much room numbers at an axis take is known only when they are drawn. */
   async function refit({ spec, target, element, result: { view } }) {
     const over = target.querySelector("svg").clientWidth - element.clientWidth;
-    if (over <= 0 && over > -4) return;
+    if ((over <= 0 && over > -4) || Math.abs(over) > AXIS) return; // more than an axis: a long word, which stays
     const name = spec.facet ? "child_width" : "width";
     const { columns } = layout(spec, element.clientWidth);
-    await view.signal(name, view.signal(name) - (over + 1) / columns).runAsync();
+    await view.signal(name, view.signal(name) - (over + 1) / columns).resize().runAsync();
   }
 
   function follow(holder) {

@@ -32,6 +32,7 @@ _READ_OUT = 6  # values in one plot that are written beside the marked step
 _DASHES = {"-": [1, 0], ":": [2, 3], "--": [6, 4], "-.": [8, 3, 2, 3]}
 _KINDS = {"-": "standard", ":": "deduped", "--": "another seed"}
 _INK, _MARK = "#1f2a30", "#52616a"
+WHITE, DARK = "#ffffff", "#141a1e"  # the ground of a light and of a dark page
 _PAGE = ["suite", "experiment", "parameters"]  # with model and step: a record's page
 
 
@@ -77,10 +78,10 @@ def chart(frame: pd.DataFrame, look: Look) -> dict[str, Any]:
     layers = _layers(rows, look)
     spec = {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
-        "usermeta": {"curves": _meta(frame, look, rows)},
+        "usermeta": {"curves": _meta(frame, look, rows), "dark": _dark(look)},
         "title": {"text": _title(look), "anchor": "start", "fontSize": 13, "fontWeight": "normal"},
         "params": [{"name": "shown", "value": None}, {"name": "marked", "value": None}],
-        "data": _data(rows),
+        "data": csv_data(rows),
         "transform": _words(rows),
     }
     if not look.panels:
@@ -111,15 +112,15 @@ def _time(look: Look) -> str:
 def _rows(frame: pd.DataFrame, look: Look) -> pd.DataFrame:
     """What is drawn, in short: m(odel), s(tep), v(alue), and where there are l(ow), h(igh), n, p(anel),
     r(eference), b(aseline), x where bars stand beside the step."""
-    rows = pd.DataFrame({"m": frame[look.series].map(plain), "s": frame["step"].map(_number)})
+    rows = pd.DataFrame({"m": frame[look.series].map(plain), "s": frame["step"].map(whole)})
     if look.panels:
         rows["p"] = frame[look.panels].map(_panel_name)
-    digits = _digits(frame["value"])
+    digits = digits_of(frame["value"])
     for short, name in (("v", "value"), ("l", "low"), ("h", "high")):
         if name in frame and frame[name].notna().any():
             rows[short] = frame[name].astype(float).round(digits)
     if "n" in frame and frame["n"].notna().any():
-        rows["n"] = frame["n"].map(_number)
+        rows["n"] = frame["n"].map(whole)
     panel = frame[look.panels] if look.panels else pd.Series("", frame.index)
     for short, levels in (("r", look.reference), ("b", look.baseline)):
         if levels is not None:
@@ -134,14 +135,14 @@ def _panel_name(name: object) -> str:
     return plain(readable(str(name)))
 
 
-def _number(value: float) -> float | int | None:
+def whole(value: float) -> float | int | None:
     """A step or a count: mostly whole; None where there is none."""
     if pd.isna(value):
         return None
     return int(value) if float(value).is_integer() else round(float(value), 2)
 
 
-def _digits(values: pd.Series) -> int:
+def digits_of(values: pd.Series) -> int:
     """Behind the point, so that the largest value has four significant digits."""
     largest = float(values.abs().max())
     if not largest or not math.isfinite(largest):
@@ -162,7 +163,7 @@ def _beside(rows: pd.DataFrame, names: Sequence[str], log: bool) -> pd.Series:
     return (2**moved - 1 if log else moved).round(4)
 
 
-def _data(rows: pd.DataFrame) -> dict:
+def csv_data(rows: pd.DataFrame) -> dict:
     """The rows as CSV, which is half as long as JSON."""
     kinds = {name: "number" for name in rows if name not in ("m", "p")}
     kinds |= {name: "string" for name in ("m", "p") if name in rows}
@@ -174,15 +175,16 @@ def _words(rows: pd.DataFrame) -> list[dict]:
     """Only what is to be shown; and the interval as the words of a tooltip."""
     found = [{"filter": "shown === null || indexof(shown, datum.m) >= 0"}]
     if "l" in rows:
-        form = _format(rows)
+        form = number_format(rows["v"])
         words = f"format(datum.l, '{form}') + ' to ' + format(datum.h, '{form}')"
         known = "isValid(datum.l) && isValid(datum.h)"
         found.append({"calculate": f"{known} ? {words} : 'not known'", "as": "i"})
     return found
 
 
-def _format(rows: pd.DataFrame) -> str:
-    return f",.{max(_digits(rows['v']) - 1, 0)}f"
+def number_format(values: pd.Series) -> str:
+    """How D3 is to write such values: the largest with three significant digits."""
+    return f",.{max(digits_of(values) - 1, 0)}f"
 
 
 # --- what is drawn --------------------------------------------------------------------------------
@@ -226,7 +228,7 @@ def _named_steps(steps: pd.Series) -> list:
     time = np.log2(1 + every)
     wanted = np.linspace(time[0], time[-1], 13)
     near = sorted({int(np.abs(time - place).argmin()) for place in wanted})
-    return [_number(every[place]) for place in near]
+    return [whole(every[place]) for place in near]
 
 
 def _by_name(look: Look, of: Any, legend: Any = None) -> dict:
@@ -355,7 +357,7 @@ def _tooltip(rows: pd.DataFrame, look: Look) -> list[dict]:
     found = [{"field": "m", "title": "title"}]
     found += [{"field": "p", "title": plain(readable(look.panels))}] if look.panels else []
     found.append({"field": "s", "type": "quantitative", "title": "step", "format": ",~f"})
-    form = _format(rows)
+    form = number_format(rows["v"])
     found.append(
         {"field": "v", "type": "quantitative", "title": plain(look.ylabel), "format": form}
     )
@@ -382,19 +384,25 @@ def _read_out(rows: pd.DataFrame, look: Look) -> list[dict]:
         {"calculate": f"datum.v - datum.k * {gap}", "as": "t"},
         {"window": [{"op": "max", "field": "t", "as": "t"}]} | order,
         {"calculate": f"datum.t + datum.k * {gap}", "as": "y"},
-        {"calculate": f"format(datum.v, '{_format(rows)}')", "as": "w"},
+        {"calculate": f"format(datum.v, '{number_format(rows['v'])}')", "as": "w"},
     ]
     late = f"marked > {_late(look):.6g}"  # no room at the right
     words = {"type": "text", "fontSize": 11, "fontWeight": 600, "baseline": "middle"}
     words |= {"align": {"expr": f"{late} ? 'right' : 'left'"}, "dx": {"expr": f"{late} ? -7 : 7"}}
     encoding = {"x": _x(look), "y": _y(look, "y"), "text": {"field": "w"}, "color": _ink(look)}
-    return [ring, {"transform": moved_apart, "mark": words, "encoding": encoding}]
+    written = {"transform": moved_apart, "mark": words, "encoding": encoding}
+    ground = words | {"stroke": WHITE, "strokeWidth": 4, "strokeJoin": "round"}
+    halo = written | {
+        "mark": ground,
+        "encoding": {k: v for k, v in encoding.items() if k != "color"},
+    }
+    return [ring, halo, written]
 
 
 def _late(look: Look) -> float:
-    """The step at four fifths of the axis."""
+    """The step at six sevenths of the axis."""
     first, last = (math.log2(1 + step) if look.log else step for step in look.steps)
-    at = first + 0.8 * (last - first)
+    at = first + 6 / 7 * (last - first)
     return 2**at - 1 if look.log else at
 
 
@@ -458,12 +466,16 @@ def _meta(frame: pd.DataFrame, look: Look, rows: pd.DataFrame) -> dict[str, Any]
     lines = [_line(name, look.styles[name], look.series) for name in names]
     found = {"lines": lines, "columns": look.columns if look.panels else 1}
     found["panels"] = list(dict.fromkeys(rows["p"])) if look.panels else [""]
-    used = {REFERENCE, _INK, _MARK, *(line["colour"] for line in lines)}
-    used |= {legible(line["colour"]) for line in lines}
-    found["dark"] = {colour: on_dark(colour) for colour in sorted(used)}
     found["steps"] = sorted(rows["s"].unique().tolist())
     page = _pages(frame, look)
     return found | ({"pages": page} if page else {})
+
+
+def _dark(look: Look) -> dict[str, str]:
+    """What stands for each colour of the chart on a dark page."""
+    own = {to_hex(style["color"]) for style in look.styles.values()}
+    every = own | {legible(colour) for colour in own} | {REFERENCE, _INK, _MARK}
+    return {colour: on_dark(colour) for colour in sorted(every)} | {WHITE: DARK}
 
 
 def _line(name: str, style: Mapping[str, Any], series: str) -> dict[str, Any]:

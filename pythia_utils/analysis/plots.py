@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from pythia_utils.analysis import alt_text, curve_charts
+from pythia_utils.analysis import alt_text, curve_charts, interval_charts
 from pythia_utils.analysis.figure import framed, show_with_frames
 from pythia_utils.analysis.palettes import ACCENT, REFERENCE, category_palette, size_palette
 from pythia_utils.analysis.show import or_words
@@ -104,7 +104,8 @@ def interval_bars(
     about = f"{alt_text.sentence(xlabel)}" + ", with intervals" * _has_intervals(frame)
     open_points = "; open points are no finds." if "found" in frame else "."
     alt = alt_text.rows(frame, xlabel, label)
-    return framed(figure, alt, about + open_points, xlabel, frame[shown])
+    chart = interval_charts.chart(frame, label, xlabel, reference, title)
+    return framed(figure, alt, about + open_points, xlabel, frame[shown], chart)
 
 
 def histogram(values: Sequence[float], xlabel: str, reference: float | None = None) -> Figure:

@@ -81,9 +81,11 @@ def head_map(heads: pd.DataFrame) -> None:
     last = heads[heads["model"] == models[0]]
     picture = head_maps(last[last["step"] == last["step"].max()])
     caption = "All heads along training: choose step, model and score. A ring is around heads that were found."
-    show_figure(
-        picture, caption=caption, name="map-of-heads", data=rows[columns], chart=chart.to_dict()
-    )
+    along = {
+        "steps": {"param": "step_shown", "steps": steps}
+    }  # the page's bar moves the slider, too
+    spec = chart.to_dict() | {"usermeta": along}
+    show_figure(picture, caption=caption, name="map-of-heads", data=rows[columns], chart=spec)
 
 
 def _choice(
