@@ -40,6 +40,8 @@
   }
 
   const distinct = (values) => [...new Set(values)];
+  const ORDER = ["standard", "deduped", "another seed"];
+  const rank = (kind) => (ORDER.includes(kind) ? ORDER.indexOf(kind) : ORDER.length);
 
   /* The buttons that a figure or the bar shows for its lines: one for each size or name, then for each kind. */
   function buttons(lines) {
@@ -49,6 +51,7 @@
         field,
         values: distinct(own.map((line) => line[field])).filter((value) => value !== undefined),
       }));
+      fields[1].values.sort((one, other) => rank(one) - rank(other));
       return { group, own, fields: fields.filter(({ field, values }) => field === "part" || values.length > 1) };
     });
   }

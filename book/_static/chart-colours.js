@@ -1,4 +1,4 @@
-/* Colours of charts on a dark page: those that the chart's `usermeta.curves.dark` names for its own
+/* Colours of charts on a dark page: those that the chart's `usermeta.dark` names for its own
    (pythia_utils/analysis/palettes.py has the rule), in all of its specification but the data. */
 (() => {
   "use strict";

@@ -75,7 +75,7 @@
   function prepared(holder, width) {
     const own = book.curvesOf(holder.spec) ? book.fitted(holder.spec, width) : responsive(holder.spec);
     const spec = withTitleInLines(own, width < NARROW);
-    const dark = theme() === "dark" && book.curvesOf(holder.spec)?.dark;
+    const dark = theme() === "dark" && holder.spec.usermeta?.dark;
     return dark ? book.recoloured(spec, dark) : spec;
   }
 
@@ -83,7 +83,7 @@
   const shape = (holder) => `${look(holder)} ${book.curvesOf(holder.spec) ? holder.element.clientWidth : ""}`;
 
   async function draw(holder) {
-    if (!holder.near || holder.shape === shape(holder)) return;
+    if (!holder.near || !holder.element.clientWidth || holder.shape === shape(holder)) return;
     holder.shape = shape(holder);
     const width = holder.element.clientWidth;
     try {

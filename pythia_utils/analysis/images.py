@@ -70,6 +70,7 @@ def light_svg(figure: Figure) -> str:
     text = drawn.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     text = _LONG.sub(lambda place: _DIGITS.sub(r"\1", place[0]), text)
+    text = re.sub(r">\s+<", "><", text)
     return re.sub(r"'DejaVu Sans'(, [^;\"]*)?", _FACE, text)
 
 
@@ -104,7 +105,7 @@ def light_png(figure: Figure, **options: object) -> bytes:
 def quick_png(figure: Figure) -> bytes:
     """A figure that is laid out as PNG, as soon as can be."""
     drawn = io.BytesIO()
-    figure.savefig(drawn, format="png")
+    figure.savefig(drawn, format="png", dpi=80)
     return drawn.getvalue()
 
 

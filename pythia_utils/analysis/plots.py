@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from pythia_utils.analysis import alt_text, curve_charts
+from pythia_utils.analysis import alt_text, curve_charts, curve_look, interval_charts
 from pythia_utils.analysis.figure import framed, show_with_frames
 from pythia_utils.analysis.palettes import ACCENT, REFERENCE, category_palette, size_palette
 from pythia_utils.analysis.show import or_words
@@ -104,7 +104,8 @@ def interval_bars(
     about = f"{alt_text.sentence(xlabel)}" + ", with intervals" * _has_intervals(frame)
     open_points = "; open points are no finds." if "found" in frame else "."
     alt = alt_text.rows(frame, xlabel, label)
-    return framed(figure, alt, about + open_points, xlabel, frame[shown])
+    chart = interval_charts.chart(frame, label, xlabel, reference, title)
+    return framed(figure, alt, about + open_points, xlabel, frame[shown], chart)
 
 
 def histogram(values: Sequence[float], xlabel: str, reference: float | None = None) -> Figure:
@@ -214,17 +215,16 @@ def trajectories(
     options = {"panels": panels, "columns": columns, "log": log, "series": series, "bars": bars}
     options |= {"reference": reference, "baseline": baseline, "limits": grid[0, 0].get_ylim()}
     options["steps"] = (int(frame["step"].min()), int(frame["step"].max()))
-    figure = framed(figure, **_said_of_curves(frame, ylabel, series, panels, label))
-    return framed(
-        figure, chart=curve_charts.chart(frame, curve_charts.Look(styles, ylabel, **options))
-    )
+    chart = curve_charts.chart(frame, curve_look.Look(styles, ylabel, **options))
+    return framed(figure, **_said_of_curves(frame, ylabel, series, panels, label), chart=chart)
 
 
 def _said_of_curves(
     frame: pd.DataFrame, ylabel: str, series: str, panels: str | None, along: str
 ) -> dict[str, Any]:
     """What a figure of curves says of itself, for `framed`."""
-    caption = f"{alt_text.sentence(ylabel)} over training"
+    whose = _whose(list(dict.fromkeys(frame[series])), ylabel) if series == "model" else ""
+    caption = f"{alt_text.sentence(ylabel)}{whose} over training"
     for thing, column in (("line", series), ("panel", panels or "")):
         caption += f", a {thing} a {noun}" if (noun := alt_text.noun(column)) else ""
     caption += "; bands or bars are intervals." if _has_intervals(frame) else "."
@@ -233,6 +233,14 @@ def _said_of_curves(
     shown = [column for column in dict.fromkeys(columns) if column in frame]
     alt = alt_text.lines(frame, ylabel, along, series, panels)
     return {"alt": alt, "caption": caption, "name": name, "data": frame[shown]}
+
+
+def _whose(models: Sequence[str], ylabel: str) -> str:
+    """` of deduplicated pico models`, unless the label says it."""
+    found = [find_model(name) for name in models]
+    suites = [name for name in dict.fromkeys(m.suite for m in found) if name not in ylabel.lower()]
+    alike = "deduplicated " if all(model.variant == "deduped" for model in found) else ""
+    return f" of {alike}{', '.join(suites)} models" if suites else ""
 
 
 def _has_intervals(frame: pd.DataFrame) -> bool:

@@ -1,4 +1,4 @@
-"""Curves as Vega-Lite: what a chart says is what the frame holds, in few bytes and in colours that are to be seen."""
+"""Curves and intervals as Vega-Lite: what the frame holds, in few bytes and in colours that are to be seen."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from helpers.hostile import TEXTS
 
-from pythia_utils.analysis import curve_charts, end_labels, figure, plots
+from pythia_utils.analysis import curve_look, end_labels, figure, plots
 from pythia_utils.analysis.palettes import luminance
 from pythia_utils.base.markup import plain
 from pythia_utils.suites.catalog import suite
@@ -97,7 +97,7 @@ def test_a_line_of_another_seed_has_no_band():
 def test_bars_stand_side_by_side_as_in_the_picture():
     frame = curves(["nano-7k", "nano-57k"])
     spec = chart(frame, log=False, bars=True)
-    found = rows(spec).pivot(index="s", columns="m", values="x")
+    found = rows(spec).pivot_table(index="s", columns="m", values="x")
     assert (found["nano-7k"] < found["nano-57k"]).all()
     assert list(found.mean(axis=1)) == pytest.approx(list(found.index))
     assert not [layer for layer in spec["layer"] if layer["mark"]["type"] == "area"]
@@ -128,14 +128,17 @@ def test_models_are_chosen_by_size_and_kind_smaller_ones_first():
 
 @pytest.mark.parametrize("models", [["nano-7k", "nano-793k"], list(suite("pythia").models)[:16]])
 def test_lines_and_their_words_are_to_be_seen_on_white_and_on_a_dark_page(models):
-    known = about(chart(curves(models)))
-    for line in known["lines"]:
+    spec = chart(curves(models))
+    dark = spec["usermeta"]["dark"]
+    for line in about(spec)["lines"]:
         assert contrast(line["colour"], "#ffffff") >= 3
         assert contrast(line["dark"], GROUND) >= 3
-        ink = curve_charts.legible(line["colour"])
+        ink = curve_look.legible(line["colour"])
         assert contrast(ink, "#ffffff") >= 4.5
-        assert contrast(known["dark"][ink], GROUND) >= 4.5
-    assert all(contrast(dark, GROUND) >= 3 for dark in known["dark"].values())
+        assert contrast(dark[ink], GROUND) >= 4.5
+    assert all(
+        contrast(colour, GROUND) >= 3 for light, colour in dark.items() if light != "#ffffff"
+    )
 
 
 def test_twelve_panels_of_nine_models_weigh_forty_kilobytes():
@@ -158,20 +161,16 @@ def test_names_of_data_are_text_in_a_chart():
 
 
 def test_eight_lines_of_one_plot_are_named_at_their_ends_without_touching():
-    spec = chart(curves(NINE[:4] + ["nano-793k-deduped", "nano-7k-deduped"] + NINE[4:]))
-    named = spec["layer"][-1]["data"]["values"] if "data" in spec["layer"][-1] else []
-    usual = [line for line in about(spec)["lines"] if line["kind"] != "another seed"]
-    assert len(named) == (len(usual) if len(usual) >= 8 else 0)
     many = list(suite("pythia").models)[:16]
     labels = chart(curves(many))["layer"][-1]
     low, high = labels["encoding"]["y"]["scale"]["domain"]
     heights = sorted(
-        (v["y"] - low) / (high - low) * curve_charts.TALL for v in labels["data"]["values"]
+        (v["y"] - low) / (high - low) * curve_look.TALL for v in labels["data"]["values"]
     )
     assert len(heights) == 16
     assert all(b - a >= 12.9 for a, b in pairwise(heights))
     assert heights[0] >= 0
-    assert heights[-1] <= curve_charts.TALL
+    assert heights[-1] <= curve_look.TALL
 
 
 def test_few_lines_and_many_panels_have_no_names_at_their_ends():
@@ -187,3 +186,20 @@ def test_places_are_moved_apart_as_little_as_can_be():
     assert end_labels.apart([1] * 9, 2, 0, 10) is None
     found = end_labels.apart(list(np.random.default_rng(1).uniform(0, 10, 5)), 2, 0, 10)
     assert all(b - a >= 2 - 1e-9 for a, b in pairwise(sorted(found)))
+
+
+# --- values with their intervals
+
+
+def test_a_chart_of_intervals_holds_its_rows_and_tells_finds():
+    frame = pd.DataFrame({"what": ["filler_gap", "a$b$"], "value": [0.5, 0.25], "low": [0.4, 0.2]})
+    frame = frame.assign(high=[0.6, 0.3], n=[100, 50], found=[True, False])
+    spec = figure._CHARTS[plots.interval_bars(frame, "what", "accuracy", reference=0, title="All")]
+    found = rows(spec)
+    assert list(found["m"]) == ["filler gap", "a$b$"]
+    assert found[["v", "l", "h", "n", "f"]].to_numpy().tolist() == [
+        [0.5, 0.4, 0.6, 100, 1],
+        [0.25, 0.2, 0.3, 50, 0],
+    ]
+    assert spec["layer"][0]["data"]["values"] == [{"x": 0}]
+    assert spec["title"] == "All"

@@ -78,7 +78,11 @@ class Figures(HTMLParser):
 
 
 def pages(site: Path) -> Iterator[Path]:
-    yield from (p for p in sorted(site.rglob("*.html")) if "_static" not in p.parts)
+    """Those of the site that are of the book: not the one of the search."""
+    others = {"_static", "search.html"}
+    yield from (
+        p for p in sorted(site.rglob("*.html")) if not others & {*p.relative_to(site).parts}
+    )
 
 
 def test_every_picture_has_words_in_its_place_and_no_path(built_site):

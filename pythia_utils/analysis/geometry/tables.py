@@ -37,7 +37,8 @@ def of_kind(records: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def _mean(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    keys = ["model", "variant", "n_params", "step", *by]
+    page = [name for name in ("suite", "experiment", "parameters") if name in rows]
+    keys = [*page, "model", "variant", "n_params", "step", *by]
     return rows.groupby(keys, sort=False, as_index=False)["value"].mean()
 
 
