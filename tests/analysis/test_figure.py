@@ -65,9 +65,10 @@ def test_a_notebook_shows_pictures_with_their_words_and_its_numbers(monkeypatch)
     first, second = notebook.cells[0].outputs
     assert set(first.data) == {"image/svg+xml", "image/png", figure.KIND, "text/plain"}
     assert set(second.data) == set(first.data)
-    assert Image.open(io.BytesIO(base64.b64decode(second.data["image/png"]))).width > 600
+    assert Image.open(io.BytesIO(base64.b64decode(second.data["image/png"]))).width > 500
     told = second.data[figure.KIND]
-    assert told["alt"] == second.data["text/plain"] == second.metadata["alt"]
+    assert told["alt"] == second.metadata["alt"] == second.metadata["image/png"]["alt"]
+    assert second.data["text/plain"] == f"{told['caption']} {told['alt']}"
     assert told["alt"].startswith("Histogram of widths, 3 values: median 2.")
     assert told["csv"].splitlines()[0] == "from,to,count"
     assert sum(int(row.split(",")[2]) for row in told["csv"].splitlines()[1:]) == 3
