@@ -8,10 +8,12 @@
   const AXIS = 46; // pixels for the numbers at the left
   const GAP = 18;
   const NARROWEST = 132; // of a panel
+  const NARROW = 560;
   const HEIGHTS = { single: 320, low: 270, panel: 130 };
   const ABOVE = { chart: 18, panel: 33 }; // titles of a chart, of a panel
   const BELOW = { single: 46, panel: 14 }; // steps
   const LETTER = 6.9; // pixels of a title's letter
+  const DIGIT = 7.2; // of a step's
   const LINE = 14;
   const NEAR = 16; // pixels from a point: a click opens its notebook
 
@@ -21,7 +23,7 @@
   function layout(spec, width) {
     const { panels, columns } = curvesOf(spec);
     if (!spec.facet) {
-      const height = width < 560 ? HEIGHTS.low : HEIGHTS.single;
+      const height = width < NARROW && !namesWidth(spec) ? HEIGHTS.low : HEIGHTS.single;
       return { columns: 1, width: width - AXIS - namesWidth(spec) - 8, height, total: height + ABOVE.chart + BELOW.single };
     }
     const fit = Math.max(1, Math.min(columns, panels.length, Math.floor((width - AXIS + GAP) / (NARROWEST + GAP))));
@@ -45,6 +47,31 @@
   function namesWidth(spec) {
     const names = spec.layer?.at(-1).data?.values ?? [];
     return names.length ? 10 + LETTER * Math.max(...names.map(({ w }) => w.length)) : 0;
+  }
+
+  /* Of the steps of a logarithmic axis those whose names fit beside each other, the first and the last among them. */
+  function namedSteps(steps, width) {
+    const time = steps.map((step) => Math.log2(1 + step));
+    const place = (index) => ((time[index] - time[0]) / (time.at(-1) - time[0] || 1)) * width;
+    const half = (index) => (shortStep(steps[index]).length * DIGIT + 8) / 2;
+    const last = steps.length - 1;
+    const kept = [0];
+    for (let index = 1; index <= last; index += 1)
+      if (place(index) - half(index) > place(kept.at(-1)) + half(kept.at(-1))) kept.push(index);
+    if (last > 0 && kept.at(-1) !== last) kept.push(last);
+    while (kept.length > 2 && place(last) - 2 * half(last) < place(kept.at(-2)) + half(kept.at(-2))) kept.splice(-2, 1);
+    return kept.map((index) => steps[index]);
+  }
+
+  const shortStep = (step) => (step >= 10000 ? `${step / 1000}k` : step.toLocaleString("en"));
+
+  function withSteps(layers, spec, width) {
+    return layers.map((layer) => {
+      const axis = layer.encoding?.x?.axis;
+      if (!axis?.values) return layer;
+      const x = { ...layer.encoding.x, axis: { ...axis, values: namedSteps(curvesOf(spec).steps, width), labelOverlap: false } };
+      return { ...layer, encoding: { ...layer.encoding, x } };
+    });
   }
 
   const withoutLegends = (value) => {
@@ -72,7 +99,8 @@
   function fitted(spec, width) {
     const { columns, titles, ...size } = layout(spec, width);
     const own = withoutLegends(withChoice(spec));
-    if (!spec.facet) return { ...own, width: size.width, height: size.height };
+    const layer = withSteps(spec.facet ? own.spec.layer : own.layer, spec, size.width);
+    if (!spec.facet) return { ...own, layer, width: size.width, height: size.height };
     const names = curvesOf(spec).panels;
     const labelExpr = `${JSON.stringify(titles)}[indexof(${JSON.stringify(names)}, datum.value)]`;
     const header = { ...own.facet.header, labelExpr, labelLineHeight: LINE };
@@ -80,7 +108,7 @@
       ...own,
       columns,
       facet: { ...own.facet, header },
-      spec: { ...own.spec, width: size.width, height: size.height },
+      spec: { ...own.spec, layer, width: size.width, height: size.height },
     };
   }
 

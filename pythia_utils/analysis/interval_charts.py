@@ -6,14 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from pythia_utils.analysis.curve_charts import (
-    DARK,
-    WHITE,
-    csv_data,
-    digits_of,
-    number_format,
-    whole,
-)
+from pythia_utils.analysis.curve_look import DARK, WHITE
+from pythia_utils.analysis.curve_rows import csv_data, digits_of, number_format, whole
 from pythia_utils.analysis.palettes import ACCENT, REFERENCE, on_dark
 from pythia_utils.analysis.words import readable
 from pythia_utils.base.markup import plain

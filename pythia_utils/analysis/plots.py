@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from pythia_utils.analysis import alt_text, curve_charts, interval_charts
+from pythia_utils.analysis import alt_text, curve_charts, curve_look, interval_charts
 from pythia_utils.analysis.figure import framed, show_with_frames
 from pythia_utils.analysis.palettes import ACCENT, REFERENCE, category_palette, size_palette
 from pythia_utils.analysis.show import or_words
@@ -215,10 +215,8 @@ def trajectories(
     options = {"panels": panels, "columns": columns, "log": log, "series": series, "bars": bars}
     options |= {"reference": reference, "baseline": baseline, "limits": grid[0, 0].get_ylim()}
     options["steps"] = (int(frame["step"].min()), int(frame["step"].max()))
-    figure = framed(figure, **_said_of_curves(frame, ylabel, series, panels, label))
-    return framed(
-        figure, chart=curve_charts.chart(frame, curve_charts.Look(styles, ylabel, **options))
-    )
+    chart = curve_charts.chart(frame, curve_look.Look(styles, ylabel, **options))
+    return framed(figure, **_said_of_curves(frame, ylabel, series, panels, label), chart=chart)
 
 
 def _said_of_curves(

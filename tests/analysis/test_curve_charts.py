@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from helpers.hostile import TEXTS
 
-from pythia_utils.analysis import curve_charts, end_labels, figure, plots
+from pythia_utils.analysis import curve_look, end_labels, figure, plots
 from pythia_utils.analysis.palettes import luminance
 from pythia_utils.base.markup import plain
 from pythia_utils.suites.catalog import suite
@@ -133,7 +133,7 @@ def test_lines_and_their_words_are_to_be_seen_on_white_and_on_a_dark_page(models
     for line in about(spec)["lines"]:
         assert contrast(line["colour"], "#ffffff") >= 3
         assert contrast(line["dark"], GROUND) >= 3
-        ink = curve_charts.legible(line["colour"])
+        ink = curve_look.legible(line["colour"])
         assert contrast(ink, "#ffffff") >= 4.5
         assert contrast(dark[ink], GROUND) >= 4.5
     assert all(
@@ -165,12 +165,12 @@ def test_eight_lines_of_one_plot_are_named_at_their_ends_without_touching():
     labels = chart(curves(many))["layer"][-1]
     low, high = labels["encoding"]["y"]["scale"]["domain"]
     heights = sorted(
-        (v["y"] - low) / (high - low) * curve_charts.TALL for v in labels["data"]["values"]
+        (v["y"] - low) / (high - low) * curve_look.TALL for v in labels["data"]["values"]
     )
     assert len(heights) == 16
     assert all(b - a >= 12.9 for a, b in pairwise(heights))
     assert heights[0] >= 0
-    assert heights[-1] <= curve_charts.TALL
+    assert heights[-1] <= curve_look.TALL
 
 
 def test_few_lines_and_many_panels_have_no_names_at_their_ends():
