@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -140,7 +141,7 @@ def gallery(
 def _item(name: str, title: str, card: Card) -> str:
     lines = [f"[{title}](/experiments/{name}.ipynb)", card.question, card.answer]
     if card.picture:
-        options = f":alt: {plain(card.alt)}\n:loading: lazy"
+        options = f":alt: {json.dumps(plain(card.alt), ensure_ascii=False)}\n:loading: lazy"
         lines.insert(0, f":::{{image}} /{_place(name)}\n{options}\n:::")
     first, *rest = "\n\n".join(filter(None, lines)).splitlines()
     return "\n".join([f"- {first}", *(f"  {line}" if line else "" for line in rest)]) + "\n"

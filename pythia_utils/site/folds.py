@@ -1,8 +1,8 @@
 """What a chapter shows only when it is asked to: supporting parts in boxes that open, and code.
 
 A cell whose metadata have `fold`, such as `"fold": "the table of onsets"`, is in a box with that name; those of
-the same name that follow one another share one. The box opens for a link that leads into it, and in print
-(`book/_static/folds.js`).
+the same name that follow one another share one. What folded code says in words stays in the open. The box opens for a
+link that leads into it, and in print (`book/_static/folds.js`).
 """
 
 from __future__ import annotations
@@ -44,13 +44,20 @@ def _fold(cell: Mapping) -> str:
 
 
 def _box(name: str, cells: list[dict], number: int) -> list[dict]:
-    """The box, behind what its figures and tables tell in words."""
+    """The box; before it what its cells tell in words, unless prose of the box is about these words.
+
+    Cells that show nothing, or words alone, need none.
+    """
     for cell in cells:
         if cell["cell_type"] == "markdown" and _HEADING.search("".join(cell["source"])):
             raise SiteError(f"a heading stands in the fold {name!r}; leave it before the fold")
-    told = [one for at, cell in enumerate(cells) for one in _lifted(cell, f"fold-{number}-{at}")]
-    if not any(cell["cell_type"] == "markdown" or cell.get("outputs") for cell in cells):
-        return [*told, *cells]  # nothing but code
+    told = []
+    if all(cell["cell_type"] == "code" for cell in cells):
+        told = [
+            one for at, cell in enumerate(cells) for one in _lifted(cell, f"fold-{number}-{at}")
+        ]
+        if not any(cell["outputs"] for cell in cells):
+            return [*told, *cells]
     verbs = '<span class="fold-open">Show</span><span class="fold-close">Hide</span>'
     begin = f'<details class="fold"><summary>{verbs} {html(name)}</summary>'
     ends = (
@@ -61,12 +68,11 @@ def _box(name: str, cells: list[dict], number: int) -> list[dict]:
 
 
 def _lifted(cell: dict, identity: str) -> list[dict]:
-    """Take the sentences out of a cell that shows a figure or a table too, into a cell of their own."""
-    outputs = cell.get("outputs", [])
-    words = [output for output in outputs if _is_words(output)]
-    if not words or len(words) == len(outputs):
+    """Take the sentences out of a cell's outputs, into a cell of their own."""
+    words = [output for output in cell["outputs"] if _is_words(output)]
+    if not words:
         return []
-    cell["outputs"] = [output for output in outputs if not _is_words(output)]
+    cell["outputs"] = [output for output in cell["outputs"] if not _is_words(output)]
     empty = {"cell_type": "code", "id": identity, "execution_count": None, "source": ""}
     return [empty | {"metadata": {"tags": ["remove-input"]}, "outputs": words}]
 

@@ -346,7 +346,7 @@ def test_a_site_from_some_experiments_has_no_other_chapter_run_or_status(book):
     assert [path.name for path in (folder / "experiments").iterdir()] == ["grammar.ipynb"]
     assert [path.name for path in (folder / "cells/pico").iterdir()] == ["grammar"]
     assert "experiments/loss" not in (folder / "_toc.yml").read_text()
-    for name in ("runs.md", "status.md", "parts/chapters.md"):
+    for name in ("runs.md", "status.md", "parts/gallery.md"):
         text = (folder / name).read_text()
         assert "Grammar" in text
         assert "Validation loss" not in text

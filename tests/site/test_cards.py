@@ -8,8 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from pythia_utils.analysis import in_short
 from pythia_utils.site import cards
 
+assert cards.KIND == in_short.KIND  # two rooms, which do not import each other
 QUESTION = "# A title\n\n**Question.** Does it *fall*?\nAnd why?"
 
 
@@ -94,7 +96,7 @@ def test_a_gallery_has_an_item_a_chapter_in_parts_in_their_order():
     )
     assert "facts" not in text  # has no chapter here
     assert text.count(":loading: lazy") == 2
-    assert ":alt: Lines of loss." in text
+    assert ':alt: "Lines of loss."' in text
     assert [name for name, _ in cards.thumbnails(told)] == [
         "parts/thumbnails/loss.png",
         "parts/thumbnails/lens.png",

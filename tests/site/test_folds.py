@@ -56,7 +56,12 @@ def test_cells_of_one_fold_share_a_box_and_others_have_their_own():
 def test_what_a_folded_figure_tells_in_words_stands_before_its_box():
     cells = folded(code(FIGURE, WORDS, fold="the figure"))
     assert kinds(cells) == ["text/markdown", "open", "image/png", "close"]
-    assert kinds(folded(code(WORDS, fold="the text"))) == ["open", "text/markdown", "close"]
+    assert kinds(folded(code(WORDS, fold="the table"))) == [
+        "text/markdown",
+        "code",
+    ]  # an empty table
+    prose_too = folded(prose("of it", "the text"), code(WORDS, fold="the text"))
+    assert kinds(prose_too) == ["open", "of it", "text/markdown", "close"]
 
 
 def test_a_box_of_nothing_but_code_is_none():
