@@ -1,7 +1,7 @@
 """Exercises of sphinx-exercise in the book's way: numbered from 1 on each page, and no identifier twice.
 
-An exercise is a directive in a notebook's text, as the page *Add an experiment* shows it. Its first line says
-how hard it is, how long it takes and what it needs; the book's style sheet makes a line of small print of it.
+An exercise is a directive in the text of a chapter. Its first line says how hard it is, how long it takes and
+what it needs; the book's style sheet sets it in small print beside the title.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from docutils import nodes
 from sphinx_exercise.nodes import is_extension_node
 
 _KIND = "exercise"  # among what Sphinx numbers
-_OF_SOME_SITES = re.compile(r"/?experiments/\w+|ex-[\w-]+")  # chapters, and labels of exercises
+# Chapters, pages that run, and labels of exercises.
+_OF_SOME_SITES = re.compile(r"/?(?:experiments|pages)/\w+|ex-[\w-]+")
 
 
 def setup(app) -> None:

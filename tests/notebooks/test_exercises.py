@@ -61,7 +61,8 @@ def many(tmp_path_factory):
     for experiment in made_records.MADE:
         made_records.write(folder, experiment, [(m, s) for m in MANY for s in STEPS], together=True)
     at = [(model, step) for model in OF_PYTHIA for step in (64000, 143000)]
-    made_records.write(folder, "memorization", at, together=True)
+    for experiment in ("memorization", "facts"):
+        made_records.write(folder, experiment, at, together=True)
     return folder
 
 

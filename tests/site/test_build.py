@@ -125,8 +125,16 @@ def chapter_notebook(experiment: str) -> list[dict]:
             "$L = -\\log p$",
         ),
         code("figures.grid_heatmap(grid)", [heatmap(experiment)]),
+        markdown(*exercise(f"ex-{experiment}-one"), "", *exercise(f"ex-{experiment}-two")),
         code("provenance.watermark()", [shown(**{"text/markdown": "**Watermark:** python `3`"})]),
     ]
+
+
+def exercise(label: str) -> list[str]:
+    question = ["::::{exercise} Count", f":label: {label}", "", "*Easy · 5 minutes · on paper*", ""]
+    hint = ["How many?", "", ":::{admonition} Hint", ":class: dropdown", "", "Few.", ":::", "::::"]
+    solution = ["", f":::{{solution}} {label}", ":class: dropdown", "", "Two.", ":::"]
+    return question + hint + solution
 
 
 def page_notebook() -> list[dict]:
@@ -656,6 +664,25 @@ def test_big_scripts_load_only_where_they_are_used(small_site):
     assert not re.search(r"src=\"[^\"]*vega", (html / "experiments/loss.html").read_text())
     assert "tex-svg" not in (html / "references.html").read_text()
     assert "tex-svg" in (html / "suites.html").read_text()
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_exercises_count_from_one_on_each_page_and_fold_their_solutions(small_site, experiment):
+    page = (small_site / f"_build/html/experiments/{experiment}.html").read_text()
+    assert re.findall(r"Exercise (\d) </span> \(Count\)", page) == ["1", "2"]
+    assert len(re.findall(r'class="[^"]*dropdown[^"]*"', page)) == 4
+    assert page.count('class="solution dropdown admonition"') == 2
+    names = re.findall(r' id="([^"]+)"', page)
+    assert len(names) == len(set(names))
+
+
+def test_what_this_site_has_not_is_named_without_a_link(small_site):
+    page = (small_site / "_build/html/teach.html").read_text()
+    there = re.search(r'<a [^>]*href="experiments/grammar\.html"[^>]*><span[^>]*>Grammar<', page)
+    assert there
+    for away in ("Induction", "Seeds and stability", "The hardest pairs"):
+        assert re.search(rf"(?<!<)<span[^>]*>{away}</span>(?!</a>)", page)
+        assert not re.search(rf"<a [^>]*><span[^>]*>{away}<", page)
 
 
 def test_a_function_is_shown_as_its_docstring_is_written(small_site):
