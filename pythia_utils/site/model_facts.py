@@ -144,8 +144,8 @@ def _apart(model: Model) -> str:
     if model.total_steps == model.steps[-1]:
         return told
     return (
-        f"{told}, in {model.total_steps:,} steps of {model.batch_size:,} sequences. Its revisions are named so that "
-        "each has read as many tokens as the one of that name above"
+        f"{told}, in {model.total_steps:,} steps of {model.batch_size:,} sequences. Its revisions are named so "
+        "that each has read as many tokens as the one of that name above"
     )
 
 

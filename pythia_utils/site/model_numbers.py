@@ -8,7 +8,7 @@ from typing import Protocol
 
 from pythia_utils.base.markup import code, markdown
 from pythia_utils.grid.config import Config
-from pythia_utils.site.pages import title_of
+from pythia_utils.site.notebooks import read_notebook, split_title
 from pythia_utils.site.tables import folded
 from pythia_utils.suites.catalog import Model
 
@@ -45,17 +45,18 @@ def told(model: Model, own: Numbers, config: Config) -> list[str]:
         ]
     opening = (
         f"{own.count:,} numbers that others published of this model and its other runs; none is this book's. "
-        "Each section says what was measured and whose the numbers are; do not compare two sections without a look "
-        "at both. A bar is an interval of 95% over test items or, where a mean over seeds is drawn, the range of "
-        f"the seeds. All of them, a row each, with errors, counts and units: [{model.name}.csv]({model.name}.csv)."
+        "Each section says what was measured and whose the numbers are; do not compare two sections without a "
+        "look at both. A bar is an interval of 95% over test items or, where a mean over seeds is drawn, the "
+        "range of the seeds. All of them, a row each, with errors, counts and units: "
+        f"[{model.name}.csv]({model.name}.csv)."
     )
     return [heading, opening, *(_section(section, config) for section in own.sections)]
 
 
 def _section(section: Section, config: Config) -> str:
     parts = [f"### {_capital(markdown(section.title))}", section.told]
-    if links := [*_links(section.places, config)]:
-        parts[-1] += f" Drawn in {' and in '.join(links)}."
+    if found := [*links(section.places, config)]:
+        parts[-1] += f" Drawn in {' and in '.join(found)}."
     if section.chart:
         parts.append(_raw(section.chart + _WITHOUT))
     inside = "\n\n".join(f"{markdown(name)}\n\n{_scrolled(body)}" for name, body in section.tables)
@@ -67,7 +68,7 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _links(places: Sequence[str], config: Config) -> Iterator[str]:
+def links(places: Sequence[str], config: Config) -> Iterator[str]:
     """Of chapters and pages that the project has, by their titles."""
     chapters = {e.name: e.chapter for e in config.experiments.values() if e.chapter}
     sources = {
@@ -77,7 +78,8 @@ def _links(places: Sequence[str], config: Config) -> Iterator[str]:
     for place in places:
         folder, _, name = place.partition("/")
         if source := sources[folder].get(name):
-            yield f"[{title_of(source, markdown(config.title(name)))}](../{place}.ipynb)"
+            title, _ = split_title(read_notebook(source)["cells"], markdown(config.title(name)))
+            yield f"[{title}](../{place}.ipynb)"
 
 
 def _scrolled(body: str) -> str:

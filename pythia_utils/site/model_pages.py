@@ -42,7 +42,7 @@ def files(numbers: Mapping[str, Numbers], config: Config) -> Iterator[tuple[str,
         numbers: by a main model's name; a model that is not there has no section about them.
         config: of the project, whose chapters have titles.
     """
-    yield f"{FOLDER}/{INDEX}.md", _index(numbers)
+    yield f"{FOLDER}/{INDEX}.md", _index(numbers, config)
     for model in of_models():
         own = numbers.get(model.name)
         yield f"{FOLDER}/{model.name}.md", _page(model, own, config)
@@ -53,32 +53,33 @@ def files(numbers: Mapping[str, Numbers], config: Config) -> Iterator[tuple[str,
 # --- the page about all ---------------------------------------------------------------------------
 
 
-def _index(numbers: Mapping[str, Numbers]) -> str:
+def _index(numbers: Mapping[str, Numbers], config: Config) -> str:
     models = of_models()
     count = sum(own.count for own in numbers.values())
     told = f" Together they hold {count:,} of them, each with its source." if count else ""
+    pages = [*model_numbers.links(["pages/published"], config)]
+    compared = f" What was published is compared, model with model, in {pages[0]}." if pages else ""
     m, sizes = models[0], len({model.size for model in models})
     return f"""# The real Pythia
 
 EleutherAI's Pythia {{cite:p}}`biderman2023pythia` is one language model in {sizes} sizes, each trained on two
 variants of one text, with the same settings and in the same order. Each model has a page here: its shape, its
-training, its checkpoints, what is odd about some of them, how to load one, and the numbers that others published
-of it, by step.{told} These pages are the same on every site of this book. No number on them is of
+training, its checkpoints, what is odd about some of them, how to load one, and the numbers that others
+published of it, by step.{told} These pages are the same on every site of this book. No number on them is of
 the small models that this book trains itself.
 
 {_index_table(models, numbers)}
 
-The two models of a row have one shape and one rate. *One is* the size of a checkpoint's download; *numbers* says
-how many were published of the first and of the second. All were trained for {m.total_steps:,} steps of
-{m.tokens_per_step:,} tokens, and each has {len(m.steps)} checkpoints.
-{{doc}}`/suites` has the other suites, and {{doc}}`/pages/published` compares what was published, model with
-model.
+The two models of a row have one shape and one rate. *One is* the size of a checkpoint's download; *numbers*
+says how many were published of the first and of the second. All were trained for {m.total_steps:,} steps of
+{m.tokens_per_step:,} tokens, and each has {len(m.steps)} checkpoints. {{doc}}`/suites` has the other
+suites.{compared}
 
 ## Names and revisions
 
 - **Names.** `EleutherAI/pythia-SIZE`, with `-deduped` for the text without near-duplicates.
-- **Checkpoints** are revisions of the model's repository on the Hub: {_named(m)}. `main` is the last.
-  At a step all models of a variant have read the same text.
+- **Checkpoints** are revisions of the model's repository on the Hub: {_named(m)}. `main` is the
+  last. At a step all models of a variant have read the same text.
 - **v0**, the first release, is kept under names that end in `-v0`, and is on the page of what replaced it.
 - **Seeds.** `-seed1` to `-seed9` are the same training with other first weights and another order of the data
   {{cite:p}}`vanderwal2025polypythias`. They are on the page of their size.
@@ -149,9 +150,9 @@ def _opening(model: Model) -> str:
         else "the Pile, from which duplicates were removed"
     )
     return (
-        f"The real `{model.repo_id}` {{cite:p}}`biderman2023pythia`: {model.total_params:,} parameters, trained "
-        f"on {text}, saved {len(model.steps)} times. No number on this page is of the small models that this book "
-        f"trains itself.\n\n{_nearby(model)}"
+        f"The real `{model.repo_id}` {{cite:p}}`biderman2023pythia`: {model.total_params:,} parameters, "
+        f"trained on {text}, saved {len(model.steps)} times. No number on this page is of the small models "
+        f"that this book trains itself.\n\n{_nearby(model)}"
     )
 
 
