@@ -11,7 +11,7 @@ BIN     := $(VENV)/bin
 
 help:
 	@echo "make book    set up, train $(SUITE) if needed, run the $(PROFILE) profile, build the site"
-	@echo "make pdf     the chapters of that site as one PDF (needs Chromium)"
+	@echo "make pdf     the same, and its chapters as one PDF (needs Chromium)"
 	@echo "make test    set up, then run all tests"
 	@echo "make lint    ruff on code and notebooks      make format   the same, repairing"
 	@echo "make dist    wheel and sdist in dist/        make lock     refresh constraints.txt"
@@ -32,7 +32,7 @@ book: setup
 	$(BIN)/pythia run --profile $(PROFILE)
 	$(BIN)/pythia book --suite $(SUITE)
 
-pdf: setup
+pdf: book
 	$(BIN)/pythia pdf
 
 test: setup
