@@ -25,29 +25,29 @@ BASE = "https://pythia-book.github.io/pythia-book/"
 
 
 @pytest.fixture(scope="module")
-def project(built_site) -> Path:
+def folder(built_site) -> Path:
     return built_site.parents[1]
 
 
 @pytest.fixture(scope="module")
-def pdf(project, trained_home) -> bytes:
+def pdf(folder, trained_home) -> bytes:
     if not any(map(shutil.which, printing.NAMES)):
         pytest.skip("no chromium on this machine: nothing was printed")
-    done = run_or_fail("pdf", cwd=project, home=trained_home)
-    path = project / "_build" / "pythia-book.pdf"
+    done = run_or_fail("pdf", cwd=folder, home=trained_home)
+    path = folder / "_build" / "pythia-book.pdf"
     assert Path(done.stdout.strip()) == path
     return path.read_bytes()
 
 
 @pytest.fixture(scope="module")
-def pages(project) -> list[str]:
+def pages(folder) -> list[str]:
     """What is printed, in order."""
-    toc = (project / "_build/source/_toc.yml").read_text(encoding="utf-8")
+    toc = (folder / "_build/source/_toc.yml").read_text(encoding="utf-8")
     return [page for part in parts(toc) for page in part.pages]
 
 
-def title_of(project: Path, page: str) -> str:
-    text = (project / f"_build/html/{page}.html").read_text(encoding="utf-8")
+def title_of(folder: Path, page: str) -> str:
+    text = (folder / f"_build/html/{page}.html").read_text(encoding="utf-8")
     heading = re.search(r"<h1>(.*?)<a class=\"headerlink", text, re.DOTALL)[1]
     return unescape(re.sub("<[^>]+>", "", heading))
 
@@ -61,10 +61,10 @@ def outline(pdf: bytes) -> list[tuple[str, int]]:
     return found
 
 
-def test_it_has_an_outline_with_each_page_of_the_book_in_order(pdf, project, pages):
+def test_it_has_an_outline_with_each_page_of_the_book_in_order(pdf, folder, pages):
     assert pdf.startswith(b"%PDF")
     names = [name for name, _ in outline(pdf)]
-    titles = [title_of(project, page) for page in pages]
+    titles = [title_of(folder, page) for page in pages]
     assert {"Grammar learning trajectories", "Quickstart", "References"} < set(titles)
     assert [name for name in names if name in titles] == titles
     assert not [name for name in names if name[: len(name) // 2] == name[len(name) // 2 :]]
@@ -92,17 +92,17 @@ def test_it_is_small(pdf):
 
 
 @pytest.fixture(scope="module")
-def shown(pdf, browser, project):
+def shown(pdf, browser, folder):
     """The document that was printed, in a browser."""
     tab = browser.new_page()
-    tab.goto((project / "_build/pdf/book.html").as_uri(), wait_until="networkidle")
+    tab.goto((folder / "_build/pdf/book.html").as_uri(), wait_until="networkidle")
     yield tab
     tab.close()
 
 
-def test_it_has_the_text_of_every_page_and_no_code_that_the_site_folds(shown, project, pages):
+def test_it_has_the_text_of_every_page_and_no_code_that_the_site_folds(shown, folder, pages):
     text = shown.locator("body").inner_text()
-    assert [p for p in pages if title_of(project, p) not in text] == []
+    assert [p for p in pages if title_of(folder, p) not in text] == []
     assert "Show code" not in text
     assert "injected" not in shown.content().partition("<article")[2]
     assert shown.locator("article details, article .headerlink, article button").count() == 0
@@ -144,21 +144,21 @@ def test_what_is_printed_is_no_list_of_runs():
     ]
 
 
-def test_american_paper_is_another_size(project):
-    site = project / "_build/html"
-    toc = (project / "_build/source/_toc.yml").read_text(encoding="utf-8")
-    texts = {paper: document(project, site, parts(toc), paper, {}) for paper in PAPERS}
+def test_american_paper_is_another_size(folder):
+    site = folder / "_build/html"
+    toc = (folder / "_build/source/_toc.yml").read_text(encoding="utf-8")
+    texts = {paper: document(folder, site, parts(toc), paper, {}) for paper in PAPERS}
     assert "@page { size: A4; }" in texts["a4"]
     assert "@page { size: letter; }" in texts["letter"]
     with pytest.raises(SiteError, match=r"html/nothing.html is not there; build the site first"):
-        document(project, site, parts("{root: nothing, parts: []}"), "a4", {})
+        document(folder, site, parts("{root: nothing, parts: []}"), "a4", {})
 
 
 # --- mistakes
 
 
-def test_without_a_site_or_a_browser_one_line_says_what_to_do(tmp_path, project, monkeypatch):
-    monkeypatch.chdir(project)
+def test_without_a_site_or_a_browser_one_line_says_what_to_do(tmp_path, folder, monkeypatch):
+    monkeypatch.chdir(folder)
     with pytest.raises(UsageError, match=r"looked for no-such-program; install one: apt-get"):
         CliRunner().invoke(
             main.cli, ["pdf", "--browser", "no-such-program"], catch_exceptions=False
