@@ -7,10 +7,11 @@ SUITE   ?= $(if $(filter full,$(PROFILE)),nano,pico)
 BIN     := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test lint format lock dist clean distclean
+.PHONY: help setup book pdf test lint format lock dist clean distclean
 
 help:
 	@echo "make book    set up, train $(SUITE) if needed, run the $(PROFILE) profile, build the site"
+	@echo "make pdf     the same, and its chapters as one PDF (needs Chromium)"
 	@echo "make test    set up, then run all tests"
 	@echo "make lint    ruff on code and notebooks      make format   the same, repairing"
 	@echo "make dist    wheel and sdist in dist/        make lock     refresh constraints.txt"
@@ -30,6 +31,9 @@ book: setup
 	$(BIN)/pythia train $(SUITE)
 	$(BIN)/pythia run --profile $(PROFILE)
 	$(BIN)/pythia book --suite $(SUITE)
+
+pdf: book
+	$(BIN)/pythia pdf
 
 test: setup
 	$(BIN)/python -m pytest -n logical --maxprocesses 4

@@ -26,6 +26,7 @@ COLUMNS += ("value", "low", "high", "n_seeds", "stderr", "n")
 _WHOLE = ("seed", "n_seeds", "n")
 _REAL = ("value", "low", "high", "stderr")
 EVERY_ROW = "# every row: "
+EVALUATIONS = "evaluations"
 _OF_THE_MODEL = {"suite": "suite", "version": "version", "size": "size"}
 _OF_THE_MODEL |= {"n_params": "non_embedding_params"}
 
@@ -71,12 +72,14 @@ def names() -> list[str]:
 
 
 def about(name: str) -> dict:
-    """What `sources.yml` says of a table: title, sources, archive, and where they apply over and aggregate.
+    """What `sources.yml` says of a table: title, measured, shown_in, sources, archive; of some over, aggregate.
+
+    Of `EVALUATIONS`, too, the suite's own, whose numbers `published.summary` reads: they have no archive.
 
     Raises:
         UsageError: there is no such table.
     """
-    tables = _listed()["tables"]
+    tables = _listed()["tables"] | {EVALUATIONS: _listed()[EVALUATIONS]}
     if name not in tables:
         raise unknown("published table", name, tables)
     return dict(tables[name])
@@ -89,6 +92,11 @@ def sources(name: str) -> tuple[Source, ...]:
         UsageError: there is no such table.
     """
     return tuple(Source(**_listed()["sources"][each]) for each in about(name)["sources"])
+
+
+def units() -> dict[str, str]:
+    """The unit of each metric, in words."""
+    return dict(_listed()["units"])
 
 
 def source(name: str) -> str:

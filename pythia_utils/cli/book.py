@@ -44,6 +44,7 @@ def book_command(suite: str, experiments: str | None, workers: int | None) -> No
     A chapter without records is not in the site. A run that failed does not stop it: its place says so.
     A chapter that fails has a page that tells why, and the command exits with 1.
     """
+    from pythia_utils.analysis.published import model_sections
     from pythia_utils.site import build, contents
 
     names = commas(experiments)
@@ -55,7 +56,7 @@ def book_command(suite: str, experiments: str | None, workers: int | None) -> No
             config, shown.suite.name, history, shown.names if names else None
         )
         broken = _run_chapters(found.chapters(), history, workers)
-        front, failed = build.publish(shown, found.after(history))
+        front, failed = build.publish(shown, found.after(history), model_sections.by_model())
     _say_failed(failed)
     click.echo(front)
     if broken:

@@ -42,6 +42,7 @@ from pythia_utils.cli.options import (
     name_suites,
     steps_option,
 )
+from pythia_utils.cli.pdf import pdf_command
 from pythia_utils.engine.worker import usable_cores
 from pythia_utils.suites import catalog
 from pythia_utils.suites.errata import CheckpointWarning
@@ -275,6 +276,7 @@ cli.add_command(book_command)
 cli.add_command(config_command)
 cli.add_command(convert_command)
 cli.add_command(fetch_command)
+cli.add_command(pdf_command)
 cli.add_command(run_command)
 cli.add_command(status_command)
 cli.add_command(records_command)

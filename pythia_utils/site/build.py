@@ -16,8 +16,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from pythia_utils.base import children
 from pythia_utils.base.files import atomic_write, locked, within
@@ -26,15 +27,17 @@ from pythia_utils.base.terminal import show
 from pythia_utils.grid.config import BookPage, Experiment
 from pythia_utils.grid.failures import SUFFIX
 from pythia_utils.grid.status import SuiteStatus
-from pythia_utils.site import cards, citation, finish, status_page, tables
+from pythia_utils.site import cards, citation, finish, model_pages, status_page, tables
 from pythia_utils.site import pages as site_pages
 from pythia_utils.site.contents import Contents
+from pythia_utils.site.model_numbers import Numbers
 from pythia_utils.site.notebooks import SiteError
 from pythia_utils.site.pages import Page
 from pythia_utils.site.sources import STAGED, as_written, hand_written
 from pythia_utils.site.sphinx_extension import SHOWN_SUITE
 
 OUTPUT = "_build"
+NONE: Mapping[str, Numbers] = MappingProxyType({})
 VENDOR = Path("book", "_static", "vendor")
 SCRIPTS = ("tex-svg-full.js", "vega.min.js", "vega-lite.min.js", "vega-embed.min.js")
 _SPHINXS = {"genindex", "search"}  # pages that have no source
@@ -42,10 +45,17 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _PROBLEM = re.compile(r"\b(WARNING|ERROR|CRITICAL|SEVERE): |[a-z] error:|^\w*(Error|Exception): ")
 
 
-def publish(contents: Contents, status: SuiteStatus) -> tuple[Path, dict[str, str]]:
+def publish(
+    contents: Contents, status: SuiteStatus, numbers: Mapping[str, Numbers] = NONE
+) -> tuple[Path, dict[str, str]]:
     """Stage and render what a site shows. A notebook that failed does not stop it: its page says so.
 
     The project's folder has `book/` and `_config.yml`.
+
+    Args:
+        contents: what it shows.
+        status: of the suite's runs.
+        numbers: what others published of each real model, by its name.
 
     Returns:
         The path of the front page; and why each page failed that did, by its place among the staged files.
@@ -56,12 +66,14 @@ def publish(contents: Contents, status: SuiteStatus) -> tuple[Path, dict[str, st
     """
     root = contents.config.root
     with locked(root / OUTPUT, "book"):
-        pages = stage(contents, status)
+        pages = stage(contents, status, numbers)
         front = build(root)
     return front, {page.path: page.error for page in pages if page.error}
 
 
-def stage(contents: Contents, status: SuiteStatus) -> list[Page]:
+def stage(
+    contents: Contents, status: SuiteStatus, numbers: Mapping[str, Numbers] = NONE
+) -> list[Page]:
     """Make `_build/source/` hold the book: hand-written pages, executed notebooks, pages made from them.
 
     Files that would not change are left alone; files whose source is gone are removed.
@@ -78,7 +90,7 @@ def stage(contents: Contents, status: SuiteStatus) -> list[Page]:
         raise SiteError(f"{staged} leads out of {root}; remove the link")
     pages = list(_pages(contents))
     kept = set()
-    for name, text in _files(contents, pages, status):
+    for name, text in _files(contents, pages, status, numbers):
         data = text.encode() if isinstance(text, str) else text
         path = staged / name
         kept.add(path)
@@ -100,7 +112,10 @@ def _pages(contents: Contents) -> Iterator[Page]:
 
 
 def _files(
-    contents: Contents, pages: Sequence[Page], status: SuiteStatus
+    contents: Contents,
+    pages: Sequence[Page],
+    status: SuiteStatus,
+    numbers: Mapping[str, Numbers],
 ) -> Iterator[tuple[str, str | bytes]]:
     """Every file that staging makes: its place, and its text or bytes."""
     suite, experiments, root = contents.suite, contents.experiments, contents.config.root
@@ -127,11 +142,21 @@ def _files(
     yield "parts/shown_suite.md", tables.shown_suite(suite, pages)
     yield "parts/suite_tables.md", tables.suite_tables(suite)
     yield "parts/citation.md", citation.page_part(root, titles)
+    yield from _of_models(contents, numbers)
     yield SHOWN_SUITE, f"{suite.name}\n"
     yield "status.md", status_page.status_page(contents, status)
     template = (root / "book" / "_toc.yml").read_text(encoding="utf-8")
     names = [page.name for page in contents.pages]
-    yield "_toc.yml", tables.table_of_contents(template, experiments, names)
+    yield "_toc.yml", tables.table_of_contents(template, experiments, names, model_pages.names())
+
+
+def _of_models(contents: Contents, numbers: Mapping[str, Numbers]) -> Iterator[tuple[str, str]]:
+    """The pages of the real models, whose links are right on this site."""
+    root = contents.config.root
+    for name, text in model_pages.files(numbers, contents.config):
+        if name.endswith(".md"):
+            text = site_pages.relinked(text, contents, root / "book" / name, root / STAGED / name)
+        yield name, text
 
 
 def _executed_chapter(contents: Contents, experiment: Experiment) -> Path:

@@ -37,8 +37,13 @@ def edition() -> str:
 
 def of_book(root: Path) -> str:
     """The book's entry, as a block of Markdown."""
+    return _block(book_entry(root))
+
+
+def book_entry(root: Path) -> str:
+    """The book's entry, as text."""
     config = yaml.read(root / "_config.yml")
-    return _block(_entry("book", KEY, config, {"title": config["title"]}, ""))
+    return _entry("book", KEY, config, {"title": config["title"]}, "")
 
 
 def below_chapter(root: Path, name: str, title: str) -> dict:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 STAGED = Path("_build", "source")
 _OTHERS = {"experiments", "pages"}  # notebooks: of these the executed ones are staged
-_GENERATED = {"cells", "parts", "runs.md", "status.md"}
+_GENERATED = {"cells", "models", "parts", "runs.md", "status.md"}
 _KINDS = {".md", ".bib"}
 
 

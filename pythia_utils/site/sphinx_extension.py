@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,6 +23,8 @@ from pythia_utils.grid.parts import is_for
 from pythia_utils.site import assets, citation, exercises, figures, head
 from pythia_utils.site.finish import RUNS
 from pythia_utils.site.issue_links import IssueLinks
+from pythia_utils.site.model_numbers import without_html
+from pythia_utils.site.model_pages import FOLDER
 from pythia_utils.site.notebooks import dump, read_notebook, without_figures
 from pythia_utils.suites import catalog
 
@@ -82,10 +85,27 @@ def _own_templates_and_scripts(app, config) -> None:
 
 
 def _runs_out_of_the_search(app) -> None:
-    """Hundreds of like pages, or only their titles, would bury the chapters."""
+    """Hundreds of like pages, or only their titles, would bury the chapters; so would tables of numbers."""
     if hasattr(app.builder, "index_page"):
         index = app.builder.index_page
-        app.builder.index_page = lambda name, *rest: None if _is_run(name) else index(name, *rest)
+
+        def of_words(name: str, doctree: nodes.document, title: str) -> None:
+            if not _is_run(name):
+                index(name, _without_numbers(doctree) if _is_of_a_model(name) else doctree, title)
+
+        app.builder.index_page = of_words
+
+
+def _without_numbers(doctree: nodes.document) -> nodes.document:
+    """A copy without the charts and tables of published numbers: each number would be a word to find."""
+    copy = doctree.deepcopy()
+    for raw in [*copy.findall(nodes.raw)]:
+        raw.parent.remove(raw)
+    return copy
+
+
+def _is_of_a_model(pagename: str) -> bool:
+    return pagename.startswith(f"{FOLDER}/")
 
 
 def _is_run(pagename: str) -> bool:
@@ -146,14 +166,22 @@ def _is_for_formulas(file) -> bool:
 
 
 def _light_download(app, pagename: str, templatename: str, context: dict, doctree) -> None:
-    """The notebook that a run's page offers has no figures, which the page itself shows, and no records."""
-    name = context.get("sourcename")
-    if name and _is_run(pagename):
+    """The source that such a page offers is without what the page itself shows: figures, records, numbers."""
+    name, lighter = context.get("sourcename"), _lighter(pagename)
+    if name and lighter:
         path = Path(app.outdir, "_sources", name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        notebook = without_figures(read_notebook(Path(app.env.doc2path(pagename))))
-        path.write_text(dump(notebook), encoding="utf-8")
+        path.write_text(lighter(Path(app.env.doc2path(pagename))), encoding="utf-8")
         context["sourcename"] = ""  # or Sphinx would write all of it
+
+
+def _lighter(pagename: str) -> Callable[[Path], str] | None:
+    """What makes the light source of a run's page, or of a model's, from the whole one."""
+    if _is_run(pagename):
+        return lambda path: dump(without_figures(read_notebook(path)))
+    if _is_of_a_model(pagename):
+        return lambda path: without_html(path.read_text(encoding="utf-8"))
+    return None
 
 
 def _title_as_text(app, pagename: str, templatename: str, context: dict, doctree) -> None:

@@ -17,11 +17,14 @@ _LISTED = 10  # failures that stand in the open
 
 
 def table_of_contents(
-    template: str, experiments: Sequence[Experiment], pages: Sequence[str]
+    template: str,
+    experiments: Sequence[Experiment],
+    pages: Sequence[str],
+    models: Sequence[str],
 ) -> str:
-    """`book/_toc.yml`, its patterns replaced by the chapters and pages in experiments.yml's order."""
+    """`book/_toc.yml`, its patterns replaced by pages in their order: experiments.yml's, and the models'."""
     chapters = [experiment.name for experiment in experiments if experiment.chapter]
-    for folder, names in (("experiments", chapters), ("pages", pages)):
+    for folder, names in (("experiments", chapters), ("pages", pages), ("models", models)):
         pattern = re.compile(rf"^( *)- glob: {folder}/\*\n", re.MULTILINE)
         files = [f"- file: {folder}/{name}" for name in names]
         template = pattern.sub(
@@ -213,7 +216,7 @@ def _sizes_table(suite: catalog.Suite) -> str:
         row = [
             markdown(size),
             *(f"{number:,}" for number in shape),
-            _rate(m),
+            rate(m.learning_rate),
             *map(_yes, kinds),
             str(seeds),
         ]
@@ -225,9 +228,9 @@ def _yes(there: bool) -> str:
     return "yes" if there else "–"
 
 
-def _rate(model: catalog.Model) -> str:
-    """`2.5e-4`."""
-    digits, exponent = f"{model.learning_rate:.1e}".split("e")
+def rate(value: float) -> str:
+    """A learning rate: `2.5e-4`."""
+    digits, exponent = f"{value:.1e}".split("e")
     return f"{digits.removesuffix('.0')}e{int(exponent)}"
 
 

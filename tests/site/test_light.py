@@ -55,7 +55,16 @@ def kinds(built_site) -> list[str]:
     run = sorted((built_site / "cells").rglob("*.html"))[-1].relative_to(built_site).as_posix()
     told = [p.relative_to(built_site).as_posix() for p in built_site.glob("[ep]*s/*.html")]
     assert any(name.startswith("experiments/") for name in told)
-    return ["index.html", "runs.html", "suites.html", "api.html", "search.html", run, *told]
+    return [
+        "index.html",
+        "runs.html",
+        "suites.html",
+        "api.html",
+        "search.html",
+        "models/pythia-160m.html",
+        run,
+        *told,
+    ]
 
 
 def test_a_page_weighs_a_megabyte_and_a_half_at_most_in_25_requests(browser, host, kinds):

@@ -16,7 +16,7 @@ from pythia_utils.base.markup import markdown
 
 TABLE, WINOBIAS = "crows_pairs", "winobias"
 AS_TRAINED = "as trained"
-_TRAINING = {
+TRAINING = {
     "deduped": AS_TRAINED,
     "deduped-intervention-7pct": "pronouns changed in the last 7%",
     "deduped-intervention-21pct": "pronouns changed in the last 21%",
@@ -33,7 +33,7 @@ def pairs_on_gender(version: str = "") -> pd.DataFrame:
         The published rows, by size and step, with columns training (how), low and high (95%, over pairs).
     """
     frame = published_tables.read(TABLE).query("subset == 'gender' and version == @version")
-    frame = frame.assign(training=frame["variant"].map(_TRAINING))
+    frame = frame.assign(training=frame["variant"].map(TRAINING))
     return with_normal_interval(frame.sort_values(["n_params", "training", "step"]))
 
 
@@ -44,7 +44,7 @@ def winobias() -> pd.DataFrame:
         The published rows with columns training (how), low and high (95%, over items).
     """
     frame = published_tables.read(WINOBIAS)
-    frame = frame.assign(training=frame["variant"].map(_TRAINING))
+    frame = frame.assign(training=frame["variant"].map(TRAINING))
     return with_normal_interval(frame.sort_values(["n_params", "training", "step"]))
 
 

@@ -1,6 +1,10 @@
-/* How the book's search orders what it finds: Sphinx's own scores, chapters before other pages, lists of runs last. */
+/* How the book's search orders what it finds: Sphinx's own scores, the page of the model that was asked for first,
+   chapters before other pages, lists of runs last. */
 var Scorer = {
   score: ([docname, title, anchor, description, score]) => {
+    const asked = new URLSearchParams(window.location.search).get("q") ?? "";
+    const model = asked.trim().toLowerCase().replace("eleutherai/", "");
+    if (docname === `models/${model}`) return score + 500;
     if (docname.startsWith("experiments/")) return score + 50;
     if (docname.startsWith("pages/")) return score + 20;
     return ["runs", "status", "genindex"].includes(docname) ? score - 100 : score;
