@@ -8,6 +8,7 @@ import pandas as pd
 
 from pythia_utils.analysis.curve_look import DARK, WHITE
 from pythia_utils.analysis.curve_rows import (
+    ROW,
     csv_data,
     digits_of,
     number_format,
