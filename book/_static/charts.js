@@ -149,6 +149,7 @@
     }
     tools.append(book.saveMenu(holder));
     element.append(tools, target);
+    element.classList.add("held");
     reserve(holder);
     return holder;
   }

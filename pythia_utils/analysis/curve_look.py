@@ -73,9 +73,16 @@ def by_name(look: Look, of: Any, legend: Any = None) -> dict:
     return {"field": "m", "type": "nominal", "scale": scale, "legend": legend}
 
 
-def colour_of(look: Look, legend: Any = None) -> dict:
-    """Each line's colour."""
-    return by_name(look, lambda style: to_hex(style["color"]), legend)
+def colour_of(look: Look) -> dict:
+    """Each line's colour. All layers have one legend, or there would be none."""
+    return by_name(look, lambda style: to_hex(style["color"]), legend_of(look))
+
+
+def legend_of(look: Look) -> dict | None:
+    """The legend of JupyterLab and of saved pictures, above the plots."""
+    if len(look.styles) < 2:
+        return None
+    return {"orient": "top", "title": None, "columns": 6, "symbolType": "stroke", "symbolLimit": 60}
 
 
 def is_thin(look: Look) -> dict:

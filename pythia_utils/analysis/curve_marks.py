@@ -19,10 +19,11 @@ from pythia_utils.analysis.curve_look import (
     ink_of,
     is_thin,
     late_step,
+    legend_of,
     time_of,
     upward,
 )
-from pythia_utils.analysis.curve_rows import number_format, whole
+from pythia_utils.analysis.curve_rows import ROW, number_format, told_of_nearest, whole
 from pythia_utils.analysis.end_labels import apart
 from pythia_utils.analysis.palettes import REFERENCE
 from pythia_utils.analysis.words import readable, without_suite
@@ -62,12 +63,6 @@ def _named_steps(steps: pd.Series) -> list:
     wanted = np.linspace(time[0], time[-1], 13)
     near = sorted({int(np.abs(time - place).argmin()) for place in wanted})
     return [whole(every[place]) for place in near]
-
-
-def _legend(look: Look) -> dict | None:
-    if len(look.styles) < 2:
-        return None
-    return {"orient": "top", "title": None, "columns": 6, "symbolType": "stroke", "symbolLimit": 60}
 
 
 def _intervals(rows: pd.DataFrame, look: Look) -> list[dict]:
@@ -128,13 +123,13 @@ def _lines(rows: pd.DataFrame, look: Look) -> dict:
     """The lines; the one pointed at is heavier."""
     near = {"test": "near.m && near.m[0] === datum.m", "value": 3.4}
     width = {"condition": [near, {"test": is_thin(look), "value": 0.9}], "value": 1.8}
-    dash = by_name(look, lambda style: DASHES[style["ls"]], _legend(look))
+    dash = by_name(look, lambda style: DASHES[style["ls"]], legend_of(look))
     field = {"x": across(look, "x")} if look.bars else {}
     return {
         "mark": {"type": "line", "clip": True},
         "encoding": _axes(rows, look)
         | field
-        | {"color": colour_of(look, _legend(look)), "strokeDash": dash}
+        | {"color": colour_of(look), "strokeDash": dash}
         | {"strokeWidth": width, "detail": {"field": "m"}},
     }
 
@@ -152,7 +147,8 @@ def _points(rows: pd.DataFrame, look: Look) -> dict:
                 | {"fields": ["m", "s"] + (["p"] if look.panels else []), "clear": "pointerout"},
             }
         ],
-        "mark": {"type": "point", "filled": True, "opacity": 1},
+        "mark": {"type": "point", "filled": True, "opacity": 1}
+        | {"tooltip": told_of_nearest(_tooltip(rows, look))},
         "encoding": {
             "x": across(look, "x" if look.bars else "s"),
             "y": upward(look),
@@ -161,24 +157,20 @@ def _points(rows: pd.DataFrame, look: Look) -> dict:
                 "condition": [near | {"value": 70}, {"test": is_thin(look), "value": 0}],
                 "value": size,
             },
-            "tooltip": _tooltip(rows, look),
         },
     }
 
 
-def _tooltip(rows: pd.DataFrame, look: Look) -> list[dict]:
-    """What a measurement is, in words; its heading is the line's name."""
-    found = [{"field": "m", "title": "title"}]
-    found += [{"field": "p", "title": plain(readable(look.panels))}] if look.panels else []
-    found.append({"field": "s", "type": "quantitative", "title": "step", "format": ",~f"})
-    form = number_format(rows["v"])
-    found.append(
-        {"field": "v", "type": "quantitative", "title": plain(look.ylabel), "format": form}
+def _tooltip(rows: pd.DataFrame, look: Look) -> list[tuple[str, str]]:
+    """What a measurement is, in words, as pairs of a name and an expression; its heading is the line's name."""
+    found = [("title", f"{ROW}.m")]
+    found += [(plain(readable(look.panels)), f"{ROW}.p")] if look.panels else []
+    found += [("step", f"format({ROW}.s, ',~f')")]
+    found += [(plain(look.ylabel), f"format({ROW}.v, '{number_format(rows['v'])}')")]
+    found += [("95% interval", f"{ROW}.i")] if "l" in rows else []
+    return found + (
+        [("n", f"isValid({ROW}.n) ? format({ROW}.n, ',~f') : 'not known'")] if "n" in rows else []
     )
-    found += [{"field": "i", "title": "95% interval"}] if "l" in rows else []
-    if "n" in rows:
-        found.append({"field": "n", "type": "quantitative", "title": "n", "format": ",~f"})
-    return found
 
 
 def _read_out(rows: pd.DataFrame, look: Look) -> list[dict]:
@@ -210,13 +202,13 @@ def _read_out(rows: pd.DataFrame, look: Look) -> list[dict]:
         "x": across(look),
         "y": upward(look, "y"),
         "text": {"field": "w"},
-        "color": ink_of(look),
+        "fill": ink_of(look),
     }
     written = {"transform": moved_apart, "mark": words, "encoding": encoding}
     ground = words | {"stroke": WHITE, "strokeWidth": 4, "strokeJoin": "round"}
     halo = written | {
         "mark": ground,
-        "encoding": {k: v for k, v in encoding.items() if k != "color"},
+        "encoding": {k: v for k, v in encoding.items() if k != "fill"},
     }
     return [ring, halo, written]
 
@@ -244,7 +236,7 @@ def _end_labels(rows: pd.DataFrame, look: Look) -> dict | None:
         "data": {"values": values},
         "transform": [{"filter": seen}],
         "mark": words,
-        "encoding": encoding | {"color": ink_of(look)},
+        "encoding": encoding | {"fill": ink_of(look)},
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 
@@ -11,6 +12,10 @@ import pandas as pd
 from pythia_utils.analysis.curve_look import Look
 from pythia_utils.analysis.words import readable
 from pythia_utils.base.markup import plain
+
+# The row of a point, also where a reader points at the region to which it is nearest: Vega-Lite's own
+# tooltips of text do not know such regions.
+ROW = "(datum.datum || datum)"
 
 
 def rows_of(frame: pd.DataFrame, look: Look) -> pd.DataFrame:
@@ -89,3 +94,8 @@ def words_of(rows: pd.DataFrame) -> list[dict]:
 def number_format(values: pd.Series) -> str:
     """How D3 is to write such values: the largest with three significant digits."""
     return f",.{max(digits_of(values) - 1, 0)}f"
+
+
+def told_of_nearest(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """A tooltip: names, and expressions for what they are, of `ROW`."""
+    return {"expr": "{" + ", ".join(f"{json.dumps(name)}: {told}" for name, told in pairs) + "}"}

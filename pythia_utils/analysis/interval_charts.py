@@ -7,7 +7,14 @@ from typing import Any
 import pandas as pd
 
 from pythia_utils.analysis.curve_look import DARK, WHITE
-from pythia_utils.analysis.curve_rows import csv_data, digits_of, number_format, whole
+from pythia_utils.analysis.curve_rows import (
+    ROW,
+    csv_data,
+    digits_of,
+    number_format,
+    told_of_nearest,
+    whole,
+)
 from pythia_utils.analysis.palettes import ACCENT, REFERENCE, on_dark
 from pythia_utils.analysis.words import readable
 from pythia_utils.base.markup import plain
@@ -79,12 +86,15 @@ def _points(rows: pd.DataFrame, xlabel: str) -> dict:
     fill = {"value": ACCENT}
     if "f" in rows:
         fill = {"condition": {"test": "datum.f > 0", "value": ACCENT}, "value": WHITE}
-    tooltip = [{"field": "m", "title": "title"}]
-    tooltip.append({"field": "v", "type": "quantitative", "title": plain(xlabel), "format": form})
-    tooltip.append({"field": "i", "title": "95% interval"})
-    if "n" in rows:
-        tooltip.append({"field": "n", "type": "quantitative", "title": "n", "format": ",~f"})
-    across = _across("v") | {"axis": {"title": plain(xlabel), "tickCount": 6}}
+    told = [
+        ("title", f"{ROW}.m"),
+        (plain(xlabel), f"format({ROW}.v, '{form}')"),
+        ("95% interval", f"{ROW}.i"),
+    ]
+    told += (
+        [("n", f"isValid({ROW}.n) ? format({ROW}.n, ',~f') : 'not known'")] if "n" in rows else []
+    )
+    across = _across("v") | {"axis": {"title": plain(xlabel), "titleAnchor": "end", "tickCount": 6}}
     near = {"type": "point", "on": "pointerover", "nearest": True, "clear": "pointerout"}
     return {
         "transform": [{"calculate": words, "as": "i"}],
@@ -95,12 +105,12 @@ def _points(rows: pd.DataFrame, xlabel: str) -> dict:
             "opacity": 1,
             "stroke": ACCENT,
             "strokeWidth": 1.6,
-        },
+        }
+        | {"tooltip": told_of_nearest(told)},
         "encoding": {
             "x": across,
             "y": _down(),
             "fill": fill,
             "size": {"condition": {"param": "near", "empty": False, "value": 130}, "value": 55},
-            "tooltip": tooltip,
         },
     }

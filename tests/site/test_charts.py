@@ -193,6 +193,7 @@ def test_the_bar_lists_the_notebooks_of_its_step_and_can_be_closed(chapter, host
 
 def test_a_map_of_heads_goes_along_with_the_step_of_the_bar(visit, host):
     chapter = Chapter(visit, host, name="experiments/induction.html")
+    chapter.charts.first.scroll_into_view_if_needed()
     chapter.page.locator(".chart-bar").get_by_role("slider").fill("0")
     chapter.settle()
     assert "at step 0" in " ".join(chapter.page.locator(".vega-chart svg.marks").all_inner_texts())
@@ -219,7 +220,9 @@ def test_in_print_there_are_pictures(chapter):
     drawn = chapter.charts.nth(FIRST).locator("svg.marks")
     assert drawn.is_visible()
     assert not picture.is_visible()
+    chapter.page.evaluate("() => window.dispatchEvent(new Event('beforeprint'))")
     chapter.page.emulate_media(media="print")
+    picture.wait_for()
     assert picture.is_visible()
     assert not drawn.is_visible()
     assert not chapter.page.locator(".chart-tools, .chart-bar").filter(visible=True).count()
