@@ -1,6 +1,6 @@
 """The card that opens a chapter: what staging adds to it, and the gallery of all cards for the front page.
 
-A chapter's notebook shows a card by `analysis.in_short`: the outputs of a cell tagged `in-short`, sentences and a
+A chapter's notebook shows a card by `analysis.in_short`: the outputs of a cell tagged `in-short`, words and a
 figure. Here the card gets the minutes that the page takes to read, and links to the words to know.
 """
 
