@@ -1,7 +1,7 @@
 """The card that opens a chapter: what staging adds to it, and the gallery of all cards for the front page.
 
-A chapter's notebook shows a card by `pythia_utils.analysis.in_short`: the outputs of a cell tagged `in-short` are
-its sentences and its figure. Here it gets the minutes that the page takes to read.
+A chapter's notebook shows a card by `analysis.in_short`: the outputs of a cell tagged `in-short`, words and a
+figure. Here the card gets the minutes that the page takes to read, and links to the words to know.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import base64
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pythia_utils.base.markup import markdown, plain
@@ -25,6 +25,7 @@ _WORD = re.compile(r"[^\W\d_]{2,}")
 _QUESTION = re.compile(r"\*\*Question\.\*\*\s+(?P<asked>.*?\?)", re.DOTALL)
 _THUMBNAIL = (320, 250)  # dots
 _COLOURS = 64
+_GLOSSARY = re.compile(r"^```\{glossary\}$(.*?)^```$", re.DOTALL | re.MULTILINE)
 _MORE = "More"  # the part of chapters that name none
 
 
@@ -59,24 +60,43 @@ def card_of(notebook: Mapping) -> Card:
     return Card(question, next(iter(sentences), ""), alt, picture)
 
 
-def completed(notebook: dict) -> dict:
-    """Let the card say how long the page takes to read, and its figure have its text alternative."""
+def completed(notebook: dict, terms: Collection[str] = ()) -> dict:
+    """Let the card say how long the page takes to read, and its figure have its text alternative.
+
+    Args:
+        notebook: an executed chapter.
+        terms: that the book's glossary has (`terms_of`): where the card names them, it links to it.
+    """
     foot = _foot(minutes(notebook))
     for cell in _card_cells(notebook):
         for output in cell.get("outputs", ()):
             data = output.get("data", {})
             if KIND in data:
-                data["text/markdown"] = _text(data[KIND], foot)
+                data["text/markdown"] = _text(data[KIND], foot, terms)
             if alt := output.get("metadata", {}).get(_IMAGE, {}).get("alt"):
                 cell["metadata"].setdefault("mystnb", {})["image"] = {"alt": alt}
     return notebook
 
 
-def _text(card: Mapping[str, Sequence[str]], foot: str) -> str:
+def _text(card: Mapping[str, Sequence[str]], foot: str, terms: Collection[str]) -> str:
     first, *others = card["sentences"]
-    words = ", ".join(f"*{markdown(word)}*" for word in card["words"])
-    known = f" Words to know: {words} ({{ref}}`what they mean <words-used>`)." if words else ""
-    return "\n\n".join([f"**In short.** {first}", *others, f"{foot}{known}"])
+    known = _known(card["words"], terms) if card["words"] else ""
+    return "\n\n".join([f"**In short.** {first}", *others, foot + known])
+
+
+def _known(words: Sequence[str], terms: Collection[str]) -> str:
+    """The words to know, as links to the glossary; where that lacks one, the page on reading has them."""
+    if {*words} <= {term.lower() for term in terms}:
+        return f" Words to know: {', '.join(f'{{term}}`{word}`' for word in words)}."
+    listed = ", ".join(f"*{markdown(word)}*" for word in words)
+    return f" Words to know: {listed} ({{ref}}`what they mean <words-used>`)."
+
+
+def terms_of(glossary: str) -> list[str]:
+    """The terms of the text of a page with a glossary: lines that are not indented."""
+    listed = _GLOSSARY.search(glossary)
+    lines = listed[1].splitlines() if listed else []
+    return [line.strip() for line in lines if line[:1].strip(" :")]
 
 
 def _foot(whole: int) -> str:

@@ -1,8 +1,8 @@
 """What a chapter shows only when it is asked to: supporting parts in boxes that open, and code.
 
 A cell whose metadata have `fold`, such as `"fold": "the table of onsets"`, is in a box with that name; those of
-the same name that follow one another share one. What folded code says in words stays in the open. The box opens for a
-link that leads into it, and in print (`book/_static/folds.js`).
+the same name that follow one another share one. What folded code says in words stays in the open. The box opens
+for a link that leads into it, and in print (`book/_static/folds.js`).
 """
 
 from __future__ import annotations

@@ -126,7 +126,7 @@ def chapter(
         if "injected-parameters" in cell["metadata"]["tags"]:
             cell["metadata"]["tags"].append("hide-input")
     _relink(notebook, contents, original, contents.config.root / STAGED / place)
-    notebook = folds.named_code(folds.folded(cards.completed(notebook)))
+    notebook = folds.named_code(folds.folded(cards.completed(notebook, _terms(contents))))
     if error:
         title, rest = split_title(notebook["cells"], markdown(source.parent.name))
         again = f"pythia book --suite {contents.suite.name}"
@@ -134,6 +134,12 @@ def chapter(
         notebook["cells"] = [markdown_cell("page-title", f"# {title}"), told, *rest]
     notebook["cells"] += below
     return dump(notebook)
+
+
+def _terms(contents: Contents) -> list[str]:
+    """The terms of the book's glossary, if it has one."""
+    page = contents.config.root / "book" / "glossary.md"
+    return cards.terms_of(page.read_text(encoding="utf-8")) if page.is_file() else []
 
 
 def title_of(source: Path, default: str) -> str:

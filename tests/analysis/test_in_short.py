@@ -142,7 +142,7 @@ def test_loss_judges_the_forecast_by_the_interval():
             pd.DataFrame(columns=["variant", "step", "value"]), {"all": Found}
         ).sentences[-1]
 
-    assert "forecasts 2.100 [1.900, 2.300] for the largest; measured were 2.000" in said(end)
+    assert "forecasts 2.100 [1.900, 2.300] for the largest; measured: 2.000" in said(end)
     assert "1 of 1 inside" in said(end)
     assert "0 of 1 inside" in said(end.assign(inside=False))
     assert "no interval to be judged by" in said(end.assign(low=float("nan"), high=float("nan")))

@@ -65,6 +65,16 @@ def test_a_card_says_how_long_the_page_takes_and_which_words_to_know():
     assert done["metadata"]["mystnb"]["image"] == {"alt": "Lines of loss."}
 
 
+def test_words_that_the_glossary_has_are_links_to_it():
+    page = "# Glossary\n\n```{glossary}\nLoss\n  How surprised.\n\nSeed_1\n: A number.\n```\n\nMore"
+    terms = cards.terms_of(page)
+    assert terms == ["Loss", "Seed_1"]
+    done = cards.completed(notebook(), terms)["cells"][1]
+    text = done["outputs"][0]["data"]["text/markdown"]
+    assert text.endswith("Words to know: {term}`loss`, {term}`seed_1`.")
+    assert cards.terms_of("no glossary") == []
+
+
 def test_minutes_grow_with_words_and_figures_and_not_with_code():
     assert [cards.minutes(notebook(n)) for n in (0, 400, 2000)] == [1, 2, 10]
     longer = notebook(2000)

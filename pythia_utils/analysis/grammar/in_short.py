@@ -86,4 +86,4 @@ def _below(standard: pd.DataFrame) -> str:
     n = wrong["subset"].nunique() if len(wrong) else 0
     if not n:
         return "none is shown to be below chance on the way"
-    return f"on the way {n} {'is' if n == 1 else 'are'} below chance in some model, before above it or not"
+    return f"on the way {n} {'is' if n == 1 else 'are'} below chance in some model"

@@ -67,9 +67,9 @@ def _forecast(found: Mapping[str, Forecast]) -> list[str]:
     end = held_end(found["all"])
     told = (
         f"A law fitted to the smaller sizes forecasts {with_ends(end.iloc[0], 'forecast')} for the largest; "
-        f"measured were {seeds.in_words(end['value'], 3)}"
+        f"measured: {seeds.in_words(end['value'], 3)}"
     )
     if end["low"].isna().any():
         return [f"{told}. With one seed a size the forecast has no interval to be judged by."]
     inside = int(end["inside"].sum())
-    return [f"{told}: {inside} of {len(end)} inside the 95% interval."]
+    return [f"{told}, {inside} of {len(end)} inside the 95% interval."]

@@ -13,7 +13,7 @@ from pythia_utils.analysis.memorization.text import ALPHA
 from pythia_utils.analysis.words import interval, span
 from pythia_utils.base.markup import markdown
 
-_WORDS = ("memorisation", "canary", "seed", "step")
+_WORDS = ("memorization", "canary", "seed", "step")
 
 
 def in_short(parts: Parts) -> InShort:
