@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from helpers import pythia_hub
 from helpers.commands import ROOT
-from helpers.hub_server import checkpoint_files, serve_hub
+from helpers.hub_server import checkpoint_files, serve_hub, shape_of
 from helpers.site_server import serve
 
 from pythia_utils.grid import config as experiments
@@ -98,10 +98,10 @@ def test_the_source_that_a_page_offers_is_without_its_tables(files):
 
 
 def test_the_code_of_a_page_runs(files, tmp_path, monkeypatch, capsys):
-    """On a Hub of this machine, with small made checkpoints."""
+    """On a Hub of this machine, with made checkpoints of the smallest model's shape."""
     name, made = "pythia-14m", {}
     for step in (0, 512, 3000):
-        made[f"step{step}"] = checkpoint_files(step, vocab_size=50304)
+        made[f"step{step}"] = checkpoint_files(step, **shape_of(find_model(name)))
         made[f"step{step}"]["tokenizer.json"] = pythia_hub.tokenizer().to_str().encode()
     blocks = re.findall(r"^```python\n(.*?)^```", page(files, name), re.DOTALL | re.MULTILINE)
     assert len(blocks) == 3
