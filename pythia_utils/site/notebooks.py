@@ -33,9 +33,24 @@ def dump(notebook: dict) -> str:
     return json.dumps(notebook, ensure_ascii=False) + "\n"
 
 
+PAGE_ONLY = (
+    "page-only"  # the tag of cells that the page has and the notebook that it offers has not
+)
+
+
 def markdown_cell(identity: str, text: str) -> dict:
     """A cell of Markdown."""
     return {"cell_type": "markdown", "id": identity, "metadata": {}, "source": text}
+
+
+def page_cell(identity: str, text: str) -> dict:
+    """A cell of Markdown for the page alone."""
+    return markdown_cell(identity, text) | {"metadata": {"tags": [PAGE_ONLY]}}
+
+
+def has_tag(cell: dict, tag: str) -> bool:
+    """Whether a cell has that tag."""
+    return tag in cell.get("metadata", {}).get("tags", ())
 
 
 def tidy(notebook: dict) -> dict:
@@ -45,6 +60,7 @@ def tidy(notebook: dict) -> dict:
         source = "".join(cell["source"])
         if "injected-parameters" in tags:
             cell["source"] = re.sub(r"\A# Parameters\n", "", source)
+            cell["metadata"]["tags"] = [*tags, "remove-cell"]  # the page has a table of them
         elif cell["cell_type"] == "code" and re.search(r"^[\w.]*watermark\(", source, re.MULTILINE):
             cell["metadata"]["tags"] = list(dict.fromkeys([*tags, "watermark", "remove-input"]))
     return notebook

@@ -20,9 +20,10 @@ from sphinx.util.docutils import SphinxDirective
 from pythia_utils.base.markup import html
 from pythia_utils.grid.parts import is_for
 from pythia_utils.site import assets, citation, head
+from pythia_utils.site.downloads import to_take_away
 from pythia_utils.site.finish import RUNS
 from pythia_utils.site.issue_links import IssueLinks
-from pythia_utils.site.notebooks import dump, read_notebook, without_figures
+from pythia_utils.site.notebooks import dump, read_notebook
 from pythia_utils.suites import catalog
 
 NOT_FOUND = "404"
@@ -149,7 +150,7 @@ def _light_download(app, pagename: str, templatename: str, context: dict, doctre
     if name and _is_run(pagename):
         path = Path(app.outdir, "_sources", name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        notebook = without_figures(read_notebook(Path(app.env.doc2path(pagename))))
+        notebook = to_take_away(read_notebook(Path(app.env.doc2path(pagename))))
         path.write_text(dump(notebook), encoding="utf-8")
         context["sourcename"] = ""  # or Sphinx would write all of it
 

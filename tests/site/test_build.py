@@ -27,8 +27,7 @@ from pythia_utils.grid import config as experiments
 from pythia_utils.grid import expand, status
 from pythia_utils.grid.ledger import FILE, Ledger
 from pythia_utils.grid.records import runs_dir
-from pythia_utils.site import build, contents, tables
-from pythia_utils.site import pages as site_pages
+from pythia_utils.site import build, chapters, contents, links, tables
 from pythia_utils.site.notebooks import SiteError
 from pythia_utils.suites import catalog
 
@@ -218,7 +217,7 @@ def test_what_is_not_for_the_suite_is_not_on_its_page(book):
         book / "book/experiments/loss.ipynb", [markdown("# Loss"), markdown("Ours.") | tags]
     )
     shown = {
-        name: site_pages.chapter(source, source, "experiments/loss.ipynb", of_suite(book, name))
+        name: chapters.chapter(source, source, "experiments/loss.ipynb", of_suite(book, name))
         for name in ("pico", "pythia")
     }
     assert ["Ours." in text for text in shown.values()] == [True, False]
@@ -354,7 +353,7 @@ def test_a_site_from_some_experiments_has_no_other_chapter_run_or_status(book):
 
 def test_a_link_to_a_chapter_that_is_not_there_leads_to_the_repository_and_says_so(book):
     stage(book, "pico", ["grammar"])
-    source = f"{site_pages.REPOSITORY}/blob/main/book/experiments/loss.ipynb"
+    source = f"{links.REPOSITORY}/blob/main/book/experiments/loss.ipynb"
     page = texts(staged(book, "pages/quickstart.ipynb"))
     assert f"[Loss]({source}) (not on this site), [all](../runs.md)." in page
     stage(book, "pico")
@@ -442,7 +441,7 @@ def test_a_link_of_the_source_is_made_right_for_the_place_of_the_page(book):
     chapter = texts(staged(book, "experiments/loss.ipynb"))
     assert "(../reading.md)" in chapter
     assert "[all](../runs.md)" in chapter
-    assert f"({site_pages.REPOSITORY}/blob/main/notebooks/loss.ipynb)" in chapter
+    assert f"({links.REPOSITORY}/blob/main/notebooks/loss.ipynb)" in chapter
 
 
 def test_a_link_to_nothing_is_named(book):
