@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tarfile
 import tomllib
 import zipfile
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
 
+import nbformat
+import pandas as pd
 import pytest
 import yaml
 from helpers.commands import ROOT
+from nbclient import NotebookClient
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from pythia_utils.grid import records
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +90,98 @@ def test_the_installed_wheel_works_away_from_the_checkout(distributions, tmp_pat
         [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
     )
     assert found.stdout.strip() == "True <class 'pythia_utils.engine.preload.WarmProvisioner'>"
+
+
+# --- in an environment with nothing of ours
+
+
+def needed(names: Iterable[str]) -> dict[str, metadata.Distribution]:
+    """What is installed here of some requirements, and of all that these require in turn."""
+    found: dict[str, metadata.Distribution] = {}
+    due = [Requirement(name) for name in names]
+    while due:
+        one = due.pop()
+        key = canonicalize_name(one.name)
+        known, wanted = key in found, [{"extra": extra} for extra in (*one.extras, "")]
+        if known and not one.extras:
+            continue
+        found[key] = metadata.distribution(one.name)
+        for text in found[key].requires or ():
+            other = Requirement(text)
+            if other.marker is None or any(other.marker.evaluate(extra) for extra in wanted):
+                due.append(other)
+    return found
+
+
+def empty_environment(folder: Path, names: Iterable[str]) -> Path:
+    """The Python of a new environment that has these packages and what they need, linked, and no others.
+
+    They are what `pip install` would bring from the network.
+    """
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    for distribution in needed(names).values():
+        tops = {file.parts[0] for file in distribution.files if file.parts[0] != ".."}
+        for name in tops - {"__pycache__"}:
+            place = packages / name
+            if not place.exists():
+                place.symlink_to(distribution.locate_file(name))
+    return folder / "bin" / "python"
+
+
+def install_lines(source: str) -> tuple[str, list[str]]:
+    """Of the cell that installs: where it has the package from, and what else it wants."""
+    first, second = (shlex.split(line)[2:] for line in source.splitlines() if "%pip" in line)
+    assert first[0] == "--no-deps"
+    return first[1], second
+
+
+def test_a_runs_notebook_makes_itself_ready_and_runs_where_nothing_of_ours_is(
+    distributions, built_site, tiny_run, tmp_path, monkeypatch
+):
+    """As in Colab, whose kernel has a notebook's own packages and not this one."""
+    run = "cells/pico/loss/pico-7k/step000016"
+    notebook = nbformat.read(built_site / f"_sources/{run}.ipynb", as_version=4)
+    ready = notebook.cells[1]
+    address, wanted = install_lines(ready.source)
+    assert address.startswith("git+https://github.com/")
+    ready.source = ready.source.replace(address, str(distributions[0]))
+    python = empty_environment(tmp_path / "env", [*wanted, "ipykernel"])
+    script = (
+        "from importlib.util import find_spec as f; print(*map(f, ('pythia_utils', 'papermill')))"
+    )
+    found = subprocess.run(
+        [python, "-P", "-c", script], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert found.stdout.split() == ["None", "None"]
+    where = tmp_path / "jupyter/kernels/elsewhere"
+    where.mkdir(parents=True)
+    argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec = {"argv": argv, "display_name": "Elsewhere", "language": "python"}
+    (where / "kernel.json").write_text(json.dumps(spec))
+    for name, value in (
+        ("JUPYTER_PATH", tmp_path / "jupyter"),
+        ("PYTHIA_HOME", tmp_path / "home"),
+        ("PIP_NO_INDEX", "1"),
+    ):
+        monkeypatch.setenv(name, str(value))
+    for name in ("PYTHONPATH", "PYTHIA_RUNS"):
+        monkeypatch.delenv(name, raising=False)
+    for cell in notebook.cells:
+        cell.pop("outputs", None) if cell.cell_type == "markdown" else cell.update(outputs=[])
+    notebook.cells.append(
+        nbformat.v4.new_code_cell("import pythia_utils; print(pythia_utils.__file__)")
+    )
+    resources = {"metadata": {"path": str(tmp_path)}}
+    client = NotebookClient(notebook, timeout=600, kernel_name="elsewhere", resources=resources)
+    client.execute()
+    assert notebook.cells[-1].outputs[0].text.startswith(str(tmp_path / "env"))
+    made = records.from_notebook(notebook)
+    known = pd.read_parquet(tiny_run / f"runs/{run.removeprefix('cells/')}.parquet")
+    assert made["metric"].tolist() == known["metric"].tolist()
+    assert made["value"].to_numpy() == pytest.approx(
+        known["value"].to_numpy(), rel=1e-4, nan_ok=True
+    )
 
 
 def requirements() -> list[Requirement]:

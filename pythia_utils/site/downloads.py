@@ -157,7 +157,7 @@ def colab_link(page: Page) -> str:
 
 
 def to_take_away(notebook: dict) -> dict:
-    """A run's notebook as its page offers it: without figures and what is the page's own, its package pinned."""
+    """A run's notebook as its page offers it: without figures and what is the page's, its package pinned."""
     notebook["cells"] = [cell for cell in notebook["cells"] if not has_tag(cell, PAGE_ONLY)]
     for cell in notebook["cells"]:
         if cell.get("id") == "get-ready":

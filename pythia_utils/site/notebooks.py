@@ -60,7 +60,6 @@ def tidy(notebook: dict) -> dict:
         source = "".join(cell["source"])
         if "injected-parameters" in tags:
             cell["source"] = re.sub(r"\A# Parameters\n", "", source)
-            cell["metadata"]["tags"] = [*tags, "remove-cell"]  # the page has a table of them
         elif cell["cell_type"] == "code" and re.search(r"^[\w.]*watermark\(", source, re.MULTILINE):
             cell["metadata"]["tags"] = list(dict.fromkeys([*tags, "watermark", "remove-input"]))
     return notebook

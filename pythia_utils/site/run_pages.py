@@ -19,6 +19,7 @@ from pythia_utils.site.contents import Contents
 from pythia_utils.site.links import relink
 from pythia_utils.site.notebooks import (
     dump,
+    has_tag,
     markdown_cell,
     page_cell,
     read_notebook,
@@ -117,8 +118,11 @@ def _ran(notebook: dict) -> dict:
 
 
 def _with_table(cells: Sequence[dict], table: str) -> Iterator[dict]:
-    """The cells of a notebook, and the table of its parameters before its first code."""
+    """The cells of a notebook, and the table of its parameters before its first code, in place of their code."""
     place = next((n for n, cell in enumerate(cells) if cell["cell_type"] == "code"), len(cells))
+    for cell in cells:
+        if has_tag(cell, "injected-parameters"):
+            cell["metadata"]["tags"].append("remove-cell")
     yield from cells[:place]
     yield page_cell("page-parameters", table)
     yield from cells[place:]
