@@ -16,6 +16,7 @@ from importlib import metadata
 from pythia_utils.base.markup import address, code, fenced
 from pythia_utils.base.sources import published_commit
 from pythia_utils.grid.config import BookPage, Experiment
+from pythia_utils.grid.records import MIME
 from pythia_utils.site.cells.page import Page
 from pythia_utils.site.links import REPOSITORY
 from pythia_utils.site.notebooks import PAGE_ONLY, has_tag, markdown_cell, without_figures
@@ -29,7 +30,6 @@ _PACKAGE, _NEWEST = "pythia-book", "main"
 # A service that runs notebooks has its own of most of them, and breaks if they change below it.
 _NOT_A_NOTEBOOKS = {"fonttools", "ipykernel", "ipywidgets", "jupyter-book", "jupyter-client"}
 _NOT_A_NOTEBOOKS |= {"myst-nb", "nbclient", "nbformat", "papermill", "sphinx-exercise"}
-_CSV = re.compile(r'<p class="run-csv">.*?</p>\n')
 
 
 # --- the first cells ------------------------------------------------------------------------------
@@ -157,14 +157,18 @@ def colab_link(page: Page) -> str:
 
 
 def to_take_away(notebook: dict) -> dict:
-    """A run's notebook as its page offers it: without figures and what is the page's, its package pinned."""
+    """A run's notebook as its page offers it: without figures and what is the page's, its package pinned.
+
+    Its records are the page's CSV, and its own again when it has run.
+    """
     notebook["cells"] = [cell for cell in notebook["cells"] if not has_tag(cell, PAGE_ONLY)]
     for cell in notebook["cells"]:
         if cell.get("id") == "get-ready":
             cell["source"] = _pinned("".join(cell["source"]))
-        for output in cell.get("outputs", ()):
-            if text := output.get("data", {}).get("text/html"):
-                output["data"]["text/html"] = _CSV.sub("", "".join(text))
+        if cell.get("outputs"):
+            cell["outputs"] = [
+                out for out in cell["outputs"] if MIME not in (out.get("data") or {})
+            ]
     return without_figures(notebook)
 
 

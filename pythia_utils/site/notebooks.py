@@ -70,12 +70,14 @@ def without_figures(notebook: dict) -> dict:
     for cell in notebook["cells"]:
         for output in cell.get("outputs", ()):
             data = output.get("data", {})
-            output.update({"data": {k: v for k, v in data.items() if _is_text(k)}} if data else {})
+            output.update({"data": _text_once(data)} if data else {})
     return notebook
 
 
-def _is_text(kind: str) -> bool:
-    return kind.startswith("text/")
+def _text_once(data: dict) -> dict:
+    """Of an output's forms those of text, the plain one only where there is no other."""
+    texts = {kind: text for kind, text in data.items() if kind.startswith("text/")}
+    return {k: t for k, t in texts.items() if k != "text/plain" or len(texts) == 1}
 
 
 def split_title(cells: list[dict], default: str) -> tuple[str, list[dict]]:

@@ -118,7 +118,7 @@ def _ran(notebook: dict) -> dict:
 
 
 def _with_table(cells: Sequence[dict], table: str) -> Iterator[dict]:
-    """The cells of a notebook, and the table of its parameters before its first code, in place of their code."""
+    """The cells of a notebook, and the table of its parameters in place of their code, before all other."""
     place = next((n for n, cell in enumerate(cells) if cell["cell_type"] == "code"), len(cells))
     for cell in cells:
         if has_tag(cell, "injected-parameters"):

@@ -154,11 +154,12 @@ def test_the_notebook_that_a_runs_page_offers_is_light_and_whole_but_for_its_fig
         assert len(own) < len(staged["cells"])
         # But for the version to install in the second.
         assert [c["source"] for c in notebook["cells"]][2:] == [c["source"] for c in own][2:]
-        kinds = {
-            k for c in notebook["cells"] for o in c.get("outputs", ()) for k in o.get("data", ())
-        }
-        assert "text/html" in kinds
-        assert not [kind for kind in kinds if not kind.startswith("text/")]
+        kinds = [
+            {*o["data"]} for c in notebook["cells"] for o in c.get("outputs", ()) if "data" in o
+        ]
+        assert {"text/markdown"} in kinds  # the watermark
+        assert not [kind for kind in set().union(*kinds) if not kind.startswith("text/")]
+        assert not [each for each in kinds if len(each) > 1]
         assert offered.stat().st_size < 100_000
 
 
