@@ -136,8 +136,34 @@ def install_lines(source: str) -> tuple[str, list[str]]:
     return first[1], second
 
 
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch) -> Path:
+    """A folder far from the checkout, where no variable of ours is set and `pip` has no network."""
+    for name in ("PYTHONPATH", "PYTHIA_RUNS"):
+        monkeypatch.delenv(name, raising=False)
+    places = {"JUPYTER_PATH": tmp_path / "jupyter", "PYTHIA_HOME": tmp_path / "home"}
+    for name, value in (places | {"PIP_NO_INDEX": "1"}).items():
+        monkeypatch.setenv(name, str(value))
+    return tmp_path
+
+
+def add_kernel(folder: Path, python: Path) -> str:
+    """A kernel of that Python; its name."""
+    place = folder / "jupyter" / "kernels" / "elsewhere"
+    place.mkdir(parents=True)
+    argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec = {"argv": argv, "display_name": "Elsewhere", "language": "python"}
+    (place / "kernel.json").write_text(json.dumps(spec))
+    return place.name
+
+
+def said(python: Path, code: str, folder: Path) -> str:
+    command = [str(python), "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, check=True).stdout
+
+
 def test_a_runs_notebook_makes_itself_ready_and_runs_where_nothing_of_ours_is(
-    distributions, built_site, tiny_run, tmp_path, monkeypatch
+    distributions, built_site, tiny_run, elsewhere
 ):
     """As in Colab, whose kernel has a notebook's own packages and not this one."""
     run = "cells/pico/loss/pico-7k/step000016"
@@ -146,42 +172,21 @@ def test_a_runs_notebook_makes_itself_ready_and_runs_where_nothing_of_ours_is(
     address, wanted = install_lines(ready.source)
     assert address.startswith("git+https://github.com/")
     ready.source = ready.source.replace(address, str(distributions[0]))
-    python = empty_environment(tmp_path / "env", [*wanted, "ipykernel"])
-    script = (
-        "from importlib.util import find_spec as f; print(*map(f, ('pythia_utils', 'papermill')))"
-    )
-    found = subprocess.run(
-        [python, "-P", "-c", script], capture_output=True, text=True, cwd=tmp_path
-    )
-    assert found.stdout.split() == ["None", "None"]
-    where = tmp_path / "jupyter/kernels/elsewhere"
-    where.mkdir(parents=True)
-    argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    spec = {"argv": argv, "display_name": "Elsewhere", "language": "python"}
-    (where / "kernel.json").write_text(json.dumps(spec))
-    for name, value in (
-        ("JUPYTER_PATH", tmp_path / "jupyter"),
-        ("PYTHIA_HOME", tmp_path / "home"),
-        ("PIP_NO_INDEX", "1"),
-    ):
-        monkeypatch.setenv(name, str(value))
-    for name in ("PYTHONPATH", "PYTHIA_RUNS"):
-        monkeypatch.delenv(name, raising=False)
+    python = empty_environment(elsewhere / "env", [*wanted, "ipykernel"])
+    found = "from importlib.util import find_spec as f; print(f('pythia_utils'), f('papermill'))"
+    assert said(python, found, elsewhere).split() == ["None", "None"]
     for cell in notebook.cells:
-        cell.pop("outputs", None) if cell.cell_type == "markdown" else cell.update(outputs=[])
-    notebook.cells.append(
-        nbformat.v4.new_code_cell("import pythia_utils; print(pythia_utils.__file__)")
-    )
-    resources = {"metadata": {"path": str(tmp_path)}}
-    client = NotebookClient(notebook, timeout=600, kernel_name="elsewhere", resources=resources)
-    client.execute()
-    assert notebook.cells[-1].outputs[0].text.startswith(str(tmp_path / "env"))
+        if cell.cell_type == "code":
+            cell.outputs = []
+    where = {"metadata": {"path": str(elsewhere)}}
+    kernel = add_kernel(elsewhere, python)
+    NotebookClient(notebook, timeout=600, kernel_name=kernel, resources=where).execute()
+    home = said(python, "import pythia_utils; print(pythia_utils.__file__)", elsewhere)
+    assert home.startswith(str(elsewhere / "env"))
     made = records.from_notebook(notebook)
-    known = pd.read_parquet(tiny_run / f"runs/{run.removeprefix('cells/')}.parquet")
+    known = pd.read_parquet(tiny_run / "runs" / f"{run.removeprefix('cells/')}.parquet")
     assert made["metric"].tolist() == known["metric"].tolist()
-    assert made["value"].to_numpy() == pytest.approx(
-        known["value"].to_numpy(), rel=1e-4, nan_ok=True
-    )
+    assert made["value"].to_numpy() == pytest.approx(known["value"].to_numpy(), nan_ok=True)
 
 
 def requirements() -> list[Requirement]:
