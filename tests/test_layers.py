@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "engine": {"base", "grid", "suites"},
     "engine.kernels": {"base"},
     "site": {"base", "grid", "suites"},
+    "site.cells": {"base", "grid", "suites"},
     "evaluation": {"base", "suites", "nano"},
     "analysis": {"base", "suites", "training_data", "nano", "evaluation"},
 }

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tarfile
 import tomllib
 import zipfile
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
 
+import nbformat
+import pandas as pd
 import pytest
 import yaml
 from helpers.commands import ROOT
+from nbclient import NotebookClient
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from pythia_utils.grid import records
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +90,103 @@ def test_the_installed_wheel_works_away_from_the_checkout(distributions, tmp_pat
         [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
     )
     assert found.stdout.strip() == "True <class 'pythia_utils.engine.preload.WarmProvisioner'>"
+
+
+# --- in an environment with nothing of ours
+
+
+def needed(names: Iterable[str]) -> dict[str, metadata.Distribution]:
+    """What is installed here of some requirements, and of all that these require in turn."""
+    found: dict[str, metadata.Distribution] = {}
+    due = [Requirement(name) for name in names]
+    while due:
+        one = due.pop()
+        key = canonicalize_name(one.name)
+        known, wanted = key in found, [{"extra": extra} for extra in (*one.extras, "")]
+        if known and not one.extras:
+            continue
+        found[key] = metadata.distribution(one.name)
+        for text in found[key].requires or ():
+            other = Requirement(text)
+            if other.marker is None or any(other.marker.evaluate(extra) for extra in wanted):
+                due.append(other)
+    return found
+
+
+def empty_environment(folder: Path, names: Iterable[str]) -> Path:
+    """The Python of a new environment that has these packages and what they need, linked, and no others.
+
+    They are what `pip install` would bring from the network.
+    """
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    for distribution in needed(names).values():
+        tops = {file.parts[0] for file in distribution.files if file.parts[0] != ".."}
+        for name in tops - {"__pycache__"}:
+            place = packages / name
+            if not place.exists():
+                place.symlink_to(distribution.locate_file(name))
+    return folder / "bin" / "python"
+
+
+def install_lines(source: str) -> tuple[str, list[str]]:
+    """Of the cell that installs: where it has the package from, and what else it wants."""
+    first, second = (shlex.split(line)[2:] for line in source.splitlines() if "%pip" in line)
+    assert first[0] == "--no-deps"
+    return first[1], second
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch) -> Path:
+    """A folder far from the checkout, where no variable of ours is set and `pip` has no network."""
+    for name in ("PYTHONPATH", "PYTHIA_RUNS"):
+        monkeypatch.delenv(name, raising=False)
+    places = {"JUPYTER_PATH": tmp_path / "jupyter", "PYTHIA_HOME": tmp_path / "home"}
+    for name, value in (places | {"PIP_NO_INDEX": "1"}).items():
+        monkeypatch.setenv(name, str(value))
+    return tmp_path
+
+
+def add_kernel(folder: Path, python: Path) -> str:
+    """A kernel of that Python; its name."""
+    place = folder / "jupyter" / "kernels" / "elsewhere"
+    place.mkdir(parents=True)
+    argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec = {"argv": argv, "display_name": "Elsewhere", "language": "python"}
+    (place / "kernel.json").write_text(json.dumps(spec))
+    return place.name
+
+
+def said(python: Path, code: str, folder: Path) -> str:
+    command = [str(python), "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, check=True).stdout
+
+
+def test_a_runs_notebook_makes_itself_ready_and_runs_where_nothing_of_ours_is(
+    distributions, built_site, tiny_run, elsewhere
+):
+    """As in Colab, whose kernel has a notebook's own packages and not this one."""
+    run = "cells/pico/loss/pico-7k/step000016"
+    notebook = nbformat.read(built_site / f"_sources/{run}.ipynb", as_version=4)
+    ready = notebook.cells[1]
+    address, wanted = install_lines(ready.source)
+    assert address.startswith("git+https://github.com/")
+    ready.source = ready.source.replace(address, str(distributions[0]))
+    python = empty_environment(elsewhere / "env", [*wanted, "ipykernel"])
+    found = "from importlib.util import find_spec as f; print(f('pythia_utils'), f('papermill'))"
+    assert said(python, found, elsewhere).split() == ["None", "None"]
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = []
+    where = {"metadata": {"path": str(elsewhere)}}
+    kernel = add_kernel(elsewhere, python)
+    NotebookClient(notebook, timeout=600, kernel_name=kernel, resources=where).execute()
+    home = said(python, "import pythia_utils; print(pythia_utils.__file__)", elsewhere)
+    assert home.startswith(str(elsewhere / "env"))
+    made = records.from_notebook(notebook)
+    known = pd.read_parquet(tiny_run / "runs" / f"{run.removeprefix('cells/')}.parquet")
+    assert made["metric"].tolist() == known["metric"].tolist()
+    assert made["value"].to_numpy() == pytest.approx(known["value"].to_numpy(), nan_ok=True)
 
 
 def requirements() -> list[Requirement]:

@@ -69,6 +69,12 @@ def code(text: object) -> str:
     return f"{fence}{edge}{inside}{edge}{fence}" if inside else ""
 
 
+def fenced(text: str, language: str = "") -> str:
+    """For Markdown, as a block of code, whatever its lines are."""
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence}{language}\n{_visible(text)}\n{fence}"
+
+
 def bibtex(text: object) -> str:
     """For a field of a BibTeX entry, in one line.
 

@@ -163,11 +163,25 @@ def imported_sources(source: str) -> list[Path]:
 
 def git_commit() -> str:
     """The checkout's commit, short, with `+` if files differ from it; `none` outside a checkout."""
-    command = ["git", "-C", str(PACKAGE), "describe", "--always", "--dirty=+", "--abbrev=10"]
+    return _git("describe", "--always", "--dirty=+", "--abbrev=10") or "none"
+
+
+@functools.cache
+def published_commit() -> str:
+    """The checkout's commit if others can have it: no file differs from it and a remote branch holds it; else
+    empty. It is asked for once in a process."""
+    if git_commit().endswith("+") or not _git("branch", "--remotes", "--contains", "HEAD"):
+        return ""
+    return _git("rev-parse", "HEAD")
+
+
+def _git(*arguments: str) -> str:
+    """What git says of the checkout; nothing outside of one."""
+    command = ["git", "-C", str(PACKAGE), *arguments]
     try:
         done = subprocess.run(
             command, capture_output=True, encoding="utf-8", timeout=10, check=True
         )
     except (OSError, subprocess.SubprocessError):
-        return "none"
+        return ""
     return done.stdout.strip()

@@ -149,16 +149,23 @@ def _places(
     _check_names(own, [experiment.notebook for experiment in chosen_experiments])
     for experiment in chosen_experiments:
         grid = config.grid(experiment, profile)
-        if _whole_suite(config, suite, models):  # a profile's parameters are for its own suite
-            grid = {key: value for key, value in grid.items() if key != "parameters"}
-        usual = experiment.parameters | grid.get("parameters", {})
-        explicit = _explicit(experiment.notebook, usual, own)
+        usual = usual_parameters(config, experiment, profile, suite, models)
+        explicit = explicit_parameters(experiment.notebook, usual, own)
         # A model's name tells its suite; the profile's matters only where names do not.
         scope = suite or (grid["suite"] if not models or "all" in models else None)
         for part in [grid] if models else parts(grid):
             chosen = models_of(models or part["models"], scope)
             for checkpoint in checkpoints_of(chosen, steps or part["steps"]):
                 yield experiment, usual, explicit, checkpoint
+
+
+def usual_parameters(
+    config: Config, experiment: Experiment, profile: str, suite: str | None, models: Any
+) -> dict[str, Any]:
+    """What experiments.yml gives an experiment; a profile's are for its own suite. Arguments as `expand`."""
+    if _whole_suite(config, suite, models):
+        return experiment.parameters
+    return experiment.parameters | config.grid(experiment, profile).get("parameters", {})
 
 
 def _sound(checkpoints: list[Checkpoint], named: bool, strict: bool) -> set[Checkpoint]:
@@ -212,7 +219,7 @@ def _check_names(own: dict, notebooks: list[Path]) -> None:
             raise unknown_parameter(name, list(dict.fromkeys(notebooks)))
 
 
-def _explicit(notebook: Path, usual: dict, own: dict) -> dict[str, Any]:
+def explicit_parameters(notebook: Path, usual: dict, own: dict) -> dict[str, Any]:
     """Of the parameters given for one run, those that this notebook has and that change something."""
     declared = parameter_names(notebook) if own else []
     known = (defaults(notebook) if own else {}) | usual
@@ -224,11 +231,16 @@ def _explicit(notebook: Path, usual: dict, own: dict) -> dict[str, Any]:
 
 
 def explicit_text(parameters: dict[str, Any]) -> str:
-    """Parameters in one line, as part of a cell's name: `pairs=400,pairs_from=blimp`.
+    """Parameters in one line, as part of a cell's name: `pairs=400,pairs_from=blimp`."""
+    return ",".join(assignments(parameters))
+
+
+def assignments(parameters: dict[str, Any]) -> list[str]:
+    """What `parse_parameters` reads as these parameters: `["pairs=400", "pairs_from=blimp"]`.
 
     Texts stand as they are where YAML reads them so, other values as JSON.
     """
-    return ",".join(f"{name}={_plain(value)}" for name, value in sorted(parameters.items()))
+    return [f"{name}={_plain(value)}" for name, value in sorted(parameters.items())]
 
 
 def _plain(value: Any) -> str:
@@ -286,14 +298,14 @@ def chapters(
     return found
 
 
-def parse_parameters(assignments: Iterable[str]) -> dict[str, Any]:
+def parse_parameters(items: Iterable[str]) -> dict[str, Any]:
     """`["sequences=4", "fast=true"]` to `{"sequences": 4, "fast": True}`: values are YAML.
 
     Raises:
         UsageError: an item that is not `name=value`.
     """
     parsed = {}
-    for item in assignments:
+    for item in items:
         name, equals, value = item.partition("=")
         name, where = name.strip(), f"parameter {quoted(item)}"
         if not equals or not name.isidentifier() or keyword.iskeyword(name):

@@ -29,7 +29,7 @@ def watermark(**extra: object) -> None:
     from IPython.display import Markdown, display
 
     facts = {"python": platform.python_version()}
-    facts |= {name: metadata.version(name) for name in _WATERMARKED}
+    facts |= {name: found for name in _WATERMARKED if (found := _version(name))}
     facts |= {"commit": git_commit(), "seconds": f"{time.monotonic() - _started:.1f}", **extra}
     if (
         dtype := asked_dtype()
@@ -37,3 +37,11 @@ def watermark(**extra: object) -> None:
         facts["dtype"] = dtype
     told = (f"{markdown(name)} {code(value)}" for name, value in facts.items())
     display(Markdown("**Watermark:** " + " · ".join(told)))
+
+
+def _version(library: str) -> str:
+    """Empty of one that is not there: by hand a notebook runs without papermill."""
+    try:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:
+        return ""

@@ -54,6 +54,10 @@ _SET = ["measured_on", "parameters"]
 _MEASURED = ("metric", "subset", "value", "stderr", "n")
 _SHOWN_ROWS = 40
 _VALUE = "value ± standard error"
+_CAPTION = (
+    "± is one standard error, over the units that the text names (documents, pairs, ...); 1.96 of them on "
+    "either side make a 95% interval of a mean. n is how many were measured."
+)
 # What our suites are measured on if nobody asks for anything else: their own training data, and the
 # evaluation sets that are made from nano's grammar.
 OWN = ("own", "nano")
@@ -173,11 +177,17 @@ def _display(frame: pd.DataFrame, rows: list[dict]) -> None:
     escaped = table.map(lambda text: html(plain(text)))
     look = {"index": False, "border": 0, "classes": f"pythia-records {NO_MATHS}"}
     bundle = {
-        "text/html": escaped.to_html(escape=False, **look),
+        "text/html": _with_caption(escaped.to_html(escape=False, **look)),
         "text/plain": table.to_string(index=False),
         MIME: {"version": 1, "rows": rows},
     }
     display(bundle, raw=True)
+
+
+def _with_caption(table: str) -> str:
+    """What ± means stands above a table that has one."""
+    caption = f"<caption>{_CAPTION}</caption>" if "±" in table.partition("<tbody>")[2] else ""
+    return table.replace("<thead>", f"{caption}<thead>", 1)
 
 
 def _table(frame: pd.DataFrame) -> pd.DataFrame:

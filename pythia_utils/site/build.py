@@ -27,12 +27,22 @@ from pythia_utils.base.terminal import show
 from pythia_utils.grid.config import BookPage, Experiment
 from pythia_utils.grid.failures import SUFFIX
 from pythia_utils.grid.status import SuiteStatus
-from pythia_utils.site import cards, citation, finish, model_pages, status_page, tables
-from pythia_utils.site import pages as site_pages
+from pythia_utils.site import (
+    cards,
+    chapters,
+    citation,
+    downloads,
+    finish,
+    model_pages,
+    run_pages,
+    status_page,
+    tables,
+)
+from pythia_utils.site.cells.page import Page
 from pythia_utils.site.contents import Contents
+from pythia_utils.site.links import chapter_path, page_path, relinked
 from pythia_utils.site.model_numbers import Numbers
 from pythia_utils.site.notebooks import SiteError
-from pythia_utils.site.pages import Page
 from pythia_utils.site.sources import STAGED, as_written, hand_written
 from pythia_utils.site.sphinx_extension import SHOWN_SUITE
 
@@ -108,7 +118,7 @@ def _pages(contents: Contents) -> Iterator[Page]:
     for experiment in contents.experiments:
         for model in contents.suite.models:
             folder = contents.folder / experiment.name / model
-            yield from site_pages.pages_below(folder, experiment.name, model)
+            yield from run_pages.pages_below(folder, experiment.name, model)
 
 
 def _files(
@@ -123,19 +133,20 @@ def _files(
     told: dict[str, cards.Card] = {}
     for experiment in experiments:
         if experiment.chapter:
-            place = site_pages.chapter_path(experiment)
+            place = chapter_path(experiment)
             source = _executed_chapter(contents, experiment)
-            titles[experiment.name] = site_pages.title_of(source, experiment.title)
+            titles[experiment.name] = chapters.title_of(source, experiment.title)
+            first = downloads.before_chapter(experiment, suite, status.profile)
             cited = citation.below_chapter(root, experiment.name, titles[experiment.name])
-            text = site_pages.chapter(source, experiment.chapter, place, contents, [cited])
+            around = ([first], [cited])
+            text = chapters.chapter(source, experiment.chapter, place, contents, *around)
             told[experiment.name] = cards.card_of(json.loads(text))
             yield place, text
     for page in contents.pages:
-        place, source = site_pages.page_path(page), _executed_page(contents, page)
-        yield place, site_pages.chapter(source, page.notebook, place, contents)
-    nearby = site_pages.Neighbours(pages)
-    for page in pages:
-        yield page.path, site_pages.cell_page(page, nearby, contents)
+        place, source = page_path(page), _executed_page(contents, page)
+        first = downloads.before_chapter(page, suite, status.profile)
+        yield place, chapters.chapter(source, page.notebook, place, contents, [first])
+    yield from run_pages.files(contents, pages)
     yield "runs.md", tables.all_runs(suite, experiments, pages)
     yield "parts/gallery.md", cards.gallery(experiments, titles, told)
     yield from cards.thumbnails(told)
@@ -155,7 +166,7 @@ def _of_models(contents: Contents, numbers: Mapping[str, Numbers]) -> Iterator[t
     root = contents.config.root
     for name, text in model_pages.files(numbers, contents.config):
         if name.endswith(".md"):
-            text = site_pages.relinked(text, contents, root / "book" / name, root / STAGED / name)
+            text = relinked(text, contents, root / "book" / name, root / STAGED / name)
         yield name, text
 
 
@@ -226,6 +237,7 @@ def build(root: Path) -> Path:
         raise SiteError("\n".join(["Jupyter Book stopped:", *(f"  {line}" for line in problems)]))
     _remove_stale(root / STAGED, output / "html")
     _copy_all_changed(root / STAGED / "_static", output / "html" / "_static")
+    _copy_all_changed(root / STAGED / finish.RUNS, output / "html" / finish.RUNS, "*.csv")
     finish.finish(output / "html", root / STAGED / "_static", output / "aside")
     unfinished.unlink()
     say(f"site built in {time.monotonic() - started:.1f} s")
@@ -277,7 +289,8 @@ def _progress(line: str, shown: str) -> str:
 def _remove_stale(staged: Path, html: Path) -> None:
     """Remove pages and downloads whose source is not staged any more: Sphinx leaves them."""
     kept = {path.relative_to(staged).with_suffix("") for path in staged.rglob("*.*")}
-    for folder, kind in ((html, "*.html"), (html / "_sources", "*.*")):
+    own = ((html, "*.html"), (html, f"{finish.RUNS}/**/*.csv"), (html / "_sources", "*.*"))
+    for folder, kind in own:
         for path in sorted(folder.rglob(kind)):
             name = path.relative_to(folder).with_suffix("")
             if name not in kept and name.parts[0] != "_static" and str(name) not in _SPHINXS:
@@ -287,9 +300,9 @@ def _remove_stale(staged: Path, html: Path) -> None:
             folder.rmdir()
 
 
-def _copy_all_changed(source: Path, target: Path) -> None:
-    """Copy style sheets and scripts that differ: Sphinx does not when no page has changed."""
-    for path in source.rglob("*.*"):
+def _copy_all_changed(source: Path, target: Path, pattern: str = "*.*") -> None:
+    """Copy files that differ: of style sheets and scripts Sphinx does not when no page has changed."""
+    for path in source.rglob(pattern):
         if path.is_file():
             _copy_changed(path, target / path.relative_to(source))
 

@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 from pythia_utils.base import yaml
-from pythia_utils.base.markup import bibtex, markdown
+from pythia_utils.base.markup import bibtex, fenced, markdown
 from pythia_utils.base.sources import git_commit
 from pythia_utils.site.notebooks import markdown_cell
 from pythia_utils.site.tables import folded
@@ -37,7 +37,7 @@ def edition() -> str:
 
 def of_book(root: Path) -> str:
     """The book's entry, as a block of Markdown."""
-    return _block(book_entry(root))
+    return fenced(book_entry(root), "bibtex")
 
 
 def book_entry(root: Path) -> str:
@@ -56,7 +56,7 @@ def of_chapter(root: Path, name: str, title: str) -> str:
     config = yaml.read(root / "_config.yml")
     told = {"title": title, "booktitle": config["title"]}
     place = f"experiments/{name}.html"
-    return _block(_entry("incollection", f"{KEY}_{name}", config, told, place))
+    return fenced(_entry("incollection", f"{KEY}_{name}", config, told, place), "bibtex")
 
 
 def _entry(kind: str, key: str, config: dict, told: dict[str, str], place: str) -> str:
@@ -69,14 +69,6 @@ def _entry(kind: str, key: str, config: dict, told: dict[str, str], place: str) 
     }
     lines = [f"  {name:9} = {{{text}}}," for name, text in texts.items()]
     return "\n".join([f"@{kind}{{{key},", *lines, "}"])
-
-
-def _block(text: str) -> str:
-    """A block of code, whatever the text holds."""
-    fence = "`" * 3
-    while fence in text:
-        fence += "`"
-    return f"{fence}bibtex\n{text}\n{fence}"
 
 
 def page_part(root: Path, titles: Mapping[str, str]) -> str:

@@ -33,9 +33,24 @@ def dump(notebook: dict) -> str:
     return json.dumps(notebook, ensure_ascii=False) + "\n"
 
 
+PAGE_ONLY = (
+    "page-only"  # the tag of cells that the page has and the notebook that it offers has not
+)
+
+
 def markdown_cell(identity: str, text: str) -> dict:
     """A cell of Markdown."""
     return {"cell_type": "markdown", "id": identity, "metadata": {}, "source": text}
+
+
+def page_cell(identity: str, text: str) -> dict:
+    """A cell of Markdown for the page alone."""
+    return markdown_cell(identity, text) | {"metadata": {"tags": [PAGE_ONLY]}}
+
+
+def has_tag(cell: dict, tag: str) -> bool:
+    """Whether a cell has that tag."""
+    return tag in cell.get("metadata", {}).get("tags", ())
 
 
 def tidy(notebook: dict) -> dict:
@@ -55,12 +70,14 @@ def without_figures(notebook: dict) -> dict:
     for cell in notebook["cells"]:
         for output in cell.get("outputs", ()):
             data = output.get("data", {})
-            output.update({"data": {k: v for k, v in data.items() if _is_text(k)}} if data else {})
+            output.update({"data": _text_once(data)} if data else {})
     return notebook
 
 
-def _is_text(kind: str) -> bool:
-    return kind.startswith("text/")
+def _text_once(data: dict) -> dict:
+    """Of an output's forms those of text, the plain one only where there is no other."""
+    texts = {kind: text for kind, text in data.items() if kind.startswith("text/")}
+    return {k: t for k, t in texts.items() if k != "text/plain" or len(texts) == 1}
 
 
 def split_title(cells: list[dict], default: str) -> tuple[str, list[dict]]:

@@ -21,11 +21,12 @@ from sphinx.util.docutils import SphinxDirective
 from pythia_utils.base.markup import html
 from pythia_utils.grid.parts import is_for
 from pythia_utils.site import assets, citation, exercises, figures, head
+from pythia_utils.site.downloads import to_take_away
 from pythia_utils.site.finish import RUNS
 from pythia_utils.site.issue_links import IssueLinks
 from pythia_utils.site.model_numbers import without_html
 from pythia_utils.site.model_pages import FOLDER
-from pythia_utils.site.notebooks import dump, read_notebook, without_figures
+from pythia_utils.site.notebooks import dump, read_notebook
 from pythia_utils.suites import catalog
 
 NOT_FOUND = "404"
@@ -178,7 +179,7 @@ def _light_download(app, pagename: str, templatename: str, context: dict, doctre
 def _lighter(pagename: str) -> Callable[[Path], str] | None:
     """What makes the light source of a run's page, or of a model's, from the whole one."""
     if _is_run(pagename):
-        return lambda path: dump(without_figures(read_notebook(path)))
+        return lambda path: dump(to_take_away(read_notebook(path)))
     if _is_of_a_model(pagename):
         return lambda path: without_html(path.read_text(encoding="utf-8"))
     return None

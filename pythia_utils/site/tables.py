@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 
 from pythia_utils.base.markup import code, markdown
 from pythia_utils.grid.config import Experiment
-from pythia_utils.site.pages import Page
+from pythia_utils.site.cells.page import Page
 from pythia_utils.suites import catalog
 from pythia_utils.suites.errata import errata_to_mark, steps_in_words
 

@@ -14,7 +14,7 @@ from pythia_utils.base.errors import UsageError
 from pythia_utils.grid.config import load_config
 from pythia_utils.grid.expand import expand
 from pythia_utils.site import tables
-from pythia_utils.site.pages import Page
+from pythia_utils.site.cells.page import Page
 from pythia_utils.suites import catalog
 from pythia_utils.suites.errata import CheckpointWarning, errata_to_mark, fault
 

@@ -211,11 +211,10 @@ def test_a_cell_page_shows_parameters_and_watermark_and_hides_the_defaults(visit
     visit.open(f"{address}/{cell}.html")
     model, step = cell.split("/")[-2], int(cell.split("/")[-1].removeprefix("step"))
     assert f"{model}, step {step}" in visit.page.locator("h1").last.inner_text()
-    box = visit.page.locator(".tag_injected-parameters")
+    box = visit.page.locator(".run-parameters")
     assert box.is_visible()
-    assert f'"{model}"' in box.inner_text()
-    title = box.evaluate("element => getComputedStyle(element, '::before').content")
-    assert "Parameters" in title
+    assert f"'{model}'" in box.inner_text()
+    assert "Parameters of this page" in box.locator("caption").inner_text()
     assert visit.page.get_by_text("Watermark:").is_visible()
     assert visit.page.locator(".tag_parameters").count() == 0
     assert visit.page.locator("nav.page-nav a").count() >= 2

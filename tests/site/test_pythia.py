@@ -14,7 +14,7 @@ from helpers.commands import ROOT
 
 from pythia_utils.grid import records
 from pythia_utils.site.build import VENDOR
-from pythia_utils.site.pages import REPOSITORY
+from pythia_utils.site.links import REPOSITORY
 
 WIDTHS = {"desk": {"width": 1400, "height": 900}, "phone": {"width": 390, "height": 844}}
 MODEL, STEP = pythia_hub.FAULTY

@@ -80,15 +80,16 @@ def found_in_words(records: pd.DataFrame) -> str:
     for row in told[told["metric"] == "attraction_nats"].to_dict("records"):
         name, whole = markdown(readable(row["subset"])), interval(row)
         if row["subset"] not in found.index:
-            why = f"the attraction is {whole} nats, not above zero with its interval"
+            why = f"the attraction is {whole} nats, not above zero with its 95% interval"
             sentences.append(f"In {name} there is nothing to attribute: {why}.")
             continue
         own = found.loc[row["subset"]]
-        chosen = f"chosen on other sentences, {own['of_another']:.2f}"
+        usual = f"the mean over {own['heads']} heads is {own['usual']:.2f}"
+        chosen = f"chosen on other sentences, {own['of_another']:.2f}; {usual}"
         sentences.append(
-            f"In {name} the attraction is {whole} nats. Of the heads, {own['head']} restores most: "
-            f"{interval(own)} of it ({chosen}; the mean over {own['heads']} heads is {own['usual']:.2f}). Of "
-            f"the MLPs, {own['mlp']}: {own['mlp_value']:.2f}. {_together(own['interaction'])}"
+            f"In {name} the attraction is {whole} nats (95% interval). Of the heads, {own['head']} restores "
+            f"most: {interval(own)} of it ({chosen}). Of the MLPs, {own['mlp']}: {own['mlp_value']:.2f}. "
+            f"{_together(own['interaction'])}"
         )
     return " ".join(sentences) or "No sentences were read, so nothing is attributed."
 

@@ -105,7 +105,7 @@ def test_a_weaker_attraction_is_told_as_such():
 def test_one_checkpoint_in_words():
     told = patching_text.found_in_words(made("nano-57k", 512))
     assert (
-        "the attraction is 1.00 [0.90, 1.10] nats. Of the heads, head 1.2 restores most: 0.70"
+        "the attraction is 1.00 [0.90, 1.10] nats (95% interval). Of the heads, head 1.2 restores most: 0.70"
         in told
     )
     assert "the mean over 12 heads is 0.08" in told
