@@ -25,7 +25,7 @@ from pythia_utils.base.terminal import show
 from pythia_utils.grid.config import BookPage, Experiment
 from pythia_utils.grid.failures import SUFFIX
 from pythia_utils.grid.status import SuiteStatus
-from pythia_utils.site import citation, finish, status_page, tables
+from pythia_utils.site import citation, finish, live, status_page, tables
 from pythia_utils.site import pages as site_pages
 from pythia_utils.site.contents import Contents
 from pythia_utils.site.notebooks import SiteError
@@ -57,6 +57,7 @@ def publish(contents: Contents, status: SuiteStatus) -> tuple[Path, dict[str, st
     with locked(root / OUTPUT, "book"):
         pages = stage(contents, status)
         front = build(root)
+        live.publish(contents.suite, front.parent / "_static")
     return front, {page.path: page.error for page in pages if page.error}
 
 
