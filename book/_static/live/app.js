@@ -31,7 +31,6 @@ live.part((live) => {
       this.off = [];
       this.chosen = null; // {side, place}: a sentence, and a place in it
       this.turn = 0; // what was asked in an earlier turn is not shown any more
-      this.touched = !told.known; // what is known need not be asked before the reader does something
       this.build();
     }
 
@@ -56,7 +55,6 @@ live.part((live) => {
       if (shows("write")) this.writer = new live.Writer({ onwrite: (what) => this.write(what) });
       const views = this.views.map(({ element }) => element);
       this.element = el("div", { class: "live-app" }, parts.flat(), views, this.writer?.element);
-      for (const kind of ["pointerdown", "keydown"]) this.element.addEventListener(kind, () => this.touch(), { once: true });
     }
 
     buildTour() {
@@ -116,12 +114,6 @@ live.part((live) => {
 
     // ---- what the reader does
 
-    touch() {
-      if (this.touched) return;
-      this.touched = true;
-      this.drawCurves(this.turn);
-    }
-
     take(pair) {
       Object.assign(this, { pair, chosen: null });
       this.showSentences();
@@ -148,6 +140,7 @@ live.part((live) => {
       return this.update();
     }
 
+    /* Look at a place of one of the sentences. */
     choose(side, place) {
       this.chosen = { side, place };
       this.showLooks();
@@ -167,8 +160,12 @@ live.part((live) => {
 
     /* The tokens of some texts, cut where the model's context ends. */
     tokens(texts) {
-      const most = this.model.config.context - 1; // the end-of-text token stands before them
-      return texts.map((text) => this.tokenizer.encode(text).slice(0, most));
+      return texts.map((text) => this.tokenizer.encode(text).slice(0, this.most));
+    }
+
+    /* How many tokens are read; the end-of-text token stands before them. */
+    get most() {
+      return this.model.config.context - 1;
     }
 
     get texts() {
@@ -178,7 +175,7 @@ live.part((live) => {
     async update() {
       const turn = ++this.turn;
       const { model, step } = this;
-      const ids = this.tokens(this.texts);
+      const ids = this.tokens(this.texts).filter((own) => own.length);
       this.element.setAttribute("aria-busy", "true");
       try {
         const looks = ids.length ? await this.checkpoints.ask(model, step, { what: "look", texts: ids, ...this.rest }) : [];
@@ -187,8 +184,9 @@ live.part((live) => {
         this.seen = ids.map((own, side) => ({ side, ids: own, seen: looks[side] }));
         this.showLooks();
         this.showVerdict();
-        if (this.touched) await this.drawCurves(turn);
-        else this.showCurves(this.told.known);
+        // What is known need not be asked before the reader does something.
+        if (turn === 1 && this.told.known) this.showCurves(this.told.known);
+        else await this.drawCurves(turn);
       } catch (error) {
         if (turn === this.turn) this.showFault(error);
       } finally {
@@ -257,8 +255,11 @@ live.part((live) => {
       const totals = this.seen.map(({ seen }) => seen.nats.reduce((sum, nats) => sum + nats, 0));
       if (!this.seen.length) this.status.textContent = "Type a sentence, or choose one.";
       else if (this.seen.length === 1) {
-        this.status.textContent = `${this.name} is surprised by ${(totals[0] / Math.max(this.seen[0].ids.length, 1)).toFixed(2)} nats a token.`;
+        this.status.textContent = `${this.name} is surprised by ${(totals[0] / this.seen[0].ids.length).toFixed(2)} nats a token.`;
       } else this.status.textContent = this.preference(totals[1] - totals[0]);
+      if (this.seen.some(({ ids }) => ids.length === this.most)) {
+        this.status.textContent += ` Only the first ${this.most} tokens are read: this model knows no longer texts.`;
+      }
     }
 
     preference(margin) {
@@ -284,12 +285,12 @@ live.part((live) => {
     /* The number that is drawn: the margin of two texts, or the surprise a token of one. */
     value(scores) {
       if (scores.length === 2) return scores[0] - scores[1];
-      return -scores[0] / Math.max(this.seen[0]?.ids.length ?? 1, 1);
+      return -scores[0] / this.seen[0].ids.length;
     }
 
     async drawCurves(turn) {
       const { model, pair, rest, step } = this;
-      const ids = this.tokens(this.texts);
+      const ids = this.seen.map((one) => one.ids);
       if (!ids.length) return;
       const cues = this.cues && pair.cues ? this.tokens(pair.cues.texts.flat()) : [];
       const values = model.steps.map(() => undefined);
