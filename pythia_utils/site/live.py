@@ -120,7 +120,7 @@ def as_script(model: str, step: int, weights: np.ndarray) -> bytes:
         model, step: of the checkpoint.
         weights: float16 (weights,).
     """
-    begin = f"{_MARK}live.receive({json.dumps(model)}, {step}, \"".encode("utf-16-le")
+    begin = f'{_MARK}live.receive({json.dumps(model)}, {step}, "'.encode("utf-16-le")
     return begin + _escaped(weights) + '");\n'.encode("utf-16-le")
 
 

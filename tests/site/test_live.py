@@ -102,10 +102,45 @@ def agree(engine, name: str, step: int, network, rows: list[list[int]]) -> None:
 def texts() -> list[str]:
     """A thousand and more: of each domain of the corpus, and what nobody foresaw."""
     own = list(itertools.chain(*(validation.validation_documents(d, 160) for d in DOMAINS)))
-    words = ["The", "boxes", "don't", "we'll", "x²y", "½", "1234", "naïve", "日本", "🦆🦆", "<|endoftext|>"]
-    blanks = [" ", "  ", "\n", "\t", "\r\n", "\u00a0", "\u2003", "\u3000", "\u200b", "\ufeff", "\x85"]
+    words = [
+        "The",
+        "boxes",
+        "don't",
+        "we'll",
+        "x²y",
+        "½",
+        "1234",
+        "naïve",
+        "日本",
+        "🦆🦆",
+        "<|endoftext|>",
+    ]
+    blanks = [
+        " ",
+        "  ",
+        "\n",
+        "\t",
+        "\r\n",
+        "\u00a0",
+        "\u2003",
+        "\u3000",
+        "\u200b",
+        "\ufeff",
+        "\x85",
+    ]
     odd = [f"{a}{b}{c}" for a, b, c in itertools.product(words, blanks, words)]
-    return [*own, *odd, *words, *blanks, "", "<|padding|>.", "a<|endoftext|> b", "\x00\x07", "e\u0301", "'S 'll"]
+    return [
+        *own,
+        *odd,
+        *words,
+        *blanks,
+        "",
+        "<|padding|>.",
+        "a<|endoftext|> b",
+        "\x00\x07",
+        "e\u0301",
+        "'S 'll",
+    ]
 
 
 def test_a_thousand_texts_have_the_same_tokens(engine, home):
@@ -114,7 +149,9 @@ def test_a_thousand_texts_have_the_same_tokens(engine, home):
     assert len(asked_for) > 1000
     expected = tokenizer(asked_for, add_special_tokens=False)["input_ids"]
     found = engine.evaluate("(texts) => texts.map((text) => tokenizer.encode(text))", asked_for)
-    wrong = [text for text, one, other in zip(asked_for, expected, found, strict=True) if one != other]
+    wrong = [
+        text for text, one, other in zip(asked_for, expected, found, strict=True) if one != other
+    ]
     assert wrong == []
     assert sum(ids.count(0) for ids in expected) > 100  # the unknown were among them
 
@@ -207,7 +244,9 @@ def test_at_temperature_0_it_writes_what_torch_writes(engine, home):
     written = network.generate(
         torch.tensor([[0, *ids]]), max_new_tokens=20, do_sample=False, pad_token_id=1
     )[0].tolist()[1 + len(ids) :]
-    found = asked(engine, MODEL, 16, "live.write(net, argument, { temperature: 0, count: 20 })", ids)
+    found = asked(
+        engine, MODEL, 16, "live.write(net, argument, { temperature: 0, count: 20 })", ids
+    )
     assert found == list(itertools.takewhile(bool, written))
 
 
@@ -233,7 +272,9 @@ def test_every_number_of_16_bits_arrives(engine, tmp_path):
     load_weights(engine, script)
     found = engine.evaluate("() => Array.from(got['every 0'])")
     assert found == list(range(1 << 16))
-    numbers = engine.evaluate("() => Array.from({length: 1 << 16}, (_, half) => String(live.number(half)))")
+    numbers = engine.evaluate(
+        "() => Array.from({length: 1 << 16}, (_, half) => String(live.number(half)))"
+    )
     assert [float(text) for text in numbers[:31744]] == every[:31744].astype(float).tolist()
     assert (numbers[0xFC00], numbers[0x7C01]) == ("-Infinity", "NaN")
 

@@ -11,7 +11,7 @@ from helpers.browser import Visit
 from helpers.live_page import make_site, write_page
 
 from pythia_utils.analysis.live import page as live_page
-from pythia_utils.analysis.live import story
+from pythia_utils.analysis.live import places, story
 from pythia_utils.analysis.live.examples import Example
 from pythia_utils.suites import catalog
 from pythia_utils.suites.portable import portable
@@ -27,7 +27,7 @@ def made(trained_home, tmp_path_factory):
         patch.setenv("PYTHIA_HOME", str(trained_home))
         folder = make_site(tmp_path_factory.mktemp("live"), "pico")
         write_page(folder, "try", live_page.try_it("pico").data)
-        write_page(folder, "box", live_page.box([KEY], ("candidates", "attention")).data)
+        write_page(folder, "box", places.box([KEY], ("candidates", "attention"), "pico").data)
         yield folder
 
 
@@ -119,7 +119,9 @@ def test_the_curve_is_computed_anew_and_is_the_one_that_was_known(trying):
     trying.page.locator(".live-tour-next").click()
     trying.ready()
     assert len(trying.fetched) == 6
-    numbers = [re.findall(r"-?\d+\.\d+", text) for text in (known, curve.get_attribute("aria-label"))]
+    numbers = [
+        re.findall(r"-?\d+\.\d+", text) for text in (known, curve.get_attribute("aria-label"))
+    ]
     assert numbers[0] == numbers[1]
     assert len(numbers[0]) == 6
 
@@ -129,7 +131,10 @@ def test_the_tour_leads_through_its_steps_in_words(trying):
     for index in range(stops.count()):
         trying.page.locator(".live-tour-next").click()
         trying.ready()
-        title, words = stops.nth(index).inner_text(), trying.page.locator(".live-tour-words").inner_text()
+        title, words = (
+            stops.nth(index).inner_text(),
+            trying.page.locator(".live-tour-words").inner_text(),
+        )
         step = re.search(r"Step (\d+)", title)[1]
         assert f"At step {step} " in trying.verdict
         for verdict in ("right", "wrong"):
@@ -141,19 +146,27 @@ def test_texts_of_ones_own_are_read_unknown_characters_too(trying):
     this = trying.page.get_by_label("This", exact=True)
     this.fill("The cat 🦆 sleeps")
     trying.page.get_by_label("or that", exact=True).fill("")
-    trying.page.wait_for_function("document.querySelector('.live-verdict').textContent.includes('nats a token')")
+    trying.page.wait_for_function(
+        "document.querySelector('.live-verdict').textContent.includes('nats a token')"
+    )
     shown = trying.page.locator(".live-strip").first.inner_text()
     assert shown.count("unknown") == 4  # the bytes of the duck
     assert trying.page.get_by_label("Sentences").input_value() == "your own"
     this.fill("the " * 200)
-    trying.page.wait_for_function("document.querySelector('.live-verdict').textContent.includes('first 127 tokens')")
+    trying.page.wait_for_function(
+        "document.querySelector('.live-verdict').textContent.includes('first 127 tokens')"
+    )
     this.fill("   ")
-    trying.page.wait_for_function("document.querySelector('.live-verdict').textContent.startsWith('Type')")
+    trying.page.wait_for_function(
+        "document.querySelector('.live-verdict').textContent.startsWith('Type')"
+    )
 
 
 def test_markup_in_a_text_is_text(trying):
     trying.page.get_by_label("This", exact=True).fill("<img src=x onerror=alert(1)> a")
-    trying.page.wait_for_function("document.querySelector('.live-verdict').textContent.includes('prefers')")
+    trying.page.wait_for_function(
+        "document.querySelector('.live-verdict').textContent.includes('prefers')"
+    )
     assert trying.page.locator(".live-app img").count() == 0
 
 
@@ -172,11 +185,15 @@ def test_a_head_that_is_switched_off_changes_the_answer_and_back(trying):
     switch = trying.page.get_by_role("switch").first
     assert switch.get_attribute("aria-checked") == "true"
     switch.click()
-    trying.page.wait_for_function("document.querySelector('.live-verdict').textContent.includes('a head off')")
+    trying.page.wait_for_function(
+        "document.querySelector('.live-verdict').textContent.includes('one head off')"
+    )
     trying.ready()
     assert told_margin(trying.verdict) != told_margin(before)
     trying.page.get_by_role("switch").first.click()
-    trying.page.wait_for_function("!document.querySelector('.live-verdict').textContent.includes('off')")
+    trying.page.wait_for_function(
+        "!document.querySelector('.live-verdict').textContent.includes('off')"
+    )
     assert trying.verdict == before
 
 
@@ -193,6 +210,19 @@ def test_attention_is_shown_from_the_token_that_is_pointed_at(trying):
         assert len(weights) == names.index(chosen.inner_text()) + 1
         assert sum(weights) == pytest.approx(1, abs=0.05)
     assert trying.page.locator(".live-maps svg").count() == 2
+
+
+def test_the_keyboard_goes_through_attention_and_switches_heads(trying):
+    trying.page.get_by_text("Where it looks").click()
+    trying.page.locator(".live-grid-table thead button").first.focus()
+    here = "document.activeElement"
+    for index in (1, 2):
+        trying.page.keyboard.press("Tab")
+        assert trying.page.evaluate(f"{here}.dataset.key") == str(index)
+        assert trying.page.evaluate(f"{here}.getAttribute('aria-pressed')") == "true"
+    trying.page.get_by_role("switch").first.focus()
+    trying.page.keyboard.press("Space")
+    trying.page.wait_for_function(f"{here}.getAttribute('aria-checked') === 'false'")
 
 
 def test_the_lens_ends_with_what_is_expected(trying):
@@ -254,7 +284,11 @@ def test_without_scripts_a_table_of_torchs_numbers_stands_there(browser, made, m
     told = page.locator("table").inner_text()
     model = re.search(r"pico-[\w-]+", told)[0]
     for step, margin in margins[model].items():
-        assert re.search(rf"^{step}\s+{re.escape(f'{margin:+.2f}')}\s+{'is' if margin > 0 else 'are'}$", told, re.M)
+        assert re.search(
+            rf"^{step}\s+{re.escape(f'{margin:+.2f}')}\s+{'is' if margin > 0 else 'are'}$",
+            told,
+            re.M,
+        )
     assert page.get_by_text("it knows nothing").is_visible()
     page.goto((made / "box.html").as_uri())
     assert page.get_by_text(KEY.good).is_visible()
@@ -291,7 +325,7 @@ def test_a_box_fetches_nothing_before_it_is_asked_for(reader, made, margins):
 
 def test_a_site_without_models_says_so(reader, tmp_path):
     folder = make_site(tmp_path / "site", "pythia")
-    write_page(folder, "box", live_page.box([KEY]).data)
+    write_page(folder, "box", places.box([KEY], (), "pico").data)
     reader.look(folder, "box")
     reader.page.get_by_role("button").click()
     reader.page.get_by_role("alert").wait_for()
@@ -329,7 +363,9 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("spoil", FAULTS, ids=lambda spoil: spoil.__name__)
-def test_a_checkpoint_that_cannot_be_used_is_told_and_can_be_asked_again(reader, made, tmp_path, spoil):
+def test_a_checkpoint_that_cannot_be_used_is_told_and_can_be_asked_again(
+    reader, made, tmp_path, spoil
+):
     folder = tmp_path / "site"
     shutil.copytree(made, folder)
     path = folder / "_static/checkpoints/pico-14k/step16.js"

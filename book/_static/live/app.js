@@ -5,6 +5,7 @@ live.part((live) => {
 
   const { el } = live;
   const OWN = "your own"; // in the menu
+  const [ROWS, ROW] = [16, 48]; // of the reference text: so many rows of so many tokens
   let shared;
 
   /* `told`: {groups: [{name, pairs: [{label, good, bad, cues}]}], show, reference}, and of the page "Try it" the `model` and
@@ -105,7 +106,7 @@ live.part((live) => {
 
     buildCurves() {
       const onpick = (step) => this.setStep(step);
-      this.curve = new live.Chart({ title: "Which one, along training", unit: "nats", above: "this", below: "that", onpick });
+      this.curve = new live.Chart({ title: "Which of the two, along training", unit: "nats", onpick });
       const cues = this.told.show.includes("cues");
       this.cues = cues ? new live.Chart({ title: "What it goes by", unit: "nats", onpick }) : null;
       this.cueWords = cues ? el("p", { class: "live-cues" }) : null;
@@ -153,9 +154,17 @@ live.part((live) => {
 
     // ---- what is asked, and shown
 
-    /* What a checkpoint is asked beside its texts: which heads are off. */
+    /* What a checkpoint is asked beside its texts: which heads are off, and what tells what they say on average. */
     get rest() {
-      return this.off.length ? { off: this.off, reference: this.told.reference } : {};
+      if (!this.off.length) return {};
+      this.reference ??= this.inRows(this.told.reference.flatMap((text) => [...this.tokenizer.encode(text), 0]));
+      return { off: this.off, reference: this.reference };
+    }
+
+    /* Tokens of texts laid end to end, in rows of one length. */
+    inRows(ids) {
+      const rows = Array.from({ length: Math.min(ROWS, Math.floor(ids.length / ROW)) });
+      return rows.map((_, row) => ids.slice(row * ROW, (row + 1) * ROW));
     }
 
     /* The tokens of some texts, cut where the model's context ends. */
@@ -174,19 +183,9 @@ live.part((live) => {
 
     async update() {
       const turn = ++this.turn;
-      const { model, step } = this;
-      const ids = this.tokens(this.texts).filter((own) => own.length);
       this.element.setAttribute("aria-busy", "true");
       try {
-        const looks = ids.length ? await this.checkpoints.ask(model, step, { what: "look", texts: ids, ...this.rest }) : [];
-        if (turn !== this.turn) return;
-        this.showFault(null);
-        this.seen = ids.map((own, side) => ({ side, ids: own, seen: looks[side] }));
-        this.showLooks();
-        this.showVerdict();
-        // What is known need not be asked before the reader does something.
-        if (turn === 1 && this.told.known) this.showCurves(this.told.known);
-        else await this.drawCurves(turn);
+        await this.show(turn);
       } catch (error) {
         if (turn === this.turn) this.showFault(error);
       } finally {
@@ -194,11 +193,32 @@ live.part((live) => {
       }
     }
 
+    async show(turn) {
+      const ids = this.tokens(this.texts).filter((own) => own.length);
+      const looks = ids.length ? await this.looks(turn, ids) : [];
+      if (turn !== this.turn) return;
+      this.showFault(null);
+      this.seen = ids.map((own, side) => ({ side, ids: own, seen: looks[side] }));
+      this.showLooks();
+      this.showVerdict();
+      // What is known need not be asked before the reader does something.
+      if (turn === 1 && this.told.known) this.showCurves(this.told.known);
+      else await this.drawCurves(turn);
+    }
+
+    async looks(turn, texts) {
+      try {
+        return await this.checkpoints.ask(this.model, this.step, { what: "look", texts, ...this.rest });
+      } catch (error) {
+        if (turn === this.turn) this.status.textContent = "";
+        throw error;
+      }
+    }
+
     showFault(error) {
       this.fault.hidden = !error;
       const again = el("button", { type: "button", onclick: () => this.update() }, "Try again");
       this.fault.replaceChildren(...(error ? [`${error.message} `, again] : []));
-      if (error) this.status.textContent = "";
     }
 
     showControls() {
@@ -215,11 +235,10 @@ live.part((live) => {
       [this.pair.good, this.pair.bad ?? ""].forEach((text, side) => (this.inputs[side].value = text));
     }
 
-    /* The first place in which two texts differ. */
+    /* The last token that is not in the other text; of one text alone the last. */
     get turning() {
       const [one, other] = this.seen.map(({ ids }) => ids);
-      if (!other) return Math.max(one.length - 1, 0);
-      const place = one.findIndex((id, i) => id !== other[i]);
+      const place = one.findLastIndex((_, i) => this.differing(one, other)(i));
       return place < 0 ? Math.max(one.length - 1, 0) : place;
     }
 
@@ -247,8 +266,9 @@ live.part((live) => {
     }
 
     get name() {
-      const off = this.off.length ? `, ${this.off.length === 1 ? "a head" : `${this.off.length} heads`} off` : "";
-      return `At step ${live.count(this.step)} ${this.model.name}${off}`;
+      const heads = this.off.length === 1 ? "one head" : `${this.off.length} heads`;
+      const off = this.off.length ? `, with ${heads} off,` : "";
+      return `At step ${live.count(this.step)}${off} ${this.model.name}`;
     }
 
     showVerdict() {
@@ -288,29 +308,53 @@ live.part((live) => {
       return -scores[0] / this.seen[0].ids.length;
     }
 
+    /* Ask all checkpoints, those near this step first, and draw what is known. What fails is told at the end. */
     async drawCurves(turn) {
-      const { model, pair, rest, step } = this;
+      const { model, pair, rest } = this;
       const ids = this.seen.map((one) => one.ids);
       if (!ids.length) return;
       const cues = this.cues && pair.cues ? this.tokens(pair.cues.texts.flat()) : [];
-      const values = model.steps.map(() => undefined);
-      const found = model.steps.map(() => undefined);
-      const order = model.steps.map((_, i) => i).sort((a, b) => Math.abs(a - model.steps.indexOf(step)) - Math.abs(b - model.steps.indexOf(step)));
-      for (const i of order) {
-        const scores = await this.checkpoints.ask(model, model.steps[i], { what: "score", texts: [...ids, ...cues], ...rest });
+      const { values, found } = this.drawn(JSON.stringify([model.name, ids, rest.off]), model.steps.length);
+      const draw = () => this.showCurves({ values, cues: cues.length ? found : null });
+      draw();
+      const missing = this.byDistance().filter((place) => values[place] === undefined);
+      for (const place of missing) this.checkpoints.need(model, model.steps[place]).catch(() => {}); // all at once
+      let fault;
+      for (const place of missing) {
+        try {
+          const message = { what: "score", texts: [...ids, ...cues], ...rest };
+          const scores = await this.checkpoints.ask(model, model.steps[place], message);
+          values[place] = this.value(scores.slice(0, ids.length));
+          if (cues.length) found[place] = contrasts(scores.slice(ids.length));
+        } catch (error) {
+          fault ??= error;
+        }
         if (turn !== this.turn) return;
-        values[i] = this.value(scores.slice(0, ids.length));
-        if (cues.length) found[i] = contrasts(scores.slice(ids.length));
-        this.showCurves({ values, cues: cues.length ? found : null });
+        draw();
       }
+      if (fault) throw fault;
+    }
+
+    /* The places of all steps, the nearest to this one first. */
+    byDistance() {
+      const { steps } = this.model;
+      const distance = (place) => Math.abs(place - steps.indexOf(this.step));
+      return [...steps.keys()].sort((one, other) => distance(one) - distance(other));
+    }
+
+    /* The curves as far as they are computed: another step alone changes nothing of them. */
+    drawn(what, steps) {
+      const empty = () => Array.from({ length: steps });
+      if (this.curves?.what !== what) this.curves = { what, values: empty(), found: empty() };
+      return this.curves;
     }
 
     showCurves({ values, cues }) {
       const { steps } = this.model;
       const pair = this.seen.length === 2;
-      const [above, below] = pair ? this.parts().map((part) => `prefers “${part}”`) : ["", ""];
-      Object.assign(this.curve, { above, below, unit: pair ? "nats" : "nats a token", title: pair ? "Margin" : "Surprise" });
-      this.curve.element.querySelector("figcaption").textContent = pair ? "Which of the two, along training" : "Surprise, along training";
+      const [one, other] = pair ? this.parts() : [];
+      if (pair) this.curve.call("Which of the two, along training", "nats", `above 0 it prefers “${one}”, below “${other}”`);
+      else this.curve.call("Surprise, along training", "nats a token", "the lower, the better it expects this text");
       this.curve.show(steps, [{ name: "", values }], this.step);
       if (this.cues) this.showCues(cues);
     }

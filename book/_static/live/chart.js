@@ -15,16 +15,16 @@ live.part((live) => {
   }
 
   live.Chart = class {
-    /* `above` and `below` say what values above and below zero mean; `unit` names the numbers. */
-    constructor({ title, unit, above = "", below = "", onpick }) {
-      Object.assign(this, { title, unit, above, below, onpick, series: [], steps: [], current: 0 });
+    /* `unit` names the numbers; `onpick` is told the step of a click. */
+    constructor({ title, unit, onpick }) {
+      Object.assign(this, { title, unit, onpick, series: [], steps: [], current: 0 });
       this.picture = live.svg("svg", { class: "live-chart", role: "img", height: HEIGHT });
       this.picture.addEventListener("click", (event) => this.pick(event));
       this.table = live.el("table", { class: "live-numbers" });
       this.element = live.el(
         "figure",
         { class: "live-figure" },
-        live.el("figcaption", {}, title),
+        (this.caption = live.el("figcaption", {}, title)),
         this.picture,
         live.el("details", { class: "live-more" }, live.el("summary", {}, "The same as a table"), live.el("div", { class: "live-scroll" }, this.table)),
       );
@@ -36,6 +36,12 @@ live.part((live) => {
       Object.assign(this, { steps, series, current });
       this.draw();
       this.tabulate();
+    }
+
+    /* Another heading, and what is to be known of the numbers. */
+    call(title, unit, hint) {
+      Object.assign(this, { title, unit });
+      this.caption.replaceChildren(title, live.el("small", {}, hint));
     }
 
     known() {
@@ -58,8 +64,8 @@ live.part((live) => {
       this.width = this.element.clientWidth || 600;
       if (!this.steps.length) return;
       const known = this.known();
-      this.low = Math.min(0, ...known) * 1.1 - (this.below ? 0.4 : 0);
-      this.high = Math.max(0, ...known) * 1.1 + 0.4;
+      this.low = Math.min(0, ...known) * 1.1;
+      this.high = Math.max(0, ...known) * 1.1 || 1;
       this.picture.setAttribute("viewBox", `0 0 ${this.width} ${HEIGHT}`);
       this.picture.setAttribute("width", this.width);
       this.picture.setAttribute("aria-label", this.inWords());
@@ -75,9 +81,7 @@ live.part((live) => {
       ]);
       const here = this.x(this.current);
       const now = svg("line", { class: "live-now", x1: here, x2: here, y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom });
-      const sides = [[this.above, MARGIN.top - 8], [this.below, HEIGHT - MARGIN.bottom - 5]];
-      const words = sides.map(([text, y]) => svg("text", { class: "live-side", x: right, y, "text-anchor": "end" }, text));
-      return [...lines, now, ...this.stepNames(), ...words];
+      return [...lines, now, ...this.stepNames()];
     }
 
     /* The names of the steps that have room, the first and the last always. */

@@ -36,6 +36,13 @@ live.part((live) => {
     return text.trim() === "" ? "␣" : text.trimStart();
   };
 
+  /* Make parts of an element anew, and give the focus back to the one that had it, which its `data-key` tells. */
+  live.keepingFocus = (element, make) => {
+    const active = element.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
+    make();
+    if (active !== undefined) element.querySelector(`[data-key="${active}"]`)?.focus();
+  };
+
   let ids = 0;
   live.id = (name) => `live-${name}-${ids++}`;
 });

@@ -17,12 +17,10 @@ live.part((live) => {
 
     /* `differs(i)`: whether a token is not in the other sentence; `place` is chosen, or null. */
     show({ tokenizer, ids, nats, differs, place }) {
-      const focused = this.tokens.contains(document.activeElement);
       const buttons = ids.map((id, i) => this.token(live.shown(tokenizer, id), nats[i], differs(i), i, place));
-      this.tokens.replaceChildren(...buttons, this.end(ids.length, place));
+      live.keepingFocus(this.tokens, () => this.tokens.replaceChildren(...buttons, this.end(ids.length, place)));
       const total = nats.reduce((sum, value) => sum + value, 0);
       this.total.textContent = `${total.toFixed(2)} nats in all`;
-      if (focused) this.tokens.querySelector('[tabindex="0"]')?.focus();
     }
 
     token(text, nats, isOther, place, chosen) {
@@ -47,7 +45,7 @@ live.part((live) => {
     attributes(place, chosen, name, rest) {
       const isChosen = place === chosen;
       const tabindex = isChosen || (chosen === null && place === 0) ? 0 : -1;
-      return { type: "button", "aria-label": name, "aria-pressed": `${isChosen}`, tabindex, onclick: () => this.onchoose(place), ...rest };
+      return { type: "button", "aria-label": name, "aria-pressed": `${isChosen}`, "data-key": place, tabindex, onclick: () => this.onchoose(place), ...rest };
     }
 
     /* The arrow keys lead from token to token. */

@@ -50,17 +50,18 @@ live.part((live) => {
       const names = ["‹start›", ...ids.map((id) => live.shown(tokenizer, id))];
       const heads = seen.patterns.flatMap((layer, l) => layer.map((pattern, h) => ({ l, h, pattern })));
       this.words.textContent =
-        `From “${names[place]}”, to tell what comes next: the darker a square, the more a head takes from that token. ` +
+        `From “${names[place]}”, to tell what comes next: the stronger the colour, the more a head takes from that token. ` +
         "Point at another token of the first row, or go there with Tab, to look from it.";
       const head = el("tr", {}, el("th", { scope: "col" }, "from"), names.map((name, i) => this.column(name, i, place)));
-      this.table.replaceChildren(el("thead", {}, head), el("tbody", {}, heads.map((one) => this.row(one, names, place, off))));
+      const rows = heads.map((one) => this.row(one, names, place, off));
+      live.keepingFocus(this.table, () => this.table.replaceChildren(el("thead", {}, head), el("tbody", {}, rows)));
       this.maps.replaceChildren(...heads.map((one) => this.map(one, place)));
     }
 
     column(name, index, place) {
       const look = () => index !== this.place && this.onplace(index);
       if (index === place) this.place = place;
-      const button = el("button", { type: "button", "aria-pressed": `${index === place}`, onclick: look, onmouseenter: look, onfocus: look }, name);
+      const button = el("button", { type: "button", "aria-pressed": `${index === place}`, "data-key": index, onclick: look, onmouseenter: look, onfocus: look }, name);
       return el("th", { scope: "col", class: index === place ? "live-chosen" : undefined }, button);
     }
 
@@ -68,7 +69,7 @@ live.part((live) => {
       const key = `${l}.${h}`;
       const isOff = off.includes(key);
       const name = `layer ${l + 1}, head ${h + 1}`;
-      const button = el("button", { type: "button", class: "live-switch", role: "switch", "aria-checked": `${!isOff}`, "aria-label": name, "data-head": key, onclick: () => this.onswitch(key) }, isOff ? "off" : "on");
+      const button = el("button", { type: "button", class: "live-switch", role: "switch", "aria-checked": `${!isOff}`, "aria-label": name, "data-key": key, onclick: () => this.onswitch(key) }, isOff ? "off" : "on");
       const cells = names.map((_, from) => {
         const weight = pattern[place][from];
         const text = weight === undefined ? "" : weight.toFixed(2).replace(/^0/, "");
@@ -93,7 +94,7 @@ live.part((live) => {
     constructor({ onplace }) {
       this.onplace = onplace;
       this.table = el("table", { class: "live-grid-table live-lens" });
-      const words = el("p", {}, "The likeliest next token behind each token, read off after each layer (the logit lens). The darker, the surer.");
+      const words = el("p", {}, "The likeliest next token behind each token, read off after each layer (the logit lens). The stronger the colour, the surer.");
       this.element = live.section("Layer by layer", "what it would answer if it stopped there", words, el("div", { class: "live-scroll", tabindex: 0, role: "region", "aria-label": "answers of each depth" }, this.table));
     }
 

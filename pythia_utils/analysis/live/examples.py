@@ -6,22 +6,20 @@ stand in no training text.
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
-from pythia_utils.evaluation import repeats, sets, validation
-from pythia_utils.evaluation.likelihood import first_token
-from pythia_utils.nano.documents import FACT_ANSWERS, FACT_PROMPTS
+from pythia_utils.evaluation import sets, validation
+from pythia_utils.nano.documents import FACT_ANSWERS, SUCCESSOR_SYMBOLS, make_facts
 from pythia_utils.nano.grammar import PHENOMENA
 from pythia_utils.suites import catalog
-from pythia_utils.training_data.corpus import Corpus
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
+    from pythia_utils.nano.documents import Fact
     from pythia_utils.nano.minimal_pair import MinimalPair
 
 SUBJECTS, NEIGHBOURS, VERBS = ("key", "keys"), ("box", "boxes"), ("is", "are")
@@ -32,7 +30,7 @@ _NOTE = (
 )
 FACTS = 4  # in the menu, from the most to the least often told
 PERIOD = 6  # symbols of a list that is said again
-ROWS, PLACES = 16, 48  # of the text that a head's average is taken over
+REFERENCE = 4  # texts of each domain
 
 
 @dataclass(frozen=True)
@@ -99,43 +97,50 @@ def _label(pair: MinimalPair) -> str:
 
 def facts(suite: str) -> Group:
     """Facts that the suite's corpus tells, each with a wrong answer: from the most to the least often told."""
-    table = pd.read_parquet(Corpus(catalog.suite(suite)).folder / "facts.parquet")
-    table = table.sort_values("mentions", ascending=False, kind="stable")
-    places = np.linspace(0, len(table) - 1, FACTS).round().astype(int)
-    return Group("Facts of the training text", tuple(map(_fact, table.iloc[places].itertuples())))
+    every = make_facts(catalog.suite(suite).corpus["seed"])
+    places = np.linspace(0, len(every) - 1, FACTS).round().astype(int)
+    pairs = (_fact(every[place], len(every)) for place in places)
+    return Group("Facts of the training text", tuple(pairs))
 
 
-def _fact(row) -> Example:
-    begin = FACT_PROMPTS[row.relation][0].format(row.person)
-    answers = FACT_ANSWERS[row.relation]
-    other = answers[(answers.index(row.answer) + 1) % len(answers)]
-    label = f"{begin} {row.answer} / {other} (told {row.mentions:,} times)"
-    return Example(label, f"{begin} {row.answer}", f"{begin} {other}")
+def _fact(fact: Fact, facts_in_all: int) -> Example:
+    begin = fact.prompts()[0]
+    answers = FACT_ANSWERS[fact.relation]
+    other = answers[(answers.index(fact.answer) + 1) % len(answers)]
+    rank = f"rank {fact.rank} of {facts_in_all} in how often it is told"
+    label = f"{begin} {fact.answer} / {other} ({rank})"
+    return Example(label, f"{begin} {fact.answer}", f"{begin} {other}")
 
 
-def repetition(tokenizer: PreTrainedTokenizerBase) -> Example:
+def repetition(seed: int = 0) -> Example:
     """A list of symbols and the same again from a random place on, or in a random order."""
-    alphabet = repeats.alphabet(tokenizer, "successors")
-    drawn = repeats.draw(alphabet, PERIOD, 0, 2, first_token(tokenizer))
-    good, bad = (tokenizer.decode(rows[0, 1:]).strip() for rows in (drawn.rotated, drawn.shuffled))
+    rng = random.Random(f"repetition {seed}")
+    first = rng.sample(SUCCESSOR_SYMBOLS, PERIOD)
+    turn = rng.randrange(1, PERIOD)
+    again, shuffled = first[turn:] + first[:turn], first
+    while set(zip(shuffled, shuffled[1:], strict=False)) & {*zip(first, first[1:], strict=False)}:
+        shuffled = rng.sample(first, PERIOD)  # none stands behind the one that it stood behind
+    good, bad = (" ".join([*first, *second]) for second in (again, shuffled))
     return Example(f"A list again, or shuffled: {good}", good, bad)
 
 
-def menu(suite: str, tokenizer: PreTrainedTokenizerBase) -> list[Group]:
-    """All that a suite's page offers; of a text from elsewhere the beginning of a text that training does not hold."""
+def menu(suite: str) -> list[Group]:
+    """All that a suite's page offers; of a text from elsewhere the beginning of one that training does not hold."""
     if catalog.suite(suite).is_of_text:
-        (domain,) = validation.domain_shares(suite)
-        (text,) = validation.validation_documents(domain, 1, suite)
-        begin = " ".join(text.split()[:12])
+        begin = " ".join(next(_held_out(suite)).split()[:12])
         return [Group("Held-out text", (Example(begin, begin),))]
     agreement = [the_key()]
     for good, bad in attraction()[2:]:
         agreement.append(Example(f"{bad} / {VERBS[0]}", bad, good))
     groups = [Group("Agreement with a noun between", tuple(agreement)), grammar(), facts(suite)]
-    return [*groups, Group("Repetition", (repetition(tokenizer),))]
+    return [*groups, Group("Repetition", (repetition(),))]
 
 
-def reference(suite: str, tokenizer: PreTrainedTokenizerBase) -> list[list[int]]:
-    """Held-out text over which the average of a head that is switched off is taken: rows of token ids."""
-    ids = validation.stream(tokenizer, ROWS * PLACES, suite)
-    return ids.reshape(ROWS, PLACES).tolist()
+def reference(suite: str) -> list[str]:
+    """Held-out texts over which the average of a head that is switched off is taken."""
+    return list(_held_out(suite))
+
+
+def _held_out(suite: str) -> Iterator[str]:
+    for domain in validation.domain_shares(suite):
+        yield from validation.validation_documents(domain, REFERENCE, suite)

@@ -113,16 +113,17 @@ def choose(table: pd.DataFrame) -> str:
 def tour(table: pd.DataFrame, model: str) -> list[Stop]:
     """The stops of a model's tour: before training, its turns, the end."""
     own = table[table["model"] == model].sort_values("step").reset_index(drop=True)
-    places = turns(own["key_boxes"])
+    titles = dict(zip(turns(own["key_boxes"]), ("right", "wrong", "right again"), strict=False))
+    last = len(own) - 1
+    verdict = "right" if own["key_boxes"][last] > 0 else "wrong"
+    titles.setdefault(last, f"{verdict} at the end")
     stops = [_before(own.iloc[0], model)]
-    titles = ("right", "wrong", "right again")
-    for title, place in zip(titles, places, strict=False):
+    for place in sorted(titles.keys() - {0}):
         row = own.iloc[place]
-        if place > 0:
-            why = " ".join([_preference(row), _why(row)])
-            stops.append(Stop(int(row["step"]), f"Step {row['step']:,}: {title}", why))
-    if places[-1] != len(own) - 1:
-        stops.append(_end(own.iloc[-1]))
+        words = [_preference(row), _why(row), *([_all_four(row)] if place == last else ())]
+        stops.append(
+            Stop(int(row["step"]), f"Step {row['step']:,}: {titles[place]}", " ".join(words))
+        )
     return stops
 
 
@@ -132,12 +133,6 @@ def _before(row: pd.Series, model: str) -> Stop:
         f"other, so all are warm. {_preference(row)} That is an accident of those numbers."
     )
     return Stop(int(row["step"]), f"Step {row['step']:,}: it knows nothing", words)
-
-
-def _end(row: pd.Series) -> Stop:
-    verdict = "right" if row["key_boxes"] > 0 else "wrong"
-    words = f"{_preference(row)} {_why(row)} {_all_four(row)}"
-    return Stop(int(row["step"]), f"Step {row['step']:,}: the end of training, {verdict}", words)
 
 
 def _all_four(row: pd.Series) -> str:
