@@ -5,8 +5,8 @@
     _static/checkpoints/pico-57k/step16.js      a checkpoint: each character of a string is a weight of 16 bits
 
 Scripts are what a browser loads from a host and from the disk alike. A character of UTF-16 has two bytes, and
-so has a weight in half precision: the text needs no more room than the weights. Its first character, the mark of
-UTF-16, tells browsers so whatever a host says of the file's encoding.
+so has a weight in half precision: the text needs no more room than the weights. Its first character, the mark
+of UTF-16, tells browsers so whatever a host says of the file's encoding.
 """
 
 from __future__ import annotations

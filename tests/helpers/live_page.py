@@ -1,4 +1,4 @@
-"""A page with the scripts of book/_static/live/ and nothing of Sphinx: to ask models in a browser in a moment."""
+"""A page with the scripts of book/_static/live/ and nothing of Sphinx: to ask models in a browser at once."""
 
 from __future__ import annotations
 
@@ -48,8 +48,10 @@ def open_engine(page, folder: Path) -> None:
              live.receive = (model, step, text) => (got[`${model} ${step}`] = live.halves(text));
              live.receiveModels = (models) => (live.models = models);
              live.receiveVocabulary = (told) => (globalThis.tokenizer = new live.Tokenizer(told));
-             globalThis.network = (model, step, config) =>
-               new live.Network(config, live.unpack(got[`${model} ${step}`], config, live.checksum(got[`${model} ${step}`])));
+             globalThis.network = (model, step, config) => {
+               const halves = got[`${model} ${step}`];
+               return new live.Network(config, live.unpack(halves, config, live.checksum(halves)));
+             };
            }"""
     )
     for name in ("models", "vocabulary"):

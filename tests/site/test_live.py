@@ -67,7 +67,10 @@ def asked(engine, model: str, step: int, expression: str, argument=None):
 EVERYTHING = """argument.map((ids) => {
   const memory = net.memory(), patterns = [], streams = [];
   const watch = { pattern: (layer, head, weights) => patterns.push([layer, head, Array.from(weights)]) };
-  for (const token of ids) streams.push(net.read(token, memory, watch).map((s) => Array.from(net.logProbabilities(s))));
+  for (const token of ids) {
+    const depths = net.read(token, memory, watch);
+    streams.push(depths.map((stream) => Array.from(net.logProbabilities(stream))));
+  }
   return { patterns, streams };
 })"""
 
@@ -230,7 +233,8 @@ def test_heads_that_are_off_say_what_the_hook_lets_them_say(engine, home):
     with torch.inference_mode(), ablation.ablated(network, off, means):
         logits = network(torch.tensor([[0, *ids]])).logits[0].log_softmax(-1)
     expected = -logits[torch.arange(len(ids)), torch.tensor(ids)]
-    switched = """live.look(net, argument.ids, { off: argument.off, means: live.meanOutputs(net, argument.rows) }).nats"""
+    switched = """live.look(net, argument.ids, {
+      off: argument.off, means: live.meanOutputs(net, argument.rows) }).nats"""
     told = {"ids": ids, "off": [f"{layer}.{head}" for layer, head in off], "rows": rows.tolist()}
     found = np.array(asked(engine, MODEL, 16, switched, told))
     assert np.abs(found - expected.numpy()).max() < 1e-3

@@ -1,7 +1,7 @@
 """Sentences to try: of agreement, of all phenomena of the grammar, of facts, of repetition.
 
-An example is two texts, of which the first is the right one, or the likelier one. Those of the grammar and of repetition
-stand in no training text.
+An example is two texts, of which the first is the right one, or the likelier one. Those of the grammar and of
+repetition stand in no training text.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 SUBJECTS, NEIGHBOURS, VERBS = ("key", "keys"), ("box", "boxes"), ("is", "are")
 CUES = ("liking for “is”", "pull of the subject", "pull of the nearest noun")
 _NOTE = (
-    "How much of the margin is a liking for “is” whatever stands before it, how much hangs on the number of the "
-    "subject (key or keys), and how much on that of the noun nearest to the verb (box or boxes)."
+    "How much of the margin is a liking for “is” whatever stands before it, how much hangs on the number of "
+    "the subject (key or keys), and how much on that of the noun nearest to the verb (box or boxes)."
 )
 FACTS = 4  # in the menu, from the most to the least often told
 PERIOD = 6  # symbols of a list that is said again
@@ -118,14 +119,14 @@ def repetition(seed: int = 0) -> Example:
     first = rng.sample(SUCCESSOR_SYMBOLS, PERIOD)
     turn = rng.randrange(1, PERIOD)
     again, shuffled = first[turn:] + first[:turn], first
-    while set(zip(shuffled, shuffled[1:], strict=False)) & {*zip(first, first[1:], strict=False)}:
+    while {*pairwise(shuffled)} & {*pairwise(first)}:
         shuffled = rng.sample(first, PERIOD)  # none stands behind the one that it stood behind
     good, bad = (" ".join([*first, *second]) for second in (again, shuffled))
     return Example(f"A list again, or shuffled: {good}", good, bad)
 
 
 def menu(suite: str) -> list[Group]:
-    """All that a suite's page offers; of a text from elsewhere the beginning of one that training does not hold."""
+    """All that a suite's page offers; of a text from elsewhere the beginning of a held-out one."""
     if catalog.suite(suite).is_of_text:
         begin = " ".join(next(_held_out(suite)).split()[:12])
         return [Group("Held-out text", (Example(begin, begin),))]

@@ -1,5 +1,5 @@
-"""Places on pages where the model can be asked: an element, what to begin with as JSON, and what stands there without
-scripts. The scripts are in book/_static/live/."""
+"""Places on pages where the model can be asked: an element, what to begin with as JSON, and what stands there
+without scripts. The scripts are in book/_static/live/."""
 
 from __future__ import annotations
 

@@ -3,10 +3,10 @@
 The model is chosen for the story, among those that travel with the site: one in which it is to be seen clearly.
 So the tour shows what can happen and not how often; the chapter on grammar counts.
 
-Four beginnings tell what a model goes by. With margins m = log p(is) - log p(are) behind *The (key|keys) near the
-(box|boxes)*, the mean of the four is a liking for *is*; half of what the subject's number changes is the pull of the
-subject; half of what the other noun's number changes is the pull of the nearest noun. But for a rest that
-hangs on both, the margin behind *The key near the boxes* is liking + subject - nearest noun.
+Four beginnings tell what a model goes by. With margins m = log p(is) - log p(are) behind *The (key|keys) near
+the (box|boxes)*, the mean of the four is a liking for *is*; half of what the subject's number changes is the
+pull of the subject; half of what the other noun's number changes is the pull of the nearest noun. But for a
+rest that hangs on both, the margin behind *The key near the boxes* is liking + subject - nearest noun.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pythia_utils.suites import sweep
 from pythia_utils.suites.checkpoints import load
 
 CLEAR = 0.1  # nats: a margin of less is a tie for the story's purposes
-KEY = 1  # place of *The key near the boxes* among the four beginnings
+_NO_RULE = "That is no rule of any text that it read."
 COLUMNS = ("key_box", "key_boxes", "keys_box", "keys_boxes")
 
 
@@ -83,7 +83,7 @@ def turns(values: Sequence[float]) -> list[int]:
 
 
 def _clearest(values: np.ndarray, count: int) -> tuple[list[int], float]:
-    """Right, wrong (and right): the places whose least margin, the wrong one turned round, is greatest; and that."""
+    """Right, wrong (and right): the places whose least margin, the wrong one turned round, is greatest."""
     found: list[tuple[list[int], float]] = [([], -np.inf)]
     for wrong in range(1, len(values) - (count == 3)):
         places = [int(values[:wrong].argmax()), wrong]
@@ -129,8 +129,8 @@ def tour(table: pd.DataFrame, model: str) -> list[Stop]:
 
 def _before(row: pd.Series, model: str) -> Stop:
     words = (
-        f"This is {model} before training. Its weights are random numbers: to it each token is about as likely as any "
-        f"other, so all are warm. {_preference(row)} That is an accident of those numbers."
+        f"This is {model} before training. Its weights are random numbers: to it each token is about as likely "
+        f"as any other, so all are warm. {_preference(row)} That is an accident of those numbers."
     )
     return Stop(int(row["step"]), f"Step {row['step']:,}: it knows nothing", words)
 
@@ -176,12 +176,12 @@ def _by_liking(row: pd.Series, side: int) -> str:
         if everywhere
         else f"Behind the four beginnings it prefers “{word}” on average"
     )
-    return f"Why? Not by a rule. {where}: it likes the one word better than “{other}”, whatever stands before."
+    return f"Why? Not by a rule. {where}: it likes this word better than “{other}”, whatever stands before."
 
 
 def _by_subject(row: pd.Series, side: int) -> str:
     if side < 0:
-        return "Why? It lets the verb differ from the subject in number. That is no rule of any text that it read."
+        return f"Why? It lets the verb differ from the subject in number. {_NO_RULE}"
     pull = row["nearest"]
     rest = f"still pulls the other way, by {pull:.2f} nats" if pull > CLEAR else "hardly counts"
     return (
@@ -192,11 +192,12 @@ def _by_subject(row: pd.Series, side: int) -> str:
 
 def _by_nearest(row: pd.Series, side: int) -> str:
     if side > 0:
-        return "Why? It lets the verb differ from the nearest noun in number. That is no rule of any text that it read."
+        return f"Why? It lets the verb differ from the nearest noun in number. {_NO_RULE}"
     return (
-        "Why? It has learnt that a verb goes with a noun, and takes the one that stands nearest: “boxes”. With “box” "
-        f"in its place the margin would {_changes(row['key_box'] - row['key_boxes'])}; with “keys” in place of “key” "
-        f"it would {_changes(row['keys_boxes'] - row['key_boxes'])}. People make this error too; it is called attraction."
+        "Why? It has learnt that a verb goes with a noun, and takes the one that stands nearest: “boxes”. "
+        f"With “box” in its place the margin would {_changes(row['key_box'] - row['key_boxes'])}; with “keys” "
+        f"in place of “key” it would {_changes(row['keys_boxes'] - row['key_boxes'])}. People make this error "
+        "too; it is called attraction."
     )
 
 
