@@ -87,8 +87,8 @@ live.part((live) => {
     /* The names of the steps that have room, the first and the last always. */
     stepNames() {
       const y = HEIGHT - MARGIN.bottom + 16;
-      const room = (one, other) => Math.abs(this.x(one) - this.x(other)) > 34;
       const last = this.steps.at(-1);
+      const room = (one, other) => Math.abs(this.x(one) - this.x(other)) > (other === last ? 54 : 34);
       const named = [];
       for (const step of this.steps) if (step === last || (room(step, last) && (!named.length || room(step, named.at(-1))))) named.push(step);
       const end = this.width - MARGIN.right;
