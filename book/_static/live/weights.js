@@ -28,13 +28,14 @@ live.enginePart((live) => {
   live.checksum = (halves) => {
     let one = 1;
     let two = 0;
-    for (const half of halves) {
-      one = (one + (half & 255)) % 65521;
-      two = (two + one) % 65521;
-      one = (one + (half >> 8)) % 65521;
-      two = (two + one) % 65521;
+    for (let i = 0; i < halves.length; i++) {
+      one += halves[i] & 255;
+      two += one;
+      one += halves[i] >> 8;
+      two += one;
+      if (i % 2048 === 2047) [one, two] = [one % 65521, two % 65521]; // seldom, for a division takes long
     }
-    return two * 65536 + one;
+    return (two % 65521) * 65536 + (one % 65521);
   };
 
   /* Names and sizes of a network's parts, in the order of a file. The names are those of transformers. */
@@ -68,7 +69,8 @@ live.enginePart((live) => {
     const weights = {};
     let start = 0;
     for (const [name, size] of layout) {
-      weights[name] = Float32Array.from(halves.subarray(start, start + size), (half) => numbers[half]);
+      const part = (weights[name] = new Float32Array(size));
+      for (let i = 0; i < size; i++) part[i] = numbers[halves[start + i]];
       start += size;
     }
     return weights;
