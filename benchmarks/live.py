@@ -2,9 +2,8 @@
 
 Random weights in the shapes of pico and nano, so nothing need be trained. For each size: reading a checkpoint
 (the weights of its script as numbers), the log-probability of a sentence of 12 tokens, all that the page shows
-of it, and two sentences at all 13 checkpoints of pico. The fastest of some rounds. And the error of 16 bits: the
-largest difference of a log-probability from that of the same weights in 32 bits. Writes a table in Markdown to
-FILE.
+of it, and two sentences at all 13 checkpoints of pico. The fastest of some rounds. And the error of 16 bits:
+the largest difference of a log-probability from that of the same weights in 32. Writes a table in Markdown to FILE.
 """
 
 from __future__ import annotations
@@ -100,7 +99,7 @@ def main(target: str | None) -> None:
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
         folder = Path(scratch)
         shutil.copytree(Path(__file__).parents[1] / "book/_static/live", folder / "_static/live")
-        (folder / "_static/live.js").write_text("")
+        (folder / "_static/live.js").touch()
         path = shutil.which("chromium") or shutil.which("chromium-browser")
         page = playwright.chromium.launch(executable_path=path, args=list(FLAGS)).new_page()
         page.goto(write_page(folder, "engine").as_uri())
