@@ -33,6 +33,7 @@ from pythia_utils.site import (
     citation,
     downloads,
     finish,
+    live,
     model_pages,
     run_pages,
     status_page,
@@ -78,6 +79,7 @@ def publish(
     with locked(root / OUTPUT, "book"):
         pages = stage(contents, status, numbers)
         front = build(root)
+        live.publish(contents.suite, front.parent / "_static")
     return front, {page.path: page.error for page in pages if page.error}
 
 

@@ -78,11 +78,12 @@ class ForSuite(SphinxDirective):
 
 
 def _own_templates_and_scripts(app, config) -> None:
-    """The theme's templates and the search's order as ours change them; few pages load scripts of folders."""
+    """The theme's templates and the search's order as ours change them; few pages load what is in folders."""
     templates = Path(__file__).with_name("templates")
     config.templates_path.append(str(templates))
     config.html_search_scorer = str(templates / "search_scorer.js")
     config.html_js_files = sorted(name for name in config.html_js_files if "/" not in str(name))
+    config.html_css_files = [name for name in config.html_css_files if "/" not in str(name)]
 
 
 def _runs_out_of_the_search(app) -> None:

@@ -20,7 +20,7 @@ from pythia_utils.site import figures
 from pythia_utils.suites.catalog import find_model
 
 FRONT = ("index", "suites", "reading", "rerun", "add-experiment", "api", "references")
-FRONT += ("runs", "status")
+FRONT += ("runs", "status", "pages/try")
 PHONE = {"width": 390, "height": 844}
 
 
