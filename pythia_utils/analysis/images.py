@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -46,14 +45,3 @@ def _few_colours(image: Image) -> Image:
     few = full.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     far = np.abs(np.asarray(full, np.int16) - np.asarray(few.convert("RGB"), np.int16))
     return few if far.max() <= NEAR else full
-
-
-def show_light() -> None:
-    """Let this notebook show its figures so; without effect outside of one."""
-    from IPython import get_ipython
-
-    shell = get_ipython()
-    if shell is not None and "inline" in matplotlib.get_backend():
-        import matplotlib_inline.backend_inline  # noqa: F401  it sets up its own way when it is imported
-
-        shell.display_formatter.formatters["image/png"].for_type(Figure, light_png)

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from pythia_utils.analysis.images import show_light
+from pythia_utils.analysis.figure import show_with_frames
 from pythia_utils.analysis.show import or_words
 from pythia_utils.analysis.words import readable
 from pythia_utils.base.markup import mathtext
@@ -43,7 +43,7 @@ plt.rcParams |= {
 if "inline" in plt.get_backend():  # a notebook's, which draws each figure as it shows it ...
     plt.switch_backend(plt.get_backend())
     plt.uninstall_repl_displayhook()  # ... so pyplot need not draw it once more before
-show_light()
+show_with_frames()
 ACCENT = "#2f6f9f"
 REFERENCE = "#b5533c"
 _LINE = {"ms": 3, "lw": 1.6}
