@@ -22,6 +22,7 @@
     const style = getComputedStyle(document.documentElement);
     const [text, muted, line] = ["text-base", "text-muted", "border"].map((n) => style.getPropertyValue(`--pst-color-${n}`).trim());
     return {
+      aria: false, // the element says what the chart is, and the table below it holds its numbers
       background: "transparent", font: getComputedStyle(document.body).fontFamily, view: { stroke: null },
       axis: { labelColor: text, titleColor: text, gridColor: line, domainColor: muted, tickColor: muted,
         titleFontWeight: 500, labelFontSize: 12, titleFontSize: 13 },
@@ -33,7 +34,7 @@
   /* Colour by size, dashes by variant; another seed than the usual is thin. */
   function look(data, about) {
     const series = [...new Set(data.map((row) => row.series))];
-    const of = (name) => about[name] ?? Object.values(about).find((each) => each.kind === name);
+    const of = (name) => aboutOf(about, name);
     const scale = (values) => ({ scale: { domain: series, range: series.map(values) }, legend: null });
     return {
       color: { field: "series", type: "nominal", ...scale((name) => of(name)[isDark() ? "dark" : "light"]) },
@@ -66,7 +67,7 @@
       const y = quantitative("value", null);
       const { color, strokeDash, strokeWidth } = look(data, about);
       return [
-        { mark: { type: "area", opacity: 0.14 }, encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color } },
+        { mark: { type: "area", opacity: 0.14 }, encoding: { x, y: { ...y, field: "bandLow" }, y2: { field: "bandHigh" }, color } },
         { mark: { type: "line" }, encoding: { x, y, color, strokeDash, strokeWidth } },
         points(22, { encoding: { x, y, color, tooltip: TOOLTIP, href: { field: "page" } } }),
         { mark: { type: "rule", strokeDash: [3, 3], opacity: 0.8 }, data: { values: [{}] }, encoding: { x: { datum: { expr: "at" }, type: "quantitative" } } },
@@ -113,6 +114,16 @@
     };
   }
 
+  /* What is known of a series: of a model's own, or of the kind that a mean is over. */
+  const aboutOf = (about, name) => about[name] ?? Object.values(about).find((each) => each.kind === name);
+
+  /* Only the usual seed, or a mean, has a band: those of many runs would hide each other. */
+  function sizeAndBand(about, row) {
+    const { n_params, usual } = aboutOf(about, row.series);
+    const banded = usual || !about[row.series];
+    return { size: n_params, bandLow: banded ? row.low : null, bandHigh: banded ? row.high : null };
+  }
+
   /* Draws a choice into an element; later steps only move its mark. */
   class Chart {
     constructor(element) {
@@ -121,7 +132,7 @@
 
     async draw(data, choice, about, root) {
       const form = choice.view;
-      const rows = data.map((row) => ({ ...row, x: time(row.step), size: (about[row.series] ?? Object.values(about).find((each) => each.kind === row.series)).n_params, page: row.page && root + row.page }));
+      const rows = data.map((row) => ({ ...row, x: time(row.step), ...sizeAndBand(about, row), page: row.page && root + row.page }));
       const spec = specification(rows, choice, about, this.element.clientWidth, form);
       const result = await vegaEmbed(this.element, spec, {
         actions: { export: { svg: true, png: true }, source: false, compiled: false, editor: false },

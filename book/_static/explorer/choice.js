@@ -23,14 +23,15 @@
   }
 
   const first = (map) => map.keys().next().value;
+  const START = { source: "grammar", metric: "accuracy" }; // of who has chosen nothing, where there is such a thing
   const known = (map, name) => (map.has(name) ? name : first(map));
 
   /* A whole choice from a part of one: what is missing, or is not there, becomes the usual. */
   function complete(part, tables) {
     const shown = part.shown in tables ? part.shown : Object.keys(tables)[0];
     const index = tables[shown].index;
-    const source = known(index, part.source);
-    const metric = known(index.get(source), part.metric);
+    const source = known(index, part.source || START.source);
+    const metric = known(index.get(source), part.metric || START.metric);
     const there = index.get(source).get(metric);
     const subsets = (part.subsets ?? []).filter((name) => there.has(name));
     const otherSource = known(index, part.otherSource ?? source);

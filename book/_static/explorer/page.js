@@ -5,6 +5,8 @@
   const { read, places, complete, missing, toAddress, fromAddress, rows, pairs, allowedSeries, Chart } = PythiaExplorer;
   const VENDOR = new URL("../vendor/", document.currentScript.src);
   const RUNS = new URL("../../cells/", document.currentScript.src).href;
+  const FORMS = { curves: "curves over training", pair: "against another metric", size: "by size, at one step" };
+  const FOCUSABLE = "select, input, button, summary";
   const SCRIPTS = ["vega.min.js", "vega-lite.min.js", "vega-embed.min.js"];
 
   function load(name) {
@@ -26,9 +28,22 @@
   const number = (value) => (value === null || Number.isNaN(value) ? "–" : String(Number(value.toPrecision(4))));
 
   function chooser(label, options, value, change) {
-    const select = make("select", { onchange: () => change(select.value) });
+    const id = `explorer-${label.toLowerCase().replaceAll(" ", "-")}`;
+    const select = make("select", { id, onchange: () => change(select.value) });
     for (const [key, text] of options) select.append(make("option", { value: key, selected: key === value }, text));
-    return make("label", {}, make("span", {}, label), select);
+    return make("div", { className: "explorer-chooser" }, make("label", { htmlFor: id }, label), select);
+  }
+
+  /* The part that has the keyboard's focus, to give it back when the parts are made anew. */
+  function focusIn(element) {
+    const part = [...element.children].find((each) => each.contains(document.activeElement));
+    if (!part) return () => {};
+    const at = [...part.querySelectorAll(FOCUSABLE)].indexOf(document.activeElement);
+    const same = part.querySelector("select")?.id ?? part.className;
+    return () => {
+      const again = [...element.children].find((each) => (each.querySelector("select")?.id ?? each.className) === same);
+      again?.querySelectorAll(FOCUSABLE)[at]?.focus();
+    };
   }
 
   class Explorer {
@@ -38,6 +53,7 @@
       const part = (name) => element.querySelector(`.explorer-${name}`);
       [this.controls, this.target, this.steps, this.table, this.notice, this.told] = ["controls", "chart", "steps", "table", "notice", "told"].map(part);
       this.chart = new Chart(this.target);
+      this.target.setAttribute("role", "img");
       this.queue = Promise.resolve();
     }
 
@@ -73,7 +89,7 @@
     // --- controls ------------------------------------------------------------------------------------------------
 
     build() {
-      const focused = this.controls.contains(document.activeElement) ? document.activeElement.dataset.name : null;
+      const focus = focusIn(this.controls);
       const { choice, of } = this;
       const names = (map) => [...map.keys()].map((name) => [name, name]);
       const metrics = of.index.get(choice.source);
@@ -82,7 +98,7 @@
         chooser("Numbers of", Object.entries(this.tables).map(([key, table]) => [key, table.title]), choice.shown, (shown) => this.choose({ shown }, false)),
         chooser("Experiment", names(of.index), choice.source, (source) => this.choose({ source, metric: "", subsets: [] })),
         chooser("Metric", names(metrics), choice.metric, (metric) => this.choose({ metric })),
-        chooser("Drawn", [["curves", "curves over training"], ["pair", "against another metric"], ["size", "by size, at one step"]], choice.view, set("view")),
+        chooser("Drawn", Object.entries(FORMS), choice.view, set("view")),
         ...(choice.view === "pair" ? this.other(set, names) : []),
         ...(this.hasSeeds() ? [chooser("Seeds", [["each", "each run"], ["usual", "the usual seed"], ["mean", "mean and range"]], choice.seeds, set("seeds"))] : []),
         ...(choice.subsets.length > 1 ? [chooser("Scales", [["same", "the same in all panels"], ["own", "each panel its own"]], choice.scale, set("scale"))] : []),
@@ -90,9 +106,8 @@
         this.models(),
         this.buttons(),
       ];
-      parts.forEach((part) => part.querySelectorAll("select, input, button").forEach((each, at) => (each.dataset.name = `${part.textContent.slice(0, 12)}${at}`)));
       this.controls.replaceChildren(...parts);
-      if (focused) [...this.controls.querySelectorAll("[data-name]")].find((each) => each.dataset.name === focused)?.focus();
+      focus();
       this.slider();
     }
 
@@ -222,7 +237,9 @@
 
     cell(row) {
       if (!row) return make("td", {}, "–");
-      const text = number(row.value) + (row.low === null ? "" : ` [${number(row.low)}, ${number(row.high)}]`);
+      const band = row.low === null ? "" : ` [${number(row.low)}, ${number(row.high)}]`;
+      const other = row.other === undefined ? "" : `; ${this.choice.otherMetric} ${number(row.other)}`;
+      const text = number(row.value) + band + other;
       return make("td", {}, row.page ? make("a", { href: RUNS + row.page, title: "the notebook that measured it" }, text) : text);
     }
 
@@ -235,6 +252,7 @@
 
     draw() {
       const { rows: drawn, choice, of, elsewhere } = this;
+      this.target.setAttribute("aria-label", `${choice.metric} of ${choice.subsets.join(", ")}, ${FORMS[choice.view]}. The numbers are in the table below.`);
       const many = choice.subsets.length;
       this.told.textContent = drawn.length
         ? `${drawn.length.toLocaleString("en")} numbers of ${of.title}. ${elsewhere ? `The other metric is drawn of “${elsewhere}” where it has no such panel.` : ""}`
@@ -242,6 +260,19 @@
       this.queue = this.queue.then(() => (drawn.length ? this.chart.draw(drawn, choice, of.about, RUNS) : this.target.replaceChildren()));
       return this.queue.then(() => (this.element.dataset.drawn = `${choice.metric} ${many}`));
     }
+  }
+
+  /* The experiments whose runs have pages on this site: those whose chapters its list names. */
+  function onSite() {
+    const links = [...document.querySelectorAll('a[href*="experiments/"]')];
+    return new Set(links.map((link) => /experiments\/(\w+)\.html/.exec(link.href)?.[1]));
+  }
+
+  /* Pages of runs that are not on this site are no links. */
+  function withoutOthers(table) {
+    const there = onSite();
+    if (there.size) table.names.page = table.names.page.map((page) => (there.has(page.split("/")[1]) ? page : ""));
+    return table;
   }
 
   async function start() {
@@ -252,11 +283,11 @@
       const scripts = Promise.all(SCRIPTS.map(load));
       const tables = {};
       for (const [key, { title, packed, about }] of Object.entries(numbers)) {
-        const table = await read(packed);
+        const table = withoutOthers(await read(packed));
         tables[key] = { title, about, table, index: places(table) };
       }
       await scripts;
-      const explorer = new Explorer(element, tables);
+      const explorer = (element.explorer = new Explorer(element, tables));
       await explorer.choose(fromAddress(location.hash), false);
       element.hidden = false;
       window.addEventListener("hashchange", () => explorer.choose(fromAddress(location.hash), false));

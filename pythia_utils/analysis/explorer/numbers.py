@@ -5,12 +5,15 @@ They are two frames of the same columns and never one: a page shows either.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from pythia_utils.analysis import published_tables
 from pythia_utils.base.errors import UsageError
+from pythia_utils.base.markup import address
 from pythia_utils.grid import records
 from pythia_utils.suites.catalog import find_model
 
@@ -41,26 +44,36 @@ def of_runs(suite: str, runs: Path | None = None) -> pd.DataFrame:
     if not names:
         raise UsageError(f"no records of suite {suite!r} in {folder}; run: pythia run")
     frame = pd.concat([records.read_all(name, suite, folder) for name in names])
-    places = {key: _page(*key) for key in _keys(frame, "experiment", "model", "step", "parameters")}
-    whole = _keys(frame, "experiment", "model", "step", "parameters")
-    sources = [_source(*key) for key in _keys(frame, "experiment", "measured_on", "parameters")]
-    pages = [f"{suite}/{places[key]}" for key in whole]
-    blank = {"low": _NONE, "high": _NONE, "page": pages, "source": sources}
-    return _sorted(frame.assign(series=frame["model"], **blank))
+    pages = _named(frame, partial(_page, suite), "experiment", "model", "step", "parameters")
+    frame = frame.assign(series=frame["model"], page=pages, source=_sources(frame))
+    return _sorted(frame.assign(low=_NONE, high=_NONE))
 
 
 def _keys(frame: pd.DataFrame, *columns: str) -> list[tuple]:
     return list(zip(*(frame[column] for column in columns), strict=True))
 
 
-def _page(experiment: str, model: str, step: int, parameters: str) -> str:
-    return f"{experiment}/{model}/{records.stem(step, parameters)}.html"
+def _named(frame: pd.DataFrame, name: Callable[..., str], *columns: str) -> list[str]:
+    """A name a row, made once of equal ones."""
+    keys = _keys(frame, *columns)
+    names = {key: name(*key) for key in set(keys)}
+    return [names[key] for key in keys]
 
 
-def _source(experiment: str, measured_on: str, parameters: str) -> str:
-    """`grammar`, `grammar on blimp`, `grammar with pairs=400`."""
-    on = "" if measured_on in records.OWN else f" on {measured_on}"
-    return f"{experiment}{on}{f' with {parameters}' if parameters else ''}"
+def _page(suite: str, experiment: str, model: str, step: int, parameters: str) -> str:
+    return address(suite, experiment, model, f"{records.stem(step, parameters)}.html")
+
+
+def _sources(frame: pd.DataFrame) -> list[str]:
+    """`grammar`; `grammar on blimp`, `grammar with pairs=400` where there is more than one kind of it."""
+    sets = frame[["experiment", "measured_on", "parameters"]].drop_duplicates()
+    several = sets["experiment"].value_counts() > 1
+
+    def name(experiment: str, measured_on: str, parameters: str) -> str:
+        on = f" on {measured_on}" if several[experiment] and measured_on not in records.OWN else ""
+        return f"{experiment}{on}{f' with {parameters}' if parameters else ''}"
+
+    return _named(frame, name, *sets.columns)
 
 
 def of_published(evaluations: pd.DataFrame) -> pd.DataFrame:
