@@ -17,7 +17,7 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pythia_utils.analysis.images import light_png
+from pythia_utils.analysis.images import light_picture, light_png
 from pythia_utils.base.markup import plain
 
 if TYPE_CHECKING:
@@ -121,14 +121,24 @@ def _csv(data: pd.DataFrame) -> str:
 
 # --- what notebooks do with it --------------------------------------------------------------------
 
+_shown_first: list[Figure] = []
+
 
 def bundle(figure: Figure) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A figure's output: its picture, what is said of it, and its chart if it has one; and their metadata."""
-    frame = frame_of(figure)
-    shown = {"image/png": light_png(figure), KIND: asdict(frame), "text/plain": frame.alt}
+    """A figure's output: its picture, what is said of it, and its chart if it has one; and their metadata.
+
+    The first of a notebook is there as PNG, too: previews of links to a page show no other kind.
+    """
+    frame, picture = frame_of(figure), light_picture(figure)
+    about = asdict(frame) | {"width": picture.width, "least": picture.least}
+    shown = {picture.kind: picture.data, KIND: about, "text/plain": frame.alt}
+    if not _shown_first:
+        _shown_first.append(figure)
+        figure.set_layout_engine("none")  # it was laid out for the picture
+        shown = {"image/png": light_png(figure, bbox_inches=None)} | shown
     if figure in _CHARTS:
         shown[VEGA] = _CHARTS[figure]
-    return shown, {"image/png": {"alt": frame.alt}, "alt": frame.alt}
+    return shown, {picture.kind: {"alt": frame.alt}, "alt": frame.alt}
 
 
 def show_with_frames() -> None:

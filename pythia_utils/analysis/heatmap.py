@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from pythia_utils.analysis.palettes import luminance
 from pythia_utils.analysis.show import or_words
 from pythia_utils.base.markup import NO_MATHS, address, html, plain
 from pythia_utils.grid.failures import failures
@@ -229,13 +230,6 @@ def _scale(values: Sequence[float], scheme: str, reverse: bool) -> Callable[[flo
 def text_colour(ground: str) -> str:
     """Black or white, whichever contrasts more with a colour `#rrggbb`: 4.5:1 at the least, whatever it is."""
     return "#000" if luminance(ground) > (1.05 * 0.05) ** 0.5 - 0.05 else "#fff"
-
-
-def luminance(colour: str) -> float:
-    """The relative luminance of `#rrggbb`, 0 to 1, as WCAG 2.2 defines it."""
-    shares = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    linear = [s / 12.92 if s <= 0.04045 else ((s + 0.055) / 1.055) ** 2.4 for s in shares]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def _legend(values: Sequence[float], show: Callable[[float], str], colour: Callable) -> str:

@@ -6,7 +6,6 @@ checkpoints are evenly spaced.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -18,10 +17,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from pythia_utils.analysis.figure import show_with_frames
+from pythia_utils.analysis.palettes import ACCENT, REFERENCE, category_palette, size_palette
 from pythia_utils.analysis.show import or_words
 from pythia_utils.analysis.words import readable
 from pythia_utils.base.markup import mathtext
-from pythia_utils.suites.catalog import Model, find_model, suite
+from pythia_utils.suites.catalog import find_model
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,23 +44,8 @@ if "inline" in plt.get_backend():  # a notebook's, which draws each figure as it
     plt.switch_backend(plt.get_backend())
     plt.uninstall_repl_displayhook()  # ... so pyplot need not draw it once more before
 show_with_frames()
-ACCENT = "#2f6f9f"
-REFERENCE = "#b5533c"
 _LINE = {"ms": 3, "lw": 1.6}
 _OTHER_SEED = {"lw": 0.9, "alpha": 0.75}
-_KINDS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8a8d00", "#5b5b5b")
-
-
-def size_palette(models: Sequence[str]) -> dict[str, tuple]:
-    """A colour for each model name, by its size's place among its suite's: the same in every figure."""
-    import seaborn as sns  # half a second that the pages of single checkpoints do without
-
-    def colour(model: Model) -> tuple:
-        sizes = sorted({m.non_embedding_params for m in suite(model.suite).models.values()})
-        colours = sns.color_palette("viridis_r", len(sizes) + 1)[1:]  # without the palest
-        return colours[sizes.index(model.non_embedding_params)]
-
-    return {name: colour(find_model(name)) for name in models}
 
 
 def step_axis(axes: Axes, steps: Sequence[int], wide: bool = True) -> None:
@@ -278,11 +263,6 @@ def _time_axis(axes: Axes, steps: pd.Series, log: bool, wide: bool) -> None:
             (lambda step, _: f"{step / 1000:g}k" if step else "0") if steps.max() > 9999 else None
         )
         axes.xaxis.set_major_formatter(short or "{x:,.0f}")
-
-
-def category_palette(names: Sequence[str]) -> dict[str, str]:
-    """A colour for each kind of thing that is no model: Okabe and Ito's eight, then these again."""
-    return dict(zip(names, itertools.cycle(_KINDS), strict=False))
 
 
 def line_style(name: str) -> str:

@@ -19,7 +19,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from pythia_utils.base.markup import html
 from pythia_utils.grid.parts import is_for
-from pythia_utils.site import assets, citation, head
+from pythia_utils.site import assets, citation, figures, head
 from pythia_utils.site.finish import RUNS
 from pythia_utils.site.issue_links import IssueLinks
 from pythia_utils.site.notebooks import dump, read_notebook, without_figures
@@ -35,6 +35,7 @@ def setup(app) -> dict:
     """Connect what this module does to Sphinx's events."""
     app.add_directive("for-suite", ForSuite)
     app.add_post_transform(IssueLinks)
+    figures.setup(app)
     app.connect("config-inited", _own_templates_and_scripts)
     app.connect("builder-inited", _runs_out_of_the_search)
     app.connect("html-page-context", _title_as_text, _AFTER_THE_OTHERS)

@@ -11,6 +11,7 @@ import pytest
 from helpers.hostile import TEXTS, as_shown
 
 from pythia_utils.analysis import heatmap
+from pythia_utils.analysis.palettes import luminance
 from pythia_utils.grid.failures import without_cells
 from pythia_utils.suites import catalog
 
@@ -115,13 +116,13 @@ def test_a_deduplicated_model_stands_below_the_other_of_its_size_and_seeds_below
 
 def ratio(one: str, other: str) -> float:
     """Contrast as WCAG defines it, 1 to 21."""
-    light, dark = sorted(map(heatmap.luminance, (one, other)), reverse=True)
+    light, dark = sorted(map(luminance, (one, other)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
 
 
 def test_luminance_is_that_of_known_colours():
     known = {"#ffffff": 1, "#000000": 0, "#ff0000": 0.2126, "#00ff00": 0.7152, "#777777": 0.18447}
-    assert {c: heatmap.luminance(c) for c in known} == pytest.approx(known, abs=1e-4)
+    assert {c: luminance(c) for c in known} == pytest.approx(known, abs=1e-4)
     assert ratio("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)  # of WCAG's own examples
 
 

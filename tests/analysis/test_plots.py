@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pythia_utils.analysis import plots
+from pythia_utils.analysis import palettes, plots
 from pythia_utils.suites.catalog import find_model, suite
 
 MODELS = [name for name in suite("nano").models if "seed" not in name]
@@ -60,9 +60,10 @@ def test_labels_of_steps_do_not_touch_and_name_first_and_last(steps, panels):
 
 def test_colour_is_size_and_the_line_is_variant_and_seed():
     names = ["nano-57k", "nano-57k-deduped", "nano-57k-seed1", "nano-7k"]
-    colours = plots.size_palette(names)
+    colours = palettes.size_palette(names)
     assert colours["nano-57k"] == colours["nano-57k-deduped"] == colours["nano-57k-seed1"]
-    assert np.mean(colours["nano-7k"]) > np.mean(colours["nano-57k"])  # dark for large
+    light = {name: palettes.luminance(colour) for name, colour in colours.items()}
+    assert light["nano-7k"] > light["nano-57k"]  # dark for large
     assert [plots.line_style(name) for name in names] == ["-", ":", "--", "-"]
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from helpers.hostile import SCRIPT, TEXTS, as_shown
 
-from pythia_utils.analysis import learning_curves, plots, show
+from pythia_utils.analysis import learning_curves, palettes, plots, show
 from pythia_utils.analysis.grammar import controls, figures
 from pythia_utils.analysis.grammar.text import onsets_over_seeds
 from pythia_utils.analysis.memorization import figures as memorization_figures
@@ -217,14 +217,14 @@ def test_onsets_over_seeds_say_how_many_reach_the_threshold_at_the_steps_that_al
 
 
 def test_a_size_has_its_colour_whatever_else_is_drawn():
-    alone = plots.size_palette(["pico-57k-deduped"])["pico-57k-deduped"]
-    among = plots.size_palette(["pico-7k", "pico-14k", "pico-57k", "pico-224k"])
+    alone = palettes.size_palette(["pico-57k-deduped"])["pico-57k-deduped"]
+    among = palettes.size_palette(["pico-7k", "pico-14k", "pico-57k", "pico-224k"])
     assert alone == among["pico-57k"]
     assert len(set(among.values())) == 4
-    published = plots.size_palette(["pythia-70m", "pythia-12b"])
+    published = palettes.size_palette(["pythia-70m", "pythia-12b"])
     assert (
         published["pythia-12b"]
-        == plots.size_palette(["pythia-12b-deduped-v0"])["pythia-12b-deduped-v0"]
+        == palettes.size_palette(["pythia-12b-deduped-v0"])["pythia-12b-deduped-v0"]
     )
     frame = pd.DataFrame({"model": ["pico-57k-deduped"], "variant": "deduped"})
     figure = memorization_figures.slopes(frame.assign(slope=1, low=0, high=2), 0.5, "x")

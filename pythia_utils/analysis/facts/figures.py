@@ -11,15 +11,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pythia_utils.analysis.facts.curves import Threshold, accuracy
-from pythia_utils.analysis.plots import (
-    ACCENT,
-    REFERENCE,
-    category_palette,
-    legend_above,
-    name_rows,
-    panel_grid,
-    trajectories,
-)
+from pythia_utils.analysis.palettes import ACCENT, REFERENCE, category_palette
+from pythia_utils.analysis.plots import legend_above, name_rows, panel_grid, trajectories
 from pythia_utils.analysis.show import or_words
 from pythia_utils.base.markup import mathtext
 

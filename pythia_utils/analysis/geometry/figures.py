@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from pythia_utils.analysis import plots
+from pythia_utils.analysis import palettes, plots
 from pythia_utils.analysis.geometry import tables
 from pythia_utils.analysis.geometry.names import STREAM, kind_and_layer, some
 from pythia_utils.analysis.show import or_words
@@ -29,7 +29,7 @@ def spectra(found: Mapping[str, np.ndarray]) -> Figure:
         found: of `measures.weights`.
     """
     kinds = [kind_and_layer(subset)[0] for subset in found]
-    colours = plots.category_palette(list(dict.fromkeys(kinds)))
+    colours = palettes.category_palette(list(dict.fromkeys(kinds)))
     figure, axes = plt.subplots(figsize=(7.2, 3.2))
     for kind, singular in zip(kinds, found.values(), strict=True):
         shares = singular / max(singular[0], np.finfo(float).tiny)
@@ -56,8 +56,8 @@ def stream(frame: pd.DataFrame) -> Figure | None:
 def _stream(rows: pd.DataFrame, others: pd.DataFrame) -> Figure:
     figure, axes = plt.subplots(1, 2 if len(others) else 1, figsize=(7.2, 2.8), squeeze=False)
     first = axes[0, 0]
-    first.plot(rows["layer"].astype(int), rows["value"], "o-", color=plots.ACCENT, ms=4)
-    first.axhline(0, color=plots.REFERENCE, ls="--", lw=1)
+    first.plot(rows["layer"].astype(int), rows["value"], "o-", color=palettes.ACCENT, ms=4)
+    first.axhline(0, color=palettes.REFERENCE, ls="--", lw=1)
     first.set(xlabel="layer", ylabel="anisotropy")
     first.xaxis.get_major_locator().set_params(integer=True)
     if len(others):

@@ -12,15 +12,12 @@ from matplotlib.lines import Line2D
 
 from pythia_utils.analysis.grammar.recorded import levels
 from pythia_utils.analysis.learning_curves import step_in_words
+from pythia_utils.analysis.palettes import ACCENT, PALE, REFERENCE, category_palette, size_palette
 from pythia_utils.analysis.plots import (
-    ACCENT,
-    REFERENCE,
-    category_palette,
     interval_errors,
     legend_above,
     name_rows,
     shown_name,
-    size_palette,
     step_axis,
 )
 from pythia_utils.analysis.show import or_words
@@ -31,7 +28,6 @@ from pythia_utils.suites.catalog import find_model
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_PALE = "#8fb6d0"
 _COLOURS = list(category_palette(range(5)).values())
 _ACCURACIES = {  # drawn from the top of a row to its bottom
     "accuracy": ("model", _COLOURS[0]),
@@ -63,13 +59,13 @@ def accuracies(
     table = table.sort_values("value", ascending=False)
     figure, axes = plt.subplots(figsize=(7, 0.9 + 0.3 * len(table)))
     rows = name_rows(axes, table[by])
-    axes.hlines(rows, table["wide_low"], table["wide_high"], color=_PALE, lw=1)
+    axes.hlines(rows, table["wide_low"], table["wide_high"], color=PALE, lw=1)
     bars = {"xerr": interval_errors(table), "capsize": 3}
     axes.errorbar(table["value"], rows, fmt="o", color=ACCENT, ms=5, **bars)
     if (table["paradigms"] > 1).any():
         where = dict(zip(table[by], rows, strict=True))
         heights = [where[name] - 0.25 for name in paradigms[by]]
-        axes.plot(paradigms["value"], heights, ".", color=_PALE, ms=5, zorder=1)
+        axes.plot(paradigms["value"], heights, ".", color=PALE, ms=5, zorder=1)
     if counting is not None:
         ticks = pd.Series(levels(counting), dtype=float).reindex(table[by])
         axes.plot(ticks, rows, "|", color="black", ms=12, mew=1.6)
@@ -94,7 +90,7 @@ def margins(scores: pd.DataFrame) -> Figure:
         whis=(5, 95),
         showfliers=False,
         patch_artist=True,
-        boxprops={"facecolor": _PALE, "edgecolor": ACCENT},
+        boxprops={"facecolor": PALE, "edgecolor": ACCENT},
         medianprops={"color": "black"},
         whiskerprops={"color": ACCENT},
         capprops={"color": ACCENT},

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pythia_utils.analysis.plots import ACCENT, REFERENCE, panel_grid, shown_name, step_axis
+from pythia_utils.analysis.palettes import ACCENT, REFERENCE
+from pythia_utils.analysis.plots import panel_grid, shown_name, step_axis
 from pythia_utils.analysis.show import or_words
 from pythia_utils.analysis.words import without_suite
 from pythia_utils.base.markup import mathtext

@@ -11,9 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from pythia_utils.analysis import select
+from pythia_utils.analysis.palettes import REFERENCE, category_palette
 from pythia_utils.analysis.plots import (
-    REFERENCE,
-    category_palette,
     interval_errors,
     legend_above,
     lines_with_bars,

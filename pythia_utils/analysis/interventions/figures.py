@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pythia_utils.analysis import plots
+from pythia_utils.analysis import palettes, plots
 from pythia_utils.analysis.show import or_words
 from pythia_utils.base.markup import mathtext
 
@@ -30,7 +30,7 @@ def changes(rows: pd.DataFrame, xlabel: str) -> Figure:
     figure, grid = plt.subplots(
         1, len(groups), figsize=(9, height), sharex=True, sharey=True, squeeze=False
     )
-    palette = plots.size_palette(models)
+    palette = palettes.size_palette(models)
     for axes, (intervention, part) in zip(grid[0], groups, strict=True):
         heights = dict(zip(names, plots.name_rows(axes, names), strict=True))
         _draw_changes(axes, part, heights, palette)
@@ -69,7 +69,7 @@ def over_time(rows: pd.DataFrame, ylabel: str, panels: str = "what") -> Figure:
     """
     figure, grid, groups = plots.panel_grid(rows, panels, 3)
     names = list(dict.fromkeys(rows["model"]))
-    palette = plots.size_palette(names)
+    palette = palettes.size_palette(names)
     for axes, (_, part) in zip(grid.flat, groups, strict=False):
         for name, line in part.groupby("model", sort=False):
             label = mathtext(f"{line['size'].iloc[0]}, {line['seed'].iloc[0]}")
@@ -103,7 +103,7 @@ def by_tellings(rows: pd.DataFrame, base: float | None) -> Figure:
     """
     figure, axes = plt.subplots(figsize=(7, 3.4))
     names = list(dict.fromkeys(rows["told"]))
-    palette = plots.size_palette(list(dict.fromkeys(rows["model"])))
+    palette = palettes.size_palette(list(dict.fromkeys(rows["model"])))
     for name, line in rows.groupby("model", sort=False):
         places = [names.index(told) for told in line["told"]]
         label = mathtext(f"{line['size'].iloc[0]}, {line['seed'].iloc[0]}")
@@ -116,7 +116,7 @@ def by_tellings(rows: pd.DataFrame, base: float | None) -> Figure:
             label=label,
         )
     if base is not None:
-        axes.axhline(base, color=plots.REFERENCE, ls=":", lw=1.2)
+        axes.axhline(base, color=palettes.REFERENCE, ls=":", lw=1.2)
     axes.set_xticks(range(len(names)), names)
     axes.set(xlabel="times told since the fork", ylabel="share answered anew", ylim=(-0.03, 1.03))
     plots.legend_above(figure)

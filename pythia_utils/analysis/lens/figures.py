@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from pythia_utils.analysis import plots, seeds
+from pythia_utils.analysis import palettes, plots, seeds
 from pythia_utils.analysis.lens.names import CONSTANT, LENSES
 from pythia_utils.analysis.lens.tables import by_depth
 from pythia_utils.analysis.show import or_words
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _TITLES = {"kl": "divergence from the final answer (nats)", "loss": "loss (nats a token)"}
-_COLOURS = plots.category_palette(LENSES)
+_COLOURS = palettes.category_palette(LENSES)
 _LINES = {"logit": "--", "tuned": "-"}
 _FEW = 9  # depths up to which a table of colours holds its numbers
 
@@ -67,8 +67,7 @@ def missing_by_step(table: pd.DataFrame) -> Figure:
     frame = seeds.label(table.sort_values(["n_params", "step"]))
     figure, grid, groups = plots.panel_grid(frame, "size", 3)
     steps = sorted(frame["step"].unique())
-    shades = plt.get_cmap("copper_r")(np.linspace(0.15, 1, len(steps)))
-    colours = dict(zip(steps, shades, strict=True))
+    colours = palettes.step_palette(steps)
     for axes, (_, part) in zip(grid.flat, groups, strict=False):
         for (step, lens), line in part.groupby(["step", "lens"]):
             look = {"color": colours[step], "ls": _LINES[lens], "lw": 1.5}

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pythia_utils.analysis.plots import REFERENCE, category_palette, legend_above, shown_name
+from pythia_utils.analysis.palettes import REFERENCE, category_palette
+from pythia_utils.analysis.plots import legend_above, shown_name
 from pythia_utils.analysis.show import or_words
 from pythia_utils.base.markup import mathtext
 

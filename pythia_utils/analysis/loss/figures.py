@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pythia_utils.analysis import plots
+from pythia_utils.analysis import palettes, plots
 from pythia_utils.analysis.loss.forecast import Forecast
 from pythia_utils.base.markup import mathtext
 from pythia_utils.suites.catalog import find_model
@@ -86,7 +86,7 @@ def _ahead(found: Forecast, n_params: int) -> np.ndarray:
 
 def _colours(found: Forecast) -> dict[int, tuple]:
     names = pd.concat([found.fitted, found.held]).drop_duplicates("n_params")
-    palette = plots.size_palette(list(names["model"]))
+    palette = palettes.size_palette(list(names["model"]))
     return {n: palette[m] for n, m in zip(names["n_params"], names["model"], strict=True)}
 
 

@@ -10,10 +10,8 @@ from matplotlib.ticker import MaxNLocator
 
 from pythia_utils.analysis.memorization import deciles
 from pythia_utils.analysis.order_tests import poisson_quantiles
+from pythia_utils.analysis.palettes import ACCENT, REFERENCE, category_palette, size_palette
 from pythia_utils.analysis.plots import (
-    ACCENT,
-    REFERENCE,
-    category_palette,
     interval_bars,
     interval_errors,
     legend_above,
@@ -21,7 +19,6 @@ from pythia_utils.analysis.plots import (
     model_styles,
     name_rows,
     panel_grid,
-    size_palette,
     trajectories,
 )
 from pythia_utils.analysis.show import or_words

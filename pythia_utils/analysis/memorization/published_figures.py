@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from pythia_utils.analysis.memorization.published import parabola
-from pythia_utils.analysis.plots import ACCENT, REFERENCE, interval_errors, legend_above
+from pythia_utils.analysis.palettes import ACCENT, REFERENCE
+from pythia_utils.analysis.plots import interval_errors, legend_above
 from pythia_utils.analysis.show import or_words
 from pythia_utils.base.markup import mathtext
 from pythia_utils.suites.catalog import find_model

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from pythia_utils.analysis import seeds
-from pythia_utils.analysis.plots import category_palette, legend_above, panel_grid, step_axis
+from pythia_utils.analysis.palettes import category_palette
+from pythia_utils.analysis.plots import legend_above, panel_grid, step_axis
 from pythia_utils.analysis.show import or_words
 from pythia_utils.base.markup import mathtext
 

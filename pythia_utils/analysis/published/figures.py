@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from pythia_utils.analysis.plots import ACCENT, REFERENCE, interval_errors, trajectories
+from pythia_utils.analysis.palettes import ACCENT, REFERENCE
+from pythia_utils.analysis.plots import interval_errors, trajectories
 from pythia_utils.base.markup import mathtext
 from pythia_utils.suites.catalog import find_model
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from pythia_utils.analysis import plots, seeds
+from pythia_utils.analysis import palettes, plots, seeds
 from pythia_utils.analysis.show import or_words
 from pythia_utils.base.markup import mathtext
 
@@ -35,7 +35,9 @@ def runs_of_headlines(found: pd.DataFrame) -> Figure:
         for kind, runs in own.groupby(own["seed"].map(_kind), sort=False):
             at = runs["size"].map(sizes.index) + 0.16 * (list(_MARKS).index(kind) - 1.5)
             look = {"marker": _MARKS[kind], "ls": "", "ms": 5, "label": _MEANING[kind]}
-            axes.plot(at, runs["value"], color=plots.category_palette(list(_MARKS))[kind], **look)
+            axes.plot(
+                at, runs["value"], color=palettes.category_palette(list(_MARKS))[kind], **look
+            )
         axes.set_xticks(range(len(sizes)), [mathtext(size) for size in sizes])
         axes.set_xlim(-0.5, len(sizes) - 0.5)
         axes.yaxis.set_major_locator(MaxNLocator(4))
@@ -51,10 +53,10 @@ def sources_of_variation(sources: pd.DataFrame) -> Figure:
         heights = plots.name_rows(axes, list(own["source"]))
         top = own["sd"].max() * 3 or 1
         low, high = own["low"].fillna(own["sd"]), own["high"].fillna(own["sd"])
-        axes.hlines(heights, low, high.clip(upper=top), color=plots.ACCENT, lw=1.6)
-        axes.plot(own["sd"], heights, "o", color=plots.ACCENT, ms=5)
+        axes.hlines(heights, low, high.clip(upper=top), color=palettes.ACCENT, lw=1.6)
+        axes.plot(own["sd"], heights, "o", color=palettes.ACCENT, ms=5)
         cut = (high > top).to_numpy()
-        axes.plot(np.full(cut.sum(), top), heights[cut], ">", color=plots.ACCENT, ms=4)
+        axes.plot(np.full(cut.sum(), top), heights[cut], ">", color=palettes.ACCENT, ms=4)
         axes.set_xlim(0, top * 1.04)
         axes.xaxis.set_major_locator(MaxNLocator(4))
     figure.supxlabel("standard deviation, in the number's own unit", fontsize="medium")
@@ -79,7 +81,7 @@ def published_seeds(curves: pd.DataFrame, ylabel: str) -> Figure:
     """A line for each published seed over the steps of Pythia: columns seed, step, value."""
     figure, axes = plt.subplots(figsize=(7, 3))
     for _, own in curves.sort_values("step").groupby("seed", dropna=False):
-        axes.plot(np.log2(1 + own["step"]), own["value"], color=plots.ACCENT, lw=1, alpha=0.7)
+        axes.plot(np.log2(1 + own["step"]), own["value"], color=palettes.ACCENT, lw=1, alpha=0.7)
     plots.step_axis(axes, curves["step"].tolist())
     axes.set(xlabel="training step of Pythia", ylabel=ylabel)
     return figure

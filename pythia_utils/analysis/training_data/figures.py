@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pythia_utils.analysis.plots import ACCENT, REFERENCE, interval_errors, legend_above
+from pythia_utils.analysis.palettes import ACCENT, REFERENCE
+from pythia_utils.analysis.plots import interval_errors, legend_above
 from pythia_utils.analysis.show import or_words
 from pythia_utils.base.markup import mathtext
 from pythia_utils.training_data.corpus import open_corpus
