@@ -17,7 +17,8 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pythia_utils.analysis.images import light_picture, light_png
+from pythia_utils.analysis import alt_text
+from pythia_utils.analysis.images import light_picture, quick_png
 from pythia_utils.base.markup import plain
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def framed(
     """
     before = _FRAMES.get(figure, Frame(""))
     said = {"alt": plain(alt), "caption": plain(caption), "name": slug(name)}
-    said["csv"] = _csv(data) if data is not None else ""
+    said["csv"] = as_csv(data) if data is not None else ""
     _FRAMES[figure] = replace(before, **{key: text for key, text in said.items() if text})
     if chart is not None:
         _CHARTS[figure] = chart
@@ -80,8 +81,10 @@ def framed(
 
 def frame_of(figure: Figure) -> Frame:
     """What is said of a figure; of one that nobody told of, what can be read from it."""
-    said = _FRAMES.get(figure) or Frame("A figure without a description.")
-    return replace(said, name=said.name or slug(said.caption))
+    said = _FRAMES.get(figure, Frame(""))
+    return replace(
+        said, alt=said.alt or alt_text.of_axes(figure), name=said.name or slug(said.caption)
+    )
 
 
 def show_figure(figure: Figure, **said: Any) -> None:
@@ -115,30 +118,29 @@ def slug(text: str) -> str:
     return "-".join(words[:8])
 
 
-def _csv(data: pd.DataFrame) -> str:
+def as_csv(data: pd.DataFrame) -> str:
+    """A frame's rows as CSV, numbers in six digits."""
     return data.to_csv(index=False, float_format="%.6g", lineterminator="\n")
 
 
 # --- what notebooks do with it --------------------------------------------------------------------
 
-_shown_first: list[Figure] = []
-
 
 def bundle(figure: Figure) -> tuple[dict[str, Any], dict[str, Any]]:
     """A figure's output: its picture, what is said of it, and its chart if it has one; and their metadata.
 
-    The first of a notebook is there as PNG, too: previews of links to a page show no other kind.
+    It is there as PNG, too: JupyterLab shows no SVG of a notebook that it does not trust, and previews of links
+    no other kind.
     """
     frame, picture = frame_of(figure), light_picture(figure)
     about = asdict(frame) | {"width": picture.width, "least": picture.least}
-    shown = {picture.kind: picture.data, KIND: about, "text/plain": frame.alt}
-    if not _shown_first:
-        _shown_first.append(figure)
-        figure.set_layout_engine("none")  # it was laid out for the picture
-        shown = {"image/png": light_png(figure, bbox_inches=None)} | shown
+    figure.set_layout_engine("none")  # it was laid out for the picture
+    shown = {"image/png": quick_png(figure)} | {picture.kind: picture.data}
+    shown |= {KIND: about, "text/plain": frame.alt}
     if figure in _CHARTS:
         shown[VEGA] = _CHARTS[figure]
-    return shown, {picture.kind: {"alt": frame.alt}, "alt": frame.alt}
+    alt = {"alt": frame.alt}
+    return shown, {"image/png": alt, picture.kind: alt, **alt}
 
 
 def show_with_frames() -> None:

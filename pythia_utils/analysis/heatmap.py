@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from pythia_utils.analysis import alt_text
+from pythia_utils.analysis.figure import Frame, as_csv, show_framed, slug
 from pythia_utils.analysis.palettes import luminance
 from pythia_utils.analysis.show import or_words
 from pythia_utils.base.markup import NO_MATHS, address, html, plain
@@ -61,9 +63,15 @@ def grid_heatmap(
         scheme: matplotlib colour map.
         reverse: low values get the strong colour.
     """
-    from IPython.display import HTML, display
-
-    display(HTML(grid_table(frame, title, scheme, reverse)))
+    by = {"model": "model", "step": "step"}
+    shown = [c for c in ("model", "step", "value", "low", "high", "stderr", "n") if c in frame]
+    told = Frame(
+        alt_text.crossed(frame, "Table of coloured cells that lead to runs", title, by),
+        caption=f"{alt_text.sentence(title)}: a cell leads to the run that measured it.",
+        name=slug(title),
+        csv=as_csv(frame[shown]),
+    )
+    show_framed({"text/html": grid_table(frame, title, scheme, reverse)}, told)
 
 
 def grid_table(

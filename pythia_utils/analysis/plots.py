@@ -7,7 +7,7 @@ checkpoints are evenly spaced.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from pythia_utils.analysis.figure import show_with_frames
+from pythia_utils.analysis import alt_text, curve_charts
+from pythia_utils.analysis.figure import framed, show_with_frames
 from pythia_utils.analysis.palettes import ACCENT, REFERENCE, category_palette, size_palette
 from pythia_utils.analysis.show import or_words
 from pythia_utils.analysis.words import readable
@@ -99,17 +100,25 @@ def interval_bars(
     axes.set(xlabel=xlabel, title=mathtext(title, longest=100))
     if reference is not None:
         axes.axvline(reference, color=REFERENCE, ls="--", lw=1)
-    return figure
+    shown = [c for c in (label, "value", "low", "high", "n", "found") if c in frame]
+    about = f"{alt_text.sentence(xlabel)}" + ", with intervals" * _has_intervals(frame)
+    open_points = "; open points are no finds." if "found" in frame else "."
+    alt = alt_text.rows(frame, xlabel, label)
+    return framed(figure, alt, about + open_points, xlabel, frame[shown])
 
 
 def histogram(values: Sequence[float], xlabel: str, reference: float | None = None) -> Figure:
     """How values are spread, with a reference line."""
     figure, axes = plt.subplots(figsize=(7, 2.4))
-    axes.hist(np.asarray(values), bins=40, color=ACCENT, edgecolor="white", lw=0.4)
+    counts, edges, _ = axes.hist(
+        np.asarray(values), bins=40, color=ACCENT, edgecolor="white", lw=0.4
+    )
     axes.set(xlabel=xlabel, ylabel="count")
     if reference is not None:
         axes.axvline(reference, color=REFERENCE, ls="--", lw=1)
-    return figure
+    bins = pd.DataFrame({"from": edges[:-1], "to": edges[1:], "count": counts.astype(int)})
+    alt, caption = alt_text.spread(values, xlabel), f"How {xlabel} are spread."
+    return framed(figure, alt, caption, xlabel, bins)
 
 
 def bars(frame: pd.DataFrame, label: str, value: str, xlabel: str) -> Figure:
@@ -119,7 +128,9 @@ def bars(frame: pd.DataFrame, label: str, value: str, xlabel: str) -> Figure:
     axes.set_yticks(np.arange(len(frame))[::-1], [mathtext(name) for name in frame[label]])
     axes.set(xlabel=xlabel, ylim=(-0.6, len(frame) - 0.4))
     axes.grid(axis="y", visible=False)
-    return figure
+    alt = alt_text.rows(frame, xlabel, label, value, "Bar chart")
+    caption = f"{alt_text.sentence(xlabel)} of each {readable(label)}."
+    return framed(figure, alt, caption, xlabel, frame[[label, value]])
 
 
 def panel_grid(
@@ -200,7 +211,32 @@ def trajectories(
         _legend_of_sizes(figure, styles)
     else:
         legend_above(figure)
-    return figure
+    options = {"panels": panels, "columns": columns, "log": log, "series": series, "bars": bars}
+    options |= {"reference": reference, "baseline": baseline, "limits": grid[0, 0].get_ylim()}
+    options["steps"] = (int(frame["step"].min()), int(frame["step"].max()))
+    figure = framed(figure, **_said_of_curves(frame, ylabel, series, panels, label))
+    return framed(
+        figure, chart=curve_charts.chart(frame, curve_charts.Look(styles, ylabel, **options))
+    )
+
+
+def _said_of_curves(
+    frame: pd.DataFrame, ylabel: str, series: str, panels: str | None, along: str
+) -> dict[str, Any]:
+    """What a figure of curves says of itself, for `framed`."""
+    caption = f"{alt_text.sentence(ylabel)} over training"
+    for thing, column in (("line", series), ("panel", panels or "")):
+        caption += f", a {thing} a {noun}" if (noun := alt_text.noun(column)) else ""
+    caption += "; bands or bars are intervals." if _has_intervals(frame) else "."
+    name = f"{ylabel} by {alt_text.noun(panels)}" if panels and alt_text.noun(panels) else ylabel
+    columns = [series, panels, "step", "value", "low", "high", "stderr", "n"]
+    shown = [column for column in dict.fromkeys(columns) if column in frame]
+    alt = alt_text.lines(frame, ylabel, along, series, panels)
+    return {"alt": alt, "caption": caption, "name": name, "data": frame[shown]}
+
+
+def _has_intervals(frame: pd.DataFrame) -> bool:
+    return "low" in frame and bool(frame["low"].notna().any())
 
 
 def model_styles(names: Sequence[str]) -> dict[str, dict]:

@@ -1,7 +1,8 @@
-"""Figures of notebooks on the site: numbered along their page, with an anchor, a caption and their numbers as CSV.
+"""Figures of notebooks on the site: numbered along their page, with anchor, caption and numbers as CSV.
 
-`analysis/figure.py` puts beside a picture, a chart or a table what is said of it. Here that becomes a `<figure>`.
-A text links to one as `[](#figure-NAME)`, which reads `Figure 3`; `[Figure](#figure-NAME)` is for JupyterLab too.
+`analysis/figure.py` puts beside a picture, a chart or a table what is said of it: a `<figure>` is made of both.
+A text links to one as `[](#figure-NAME)`, which reads `Figure 3`; `[Figure](#figure-NAME)` does so, too, and
+has a text in JupyterLab.
 """
 
 from __future__ import annotations
@@ -108,9 +109,9 @@ class GatherFigures(SphinxTransform):
 
     def apply(self, **kwargs: object) -> None:
         """Change the page's document."""
-        numbers = {}
+        numbers, has_preview = {}, False
         for figure in list(self.document.findall(NotebookFigure)):
-            _fill(figure)
+            has_preview |= _fill(figure, with_preview=not has_preview)
             numbers[figure["ids"][0]] = f"{_NUMBER} {figure['number']}"
         for link in self.document.findall(nodes.reference):
             label = numbers.get(link.get("refuri", "").removeprefix("#"))
@@ -121,24 +122,37 @@ class GatherFigures(SphinxTransform):
         slugs |= {name: (0, name, label) for name, label in numbers.items()}
 
 
-def _fill(figure: NotebookFigure) -> None:
-    """Move the other forms of a figure's output into it, the best one to be shown."""
+def _fill(figure: NotebookFigure, with_preview: bool) -> bool:
+    """Move the other forms of a figure's output into it, the best one to be shown.
+
+    Returns:
+        Whether a PNG is among them.
+    """
     own = figure.parent
     bundle = own.parent
     forms = {other["mime_type"]: other.children for other in bundle if other is not own}
     shown = next((forms[kind] for kind in _FORMS if kind in forms), [])
     if shown and isinstance(shown[0], nodes.image):
-        preview = [node for node in forms.get("image/png", []) if node is not shown[0]]
+        preview = forms.get("image/png", []) if with_preview and "image/svg+xml" in forms else []
         shown = [Picture("", *shown, *preview, said=figure["said"], number=figure["number"])]
     if VEGA in forms:
-        opening = '<div class="vega-chart"><script type="application/json">'
-        chart = forms[VEGA][0].astext()
-        before = nodes.raw("", f"{opening}{chart}</script>", format="html")
-        shown = [before, *shown, nodes.raw("", "</div>", format="html")]
+        before, behind = chart_html(forms[VEGA][0].astext())
+        shown = [nodes.raw("", before, format="html"), *shown, nodes.raw("", behind, format="html")]
     figure.children = [*shown, *figure.children]
     for node in figure.children:
         node.parent = figure
     bundle.children = [own]
+    return "image/png" in forms
+
+
+def chart_html(spec: str) -> tuple[str, str]:
+    """What goes before and behind a chart's picture, so that the book's script draws it in the picture's place.
+
+    Args:
+        spec: Vega-Lite as `base.markup.vega` writes it.
+    """
+    script = f'<script type="application/json">{spec}</script>'
+    return f'<div class="vega-chart">{script}', "</div>"
 
 
 # --- from nodes to HTML ---------------------------------------------------------------------------

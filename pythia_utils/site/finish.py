@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +15,7 @@ _CANONICAL = re.compile(r'<link rel="canonical" href="([^"]+)"')
 _CLASSES = re.compile(r'class="([^"]*\bfa-[^"]*)"')
 _ICON = re.compile(r"\bfa-([a-z0-9-]+)")
 _IMAGE = re.compile(r"_images/([\w.-]+)")
+_DOWNLOAD = re.compile(r"_downloads/(\w+)/")
 
 
 @dataclass
@@ -23,16 +25,18 @@ class Found:
     Attributes:
         icons: names of icons.
         images: names of files in `_images/`.
+        downloads: names of folders in `_downloads/`, which hold a file each.
         addresses: canonical ones, of all pages but those of runs.
     """
 
     icons: set[str] = field(default_factory=set)
     images: set[str] = field(default_factory=set)
+    downloads: set[str] = field(default_factory=set)
     addresses: list[str] = field(default_factory=list)
 
 
 def finish(site: Path, own: Path, aside: Path) -> None:
-    """Bundle the assets, write `sitemap.xml`, remove images that no page shows any more.
+    """Bundle the assets, write `sitemap.xml`, remove images and files that no page names any more.
 
     Args:
         site: the website's folder.
@@ -44,6 +48,9 @@ def finish(site: Path, own: Path, aside: Path) -> None:
     for path in (site / "_images").glob("*"):
         if path.name not in found.images:
             path.unlink()
+    for path in (site / "_downloads").glob("*"):
+        if path.name not in found.downloads:
+            shutil.rmtree(path)
     with atomic_write(site / "sitemap.xml") as partial:
         partial.write_text(_sitemap(found.addresses), encoding="utf-8")
 
@@ -56,6 +63,7 @@ def _read(site: Path) -> Found:
             text = path.read_text(encoding="utf-8")
             found.icons.update(*map(_ICON.findall, _CLASSES.findall(text)))
             found.images.update(_IMAGE.findall(text))
+            found.downloads.update(_DOWNLOAD.findall(text))
             found.addresses += _CANONICAL.findall(text) if folder != RUNS else []
     return found
 

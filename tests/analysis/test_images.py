@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import base64
+import gzip
 import io
+import re
 
 import matplotlib.pyplot as plt
-import nbformat
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from nbclient import NotebookClient
 from PIL import Image
 
 from pythia_utils.analysis import images
@@ -64,10 +63,30 @@ def test_a_picture_that_256_colours_cannot_show_keeps_all_of_them_and_a_clear_on
     assert images._few_colours(Image.fromarray(noise)).mode == "RGBA"
 
 
-def test_a_notebook_that_draws_our_figures_shows_them_light(monkeypatch):
-    monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
-    source = "from pythia_utils.analysis import plots\nplots.histogram([1, 2, 2], 'x')\nNone"
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
-    NotebookClient(notebook, kernel_name="python3", timeout=120).execute()
-    (output,) = notebook.cells[0].outputs
-    assert opened(base64.b64decode(output.data["image/png"])).mode == "P"
+def test_a_picture_is_svg_whose_text_is_text_in_faces_that_readers_have(chart):
+    picture = images.light_picture(chart)
+    assert picture.kind == "image/svg+xml"
+    assert "<text" in picture.data
+    assert picture.data.count("Verdana") == picture.data.count("font-family") > 5
+    assert len(gzip.compress(picture.data.encode())) < len(
+        images.light_png(chart, dpi=images.SHARP)
+    )
+    assert not re.search(r' d="[^"]*\.\d{3}', picture.data)
+    assert picture.least < picture.width
+
+
+def test_a_picture_that_is_lighter_as_png_is_one_of_twice_the_density(chart, monkeypatch):
+    monkeypatch.setattr(images, "_HEAVY", 0)
+    monkeypatch.setattr(images.gzip, "compress", lambda data: data * 100)
+    picture = images.light_picture(chart)
+    assert picture.kind == "image/png"
+    assert opened(picture.data).width == pytest.approx(2 * picture.width, rel=0.03)
+
+
+def test_a_narrow_page_gives_a_picture_the_width_that_its_smallest_text_needs():
+    figure, axes = plt.subplots(figsize=(7, 3))
+    axes.set_title("small", fontsize=5)
+    picture = images.light_picture(figure)
+    plt.close(figure)
+    inches = float(re.search(r'width="([\d.]+)pt"', picture.data)[1])
+    assert picture.least * 5 / inches == pytest.approx(11, rel=0.01)

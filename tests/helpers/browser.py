@@ -45,6 +45,8 @@ class Visit:
         """Go there and wait until scripts, formulas and charts are done."""
         self.page.goto(address, wait_until=until)
         charts = self.page.locator(".vega-chart")
-        for index in range(charts.count()):
+        for index in range(charts.count()):  # each is drawn when it comes near
+            charts.nth(index).evaluate("chart => chart.scrollIntoView()")
             charts.nth(index).locator("svg.marks").wait_for()
+        self.page.evaluate("() => window.scrollTo(0, 0)")
         self.page.evaluate("() => window.MathJax?.startup?.promise")

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from helpers.commands import ROOT, pythia
 
+from pythia_utils.analysis import figure
 from pythia_utils.base import yaml
 from pythia_utils.grid import parts, records
 from pythia_utils.nano import entropy
@@ -81,7 +82,7 @@ def test_cells_run_and_show_parameters_records_and_watermark(tiny_run, experimen
     assert not [
         out for out in outputs if out["output_type"] == "error" or out.get("name") == "stderr"
     ]
-    assert any("image/png" in out.get("data", {}) for out in outputs)
+    assert any("image/svg+xml" in out.get("data", {}) for out in outputs)
     assert any(
         "Watermark" in "".join(out.get("data", {}).get("text/markdown", "")) for out in outputs
     )
@@ -139,4 +140,4 @@ def test_chapters_ran_over_the_records(built_site, tiny_run):
         assert not notebook["metadata"]["papermill"]["exception"]
         text = json.dumps(notebook)
         assert "grid-table" in text or experiment == "training_data"
-        assert text.count("image/png") >= 2
+        assert text.count(figure.KIND) >= 2

@@ -35,7 +35,7 @@ def test_cells_show_the_batch_of_their_step(tiny_run, home, model, step):
     assert not [
         o for o in outputs(path) if o["output_type"] == "error" or o.get("name") == "stderr"
     ]
-    assert sum("image/png" in out.get("data", {}) for out in outputs(path)) == 3
+    assert sum("image/svg+xml" in out.get("data", {}) for out in outputs(path)) == 3
     data = open_source(model)
     cut = pieces(data.batch(step))
     text = text_of(path)
@@ -88,6 +88,6 @@ def test_pythias_batches_need_no_ground_truth(project, trained_home, pile, tmp_p
 def test_the_chapter_ran_over_the_records(built_site, tiny_run):
     path = tiny_run / "runs" / "pico" / "training_data" / "chapter.ipynb"
     assert not json.loads(path.read_text())["metadata"]["papermill"]["exception"]
-    assert sum("image/png" in out.get("data", {}) for out in outputs(path)) == 5
+    assert sum("image/svg+xml" in out.get("data", {}) for out in outputs(path)) == 5
     assert "Cramér" in text_of(path)
     assert (built_site / "experiments" / "training_data.html").is_file()

@@ -14,7 +14,9 @@ import pandas as pd
 import pytest
 from helpers.browser import Visit
 
-from pythia_utils.analysis import charts, heatmap
+from pythia_utils.analysis import heatmap
+from pythia_utils.base.markup import vega
+from pythia_utils.site import figures
 from pythia_utils.suites.catalog import find_model
 
 FRONT = ("index", "suites", "reading", "rerun", "add-experiment", "api", "references")
@@ -100,7 +102,7 @@ def with_output(visit: Visit, address: str, page: str, built_site: Path, html: s
 def test_charts_follow_the_theme_and_the_width(visit, address, built_site, chapters):
     spec = {"data": {"values": [{"x": 1, "y": 2}]}, "mark": "bar"}
     spec |= {"encoding": {c: {"field": c, "type": "quantitative"} for c in "xy"}}
-    with_output(visit, address, chapters[0], built_site, charts.chart_html(spec))
+    with_output(visit, address, chapters[0], built_site, "".join(figures.chart_html(vega(spec))))
     chart = visit.page.locator(".vega-chart").first
     drawn = chart.get_attribute("data-drawn")
     assert drawn == "light wide"

@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from pythia_utils.analysis import alt_text
 from pythia_utils.analysis.facts.curves import Threshold, accuracy
+from pythia_utils.analysis.figure import framed
 from pythia_utils.analysis.palettes import ACCENT, REFERENCE, category_palette
 from pythia_utils.analysis.plots import legend_above, name_rows, panel_grid, trajectories
 from pythia_utils.analysis.show import or_words
@@ -43,7 +45,14 @@ def by_told(frame: pd.DataFrame, panels: str, chance: float, columns: int = 4) -
     figure.supxlabel("times told so far", fontsize="medium")
     figure.supylabel("share answered right", fontsize="medium")
     legend_above(figure)
-    return figure
+    what, along = "the share answered right", "how often a fact was told so far, in classes"
+    return framed(
+        figure,
+        alt_text.lines(frame, what, along, "what", panels, x="least"),
+        "Share answered right by the times told so far; thin lines are seeds, the dashed line is guessing.",
+        name="by-times-told",
+        data=frame[["model", panels, "what", "told", "value"]],
+    )
 
 
 def _lines(axes, rows: pd.DataFrame, what: str, colour: str) -> None:
@@ -88,7 +97,15 @@ def thresholds(frame: pd.DataFrame, label: str = "model") -> Figure:
     shown = [tick for tick in ticks if low <= tick <= high]
     axes.set_xticks(shown, [f"{tick:,g}" if tick < 10_000 else _round(tick) for tick in shown])
     axes.minorticks_off()
-    return figure
+    within = frame[frame["side"] == "within"]
+    outside = f"{len(within)} of {len(frame)} lie within what was told"
+    return framed(
+        figure,
+        alt_text.together(alt_text.rows(within, "the threshold, times told", label), outside),
+        "Thresholds, in times told, with their intervals; an arrow leads to one outside of what was told.",
+        name="thresholds",
+        data=frame[[label, "side", "value", "low", "high", "least", "most"]],
+    )
 
 
 @or_words
@@ -101,7 +118,7 @@ def thresholds_over_time(frame: pd.DataFrame) -> Figure:
     figure = trajectories(frame, "threshold: times told, log scale")
     figure.axes[0].set_yscale("log")
     figure.axes[0].yaxis.set_major_formatter("{x:,g}")
-    return figure
+    return framed(figure, caption="The threshold, in times told, over training.", name="threshold")
 
 
 def _between(span: float) -> tuple[float, ...]:
@@ -129,7 +146,25 @@ def curve(facts: pd.DataFrame, threshold: Threshold | None, guess: float) -> Fig
         axes.axvline(threshold.value, color="0.5", lw=1, ls=":")
     axes.set(xscale="log", xlabel="times told so far, logarithmic", ylabel="share answered right")
     axes.xaxis.set_major_formatter("{x:g}")
-    return figure
+    return framed(
+        figure,
+        _curve_in_words(facts, threshold),
+        "Facts by the times told, right ones above and wrong ones below; the line is the fitted curve.",
+        name="facts-by-times-told",
+        data=facts[["told", "correct"]],
+    )
+
+
+def _curve_in_words(facts: pd.DataFrame, threshold: Threshold | None) -> str:
+    right = int(facts["correct"].sum())
+    span = f"{alt_text.number(facts['told'].min())} to {alt_text.number(facts['told'].max())}"
+    fitted = "No fitted curve has its threshold within these"
+    if threshold is not None and threshold.is_reached:
+        fitted = (
+            f"The fitted curve has its threshold at {alt_text.number(threshold.value)} times told"
+        )
+    points = f"Points for {len(facts)} facts by the times told, logarithmic, {span}"
+    return alt_text.together(points, f"{right} are answered right", fitted)
 
 
 def panels_of(names: Sequence[str], frame: pd.DataFrame, column: str) -> pd.DataFrame:

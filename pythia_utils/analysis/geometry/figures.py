@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from pythia_utils.analysis import palettes, plots
+from pythia_utils.analysis import alt_text, palettes, plots
+from pythia_utils.analysis.figure import framed
 from pythia_utils.analysis.geometry import tables
 from pythia_utils.analysis.geometry.names import STREAM, kind_and_layer, some
 from pythia_utils.analysis.show import or_words
@@ -20,6 +21,7 @@ from pythia_utils.base.markup import mathtext
 _MOST = 6  # layers with a map of their own
 _VALUES = 40  # squares of a map in which their values are written
 _MAP = "viridis"
+_KIND = "Maps of coloured squares"
 
 
 def spectra(found: Mapping[str, np.ndarray]) -> Figure:
@@ -38,7 +40,26 @@ def spectra(found: Mapping[str, np.ndarray]) -> Figure:
     axes.set(xlabel="place from the greatest down, as a share of all", ylim=(-0.03, 1.03))
     axes.set_ylabel("singular value / greatest")
     plots.legend_above(figure)
-    return figure
+    drawn = _at_places(found)
+    what, along = "singular values over the greatest", "their place, as a share of all"
+    return framed(
+        figure,
+        alt_text.lines(drawn, what, along, "kind", x="place"),
+        "Singular values of each matrix over its greatest one, from the greatest down.",
+        name="singular-values",
+        data=drawn,
+    )
+
+
+def _at_places(found: Mapping[str, np.ndarray], places: int = 21) -> pd.DataFrame:
+    """The curves at as many evenly spaced places: a file of all values would be heavy."""
+    at = np.linspace(0, 1, places)
+    rows = [
+        pd.DataFrame({"matrix": subset, "kind": kind_and_layer(subset)[0], "place": at, "value": y})
+        for subset, own in found.items()
+        for y in [np.interp(at, np.linspace(0, 1, len(own)), own / max(own[0], 1e-300))]
+    ]
+    return pd.concat(rows, ignore_index=True)
 
 
 @or_words
@@ -63,7 +84,16 @@ def _stream(rows: pd.DataFrame, others: pd.DataFrame) -> Figure:
     if len(others):
         table = others.pivot_table(index="layer", columns="other_step", values="value")
         _map(axes[0, 1], table, "CKA with itself at step", "layer")
-    return figure
+    drawn = pd.concat([rows.assign(what="anisotropy"), others.assign(what="CKA")])
+    told = [alt_text.rows(rows, "the residual stream's anisotropy by layer", "layer")]
+    if len(others):
+        by = {"layer": "layer", "other_step": "step"}
+        told.append(alt_text.crossed(others, "Map of squares", "CKA with itself", by))
+    caption = "Anisotropy of the residual stream by layer" + "; CKA with other steps" * bool(
+        told[1:]
+    )
+    columns = [c for c in ("what", "layer", "other_step", "value") if c in drawn]
+    return framed(figure, alt_text.together(*told), f"{caption}.", "stream", drawn[columns])
 
 
 def _map(axes: Axes, table: pd.DataFrame, xlabel: str, ylabel: str) -> AxesImage:
@@ -78,7 +108,7 @@ def _map(axes: Axes, table: pd.DataFrame, xlabel: str, ylabel: str) -> AxesImage
         for (row, column), value in np.ndenumerate(values):
             if np.isfinite(value):
                 colour = "black" if value > 0.6 else "white"
-                look = {"ha": "center", "va": "center", "fontsize": 7.5, "color": colour}
+                look = {"ha": "center", "va": "center", "fontsize": 8, "color": colour}
                 axes.text(column, row, f"{value:.2f}", **look)
     return image
 
@@ -113,7 +143,15 @@ def over_steps(rows: pd.DataFrame) -> Figure:
     figure.supxlabel("other step", fontsize="medium")
     figure.supylabel("step", fontsize="medium")
     figure.colorbar(image, ax=grid, label="CKA", shrink=0.8)
-    return figure
+    drawn = rows[rows["layer"].astype(int).isin(layers)]
+    by = {"step": "step", "other_step": "other step", "layer": "layer"}
+    return framed(
+        figure,
+        alt_text.crossed(drawn, _KIND, "CKA of a model with itself", by),
+        f"CKA of {rows['model'].iloc[0]} between its steps, a map a layer.",
+        name="cka-between-steps",
+        data=drawn[["model", *by, "value"]],
+    )
 
 
 @or_words
@@ -133,7 +171,16 @@ def layer_maps(rows: pd.DataFrame) -> Figure:
         axes.set_title(f"step {step:,}", fontsize=9)
     grid[0, 0].set_ylabel(f"layer of {mathtext(rows['model'].iloc[0])}")
     figure.colorbar(image, ax=grid, label="CKA", shrink=0.9)
-    return figure
+    drawn = rows[rows["step"].isin(steps)]
+    by = {"layer": "layer", "other_layer": "other layer", "step": "step"}
+    pair = f"{rows['model'].iloc[0]} with those of {rows['other'].iloc[0]}"
+    return framed(
+        figure,
+        alt_text.crossed(drawn, _KIND, f"CKA of the layers of {pair}", by),
+        f"CKA of each layer of {pair}.",
+        name="cka-of-layers",
+        data=drawn[["model", "other", *by, "value"]],
+    )
 
 
 @or_words
@@ -146,4 +193,7 @@ def relations(rows: pd.DataFrame) -> Figure:
     own = tables.OWN_START
     dashed = [own] if (rows["what"] == own).any() else []
     how = {"panels": "place", "series": "what", "dashed": dashed, "reference": 0}
-    return plots.trajectories(rows, "CKA", **how)
+    caption = "CKA with relatives at three depths; bands are the range over all pairs compared."
+    return framed(
+        plots.trajectories(rows, "CKA", **how), caption=caption, name="cka-with-relatives"
+    )

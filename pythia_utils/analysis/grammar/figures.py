@@ -10,6 +10,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from pythia_utils.analysis import alt_text
+from pythia_utils.analysis.figure import framed
 from pythia_utils.analysis.grammar.recorded import levels
 from pythia_utils.analysis.learning_curves import step_in_words
 from pythia_utils.analysis.palettes import ACCENT, PALE, REFERENCE, category_palette, size_palette
@@ -21,7 +23,7 @@ from pythia_utils.analysis.plots import (
     step_axis,
 )
 from pythia_utils.analysis.show import or_words
-from pythia_utils.analysis.words import without_suite
+from pythia_utils.analysis.words import readable, without_suite
 from pythia_utils.base.markup import mathtext
 from pythia_utils.suites.catalog import find_model
 
@@ -72,7 +74,15 @@ def accuracies(
     left = min(0.45, table["low"].min(), paradigms["value"].min())
     axes.set(xlabel="accuracy", xlim=(left - 0.05, 1.02))
     axes.axvline(0.5, color=REFERENCE, ls="--", lw=1)
-    return figure
+    marks = "; dots are paradigms" * bool((table["paradigms"] > 1).any())
+    marks += "; black ticks are n-grams" * (counting is not None)
+    return framed(
+        figure,
+        alt_text.rows(table, "accuracy, the best on top", by),
+        f"Accuracy on each {by}, with intervals{marks}; the dashed line is chance.",
+        name="accuracy",
+        data=table,
+    )
 
 
 def margins(scores: pd.DataFrame) -> Figure:
@@ -97,7 +107,24 @@ def margins(scores: pd.DataFrame) -> Figure:
     )
     axes.axvline(0, color=REFERENCE, ls="--", lw=1)
     axes.set_xlabel("margin: log p(acceptable) − log p(unacceptable), nats")
-    return figure
+    drawn = _quartiles(groups, names)
+    boxes = {"value": "median", "kind": "Box plot"}
+    ends = drawn.rename(columns={"quarter": "low", "three_quarters": "high"})
+    return framed(
+        figure,
+        alt_text.rows(ends, "margins in nats, median and middle half", "phenomenon", **boxes),
+        "Margins of each phenomenon: quartiles as a box, 5% to 95% as whiskers.",
+        name="margins",
+        data=drawn,
+    )
+
+
+def _quartiles(groups: dict[str, np.ndarray], names: list[str]) -> pd.DataFrame:
+    places = [0.05, 0.25, 0.5, 0.75, 0.95]
+    columns = ["low", "quarter", "median", "three_quarters", "high"]
+    found = pd.DataFrame([np.quantile(groups[name], places) for name in names], columns=columns)
+    found = found.rename(columns={"low": "5%", "high": "95%"})
+    return found.assign(phenomenon=names)[["phenomenon", *found.columns]]
 
 
 def controls(summary: pd.DataFrame, table: pd.DataFrame) -> Figure:
@@ -127,7 +154,16 @@ def controls(summary: pd.DataFrame, table: pd.DataFrame) -> Figure:
         axes.legend(*handles, loc="lower center", bbox_to_anchor=(0.5, 1), fontsize=8.5)
     left.set_xlabel("accuracy")
     right.set_xlabel("rank correlation with being right")
-    return figure
+    drawn = pd.concat([summary.assign(metric="accuracy"), table[table["metric"] != "accuracy"]])
+    kinds = drawn[drawn["metric"].isin([*_ACCURACIES, *_CORRELATIONS])].dropna(subset="value")
+    by = {"phenomenon": "phenomenon", "metric": "measure"}
+    return framed(
+        figure,
+        alt_text.crossed(kinds, "Points with intervals", "accuracies and rank correlations", by),
+        "Left, accuracy beside its controls; right, how far frequency and length go with being right.",
+        name="controls",
+        data=kinds[[*by, "value", "low", "high"]],
+    )
 
 
 @or_words
@@ -164,7 +200,20 @@ def onsets(frame: pd.DataFrame, others: pd.DataFrame | None = None) -> Figure:
     axes.set_xlim(left=np.log2(1 + frame["low"].clip(0, last_step).min()) - 0.5)
     axes.set_xlabel("training step (log scale)")
     legend_above(figure, handles)
-    return figure
+    return framed(
+        figure,
+        _onsets_in_words(frame),
+        "The step at which each phenomenon is learnt, with its interval, a colour a size.",
+        name="onsets",
+        data=pd.concat([frame, others])[["model", "subset", "onset", "low", "high"]],
+    )
+
+
+def _onsets_in_words(frame: pd.DataFrame) -> str:
+    by = {"subset": "phenomenon", "model": "model"}
+    never = int(frame["onset"].isna().sum())
+    told = alt_text.crossed(frame, "Points with intervals", "onset steps", by, value="onset")
+    return alt_text.together(told, f"{never} of {len(frame)} onsets lie beyond the last step")
 
 
 def _alike(one: str, other: str) -> bool:
@@ -243,7 +292,17 @@ def above_counting(frame: pd.DataFrame) -> Figure:
     axes.axvline(0, color=REFERENCE, ls="--", lw=1)
     axes.set_xlabel("accuracy less that of the best n-gram model")
     legend_above(figure, handles)
-    return figure
+    by, what = (
+        {"subset": "phenomenon", "size": "size"},
+        "accuracy less that of the best n-gram model",
+    )
+    return framed(
+        figure,
+        alt_text.crossed(frame, "Points", what, by),
+        "Accuracy less that of the best n-gram model: large points are means over seeds, small ones seeds.",
+        name="above-counting",
+        data=frame[["subset", "size", "model", "value", "low", "high"]],
+    )
 
 
 def _means_over_seeds(axes: Axes, part: pd.DataFrame, colour: tuple) -> Line2D:
@@ -283,7 +342,20 @@ def orders(ranks: pd.DataFrame, fields: dict[str, str], xlabel: str) -> Figure:
     axes.set(ylabel="order of learning", xlabel=xlabel, ylim=(len(ranks) + 0.7, 0.3))
     axes.set_xlim(-0.2, columns[-1] + 0.3 + 0.55 * max(len(columns) - 1, 1))
     axes.grid(visible=False)
-    return figure
+    drawn = ranks.rename_axis("phenomenon").reset_index()
+    drawn = drawn.melt("phenomenon", var_name="model", value_name="place")
+    first, last = ranks.index[0], ranks.index[-1]
+    return framed(
+        figure,
+        alt_text.together(
+            f"Lines of the place of {len(ranks)} phenomena in the order in which each of {len(columns)} models "
+            "learns them, the first on top",
+            f"In the last model {readable(first)} comes first and {readable(last)} last",
+        ),
+        "The order in which each model learns the phenomena; colour is a phenomenon's field.",
+        name="orders",
+        data=drawn,
+    )
 
 
 def _model_labels(names: list[str]) -> list[str]:

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from pythia_utils.analysis import alt_text
+from pythia_utils.analysis.figure import framed
 from pythia_utils.analysis.palettes import ACCENT, REFERENCE
 from pythia_utils.analysis.plots import panel_grid, shown_name, step_axis
 from pythia_utils.analysis.show import or_words
@@ -35,7 +37,14 @@ def inside(paradigms: pd.DataFrame, means: pd.DataFrame) -> Figure:
         step_axis(axes, paradigms["step"], wide=len(groups) == 1)
     figure.supxlabel("training step (log scale)", fontsize="medium")
     figure.supylabel("accuracy", fontsize="medium")
-    return figure
+    by = {"phenomenon": "phenomenon", "subset": "paradigm", "step": "step"}
+    return framed(
+        figure,
+        alt_text.crossed(paradigms, "Line charts", "accuracy over training", by),
+        "Accuracy of each paradigm of a phenomenon over training; the thick line is their mean.",
+        name="paradigms",
+        data=paradigms[["phenomenon", "subset", "step", "value"]],
+    )
 
 
 @or_words
@@ -47,17 +56,24 @@ def at_the_end(final: pd.DataFrame) -> Figure:
     """
     models = list(dict.fromkeys(final["model"]))
     table = final.pivot_table("value", ["phenomenon", "subset"], "model")[models]
-    figure, axes = plt.subplots(figsize=(7.4, 1.2 + 0.17 * len(table)))
+    figure, axes = plt.subplots(figsize=(7.4, 1.2 + 0.185 * len(table)))
     shown = axes.imshow(table, cmap="RdBu", vmin=0, vmax=1, aspect="auto")
-    axes.set_yticks(range(len(table)), [shown_name(name) for _, name in table.index], fontsize=7)
+    axes.set_yticks(range(len(table)), [shown_name(name) for _, name in table.index], fontsize=8)
     sizes = [mathtext(without_suite(name)) for name in models]
-    axes.set_xticks(range(len(models)), sizes, fontsize=7)
+    axes.set_xticks(range(len(models)), sizes, fontsize=8)
     axes.xaxis.tick_top()
     axes.grid(visible=False)
     _name_groups(axes, table.index.get_level_values("phenomenon"))
     bar = figure.colorbar(shown, ax=axes, location="bottom", shrink=0.5, aspect=30, pad=0.01)
     bar.set_label("accuracy at the last step (white: chance)")
-    return figure
+    by = {"subset": "paradigm", "model": "model"}
+    return framed(
+        figure,
+        alt_text.crossed(final, "Map of coloured squares", "accuracy at the last step", by),
+        "Accuracy of each model on each paradigm at its last step; white is chance.",
+        name="paradigms-at-the-end",
+        data=final[["phenomenon", *by, "value"]],
+    )
 
 
 def _name_groups(axes: plt.Axes, names: pd.Index) -> None:
@@ -68,5 +84,5 @@ def _name_groups(axes: plt.Axes, names: pd.Index) -> None:
     for name, (first, last) in places.iterrows():
         axes.axhline(last + 0.5, color="0.4", lw=0.6)
         where = (1.01, (first + last) / 2)
-        at = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 7.5}
+        at = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 8}
         axes.annotate(shown_name(name), where, **at)

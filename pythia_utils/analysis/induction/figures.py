@@ -10,7 +10,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from pythia_utils.analysis import select
+from pythia_utils.analysis import alt_text, select
+from pythia_utils.analysis.figure import framed
 from pythia_utils.analysis.palettes import REFERENCE, category_palette
 from pythia_utils.analysis.plots import (
     interval_errors,
@@ -56,7 +57,21 @@ def head_maps(heads: pd.DataFrame, scores: Sequence[str] = tuple(SCORES)) -> Fig
         bar = figure.colorbar(image, ax=ax, shrink=0.8, location="bottom", pad=0.02)
         bar.locator = MaxNLocator(3)
         bar.update_ticks()
-    return figure
+    found = int((heads["found"] > 0).sum())
+    return framed(
+        figure,
+        alt_text.together(_maps_in_words(heads, known), f"{found} heads have a ring"),
+        "Scores of all heads, a map a score; a ring is around the heads that ablation found.",
+        name="heads",
+        data=heads[["layer", "head", *known, "found"]],
+    )
+
+
+def _maps_in_words(heads: pd.DataFrame, scores: Sequence[str], **more: str) -> str:
+    """Where each score is highest."""
+    told = heads.melt(["layer", "head", *more], list(scores), var_name="score")
+    by = {"score": "score", "layer": "layer", "head": "head"} | more
+    return alt_text.crossed(told, "Maps of coloured squares", "scores of heads", by)
 
 
 def _top(heads: pd.DataFrame, score: str, top: float | None) -> float:
@@ -96,11 +111,17 @@ def strip(
         for ax, step in zip(row, steps, strict=True):
             image = _map(ax, heads[heads["step"] == step], score, _top(heads, score, top))
             ax.set_title(f"step {step:,}", fontsize=8, fontweight="normal")
-            ax.tick_params(labelsize=7)
+            ax.tick_params(labelsize=8)
         row[0].set_ylabel(name, fontsize=8)
-        figure.colorbar(image, ax=list(row), shrink=0.9, pad=0.01).ax.tick_params(labelsize=7)
+        figure.colorbar(image, ax=list(row), shrink=0.9, pad=0.01).ax.tick_params(labelsize=8)
     figure.supxlabel("head", fontsize="small")
-    return figure
+    return framed(
+        figure,
+        _maps_in_words(heads, known, step="step"),
+        "Scores of all heads of one model over training: a row a score, a column a step.",
+        name="heads-over-training",
+        data=heads[["step", "layer", "head", *known, "found"]],
+    )
 
 
 @or_words
@@ -121,7 +142,15 @@ def gains(frame: pd.DataFrame) -> Figure:
     figure.supxlabel("training step (log scale)", fontsize="medium")
     figure.supylabel("nats a token", fontsize="medium")
     legend_above(figure)
-    return figure
+    return framed(
+        figure,
+        alt_text.lines(
+            frame, "the gain, nats a token,", "training step, log scale", "gain", "size"
+        ),
+        "Gains over training, a panel a size: thin lines are seeds, thick ones their mean.",
+        name="gains",
+        data=frame[["model", "size", "gain", "step", "value"]],
+    )
 
 
 def _seeds(axes, own: pd.DataFrame, label: str, colour: str) -> None:
@@ -163,7 +192,14 @@ def by_length(
     kind = "alphabet and " * names[0][:1].isalpha()
     axes.set(xlabel=f"{kind}period, or period + gap", ylabel=ylabel, xlim=(-0.5, len(names) - 0.5))
     legend_above(figure)
-    return figure
+    by = {column: "kind of sequence", "model": "model"}
+    return framed(
+        figure,
+        alt_text.crossed(frame, "Points with intervals", ylabel, by),
+        f"{alt_text.sentence(ylabel)} for each kind of sequence; the dashed line is chance.",
+        name=f"by-{column}",
+        data=frame[[*by, "value", "low", "high"]],
+    )
 
 
 @or_words
@@ -186,4 +222,11 @@ def trials(frame: pd.DataFrame) -> Figure:
     axes.set(xlabel="content gain left (nats a token)", ylim=(-0.6, len(models) - 0.4))
     axes.grid(axis="y", visible=False)
     legend_above(figure)
-    return figure
+    by = {"model": "model", "ablated": "way of ablation"}
+    return framed(
+        figure,
+        alt_text.crossed(frame, "Points with intervals", "content gain left, nats a token", by),
+        "Content gain that is left without the heads found, and without as many others.",
+        name="ablations",
+        data=frame[[*by, "value", "low", "high"]],
+    )

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from pythia_utils.analysis import select
-from pythia_utils.analysis.charts import show_chart
-from pythia_utils.analysis.induction.figures import SCORES
+from pythia_utils.analysis.figure import show_figure
+from pythia_utils.analysis.induction.figures import SCORES, head_maps
 from pythia_utils.analysis.show import or_words
 
 if TYPE_CHECKING:
@@ -77,7 +77,15 @@ def head_map(heads: pd.DataFrame) -> None:
         text=alt.ExprRef(f"model_shown + ' at step ' + format({steps}[step_shown], ',')")
     )
     chart = alt.layer(cells, rings).add_params(place, model, score)
-    show_chart(chart.properties(width="container", height=alt.Step(26), title=title))
+    chart = chart.properties(width="container", height=alt.Step(26), title=title)
+    last = heads[heads["model"] == models[0]]
+    picture = head_maps(last[last["step"] == last["step"].max()])
+    caption = "All heads along training: choose step, model and score. A ring is around heads that were found."
+    along = {
+        "steps": {"param": "step_shown", "steps": steps}
+    }  # the page's bar moves the slider, too
+    spec = chart.to_dict() | {"usermeta": along}
+    show_figure(picture, caption=caption, name="map-of-heads", data=rows[columns], chart=spec)
 
 
 def _choice(

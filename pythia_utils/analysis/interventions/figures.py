@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pythia_utils.analysis import palettes, plots
+from pythia_utils.analysis import alt_text, palettes, plots
+from pythia_utils.analysis.figure import framed
 from pythia_utils.analysis.show import or_words
 from pythia_utils.base.markup import mathtext
 
@@ -42,7 +43,16 @@ def changes(rows: pd.DataFrame, xlabel: str) -> Figure:
     for row in sizes.itertuples():
         handles[mathtext(row.size)] = Line2D([], [], color=palette[row.model], lw=3)
     plots.legend_above(figure, handles)
-    return figure
+    by = {"what": "measure", "model": "model", "intervention": "intervention"}
+    told = alt_text.crossed(rows, "Points of changed models", xlabel, by)
+    base = f"Bases, open points, have {alt_text.span(rows['base_value'])}"
+    return framed(
+        figure,
+        alt_text.together(told, base),
+        f"{alt_text.sentence(xlabel)}: from each base, open, to its changed model, filled.",
+        name="changes",
+        data=rows[[*by, "base_value", "value"]],
+    )
 
 
 def _draw_changes(
@@ -86,7 +96,14 @@ def over_time(rows: pd.DataFrame, ylabel: str, panels: str = "what") -> Figure:
     figure.supxlabel("steps since the fork (log scale)", fontsize="medium")
     figure.supylabel(ylabel, fontsize="medium")
     plots.legend_above(figure)
-    return figure
+    along = "steps since the fork, log scale"
+    return framed(
+        figure,
+        alt_text.lines(rows, ylabel, along, "model", panels, x="since"),
+        f"{alt_text.sentence(ylabel)} over the steps since the fork, a line a model.",
+        name="since-the-fork",
+        data=rows[["model", panels, "since", "value"]],
+    )
 
 
 def _seed_line(seed: str) -> str:
@@ -120,4 +137,11 @@ def by_tellings(rows: pd.DataFrame, base: float | None) -> Figure:
     axes.set_xticks(range(len(names)), names)
     axes.set(xlabel="times told since the fork", ylabel="share answered anew", ylim=(-0.03, 1.03))
     plots.legend_above(figure)
-    return figure
+    by = {"told": "class of tellings", "model": "model"}
+    return framed(
+        figure,
+        alt_text.crossed(rows, "Lines", "the share answered anew", by),
+        "Share answered anew by the times told since the fork; the dotted line is what bases answer.",
+        name="by-tellings",
+        data=rows[[*by, "value"]],
+    )

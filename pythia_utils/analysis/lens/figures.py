@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from pythia_utils.analysis import palettes, plots, seeds
+from pythia_utils.analysis import alt_text, palettes, plots, seeds
+from pythia_utils.analysis.figure import framed
 from pythia_utils.analysis.lens.names import CONSTANT, LENSES
 from pythia_utils.analysis.lens.tables import by_depth
 from pythia_utils.analysis.show import or_words
@@ -36,7 +37,7 @@ def at_every_depth(measured: pd.DataFrame) -> Figure:
     """
     figure, grid = plt.subplots(1, 2, figsize=(7.4, 3))
     for axes, (metric, title) in zip(grid, _TITLES.items(), strict=True):
-        own = with_normal_interval(by_depth(measured.assign(model="", step=0), metric))
+        own = _by_depth(measured, metric)
         for lens, part in own.groupby("lens", sort=False):
             look = {
                 "color": _COLOURS[lens],
@@ -54,7 +55,19 @@ def at_every_depth(measured: pd.DataFrame) -> Figure:
     handles, labels = grid[0].get_legend_handles_labels()
     plots.legend_above(figure, dict(zip(labels, handles, strict=True)))
     figure.supxlabel("layers done", fontsize="medium")
-    return figure
+    drawn = pd.concat(_by_depth(measured, metric).assign(metric=metric) for metric in _TITLES)
+    by = {"metric": "measure", "lens": "lens", "depth": "depth"}
+    return framed(
+        figure,
+        alt_text.crossed(drawn, "Line charts with intervals", "divergence and loss in nats", by),
+        "Divergence from the final answer, and loss, by depth, with 95% intervals over documents.",
+        name="by-depth",
+        data=drawn[[*by, "value", "low", "high"]],
+    )
+
+
+def _by_depth(measured: pd.DataFrame, metric: str) -> pd.DataFrame:
+    return with_normal_interval(by_depth(measured.assign(model="", step=0), metric))
 
 
 @or_words
@@ -77,7 +90,14 @@ def missing_by_step(table: pd.DataFrame) -> Figure:
     lines = {f"step {step:,}": Line2D([], [], color=colour) for step, colour in colours.items()}
     lines |= {f"{n} lens": Line2D([], [], color="0.4", ls=ls) for n, ls in _LINES.items()}
     _finish(figure, "share of the answer that is missing", lines)
-    return figure
+    by = {"size": "size", "step": "step", "lens": "lens", "place": "depth"}
+    return framed(
+        figure,
+        alt_text.crossed(frame, "Line charts", "the share of the answer that is missing", by),
+        "Share of the answer that is missing by depth, a colour a step, a panel a size.",
+        name="missing-by-step",
+        data=frame[[*by, "value"]],
+    )
 
 
 @or_words
@@ -95,7 +115,14 @@ def missing_by_size(table: pd.DataFrame) -> Figure:
         axes.plot(line["place"], line["value"], label=mathtext(model), **look)
     axes.set_ylim(0)
     _finish(figure, "share of the answer that is missing")
-    return figure
+    by = {"model": "model", "place": "depth"}
+    return framed(
+        figure,
+        alt_text.crossed(frame, "Line chart", "the share of the answer that is missing", by),
+        "Share of the answer that is missing by depth, a line a model.",
+        name="missing-by-size",
+        data=frame[[*by, "value"]],
+    )
 
 
 def _finish(figure: Figure, ylabel: str, lines: Mapping[str, Line2D] | None = None) -> None:
@@ -125,7 +152,14 @@ def phenomena_by_depth(table: pd.DataFrame, panels: str = "step") -> Figure:
     grid[0, 0].set_yticks(range(len(names)), [plots.shown_name(name) for name in names])
     figure.supxlabel("layers done", fontsize="medium")
     figure.colorbar(image, ax=grid[0].tolist(), label="accuracy", shrink=0.8, pad=0.02)
-    return figure
+    by = {"of": "phenomenon", "depth": "depth", panels: panels}
+    return framed(
+        figure,
+        alt_text.crossed(table, "Maps of coloured squares", "accuracy", by),
+        f"Accuracy on each phenomenon by depth, a map a {panels}: blue above one half, red below.",
+        name="phenomena-by-depth",
+        data=table[[*by, "value"]].rename(columns={"of": "phenomenon"}),
+    )
 
 
 def _colours(axes: Axes, square: pd.DataFrame):
@@ -145,4 +179,4 @@ def _write(axes: Axes, values: Sequence[Sequence[float]]) -> None:
         if np.isfinite(value):
             colour = "white" if abs(value - 0.5) > 0.35 else "black"
             text = f"{100 * value:.0f}"
-            axes.text(column, row, text, ha="center", va="center", fontsize=7, color=colour)
+            axes.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from pythia_utils.analysis import alt_text
+from pythia_utils.analysis.figure import framed
 from pythia_utils.analysis.palettes import REFERENCE, category_palette
 from pythia_utils.analysis.plots import legend_above, shown_name
 from pythia_utils.analysis.show import or_words
@@ -48,7 +50,7 @@ def _map(axes: Axes, part: pd.DataFrame) -> AxesImage:
         for (layer, column), value in np.ndenumerate(values):
             colour = "white" if abs(value) > 0.6 else "black"
             text = re.sub(r"^(-?)0\.", r"\1.", f"{value:.2f}").replace("-.00", ".00")
-            axes.text(column, layer, text, ha="center", va="center", color=colour, fontsize=7.5)
+            axes.text(column, layer, text, ha="center", va="center", color=colour, fontsize=8)
     return image
 
 
@@ -68,7 +70,20 @@ def maps(found: pd.DataFrame, by: str = "phenomenon") -> Figure:
         axes.set_xlabel("head")
     grid[0, 0].set_ylabel("layer")
     figure.colorbar(image, ax=grid, label="share restored", shrink=0.9)
-    return figure
+    caption = f"Share restored by each head and MLP, a map a {by}."
+    return _of_parts(figure, found, caption, {by: by})
+
+
+def _of_parts(figure: Figure, found: pd.DataFrame, caption: str, by: dict[str, str]) -> Figure:
+    parts = found[found["kind"] != "stream"]
+    names = [
+        "MLP" if row.kind == "mlp" else f"head {int(row.head)}"
+        for row in parts.itertuples(index=False)
+    ]
+    parts = parts.assign(part=names)
+    by = {"part": "part", "layer": "layer"} | by
+    told = alt_text.crossed(parts, "Maps of coloured squares", "the share restored", by)
+    return framed(figure, told, caption, "restored-by-parts", parts[[*by, "value"]])
 
 
 def _height(found: pd.DataFrame) -> float:
@@ -99,11 +114,12 @@ def maps_along(found: pd.DataFrame) -> Figure:
             if len(part):
                 image = _map(axes, part)
                 axes.set_title(f"{mathtext(model)}\nstep {step:,}", fontsize=8, fontweight="normal")
-                axes.tick_params(labelsize=7)
+                axes.tick_params(labelsize=8)
     figure.supxlabel("head", fontsize="medium")
     figure.supylabel("layer", fontsize="medium")
     figure.colorbar(image, ax=grid, label="share restored", shrink=0.6)
-    return figure
+    caption = "Share restored by each head and MLP, a row a model, a column a step."
+    return _of_parts(figure, found, caption, {"model": "model", "step": "step"})
 
 
 @or_words
@@ -136,7 +152,15 @@ def way(found: pd.DataFrame, by: str = "phenomenon") -> Figure:
     figure.supylabel("share restored", fontsize="medium")
     figure.supxlabel("the stream before layer (the last: at the end)", fontsize="medium")
     legend_above(figure)
-    return figure
+    drawn = rows.assign(place=rows["place"].map(_PLACES))
+    kinds = {"place": "kind of place", "layer": "layer", by: by}
+    return framed(
+        figure,
+        alt_text.crossed(drawn, "Line charts", "the share restored by the stream", kinds),
+        f"Share restored by the stream before each layer, at each kind of place, a panel a {by}.",
+        name="way-of-the-difference",
+        data=drawn[[*kinds, "value", "low", "high"]],
+    )
 
 
 def _layer_axis(axes: Axes, last: int) -> None:
@@ -163,4 +187,11 @@ def carried(found: pd.DataFrame) -> Figure:
     step_axis(axes, found["step"].tolist())
     axes.set(xlabel="training step (log scale)", ylabel="share restored")
     legend_above(figure)
-    return figure
+    what, along = "the share restored by the head that restores most", "training step, log scale"
+    return framed(
+        figure,
+        alt_text.lines(found, what, along, "model", value="of_another"),
+        "Share restored by the head that restores most, large marks, and by one at random, small marks.",
+        name="carriers",
+        data=found[["model", "step", "of_another", "usual"]],
+    )

@@ -11,7 +11,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pythia_utils.analysis import palettes, plots
+from pythia_utils.analysis import alt_text, palettes, plots
+from pythia_utils.analysis.figure import framed
 from pythia_utils.analysis.loss.forecast import Forecast
 from pythia_utils.base.markup import mathtext
 from pythia_utils.suites.catalog import find_model
@@ -50,7 +51,29 @@ def forecasts(found: Mapping[str, Forecast], show_held: bool) -> Figure:
     figure.supxlabel("training tokens seen (log scale)", fontsize="medium")
     figure.supylabel("loss (nats a token, log scale)", fontsize="medium")
     plots.legend_above(figure, _legend(found, show_held))
-    return figure
+    drawn = _drawn(found, show_held)
+    names = {"domain": "domain", "size": "size", "kind": "kind of point"}
+    shown = "; open points were held out" * show_held
+    return framed(
+        figure,
+        alt_text.crossed(drawn, "Points and curves", "loss, nats a token, over tokens read", names),
+        f"Loss over tokens read: points were fitted, lines are the law, dashed where it forecasts{shown}.",
+        name="held-out" if show_held else "forecast",
+        data=drawn,
+    )
+
+
+def _drawn(found: Mapping[str, Forecast], show_held: bool) -> pd.DataFrame:
+    """The points of a figure of forecasts, and what the law says of those held out."""
+    rows = []
+    for domain, each in found.items():
+        fitted, held = each.fitted.assign(kind="fitted"), each.held.assign(kind="held out")
+        said = held.drop(columns="value").rename(columns={"forecast": "value"})
+        kinds = [fitted, said.assign(kind="forecast"), *([held] if show_held else [])]
+        rows += [kind.assign(domain=domain) for kind in kinds]
+    drawn = pd.concat(rows, ignore_index=True)
+    drawn["size"] = [find_model(name).size for name in drawn["model"]]
+    return drawn[["domain", "model", "size", "tokens_seen", "kind", "value"]]
 
 
 def _panel(axes: Axes, found: Forecast, show_held: bool) -> None:
@@ -74,7 +97,7 @@ def _panel(axes: Axes, found: Forecast, show_held: bool) -> None:
     axes.set(xscale="log", yscale="log")
     axes.yaxis.set_major_formatter("{x:.3g}")
     axes.yaxis.set_minor_formatter("{x:.3g}")
-    axes.tick_params(axis="y", which="both", labelsize=7)
+    axes.tick_params(axis="y", which="both", labelsize=8)
 
 
 def _ahead(found: Forecast, n_params: int) -> np.ndarray:

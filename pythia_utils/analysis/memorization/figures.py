@@ -8,6 +8,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from pythia_utils.analysis import alt_text
+from pythia_utils.analysis.figure import framed
 from pythia_utils.analysis.memorization import deciles
 from pythia_utils.analysis.order_tests import poisson_quantiles
 from pythia_utils.analysis.palettes import ACCENT, REFERENCE, category_palette, size_palette
@@ -46,7 +48,16 @@ def by_position(blocks: pd.DataFrame, read: float, blocks_in_all: int) -> Figure
     axes.set(xlabel="position in training", ylabel="share memorized", xlim=(0, 1))
     axes.xaxis.set_major_formatter("{x:.0%}")
     axes.set_ylim(-0.04 * blocks["high"].max(), 1.05 * blocks["high"].max())
-    return figure
+    drawn = blocks.assign(stretch=blocks["number"] + 1)
+    by, unread = {"stretch": "stretch of training"}, f"{1 - read:.0%} of training is not yet read"
+    told = alt_text.crossed(drawn, "Points with intervals", "the share memorized", by)
+    return framed(
+        figure,
+        alt_text.together(told, unread),
+        "Share memorized in each stretch of training; shaded is what is not yet read.",
+        name="by-position",
+        data=drawn[["stretch", "value", "low", "high"]],
+    )
 
 
 def by_copies(frames: dict[str, pd.DataFrame]) -> Figure | None:
@@ -68,7 +79,16 @@ def by_copies(frames: dict[str, pd.DataFrame]) -> Figure | None:
         axes.set_xticks(np.log2(ticks), [str(tick) for tick in ticks])
         axes.set(xlabel="copies in training", ylabel=label)
     legend_above(figure)
-    return figure
+    drawn = pd.concat(frame.assign(measure=label) for label, frame in frames.items())
+    by = {"measure": "measure", "model": "model", "number": "number of copies"}
+    what = " and ".join(frames)
+    return framed(
+        figure,
+        alt_text.crossed(drawn, "Line charts with intervals", what, by),
+        f"{alt_text.sentence(what)} by the number of copies in training.",
+        name="by-copies",
+        data=drawn[[*by, "value", "low", "high"]],
+    )
 
 
 @or_words
@@ -83,7 +103,9 @@ def by_reads(counts: pd.DataFrame) -> Figure:
     reads = [{"0–0": "0 (not yet)", "1–1": "1"}.get(name, name) for name in names]
     frame = pd.DataFrame({"reads": reads})
     frame = with_wilson_interval(frame, counts["memorized"], counts["tested"])
-    return interval_bars(frame, "reads", "share of texts memorized, by reads of the continuation")
+    label = "share of texts memorized, by reads of the continuation"
+    caption = "Share of texts memorized by how often their continuation was read."
+    return framed(interval_bars(frame, "reads", label), caption=caption, name="by-reads")
 
 
 @or_words
@@ -112,7 +134,16 @@ def by_decile(frame: pd.DataFrame) -> Figure:
     rate.yaxis.set_major_formatter("{x:.0%}")
     rate.set_ylim(0, 1.05)
     legend_above(figure)
-    return figure
+    drawn = frame.assign(decile=frame["number"] + 1)
+    by = {"decile": "decile", "model": "model"}
+    told = alt_text.crossed(drawn, "Points and curves", "the gain in nats a token", by)
+    return framed(
+        figure,
+        alt_text.together(told, "Below them the learning rate falls over training"),
+        "Gain of documents by the decile of training that holds their copies, over the learning rate.",
+        name="by-decile",
+        data=drawn[[*by, "value", "low", "high"]],
+    )
 
 
 def rate_at(model: str, done: np.ndarray) -> np.ndarray:
@@ -143,7 +174,14 @@ def by_age(frame: pd.DataFrame) -> Figure:
     figure.supxlabel("read at most so many steps ago", fontsize="medium")
     figure.supylabel("loss lower by (nats a token)", fontsize="medium")
     legend_above(figure)
-    return figure
+    by = {"step": "checkpoint", "number": "age", "model": "model"}
+    return framed(
+        figure,
+        alt_text.crossed(frame, "Line charts with intervals", "nats by which loss is lower", by),
+        "What one reading of a sequence has left, by how many steps ago it was.",
+        name="by-age",
+        data=frame[[*by, "value", "low", "high"]],
+    )
 
 
 def _steps_of(part: pd.DataFrame) -> int:
@@ -170,7 +208,8 @@ def forgetting(frame: pd.DataFrame) -> Figure:
         bar = {"color": colour, "lw": 0, "transform": axes.get_xaxis_transform()}
         axes.broken_barh(span, (0, 0.03), **bar)
     axes.set_xlabel("training step (bars: when the copies are read)")
-    return figure
+    caption = "Gain of the documents of some deciles over training; bars show when copies are read."
+    return framed(figure, caption=caption, name="forgetting")
 
 
 def poisson_process(counts: pd.DataFrame) -> Figure | None:
@@ -199,7 +238,16 @@ def poisson_process(counts: pd.DataFrame) -> Figure | None:
     right.set(xlabel="Poisson quantile", ylabel="observed quantile", xlim=(-0.4, top))
     for axis in (right.xaxis, right.yaxis):
         axis.set_major_locator(MaxNLocator(integer=True))
-    return figure
+    drawn = counts.assign(stretch=counts["number"] + 1)[["stretch", "memorized"]]
+    by = {"stretch": "stretch of training"}
+    return framed(
+        figure,
+        alt_text.crossed(drawn, "Bar chart", "memorized texts", by, value="memorized")
+        + " Beside it their quantiles against those of a Poisson distribution.",
+        "Memorized texts in each stretch of training, and their quantiles against a Poisson distribution's.",
+        name="poisson",
+        data=drawn,
+    )
 
 
 @or_words
@@ -220,4 +268,10 @@ def slopes(frame: pd.DataFrame, bound: float, xlabel: str) -> Figure:
         fill = "white" if model.variant == "deduped" else colours[model.model]
         axes.plot(model.slope, row, "o", ms=6, color=colours[model.model], mfc=fill)
     axes.set_xlabel(xlabel)
-    return figure
+    return framed(
+        figure,
+        alt_text.rows(frame, xlabel, "model", value="slope"),
+        f"{alt_text.sentence(xlabel)}, with intervals; shaded are slopes that count as none.",
+        name="slopes",
+        data=frame[["model", "slope", "low", "high"]],
+    )

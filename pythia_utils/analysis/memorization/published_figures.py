@@ -9,6 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from pythia_utils.analysis import alt_text
+from pythia_utils.analysis.figure import framed
 from pythia_utils.analysis.memorization.published import parabola
 from pythia_utils.analysis.palettes import ACCENT, REFERENCE
 from pythia_utils.analysis.plots import interval_errors, legend_above
@@ -36,7 +38,19 @@ def counts(frame: pd.DataFrame) -> Figure:
     right.xaxis.set_major_formatter("{x:,.0f}")
     right.yaxis.set_major_formatter("{x:.1%}")
     right.legend(loc="lower right")
-    return figure
+    final = frame.loc[frame["step"] == frame["step"].max(), ["model", "memorized"]]
+    return framed(
+        figure,
+        alt_text.rows(
+            final[["model", "memorized"]],
+            "published counts of memorized sequences",
+            "model",
+            value="memorized",
+        ),
+        "Published counts of memorized sequences by size, and shares of the sequences read over training.",
+        name="published-counts",
+        data=frame[["model", "step", "n_params", "memorized", "value"]],
+    )
 
 
 @or_words
@@ -67,7 +81,15 @@ def beside(ours: pd.DataFrame, theirs: pd.DataFrame) -> Figure:
     axes.set(xlabel="size (non-embedding parameters, log scale)", ylim=(0, None))
     axes.set_ylabel("share of sequences memorized")
     legend_above(figure)
-    return figure
+    drawn = pd.concat([ours.assign(source="sampled here"), theirs.assign(source="published")])
+    by = {"model": "model", "source": "source"}
+    return framed(
+        figure,
+        alt_text.crossed(drawn, "Points", "the share of sequences memorized", by),
+        "Share of the sequences read that are memorized at the end: sampled here, filled, and published, open.",
+        name="beside-published",
+        data=drawn[[*by, "n_params", "value", "low", "high"]],
+    )
 
 
 def _growth(axes: Axes, frame: pd.DataFrame) -> None:

@@ -10,7 +10,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pythia_utils.analysis import seeds
+from pythia_utils.analysis import alt_text, seeds
+from pythia_utils.analysis.figure import framed
 from pythia_utils.analysis.palettes import category_palette
 from pythia_utils.analysis.plots import legend_above, panel_grid, step_axis
 from pythia_utils.analysis.show import or_words
@@ -42,7 +43,14 @@ def stages(curves: pd.DataFrame, ylabel: str, columns: int = 2) -> Figure:
     figure.supylabel(ylabel, fontsize="medium")
     lines = {mathtext(n): Line2D([], [], color=colour) for n, colour in colours.items()}
     legend_above(figure, lines | {"least": Line2D([], [], color="0.3", marker="o", ls="")})
-    return figure
+    by = {"size": "size", "subset": "kind of n-gram", "step": "step"}
+    return framed(
+        figure,
+        alt_text.crossed(frame, "Line charts", f"{ylabel} over training", by),
+        f"{alt_text.sentence(ylabel)} over training, a panel a size; a dot is where a line is lowest.",
+        name="stages",
+        data=frame[["model", *by, "value"]],
+    )
 
 
 def _panel(axes: Axes, part: pd.DataFrame, colours: Mapping[str, str]) -> None:

@@ -10,6 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from pythia_utils.analysis import alt_text
+from pythia_utils.analysis.figure import framed
 from pythia_utils.analysis.palettes import ACCENT, REFERENCE
 from pythia_utils.analysis.plots import interval_errors, trajectories
 from pythia_utils.base.markup import mathtext
@@ -47,7 +49,14 @@ def final_by_size(frame: pd.DataFrame, chance: Mapping[str, float], columns: int
     figure.supxlabel("size (non-embedding parameters, log scale)", fontsize="medium")
     figure.supylabel("accuracy", fontsize="medium")
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
-    return figure
+    by = {"task": "task", "size": "size", "variant": "variant"}
+    return framed(
+        figure,
+        alt_text.crossed(frame, "Line charts with intervals", "accuracy of final models", by),
+        "Accuracy of the final models by size, a panel a task; the dashed line is chance.",
+        name="final-by-size",
+        data=frame[[*by, "n_params", "value", "low", "high"]],
+    )
 
 
 def _by_size(axes: Axes, frame: pd.DataFrame) -> None:
@@ -76,4 +85,5 @@ def distances(
     for line in axes.get_lines():
         is_marked = find_model(line.get_label()).size in marked
         line.set(**({"lw": 2.6, "zorder": 3} if is_marked else {"lw": 1, "marker": ""}))
-    return figure
+    caption = f"{alt_text.sentence(ylabel)}; the band is what two models have that differ by chance alone."
+    return framed(figure, caption=caption, name="distances")

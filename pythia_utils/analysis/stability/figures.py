@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from pythia_utils.analysis import palettes, plots, seeds
+from pythia_utils.analysis import alt_text, palettes, plots, seeds
+from pythia_utils.analysis.figure import framed
 from pythia_utils.analysis.show import or_words
 from pythia_utils.base.markup import mathtext
 
@@ -42,7 +43,19 @@ def runs_of_headlines(found: pd.DataFrame) -> Figure:
         axes.set_xlim(-0.5, len(sizes) - 0.5)
         axes.yaxis.set_major_locator(MaxNLocator(4))
     plots.legend_above(figure)
-    return figure
+    return framed(
+        figure,
+        _headlines_in_words(found, "value", f"a mark for each of {found['model'].nunique()} runs"),
+        "Headline numbers of every run, by size: a mark tells what its seed sets.",
+        name="headlines",
+        data=found[["headline", "model", "size", "seed", "value"]],
+    )
+
+
+def _headlines_in_words(frame: pd.DataFrame, value: str, marks: str) -> str:
+    groups = list(frame.groupby("headline", sort=False)[value])
+    told = [f"{name}, {alt_text.span(values)}" for name, values in groups]
+    return alt_text.together(f"{len(groups)} panels of headline numbers, {marks}", *told)
 
 
 @or_words
@@ -60,7 +73,14 @@ def sources_of_variation(sources: pd.DataFrame) -> Figure:
         axes.set_xlim(0, top * 1.04)
         axes.xaxis.set_major_locator(MaxNLocator(4))
     figure.supxlabel("standard deviation, in the number's own unit", fontsize="medium")
-    return figure
+    marks = f"the standard deviation of each of {sources['source'].nunique()} sources"
+    return framed(
+        figure,
+        _headlines_in_words(sources, "sd", marks),
+        "Standard deviation of each headline number over its sources of variation, with intervals.",
+        name="sources-of-variation",
+        data=sources[["headline", "source", "sd", "low", "high"]],
+    )
 
 
 def _panels(frame: pd.DataFrame, height: float) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
@@ -84,4 +104,11 @@ def published_seeds(curves: pd.DataFrame, ylabel: str) -> Figure:
         axes.plot(np.log2(1 + own["step"]), own["value"], color=palettes.ACCENT, lw=1, alpha=0.7)
     plots.step_axis(axes, curves["step"].tolist())
     axes.set(xlabel="training step of Pythia", ylabel=ylabel)
-    return figure
+    names = ["the usual seed" if pd.isna(seed) else f"seed {seed}" for seed in curves["seed"]]
+    drawn = curves.assign(seed=names)
+    return framed(
+        figure,
+        alt_text.lines(drawn, ylabel, "training step of Pythia, log scale", "seed"),
+        f"{alt_text.sentence(ylabel)} over training, a line a published seed.",
+        data=drawn[["seed", "step", "value"]],
+    )

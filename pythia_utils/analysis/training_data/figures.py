@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from pythia_utils.analysis import alt_text
+from pythia_utils.analysis.figure import framed
 from pythia_utils.analysis.palettes import ACCENT, REFERENCE
 from pythia_utils.analysis.plots import interval_errors, legend_above
 from pythia_utils.analysis.show import or_words
@@ -46,7 +48,20 @@ def packing(data: TrainingData, colours: Mapping[str, str], shown: int = 4) -> F
     limits = {"xlim": (-2, shown * seq_length + 3), "ylim": (0, 3.2)}
     axes.set(xlabel="tokens of the shuffled stream", **limits)
     axes.grid(visible=False)
-    return figure
+    drawn = pd.DataFrame({"document": first, "domain": domains, "tokens": lengths})
+    starts = np.cumsum([0, *lengths])[:-1]
+    drawn = drawn.assign(starts_at=starts)[starts < shown * seq_length + 1]
+    return framed(
+        figure,
+        alt_text.together(
+            f"Bars of {len(drawn)} documents of {drawn['domain'].nunique()} domains, laid end to end, of "
+            f"{alt_text.span(drawn['tokens'])} tokens",
+            f"Below them the {shown} sequences of {seq_length + 1} tokens into which they are cut",
+        ),
+        "How documents become sequences: laid end to end above, cut below.",
+        name="packing",
+        data=drawn,
+    )
 
 
 @or_words
@@ -68,7 +83,13 @@ def batches(frame: pd.DataFrame, ylabel: str) -> Figure:
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.yaxis.set_major_formatter("{x:,g}")
     legend_above(figure)
-    return figure
+    along = "the training step that reads the batch"
+    return framed(
+        figure,
+        alt_text.lines(frame, ylabel, along, "model", kind="Points"),
+        f"{alt_text.sentence(ylabel)} over the steps that read the batches.",
+        data=frame[[c for c in ("model", "step", "value", "low", "high") if c in frame]],
+    )
 
 
 def _stream(

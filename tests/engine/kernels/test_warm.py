@@ -194,7 +194,9 @@ def test_what_a_first_use_does_is_done_before_a_kernel_starts(tmp_path):
 
 
 @linux
-def test_a_figure_is_drawn_for_its_layout_and_for_its_picture_and_not_once_more(tmp_path, heavy):
+def test_a_figure_is_drawn_for_its_layout_and_for_its_two_pictures_and_not_once_more(
+    tmp_path, heavy
+):
     draw = """\
 from pythia_utils.analysis import plots
 from matplotlib.figure import Figure
@@ -202,8 +204,8 @@ drawn, draw = [], Figure.draw
 Figure.draw = lambda figure, *a, **k: (drawn.append(figure), draw(figure, *a, **k))[1]
 plots.histogram([1.0, 2.0], "x");"""
     done = run_cells(heavy, tmp_path, draw, "print(len(drawn))")
-    assert printed(done) == "2\n"
-    assert sum("image/png" in out.get("data", {}) for out in outputs(done)) == 1
+    assert printed(done) == "3\n"
+    assert sum("image/svg+xml" in out.get("data", {}) for out in outputs(done)) == 1
 
 
 @linux
