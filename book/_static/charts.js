@@ -81,6 +81,7 @@
         logLevel: vega.Error, // Vega-Lite warns of every chart whose rows have a fixed height
         renderer: "svg",
       });
+      holder.target.querySelector("summary")?.setAttribute("aria-label", "Save this chart");
       holder.element.dataset.drawn = holder.look;
     } catch (error) {
       holder.target.textContent = `This chart could not be drawn: ${error.message}`;

@@ -20,6 +20,7 @@ from sphinx.util.docutils import SphinxDirective
 from pythia_utils.base.markup import html
 from pythia_utils.grid.parts import is_for
 from pythia_utils.site import assets, citation, head
+from pythia_utils.site.accessible import repaired
 from pythia_utils.site.finish import RUNS
 from pythia_utils.site.issue_links import IssueLinks
 from pythia_utils.site.notebooks import dump, read_notebook, without_figures
@@ -41,6 +42,7 @@ def setup(app) -> dict:
     app.connect("html-page-context", _head_and_foot, _AFTER_THE_OTHERS)
     app.connect("html-page-context", _one_bundle, _AFTER_THE_OTHERS)
     app.connect("html-page-context", _light_download, _AFTER_THE_OTHERS)
+    app.connect("html-page-context", _named_and_headed, _AFTER_THE_OTHERS)
     app.connect("autodoc-process-docstring", _colons_as_written, _AFTER_THE_OTHERS)
     app.connect("object-description-transform", _type_beside_what_returns, _AFTER_THE_OTHERS)
     return {"parallel_read_safe": True, "parallel_write_safe": True, "env_version": _version()}
@@ -152,6 +154,12 @@ def _light_download(app, pagename: str, templatename: str, context: dict, doctre
         notebook = without_figures(read_notebook(Path(app.env.doc2path(pagename))))
         path.write_text(dump(notebook), encoding="utf-8")
         context["sourcename"] = ""  # or Sphinx would write all of it
+
+
+def _named_and_headed(app, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """Repair what a screen reader would be told wrongly of a page's content."""
+    if "body" in context:
+        context["body"] = repaired(context["body"])
 
 
 def _title_as_text(app, pagename: str, templatename: str, context: dict, doctree) -> None:

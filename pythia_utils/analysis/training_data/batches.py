@@ -198,7 +198,7 @@ def _piece_html(piece, colours: Mapping[str, str], most: int) -> str:
         f'<div class="{NO_MATHS}" style="{line}">'
         f'<div style="font-size: 0.75rem; opacity: 0.75">{html(_label(piece))}</div>'
         f'<div style="font-size: 0.85rem; white-space: pre-wrap">{_shortened(piece.text, most)} '
-        f'<span style="opacity: 0.6; white-space: nowrap">{end}</span></div></div>'
+        f'<span style="opacity: 0.75; white-space: nowrap">{end}</span></div></div>'
     )
 
 
