@@ -1,7 +1,7 @@
 """*Add an experiment*, followed to the letter: its files, its commands, and what it says is to be seen.
 
-The page is read as its reader does. "Make a new notebook, `X`" makes X. Each block of the section is a cell, with
-the words after "Tags:" in the paragraph above as its tags. The YAML goes to the end of the file as it stands.
+The page is read as its reader does. "Make a new notebook, `X`" makes X. Each block of the section is a cell,
+with the words after "Tags:" in the paragraph above as its tags. The YAML goes to the end of its file as it is.
 Commands are run in the order of the page, and the text below a command is what it must say (`…` is anything).
 """
 
