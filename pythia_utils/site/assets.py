@@ -72,7 +72,7 @@ def write(static: Path, own: Path, aside: Path, icons: Collection[str]) -> None:
         parts[f"bundle{path.suffix}"].append(path.read_text(encoding="utf-8"))
         (static / path.name).unlink(missing_ok=True)
     style = _with_icons(printed_light("\n".join(parts[STYLE])), aside, icons)
-    # The first statement is empty: a part's "use strict" is not meant for the parts behind it.
+    # The first statement is empty: a part's "use strict" is not meant for the parts after it.
     _write(static / STYLE, f'@charset "utf-8";\n{style}')
     _write(static / SCRIPT, ";\n".join(["", *parts[SCRIPT], ""]))
 

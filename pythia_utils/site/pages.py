@@ -126,7 +126,7 @@ def chapter(
     if error:
         title, rest = split_title(notebook["cells"], markdown(source.parent.name))
         again = f"pythia book --suite {contents.suite.name}"
-        told = failed.notice(error, again, "What stands below was made before.")
+        told = failed.notice(error, again, "The rest of this page was made before.")
         notebook["cells"] = [markdown_cell("page-title", f"# {title}"), told, *rest]
     notebook["cells"] += below
     return dump(notebook)
@@ -250,7 +250,7 @@ class Neighbours:
             self._by_step.setdefault(key, []).append(page)
 
     def steps(self, page: Page) -> tuple[list[Page], list[Page]]:
-        """The page of the step before of the same model, if any, and that of the step behind."""
+        """The page of the step before of the same model, if any, and that of the step after."""
         own = self._by_model[page.experiment, page.parameters, page.model]
         here = self._places[page.source]
         return own[max(here - 1, 0) : here], own[here + 1 : here + 2]

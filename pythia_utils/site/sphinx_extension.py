@@ -180,7 +180,7 @@ def _colons_as_written(app, what, name, obj, options, lines: list[str]) -> None:
 
 
 def _type_beside_what_returns(app, domain: str, objtype: str, content: nodes.Element) -> None:
-    """Put the type of what is returned behind its description, not behind the errors."""
+    """Put the type of what is returned after its description, not after the errors."""
     fields = {field[0].astext(): field for field in content.findall(nodes.field)}
     if "returns" in fields and "rtype" in fields:
         listed, kind = fields["returns"].parent, fields["rtype"]

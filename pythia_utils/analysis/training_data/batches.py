@@ -72,7 +72,7 @@ def shown_step(checkpoint: Checkpoint) -> int:
 
 
 def pieces(batch: np.ndarray, end: int = END_OF_TEXT) -> pd.DataFrame:
-    """Cut the sequences of a batch behind each end-of-text token.
+    """Cut the sequences of a batch after each end-of-text token.
 
     Args:
         batch: int (sequences, tokens).
@@ -101,7 +101,7 @@ def texts(batch: np.ndarray, cut: pd.DataFrame, tokenizer: Tokenizer) -> list[st
 
 
 def sequence_texts(batch: np.ndarray, tokenizer: Tokenizer) -> list[str]:
-    """The decoded text of each sequence, a document a paragraph, `<|endoftext|>` behind each that ends."""
+    """The decoded text of each sequence, a document a paragraph, `<|endoftext|>` after each that ends."""
     cut = pieces(batch)
     cut["text"] = texts(batch, cut, tokenizer)
     mark = tokenizer.id_to_token(END_OF_TEXT)
