@@ -81,11 +81,19 @@
         logLevel: vega.Error, // Vega-Lite warns of every chart whose rows have a fixed height
         renderer: "svg",
       });
-      holder.target.querySelector("summary")?.setAttribute("aria-label", "Save this chart");
+      name(holder.target);
       holder.element.dataset.drawn = holder.look;
     } catch (error) {
       holder.target.textContent = `This chart could not be drawn: ${error.message}`;
       console.error(error);
+    }
+  }
+
+  /* Names for what Vega leaves without one: the button of the menu, and marks of which there are none. */
+  function name(target) {
+    target.querySelector("summary")?.setAttribute("aria-label", "Save this chart");
+    for (const mark of target.querySelectorAll("[role^='graphics-']:not([aria-label])")) {
+      mark.setAttribute("aria-label", mark.getAttribute("aria-roledescription"));
     }
   }
 
