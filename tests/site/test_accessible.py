@@ -119,7 +119,7 @@ FOCUS = """async () => {
   const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(element);
   return {
     name: element.innerText || element.ariaLabel || element.title || element.placeholder ||
-      element.querySelector("title")?.textContent,
+      element.querySelector("title")?.textContent || element.labels?.[0]?.innerText,
     seen: box.width > 0 && box.bottom > 0 && box.top < innerHeight,
     marked: (outlineStyle !== "none" && parseFloat(outlineWidth) > 0) || boxShadow !== "none",
     place: [...document.querySelectorAll("*")].indexOf(element),
