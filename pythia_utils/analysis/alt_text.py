@@ -199,11 +199,11 @@ def _range(values: pd.Series) -> str:
     return f"Values: {span(known)}"
 
 
-def _listed(means: pd.Series, behind: dict[str, str] | None = None) -> str:
+def _listed(means: pd.Series, after: dict[str, str] | None = None) -> str:
     """`a: 0.5; b: 0.7`, in their order; of many the highest and the lowest."""
     behind = behind or {}
     told = {
-        name: f"{_name(name)}: {_number(mean)}{behind.get(str(name), '')}"
+        name: f"{_name(name)}: {_number(mean)}{after.get(str(name), '')}"
         for name, mean in means.items()
     }
     if len(told) <= _NAMED:

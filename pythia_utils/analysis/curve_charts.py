@@ -110,7 +110,7 @@ def _line(name: str, style: Mapping[str, Any], series: str) -> dict[str, Any]:
 
 
 def _pages(frame: pd.DataFrame, look: Look) -> list[str] | None:
-    """Where the notebooks stand that measured the values: the folder, and how their names end behind the step.
+    """Where the notebooks stand that measured the values: the folder, and how their names end after the step.
 
     None where values are no records, or of several measurements.
     """

@@ -14,7 +14,7 @@ from functools import cache
 from pythia_utils.suites.catalog import find_model, suite
 
 ACCENT = "#2f6f9f"  # the one colour of a figure that has one
-PALE = "#4f8fb8"  # what stands behind it: single parts of a mean
+PALE = "#4f8fb8"  # what stands after it: single parts of a mean
 REFERENCE = "#b5533c"  # chance, zero, what was expected
 GREY = "#757575"  # marks that belong to no series
 

@@ -27,7 +27,7 @@ def table(
     """A frame as a table of a page, its names and texts escaped; a sentence if it has no rows.
 
     Args:
-        frame: what to show; two digits behind the point where no format is given.
+        frame: what to show; two digits after the point where no format is given.
         formats: of its numbers: of all, or by column.
         caption: a line above it.
         index: show the names of the rows.

@@ -102,7 +102,7 @@ def _attention_share(model: GPTNeoXForCausalLM, row: torch.Tensor) -> int:
 
     The budget of `tokens_that_fit` counts 16 widths a token for a layer's activations.
     """
-    weights = 3 * n_heads(model) * len(row)  # before and behind the softmax, and in float32
+    weights = 3 * n_heads(model) * len(row)  # before and after the softmax, and in float32
     return 1 + weights // (16 * model.config.hidden_size)
 
 

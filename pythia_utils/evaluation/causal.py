@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _LENGTH = 6  # tokens of the trial
 _TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 2e-1}
-# Settings of architectures that change logits behind the unembedding.
+# Settings of architectures that change logits after the unembedding.
 _AFTERWARDS = ("final_logit_softcapping", "logits_soft_cap", "logit_scale", "logits_scaling")
 _AFTERWARDS += ("lm_head_multiplier", "output_multiplier_scale")
 # Of each network, what was tried of it, and whether it went well.
@@ -127,7 +127,7 @@ def _cache_fault(model: PreTrainedModel) -> str | None:
 
 
 def _tree_fault(model: PreTrainedModel) -> str | None:
-    """Two branches behind two common tokens, in one row and each by itself."""
+    """Two branches after two common tokens, in one row and each by itself."""
     ids = _ids(model)
     depths = torch.tensor([[0, 1, 2, 3, 2, 3]], device=ids.device)
     sees = torch.ones(_LENGTH, _LENGTH, dtype=torch.bool, device=ids.device).tril()

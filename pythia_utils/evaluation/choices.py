@@ -1,4 +1,4 @@
-"""Which of several answers a model finds likeliest behind a prompt: multiple choice by likelihood.
+"""Which of several answers a model finds likeliest after a prompt: multiple choice by likelihood.
 
 The measure of lm-evaluation-harness for `multiple_choice` tasks, without its length normalisation: the
 score of an answer is the sum of the log-probabilities of its tokens given the prompt. Questions are made
@@ -126,7 +126,7 @@ def prepare_choices(
 
     Raises:
         UsageError: no prompts, prompts with different numbers of answers, an empty prompt or answer, or
-            a prompt whose own tokens change with an answer behind it, so that no token is the answer's alone.
+            a prompt whose own tokens change with an answer after it, so that no token is the answer's alone.
     """
     counts = {len(each) for each in answers}
     if len(counts) != 1 or min(counts) < 2:

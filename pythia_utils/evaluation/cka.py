@@ -58,7 +58,7 @@ def _u_centred(grams: torch.Tensor) -> torch.Tensor:
 
 
 def hsic(grams: torch.Tensor, others: torch.Tensor, unbiased: bool = True) -> torch.Tensor:
-    """HSIC of the states behind centred Gram matrices of the same tokens: float64 (...).
+    """HSIC of states of the same tokens, from their centred Gram matrices: float64 (...).
 
     The unbiased estimate may be negative. Arguments as `centred_grams` gives them, of the same `unbiased`.
     """

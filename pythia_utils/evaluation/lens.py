@@ -4,7 +4,7 @@ The **logit lens** (nostalgebraist 2020, *interpreting GPT: the logit lens*) put
 through the final norm and the unembedding. The **tuned lens** (Belrose et al. 2023, *Eliciting Latent
 Predictions from Transformers with the Tuned Lens*, section 3) puts an affine map in front of them, one for
 each depth, trained to bring the answer near to the final one (`tuned_lens`). What they say of text and of
-pairs: `lens_answers`. Depth 0 is the embedding, before any layer; the last depth is behind all layers, where
+pairs: `lens_answers`. Depth 0 is the embedding, before any layer; the last depth is after all layers, where
 a lens is the network itself.
 
 All of it is in float32 whatever the network's dtype.
@@ -51,7 +51,7 @@ class Readout:
     weight: torch.Tensor
 
     def normed(self, stream: torch.Tensor) -> torch.Tensor:
-        """The stream (..., d_model) behind the final norm: float32."""
+        """The stream (..., d_model) after the final norm: float32."""
         return layer_norm(stream.float(), self.scale.shape, self.scale, self.shift, self.eps)
 
     def logits(self, stream: torch.Tensor) -> torch.Tensor:
@@ -140,7 +140,7 @@ def checked(
 
     Raises:
         UsageError: another architecture, no sequence, one of fewer than two tokens or longer than the model's
-            context and the token behind it, or what is no token.
+            context and the token after it, or what is no token.
     """
     rows = token_ids(require_neox(model), sequences)
     lengths = [len(row) - 1 for row in rows]

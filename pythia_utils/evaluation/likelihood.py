@@ -117,7 +117,7 @@ def sentence_logprobs(
 
 
 def _prefixed(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
-    """The tokens of each text, behind the token that begins one (`beginning`)."""
+    """The tokens of each text, after the token that begins one (`beginning`)."""
     if not len(texts):
         return []
     # Not verbose: it would warn of a long text, whatever is then done with it.
@@ -145,7 +145,7 @@ def document_losses(
         tokenizer: its tokenizer.
         texts: the documents.
 
-    A document longer than the model's context is read in windows as long as the context, one behind the
+    A document longer than the model's context is read in windows as long as the context, one after the
     other; every token is scored once. The last window is filled up with tokens before it that are not
     scored again. These are the windows of lm-evaluation-harness (`loglikelihood_rolling`). At the
     beginning of a window a token is predicted from little: the loss is an upper bound.
@@ -178,7 +178,7 @@ def windows(
     """Cut a document into parts that a model can read, so that each of its tokens is scored once.
 
     Args:
-        row: its tokens, behind the one that is only read (`first_token`).
+        row: its tokens, after the one that is only read (`first_token`).
         context: tokens that the model can read.
         stride: tokens that a window is ahead of the one before it. The first window scores as many tokens as
             the model reads, each of the others the last `stride` of its own; a smaller stride shows a token

@@ -1,6 +1,6 @@
 """N-gram models of a training text, interpolated by Witten and Bell's rule: what counting alone predicts.
 
-The probability of a word w behind a context h is the mean of how often w followed h and of what the context
+The probability of a word w after a context h is the mean of how often w followed h and of what the context
 without its first word says (Witten and Bell 1991, method C; Chen and Goodman 1999, on Witten-Bell smoothing):
 
     P(w | h) = (c(h w) + T(h) P(w | h')) / (c(h) + T(h))
@@ -36,7 +36,7 @@ class _Level:
         vocab_size: tokens there are.
         contexts: int64 (contexts,), sorted: number of the context without its first token, times
             vocab_size, plus that token.
-        pairs: int64 (pairs,), sorted: number of the context, times vocab_size, plus the token behind it.
+        pairs: int64 (pairs,), sorted: number of the context, times vocab_size, plus the token after it.
         counts: int32 (pairs,): how often.
         starts: int64 (contexts + 1,): where the pairs of each context begin, and the last end.
         totals: int64 (contexts,): how often each context was followed by anything.
@@ -53,7 +53,7 @@ class _Level:
     def counted(
         cls, keys: np.ndarray, targets: np.ndarray, vocab_size: int
     ) -> tuple[_Level, np.ndarray]:
-        """Count the tokens behind contexts, and number these: int64 of the keys' shape."""
+        """Count the tokens after contexts, and number these: int64 of the keys' shape."""
         contexts, numbers = np.unique(keys, return_inverse=True)
         pairs, counts = np.unique(numbers * vocab_size + targets, return_counts=True)
         starts = np.searchsorted(pairs, np.arange(len(contexts) + 1) * vocab_size)
@@ -88,7 +88,7 @@ class _Level:
         return times
 
     def mixed(self, numbers: np.ndarray, lower: np.ndarray) -> np.ndarray:
-        """The distribution behind each context, float64 (m, vocab), from that of contexts one shorter."""
+        """The distribution after each context, float64 (m, vocab), from that of contexts one shorter."""
         scale, weight = self.weights(numbers)
         mixed = lower * weight[:, None]
         rows, places = self._followers(numbers)
@@ -198,7 +198,7 @@ class NgramModel:
             yield np.log(probability)
 
     def distribution(self, contexts: np.ndarray) -> np.ndarray:
-        """The distribution of the token behind each context.
+        """The distribution of the token after each context.
 
         Args:
             contexts: token ids, int (m, k); the last order - 1 columns count, the last of them being the

@@ -18,7 +18,7 @@ from pythia_utils.base.errors import UsageError, nearest
 from pythia_utils.evaluation.archives import ARCHIVES, read_files
 from pythia_utils.nano.minimal_pair import MinimalPair
 
-FORMATS = (".jsonl", ".csv", ".tsv")  # each of them also with .gz behind it
+FORMATS = (".jsonl", ".csv", ".tsv")  # each of them also with .gz after it
 _NAMES = {  # ours, and BLiMP's
     "good": ("good", "sentence_good"),
     "bad": ("bad", "sentence_bad"),

@@ -5,7 +5,7 @@ it does, the output of some of its parts is replaced by what these parts gave in
 al. 2020, causal mediation; Meng et al. 2022, causal tracing; Wang et al. 2022, for heads). If the answer then
 moves towards that of the other run, these parts carry the difference.
 
-The answer is the margin: the logit of the right token less that of the wrong one at the position behind the
+The answer is the margin: the logit of the right token less that of the wrong one at the position after the
 text, which is the difference of their log-probabilities. Zhang and Nanda (2024) prefer it to probabilities.
 Texts are cut where the two answers part.
 
@@ -55,7 +55,7 @@ class Texts:
     Attributes:
         own: token ids of the one version of each text.
         other: of the other version; position by position as long.
-        good, bad: the tokens whose logits are compared behind the text, (texts,) int.
+        good, bad: the tokens whose logits are compared after the text, (texts,) int.
     """
 
     own: Sequence[Sequence[int]]
@@ -131,7 +131,7 @@ def patched_margins(
         batch_tokens: tokens in one forward pass; from the memory if None. Changes speed, not results.
 
     Returns:
-        logit(good) - logit(bad) behind the text, float64 (patches, texts), in nats.
+        logit(good) - logit(bad) after the text, float64 (patches, texts), in nats.
 
     Raises:
         UsageError: another architecture, an attention that takes no mask, versions of unequal length, a text
@@ -227,7 +227,7 @@ class _Beginning:
         return cache
 
     def go_on(self, ids: torch.Tensor, copies: Sequence[int]) -> torch.Tensor:
-        """Hidden states of the tokens behind it, (rows, length, d_model).
+        """Hidden states of the tokens after it, (rows, length, d_model).
 
         Args:
             ids: whole texts.

@@ -131,7 +131,7 @@ def _lay_out(paths: dict[tuple[int, ...], np.ndarray], width: int, rows: int) ->
 
 
 def _padded(nodes: np.ndarray, lengths: np.ndarray) -> Iterator[np.ndarray]:
-    """Paths as rows, a few at a time: int64 (paths, longest), -1 behind a path's end."""
+    """Paths as rows, a few at a time: int64 (paths, longest), -1 after a path's end."""
     ends = np.cumsum(lengths)
     for start in range(0, len(lengths), _PATHS):
         own = lengths[start : start + _PATHS]

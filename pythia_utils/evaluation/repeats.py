@@ -120,7 +120,7 @@ def alphabet(tokenizer: PreTrainedTokenizerBase, name: str) -> np.ndarray:
 
     Args:
         tokenizer: the model's.
-        name: `successors`, the 20 symbols of that domain of our corpus, each behind a blank; `symbols`, all 56
+        name: `successors`, the 20 symbols of that domain of our corpus, each after a blank; `symbols`, all 56
             of it; `words`, tokens that are a blank and letters; `vocabulary`, all but special tokens.
 
     Raises:
@@ -142,7 +142,7 @@ def _symbols(tokenizer: PreTrainedTokenizerBase, symbols: Sequence[str]) -> np.n
     ids = tokenizer([f" {symbol}" for symbol in symbols], add_special_tokens=False)["input_ids"]
     for symbol, own in zip(symbols, ids, strict=True):
         if len(own) != 1:
-            raise UsageError(f"the tokenizer has no token for the symbol {symbol!r} behind a blank")
+            raise UsageError(f"the tokenizer has no token for the symbol {symbol!r} after a blank")
     return np.unique(ids)
 
 

@@ -28,7 +28,7 @@ BATCH = 2  # rows of text whose tokens are one batch of a CKA
 
 
 def residual_states(model: PreTrainedModel, rows: np.ndarray) -> torch.Tensor:
-    """The residual stream before each layer and behind the last one, before the final norm.
+    """The residual stream before each layer and after the last one, before the final norm.
 
     The first token of each row is left out. It sees nothing before it, and in trained models its state is often
     many times as long as all others (Sun et al. 2024): in sums of squares nothing else would count.

@@ -34,7 +34,7 @@ class Texts:
     """Documents as a model reads them.
 
     Attributes:
-        rows: of each its tokens, behind the one that is only read: int32 arrays.
+        rows: of each its tokens, after the one that is only read: int32 arrays.
         counts: a row a document: part, tokens, words, bytes.
         empty: how many more documents had no token, and were left out.
         whole: whether all was read, or a limit of tokens reached.

@@ -23,7 +23,7 @@ FIELD = "text"
 LONGEST = (
     32_000_000  # bytes of a document: its tokens are made at once, in a hundred times the memory
 )
-_PACKED = {".gz": "gzip", ".zst": "zstd"}  # behind .txt and .jsonl
+_PACKED = {".gz": "gzip", ".zst": "zstd"}  # after .txt and .jsonl
 
 
 @dataclass(frozen=True)

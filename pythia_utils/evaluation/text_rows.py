@@ -39,7 +39,7 @@ def token_rows(
 ) -> np.ndarray:
     """Rows of tokens: each begins with a document, goes on with the next ones, and is cut at its length.
 
-    What is left of the document that was cut is dropped; an end-of-text token is behind each document.
+    What is left of the document that was cut is dropped; an end-of-text token is after each document.
 
     Args:
         documents: in order; no more of them are read than are needed.

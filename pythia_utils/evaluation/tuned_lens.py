@@ -203,7 +203,7 @@ class _Training:
         self.kept[1][better] = (self.biases * self.size).detach()[better, 0]
 
     def _streams(self, chosen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """At some positions the normed streams behind their maps, and the final logits."""
+        """At some positions the normed streams after their maps, and the final logits."""
         stream = self.values[:, chosen].to(self.matrices.device).float()
         moved = stream[:-1] + self.biases * self.size
         moved = torch.baddbmm(moved, stream[:-1], self.matrices)

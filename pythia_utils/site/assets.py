@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from pythia_utils.base.files import atomic_write
+from pythia_utils.site.print_style import printed_light
 
 STYLE, SCRIPT = "bundle.css", "bundle.js"
 # In the order in which the theme loads them; then come the book's own.
@@ -70,8 +71,8 @@ def write(static: Path, own: Path, aside: Path, icons: Collection[str]) -> None:
     for path in _own(own):
         parts[f"bundle{path.suffix}"].append(path.read_text(encoding="utf-8"))
         (static / path.name).unlink(missing_ok=True)
-    style = _with_icons("\n".join(parts[STYLE]), aside, icons)
-    # The first statement is empty: a part's "use strict" is not meant for the parts behind it.
+    style = _with_icons(printed_light("\n".join(parts[STYLE])), aside, icons)
+    # The first statement is empty: a part's "use strict" is not meant for the parts after it.
     _write(static / STYLE, f'@charset "utf-8";\n{style}')
     _write(static / SCRIPT, ";\n".join(["", *parts[SCRIPT], ""]))
 

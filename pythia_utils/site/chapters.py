@@ -38,7 +38,7 @@ def chapter(
     if error:
         title, rest = split_title(notebook["cells"], markdown(source.parent.name))
         again = f"pythia book --suite {contents.suite.name}"
-        told = failed.notice(error, again, "What stands below was made before.")
+        told = failed.notice(error, again, "The rest of this page was made before.")
         notebook["cells"] = [markdown_cell("page-title", f"# {title}"), told, *rest]
     notebook["cells"] = [*above, *notebook["cells"], *below]
     return dump(notebook)

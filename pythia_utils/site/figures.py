@@ -139,7 +139,7 @@ def _fill(figure: NotebookFigure, with_preview: bool) -> bool:
         shown = [Picture("", *shown, *preview, said=figure["said"], number=figure["number"])]
     if VEGA in forms:
         before, behind = chart_html(forms[VEGA][0].astext())
-        shown = [nodes.raw("", before, format="html"), *shown, nodes.raw("", behind, format="html")]
+        shown = [nodes.raw("", before, format="html"), *shown, nodes.raw("", after, format="html")]
     figure.children = [*shown, *figure.children]
     for node in figure.children:
         node.parent = figure
@@ -148,7 +148,7 @@ def _fill(figure: NotebookFigure, with_preview: bool) -> bool:
 
 
 def chart_html(spec: str) -> tuple[str, str]:
-    """What goes before and behind a chart's picture, so that the book's script draws it in the picture's place.
+    """What goes before and after a chart's picture, so that the book's script draws it in the picture's place.
 
     Args:
         spec: Vega-Lite as `base.markup.vega` writes it.

@@ -21,6 +21,7 @@ from sphinx.util.docutils import SphinxDirective
 from pythia_utils.base.markup import html
 from pythia_utils.grid.parts import is_for
 from pythia_utils.site import assets, citation, exercises, figures, head
+from pythia_utils.site.accessible import repaired
 from pythia_utils.site.downloads import to_take_away
 from pythia_utils.site.finish import RUNS
 from pythia_utils.site.issue_links import IssueLinks
@@ -47,6 +48,7 @@ def setup(app) -> dict:
     app.connect("html-page-context", _head_and_foot, _AFTER_THE_OTHERS)
     app.connect("html-page-context", _one_bundle, _AFTER_THE_OTHERS)
     app.connect("html-page-context", _light_download, _AFTER_THE_OTHERS)
+    app.connect("html-page-context", _named_and_headed, _AFTER_THE_OTHERS)
     app.connect("autodoc-process-docstring", _colons_as_written, _AFTER_THE_OTHERS)
     app.connect("object-description-transform", _type_beside_what_returns, _AFTER_THE_OTHERS)
     return {"parallel_read_safe": True, "parallel_write_safe": True, "env_version": _version()}
@@ -186,6 +188,12 @@ def _lighter(pagename: str) -> Callable[[Path], str] | None:
     return None
 
 
+def _named_and_headed(app, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """Repair what a screen reader would be told wrongly of a page's content."""
+    if "body" in context:
+        context["body"] = repaired(context["body"])
+
+
 def _title_as_text(app, pagename: str, templatename: str, context: dict, doctree) -> None:
     """Escape the title that the theme sets above a page in print: its template puts it there as HTML."""
     if "pagetitle" in context:
@@ -204,7 +212,7 @@ def _colons_as_written(app, what, name, obj, options, lines: list[str]) -> None:
 
 
 def _type_beside_what_returns(app, domain: str, objtype: str, content: nodes.Element) -> None:
-    """Put the type of what is returned behind its description, not behind the errors."""
+    """Put the type of what is returned after its description, not after the errors."""
     fields = {field[0].astext(): field for field in content.findall(nodes.field)}
     if "returns" in fields and "rtype" in fields:
         listed, kind = fields["returns"].parent, fields["rtype"]

@@ -44,9 +44,9 @@ SAYS = {
     ],
     ("memorization", "one cell"): [
         "nothing varies here",
-        "One checkpoint tells nothing of forgetting",
+        "One checkpoint tells nothing about forgetting",
     ],
-    ("memorization", "only deduplicated"): ["Nothing tells what copies do here"],
+    ("memorization", "only deduplicated"): ["Nothing here tells what copies do"],
     ("induction", "one cell"): ["In none of 1 models is there a gain to ablate", "nothing to draw"],
     ("induction", "only deduplicated"): ["nothing to draw", "No heads were found"],
     ("lens", "only deduplicated"): ["No standard model", "nothing to draw", "nothing to list"],

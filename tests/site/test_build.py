@@ -24,7 +24,7 @@ from pythia_utils.base.files import FolderInUse, locked
 from pythia_utils.cli import main
 from pythia_utils.engine import runner
 from pythia_utils.grid import config as experiments
-from pythia_utils.grid import expand, status
+from pythia_utils.grid import status
 from pythia_utils.grid.ledger import FILE, Ledger
 from pythia_utils.grid.records import runs_dir
 from pythia_utils.site import build, chapters, contents, links, tables
@@ -788,68 +788,3 @@ def test_one_lock_covers_chapters_staging_and_build(book, monkeypatch):
     monkeypatch.setattr(build, "publish", is_held)
     done = CliRunner().invoke(main.cli, ["book"], catch_exceptions=False)
     assert (done.exit_code, held) == (0, [True, True])
-
-
-# --- the walk-through of add-experiment.md: what it tells a reader to write does run
-
-
-def walk_through(language: str, section: str) -> list[str]:
-    """The blocks of a language in one section of the page."""
-    text = (ROOT / "book/add-experiment.md").read_text()
-    (part,) = re.findall(rf"^## {section}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
-    return re.findall(rf"^```{language}\n(.*?)^```", part, re.MULTILINE | re.DOTALL)
-
-
-@pytest.fixture
-def walked(tmp_path, monkeypatch) -> Path:
-    """A project with the page's notebook, chapter and entry, made by copy and paste."""
-    monkeypatch.delenv("PYTHIA_RUNS", raising=False)
-    sections = {
-        "notebooks/word_order.ipynb": "1. The notebook",
-        "book/experiments/word_order.ipynb": "2. The chapter",
-    }
-    for name, section in sections.items():
-        parameters, *cells = walk_through("python", re.escape(section))
-        first = code(parameters, tags=("parameters", "remove-cell"))
-        write_notebook(tmp_path / name, [first, *map(code, cells)])
-    (entry,) = walk_through("yaml", r"3\. The entry")
-    tiny = {"suite": "pico", "models": ["pico-7k", "pico-14k"], "steps": [0, 16]}
-    config = {"profiles": {"tiny": tiny}, "experiments": yaml.safe_load(entry)}
-    (tmp_path / "experiments.yml").write_text(yaml.safe_dump(config))
-    return tmp_path
-
-
-def test_the_walk_through_is_a_valid_experiment(walked):
-    config = experiments.load_config(walked)
-    cells = expand.expand(config, profile="tiny")  # checks the parameters against the notebook
-    assert [cell.parameters["documents"] for cell in cells] == [4] * 4
-    (chapter,) = expand.chapters(config, "pico")
-    assert chapter.notebook.is_file()
-
-
-def test_the_walk_throughs_code_runs(walked, home, monkeypatch):
-    pytest.importorskip("matplotlib").use("agg")
-    monkeypatch.chdir(walked)
-    cells = expand.expand(experiments.load_config(walked), profile="tiny")
-    for cell in cells:
-        kept = executed(cell.notebook, cell.parameters)
-        frame = kept["records"].record(
-            kept["rows"],
-            experiment="word_order",
-            **{k: kept[k] for k in ("suite", "model", "step")},
-        )
-        kept["records"].write(cell.records, frame)
-    chapter = executed(walked / "book/experiments/word_order.ipynb", {"suite": "pico"})
-    assert set(chapter["curves"]["step"]) == {0, 16}
-    assert chapter["curves"]["value"].between(0, 1).all()
-
-
-def executed(notebook: Path, parameters: dict) -> dict:
-    """Run a notebook's cells as plain Python, with these parameters in place of its defaults."""
-    first, *rest = [cell["source"] for cell in json.loads(notebook.read_text())["cells"]]
-    names: dict = {}
-    exec(first, names)
-    names |= parameters
-    for source in rest:
-        exec(source, names)
-    return names

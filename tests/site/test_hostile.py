@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from helpers import axe
 from helpers.commands import run_or_fail
 from helpers.hostile import LINE, SCRIPT, TEXTS, as_shown
 
@@ -27,7 +28,8 @@ FILE = "<img src=x onerror=window.acted=1> $$ $x_i$ `|{{ x }} [a](b).jsonl"
 CELL = "cells/pico/grammar/pico-7k/step000016"
 PAGES = ("index", "suites", "runs", "status", "pages/quickstart")
 PAGES += ("experiments/grammar", "experiments/loss", CELL)
-PAGES += ("cells/pico/loss/pico-14k/step000016",)
+FAILED = "cells/pico/loss/pico-14k/step000016"
+PAGES += (FAILED,)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +47,7 @@ def hostile_site(built_site, tiny_run, trained_home, tmp_path_factory) -> Iterat
         config = load_config(root)
         status = survey_suite(config, "pico", Ledger(root / "runs" / FILE_OF_RUNS))
         front, failed = build.publish(contents.choose(config, "pico"), status)
-        assert list(failed) == ["cells/pico/loss/pico-14k/step000016.ipynb"]
+        assert list(failed) == [f"{FAILED}.ipynb"]
         yield front.parent
     _forget_suites()
 
@@ -162,6 +164,12 @@ def test_names_of_the_data_are_shown_as_they_are(visit, hostile_site, name):
     shown = _in_words(_text(visit))
     assert [text for text in TEXTS if _in_words(as_shown(text)) not in shown] == []
     assert visit.page.locator("table mjx-container, .cell_output p mjx-container").count() == 0
+
+
+def test_axe_finds_nothing_serious_on_the_page_of_a_run_that_failed(visit, hostile_site):
+    visit.open((hostile_site / f"{FAILED}.html").as_uri())
+    assert visit.page.get_by_text("This run failed").is_visible()
+    assert axe.faults(visit.page) == []
 
 
 def test_an_erratum_is_shown_as_it_is(visit, hostile_site):

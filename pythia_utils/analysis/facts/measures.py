@@ -157,7 +157,7 @@ def put_together(
     questions: Sequence[Question],
     told: np.ndarray,
 ) -> list[dict]:
-    """Shares of right answers behind another fact of the person: as two told sentences, and as one new one."""
+    """Shares of right answers after another fact of the person: as two told sentences, and as one new one."""
     rows = []
     for metric, made in (("two_sentences", in_two_sentences), ("one_sentence", in_one_sentence)):
         rows += accuracies(answers(score, tokenizer, made(questions), told), metric)
@@ -191,7 +191,7 @@ def ngrams(
 def _ngram_score(data: TrainingData, steps: int, choices: PreparedChoices) -> Score:
     """An n-gram model of what the first training steps read, as something that answers.
 
-    Sequences that hold no answer behind the word before it in a question are left out. They are most of the
+    Sequences that hold no answer after the word before it in a question are left out. They are most of the
     text, and no n-gram of two words or more tells one answer from another by them.
     """
     rows = data.sequences(0, steps * data.batch_size)

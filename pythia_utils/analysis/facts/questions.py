@@ -125,7 +125,7 @@ def _question(row: dict, where: str) -> Question:
 
 
 def in_two_sentences(questions: Sequence[Question]) -> list[Question]:
-    """Each fact asked behind another fact of the same person, both in the words that training told them in.
+    """Each fact asked after another fact of the same person, both in the words that training told them in.
 
     `Marralen lives in Eastby. Marralen works as a`.
     """
@@ -144,7 +144,7 @@ def in_one_sentence(questions: Sequence[Question]) -> list[Question]:
 
 
 def _pairs(questions: Sequence[Question]) -> list[tuple[Question, Question]]:
-    """Each fact, behind another of the same person: that of the relation before its own, in a circle."""
+    """Each fact, after another of the same person: that of the relation before its own, in a circle."""
     relations = list(FACT_PROMPTS)
     before = dict(zip(relations, [relations[-1], *relations], strict=False))
     known = {(question.subject, question.relation): question for question in questions}

@@ -69,7 +69,7 @@ def times_together(
     """Estimate in how many sequences subject and answer stand together: float64 (questions,).
 
     Text that we did not write tells a fact in a thousand wordings, so what counts is that both names
-    occur, each behind a space, in one sequence of the model's context. That is nearly the measure of
+    occur, each after a space, in one sequence of the model's context. That is nearly the measure of
     Kandpal et al. (2023), who count documents. Counted in some batches of the whole training, and scaled
     to the steps: the order is a shuffle, so what is read later tells the rate as well. All checkpoints
     of one data order are thus asked of the same few batches.

@@ -84,7 +84,7 @@ def estimates(records: pd.DataFrame) -> str:
             for row in own[:3].itertuples()
         )
         parts.append(
-            f"in the {markdown(variant)} text {(own['value'] == 0).sum()} of {len(own)} facts stand in none of "
+            f"in the {markdown(variant)} text {(own['value'] == 0).sum()} of {len(own)} facts are in none of "
             f"the counted sequences, and the rarest of the others is estimated at {least:,.0f} tellings. "
             f"Estimated most often: {most}"
         )
@@ -190,7 +190,7 @@ def over_time(table: pd.DataFrame) -> str:
 
 
 def together(final: pd.DataFrame, chance: float) -> str:
-    """The most often told facts asked alone, behind another, and in one sentence with it.
+    """The most often told facts asked alone, after another, and in one sentence with it.
 
     Args:
         final: `tables.by_told` of these metrics at the last step; column `what` names them.

@@ -129,7 +129,7 @@ _FOUND = {
         _the_start_stays_in_the_embedding,
     ),
     "geometry-last-layer": (
-        "Behind the last layer it matters less than in the embedding whether two models began with the same "
+        "After the last layer it matters less than in the embedding whether two models began with the same "
         "weights.",
         _less_so_in_the_last_layer,
     ),

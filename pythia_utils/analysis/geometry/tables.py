@@ -99,7 +99,7 @@ def settled(records: pd.DataFrame, alike: float = ALIKE) -> pd.DataFrame:
         alike: the CKA that counts as no change.
 
     Returns:
-        A row a model measured at two steps or more behind step 0: model, variant, n_params; step, the first
+        A row a model measured at two steps or more after step 0: model, variant, n_params; step, the first
         measured one from which on the least CKA of its layers is `alike` or more at every later one, nan if it
         is less at the last; last, the last step measured; value, the least CKA there.
     """
@@ -195,7 +195,7 @@ def places(records: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         A row a relation (column what, in words), step and place (`embedding`: the stream that the first layer
-        reads; `middle`: behind half of the layers; `last`): value, the mean; low and high, the range; seeds,
+        reads; `middle`: after half of the layers; `last`): value, the mean; low and high, the range; seeds,
         how many pairs.
     """
     rows = between(records)

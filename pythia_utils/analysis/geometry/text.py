@@ -26,7 +26,7 @@ _NOTHING = "These records hold nothing to tell here."
 
 
 def weights_in_words(checkpoint: Checkpoint, earlier: Mapping[str, Checkpoint]) -> str:
-    """What the weights of a cell are compared with. Markdown, with a blank behind it."""
+    """What the weights of a cell are compared with. Markdown, with a blank after it."""
     parts = [f"{_WHICH[name]} ({one.revision})" for name, one in earlier.items()]
     told = f"compared with {', '.join(parts)}" if parts else "compared with no earlier checkpoint"
     return f"{markdown(checkpoint.model.name)} {checkpoint.revision}, {told}. "

@@ -51,7 +51,7 @@ def answers(
 ) -> np.ndarray:
     """Whether the n-gram models of order 1, 2, ... find each acceptable sentence the likelier one.
 
-    The sentences stand behind an end-of-text token, as for a network.
+    The sentences stand after an end-of-text token, as for a network.
 
     Args:
         ngrams: the model of the highest order; the lower ones are asked as well.

@@ -131,7 +131,7 @@ def phases_in_words(named: pd.DataFrame) -> str:
     return (
         f"{n} {'phase' if n == 1 else 'phases'} below chance, in {listed(named['subset'])}. The deepest: "
         f"{markdown(deepest['model'])} at step {deepest['deepest']:,}, {interval(deepest)}. In {by_rule} of "
-        f"{n} another number on the attractor alone raises the accuracy: there the model follows the rule "
+        f"{n} the accuracy rises if the attractor alone changes its number: there the model follows the rule "
         f"named. {np.isfinite(named['overcome_high']).sum()} of {n} are overcome by the last step, with their "
         "whole interval: the accuracy stays at or above chance."
     )
@@ -160,7 +160,7 @@ def published_in_words(milestones: pd.DataFrame, phases: pd.DataFrame, first: in
     return (
         f"The first published step is {first:,}. By then {early} of {n} curves are above .75 to stay, "
         f"and {settled} within .02 of their level in the second half of training; {never} never come "
-        "to stay above .75. Onsets before the first score cannot be ordered by it. "
+        "to stay above .75. Onsets before the first score cannot be put in order. "
         f"Phases below chance, both variants: {len(phases)}, {below}. A mean over paradigms hides "
         "more than it shows there: some of its paradigms may be far below, others above."
     )
@@ -174,8 +174,8 @@ def counting_in_words(levels: Mapping[str, float]) -> str:
     """
     if not levels:
         return (
-            "N-grams were **not counted** here: that is done for suites trained here, whose text is at hand. "
-            "Some of these accuracies may be within the reach of a table of word sequences; nothing here tells."
+            "N-grams were **not counted** here: that takes a suite trained here, whose text is at hand. "
+            "A table of word sequences might reach some of these accuracies; nothing here tells."
         )
     values = pd.Series(levels)
     return (
@@ -264,7 +264,7 @@ def seeds_in_words(heights: pd.DataFrame) -> str:
     several = groups.agg(["size", "min", "max"]).query("size > 1")
     if several.empty:
         return (
-            "Compared is one seed of each size: nothing here tells how much another would differ."
+            "This compares one seed of each size. Nothing here tells how much another would differ."
         )
     widest = (several["max"] - several["min"]).idxmax()
     low, high = several.loc[widest, ["min", "max"]]

@@ -33,7 +33,7 @@ def of(records: pd.DataFrame, metric: str, subset: str = "all") -> pd.DataFrame:
 
 
 def gains(records: pd.DataFrame) -> pd.DataFrame:
-    """The three gains over the headline's sequences, one behind the other: a column `gain` names them."""
+    """The three gains over the headline's sequences, one after the other: a column `gain` names them."""
     parts = [of(records, metric).assign(gain=name) for metric, name in GAINS.items()]
     return pd.concat(parts, ignore_index=True)
 

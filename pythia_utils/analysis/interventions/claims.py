@@ -67,16 +67,16 @@ def _facts_leave_grammar(records: pd.DataFrame) -> bool | None:
 
 _FOUND = {
     "interventions-pronouns": (
-        "Each model that agreed with a pronoun's gender in three of four pairs does so in a fifth of all pairs "
-        "less after the pronouns were swapped.",
+        "Each model that agreed with a pronoun's gender in three of four pairs does so less often "
+        "after the pronouns were swapped, by at least a fifth of all pairs.",
         _follows_the_pronouns,
     ),
     "interventions-grammar": (
-        "Swapped pronouns leave pairs without such a pronoun as they are, to five in a hundred.",
+        "Swapped pronouns leave pairs without such a pronoun as they are, to within five in a hundred.",
         _keeps_the_rest,
     ),
     "interventions-not-facts": (
-        "Swapped pronouns leave the answers to facts as they are, to five in a hundred.",
+        "Swapped pronouns leave the answers to facts as they are, to within five in a hundred.",
         _keeps_the_facts,
     ),
     "interventions-new-answers": (
@@ -92,7 +92,7 @@ _FOUND = {
         _forgets_more,
     ),
     "interventions-not-grammar": (
-        "Changed facts leave all pairs as they are, to five in a hundred.",
+        "Changed facts leave all pairs as they are, to within five in a hundred.",
         _facts_leave_grammar,
     ),
 }

@@ -44,7 +44,7 @@ def intervention_of(model: Model) -> str:
 
 
 def fork_step(model: Model) -> int:
-    """From which step on its text is another: ours say it, Pythia's begin one checkpoint behind it."""
+    """From which step on its text is another: ours say it, Pythia's begin one checkpoint after it."""
     return model.fork.step if model.fork else 2 * model.steps[0] - model.steps[1]
 
 

@@ -83,7 +83,7 @@ def _grouped(values: np.ndarray, index: np.ndarray, groups: int) -> np.ndarray:
 
 
 def formation(kl: np.ndarray, constant: np.ndarray, sizes: np.ndarray) -> tuple[float, float]:
-    """Where the answer forms, from 0, the embedding, to 1, behind the last layer: a mean depth.
+    """Where the answer forms, from 0, the embedding, to 1, after the last layer: a mean depth.
 
     Let m(x) be the share of the answer that is missing at the relative depth x = layer / layers: the lens'
     divergence from the final answer over that of the best constant answer. Where m falls from 1 to 0, as a

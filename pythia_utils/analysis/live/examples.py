@@ -120,7 +120,7 @@ def repetition(seed: int = 0) -> Example:
     turn = rng.randrange(1, PERIOD)
     again, shuffled = first[turn:] + first[:turn], first
     while {*pairwise(shuffled)} & {*pairwise(first)}:
-        shuffled = rng.sample(first, PERIOD)  # none stands behind the one that it stood behind
+        shuffled = rng.sample(first, PERIOD)  # none stands after the one that it stood after
     good, bad = (" ".join([*first, *second]) for second in (again, shuffled))
     return Example(f"A list again, or shuffled: {good}", good, bad)
 

@@ -3,10 +3,10 @@
 The model is chosen for the story, among those that travel with the site: one in which it is to be seen clearly.
 So the tour shows what can happen and not how often; the chapter on grammar counts.
 
-Four beginnings tell what a model goes by. With margins m = log p(is) - log p(are) behind *The (key|keys) near
+Four beginnings tell what a model goes by. With margins m = log p(is) - log p(are) after *The (key|keys) near
 the (box|boxes)*, the mean of the four is a liking for *is*; half of what the subject's number changes is the
 pull of the subject; half of what the other noun's number changes is the pull of the nearest noun. But for a
-rest that hangs on both, the margin behind *The key near the boxes* is liking + subject - nearest noun.
+rest that hangs on both, the margin after *The key near the boxes* is liking + subject - nearest noun.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Stop:
 
 
 def margins(steps_of: Mapping[str, Sequence[int]]) -> pd.DataFrame:
-    """Margins of *is* over *are* behind the four beginnings, of each model at its steps.
+    """Margins of *is* over *are* after the four beginnings, of each model at its steps.
 
     Args:
         steps_of: the models' names and their steps.
@@ -73,7 +73,7 @@ def with_cues(table: pd.DataFrame) -> pd.DataFrame:
 def turns(values: Sequence[float]) -> list[int]:
     """The places at which margins are clearest right, then wrong, then right again: three, two or one.
 
-    Two where nothing comes clearly right again behind the wrong, one where nothing goes clearly wrong.
+    Two where nothing comes clearly right again after the wrong, one where nothing goes clearly wrong.
     """
     for count in (3, 2):
         places, least = _clearest(np.asarray(values, float), count)
@@ -139,7 +139,7 @@ def _all_four(row: pd.Series) -> str:
     """How many of the four beginnings it goes on with rightly."""
     right = [row[name] > 0 for name in COLUMNS[:2]] + [row[name] < 0 for name in COLUMNS[2:]]
     if all(right):
-        return "It is right behind all four beginnings, singular and plural."
+        return "It is right after all four beginnings, singular and plural."
     return f"Of the four beginnings, singular and plural, it goes on with {sum(right)} rightly."
 
 
@@ -170,9 +170,9 @@ def _by_liking(row: pd.Series, side: int) -> str:
     word, other = ("is", "are") if side > 0 else ("are", "is")
     everywhere = all(side * row[name] > 0 for name in COLUMNS)
     where = (
-        f"It prefers “{word}” behind all four beginnings, “The keys near the boxes” among them"
+        f"It prefers “{word}” after all four beginnings, “The keys near the boxes” among them"
         if everywhere and side > 0
-        else f"It prefers “{word}” behind all four beginnings, “The key near the box” among them"
+        else f"It prefers “{word}” after all four beginnings, “The key near the box” among them"
         if everywhere
         else f"Behind the four beginnings it prefers “{word}” on average"
     )

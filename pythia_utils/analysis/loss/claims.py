@@ -28,7 +28,7 @@ def _larger_is_lower(records: pd.DataFrame) -> bool | None:
 
 
 def _falls(records: pd.DataFrame) -> bool | None:
-    """From each step behind the warm-up to the first measured one at least twice as late, in every size."""
+    """From each step after the warm-up to the first measured one at least twice as late, in every size."""
     loss = points(_of(records, "loss"))
     answers = [
         later["value"].iloc[0] < row.value
@@ -64,7 +64,7 @@ CLAIMS = (
     Claim(
         "loss-falls-with-training",
         _NAME,
-        "Behind the warm-up the loss of every size falls with each doubling of the tokens.",
+        "After the warm-up the loss of every size falls with each doubling of the tokens.",
         _falls,
     ),
     Claim(

@@ -18,7 +18,7 @@ from pythia_utils.analysis.loss.surface import Surface
 from pythia_utils.suites.catalog import find_model, suite
 
 DRAWS = 100
-LAST_PART = 0.75  # of training; what comes behind it is held out
+LAST_PART = 0.75  # of training; what comes after it is held out
 _PARAMETERS = ("floor", "size_exponent", "token_exponent")
 _INTERVAL = (0.025, 0.975)
 
@@ -42,7 +42,7 @@ class Forecast:
 
 
 def points(loss: pd.DataFrame) -> pd.DataFrame:
-    """What the law is about: standard models of every seed, behind the warm-up, without known faults."""
+    """What the law is about: standard models of every seed, after the warm-up, without known faults."""
     models = {name: find_model(name) for name in loss["model"].unique()}
     warm = {n: suite(m.suite).training["warmup"] * m.total_steps for n, m in models.items()}
     behind = loss["step"] > loss["model"].map(warm).astype(float)  # of no model, too

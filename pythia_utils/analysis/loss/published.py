@@ -44,7 +44,7 @@ def curves_forecast() -> Forecast:
 
 
 def words(summary: pd.DataFrame) -> pd.DataFrame:
-    """Published losses in nats a word, the logarithm of perplexities, of standard models behind the warm-up.
+    """Published losses in nats a word, the logarithm of perplexities, of standard models after the warm-up.
 
     Args:
         summary: of the suite's evaluations.

@@ -30,10 +30,10 @@ HOLDS = {
 }
 SETS = {  # texts by name (`evaluation.text_names`), as pages call them
     "wikitext": "the test set of WikiText-2 (Merity and others 2017), articles of Wikipedia",
-    "pile-val": "the validation set of the Pile (Gao and others 2020), which no training holds, without "
-    "five of its parts that were taken off the Hub for their copyright",
+    "pile-val": "the validation set of the Pile (Gao and others 2020), which was not trained on, without "
+    "five of its parts that were removed from the Hub for copyright",
     "pile-10k": "the first ten thousand documents of the Pile (Gao and others 2020), **which Pythia has read**",
-    validation.NANO: "documents of our own program that no training holds",
+    validation.NANO: "documents of our own program that were not trained on",
     "own": "chapters that training did not hold",
 }
 UNITS = {  # of losses on real text
@@ -43,7 +43,7 @@ UNITS = {  # of losses on real text
     "byte_perplexity": "byte perplexity",
 }
 _UNITS_CAPTION = "The last step of each model; ± one standard error over documents."
-_TOO_FEW = "These records hold too few sizes or steps behind the warm-up for a law with a hold-out."
+_TOO_FEW = "These records hold too few sizes or steps after the warm-up for a law with a hold-out."
 
 
 def measured_in_words(losses: pd.DataFrame, measured_on: str, stride: int = 0) -> str:
@@ -52,12 +52,14 @@ def measured_in_words(losses: pd.DataFrame, measured_on: str, stride: int = 0) -
     told = f"Measured on {set_in_words(measured_on)}: {rows.loc['loss', 'n']:,} documents"
     if "tokens" not in rows.index:
         return f"{told} in all."
-    ahead = f"{stride:,} tokens ahead of" if stride else "behind"
+    ahead = f"{stride:,} tokens ahead of" if stride else "after"
     told += f", {int(rows.loc['tokens', 'value']):,} tokens. "
     told += f"A document longer than the model's context is read in windows, each {ahead} the one before it."
     empty = int(rows.loc["empty", "value"])
     if rows.loc["loss", "n"] == 1:
-        told += " One document tells nothing of how others would vary: there is no standard error."
+        told += (
+            " One document says nothing about how others would vary: there is no standard error."
+        )
     return told + (f" {empty:,} more documents hold no text and were left out." if empty else "")
 
 

@@ -155,7 +155,7 @@ CLAIMS = (
     _claim("same-text", "The same text is remembered better where it has copies.", _same_texts),
     _claim(
         "decile",
-        "With as many copies, it matters in which decile of training a text is read.",
+        "With equally many copies, it matters in which decile of training a text is read.",
         _of_deciles(lambda row: row["p_flat"] < ALPHA),
     ),
     _claim(
@@ -163,7 +163,9 @@ CLAIMS = (
         "What is read in the last three deciles is remembered better than what is read in the first three.",
         _of_deciles(lambda row: row["late"] > row["early"]),
     ),
-    _claim("fresh", "Half-way, a sequence read once, 9 to 16 steps ago, is known better.", _fresh),
+    _claim(
+        "fresh", "Half-way, one reading of a sequence, 9 to 16 steps ago, lowers its loss.", _fresh
+    ),
     _claim("fading", "That trace of one reading fades.", _fading),
     _claim("order", "Half-way, ranks of improvement tell the order of training.", _order),
 )
@@ -181,7 +183,7 @@ OF_A_SAMPLE = (
     ),
     _claim(
         "sample-control",
-        "Of texts that were read a greater share is recited than of texts that were not yet read.",
+        "Models recite a greater share of texts that they have read than of texts still to be read.",
         _read_more_than_unread,
     ),
 )

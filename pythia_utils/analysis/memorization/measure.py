@@ -169,7 +169,7 @@ def ordinary_count(model: Model, count: int | None) -> int:
 
 
 def losses(model: PreTrainedModel, tokens: np.ndarray, prompt: int = 1) -> np.ndarray:
-    """Mean negative log-likelihood of each row's tokens behind the prompt: float64 (rows,), nats a token."""
+    """Mean negative log-likelihood of each row's tokens after the prompt: float64 (rows,), nats a token."""
     logprobs = likelihood.token_logprobs(model, tokens)
     return np.array([-row[prompt - 1 :].mean(dtype=np.float64) for row in logprobs])
 

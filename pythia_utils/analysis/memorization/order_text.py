@@ -44,7 +44,7 @@ def position(table: pd.DataFrame, tested: int, bound: float) -> str:
     same = (table["says"] == "equal within the bound").sum()
     events = order_tests.events_for_equivalence(bound)
     text = (
-        f"Counts vary more or less than one rate makes them in {runs_of(uneven, n)}, and a trend is shown in "
+        f"Counts vary more or less than one rate would in {runs_of(uneven, n)}, and a trend is shown in "
         f"{runs_of(trending, n)} (p < {ALPHA} in each). Rates are shown to be equal within a ratio of {bound} "
         f"in {runs_of(same, n)}. "
     )
@@ -124,7 +124,7 @@ def ages(frame: pd.DataFrame) -> str:
         frame: of `tables.ages`.
     """
     if frame.empty:
-        return "No checkpoint here has both sequences that it read since an earlier one and some to come."
+        return "No checkpoint here has both sequences read since an earlier one and sequences still to be read."
     lines = []
     for step, part in frame.groupby("step"):
         recent, old = ends_of_ages(part)
@@ -134,7 +134,7 @@ def ages(frame: pd.DataFrame) -> str:
         shown = (recent["low"] > 0).sum()
         lines.append(
             f"- **Step {step:,}.** What was read at most {recent['number'].iloc[0]} steps ago has a loss "
-            f"lower by {span(low, high)} nats a token for it; the interval is above 0 in "
+            f"lower by {span(low, high)} nats a token for that reason; the interval is above 0 in "
             f"{runs_of(shown, len(recent))}."
             + (
                 f" It is more than what is left of the oldest class, of {old['number'].iloc[0]} steps, in "
@@ -150,8 +150,8 @@ def once(ages_found: pd.DataFrame, read: pd.DataFrame, unread: pd.DataFrame) -> 
     """`ages` and `ranks`, or how to have them: such sequences are tested where it is asked for. Markdown."""
     if ages_found.empty and read.empty:
         return (
-            "These runs tested no sequences for what one reading leaves: each is a request, and the earlier "
-            "checkpoint has to be fetched. `-p ordinary=64` measures it, at the steps that you choose."
+            "These runs did not measure what one reading leaves: it takes a request for each sequence, and an "
+            "earlier checkpoint. `-p ordinary=64` measures it, at the steps that you choose."
         )
     return f"{ages(ages_found)}\n\n{ranks(read, unread)}"
 
@@ -187,7 +187,7 @@ def ranks(read: pd.DataFrame, unread: pd.DataFrame) -> str:
         return text
     false = (stats.false_discovery_control(unread["p_value"]) < ALPHA).sum()
     return (
-        f"{text}\n\nPlacebo: of sequences still to be read a correlation is found at "
+        f"{text}\n\nPlacebo: for sequences still to be read, a correlation is found at "
         f"{false} of {len(unread)} checkpoints (false discoveries controlled; the smallest is "
         f"{p_value(unread['p_value'].min())})."
     )

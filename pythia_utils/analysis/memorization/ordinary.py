@@ -85,7 +85,7 @@ def ordinary_sample(
 
 
 def _classes(begun: int, read: int, batch_size: int) -> list[tuple[int, int, int]]:
-    """Age, first position and the one behind the last of each class between two checkpoints."""
+    """Age, first position and the one after the last of each class between two checkpoints."""
     found, age, stop = [], NEWEST, read
     while stop > begun:
         start = read - age * batch_size
@@ -101,7 +101,7 @@ def _evenly(taken: np.ndarray, start: int, stop: int, count: int) -> np.ndarray:
     if free <= 0:
         return np.zeros(0, np.int64)
     nth = np.unique((2 * np.arange(count) + 1) * free // (2 * count))
-    # As many free positions lie before each taken one; the n-th free one lies behind those with n or fewer.
+    # As many free positions lie before each taken one; the n-th free one lies after those with n or fewer.
     before = taken - start - np.arange(len(taken))
     return start + nth + np.searchsorted(before, nth, side="right")
 

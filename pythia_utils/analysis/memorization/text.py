@@ -14,7 +14,7 @@ from pythia_utils.base.markup import markdown
 from pythia_utils.suites.catalog import find_model
 
 NO_TRUTH = "These data have no planted documents, and what is repeated in them is not recorded."
-NO_COPIES = "Nothing tells what copies do here: no standard model, or no planted documents."
+NO_COPIES = "Nothing here tells what copies do: a standard model or planted documents are missing."
 ALPHA = 0.05
 
 
@@ -91,7 +91,7 @@ def texts(records: pd.DataFrame, classes: pd.DataFrame) -> str:
     ]
     often = classes[classes["number"] >= OFTEN].sum()
     return (
-        f"Of the tested, {'; '.join(parts)}. Judged by the sequences that the lot drew, in all runs of this "
+        f"Of the tested, {'; '.join(parts)}. Among the sequences drawn by lot, in all runs of this "
         f"size together, {often['memorized']} of {classes['memorized'].sum()} memorized texts had been read "
         f"more than {OFTEN - 1} times. Such texts are "
         f"{often['tested'] / classes['tested'].sum():.1%} of all that were tested."
@@ -106,7 +106,7 @@ def read_and_not(records: pd.DataFrame) -> str:
     """
     parts = {name: records[records["subset"] == name] for name in ("seen", "unseen")}
     if any(part.empty for part in parts.values()):
-        return "These checkpoints do not have both texts that they had read and texts still to be read."
+        return "These checkpoints lack texts that they have read, or texts still to be read."
     (read, of_read), (new, of_new) = map(_recited, parts.values())
     return (
         f"Over all checkpoints, of texts read at the tested place {read:,} of {of_read:,} are recited "
@@ -148,7 +148,7 @@ def forgetting(course: pd.DataFrame) -> str:
     if first.empty:
         return NO_TRUTH
     if first["step"].nunique() < 2:
-        return "One checkpoint tells nothing of forgetting."
+        return "One checkpoint tells nothing about forgetting."
     parts, fell = [], 0
     for model, own in first.groupby("model", sort=False):
         top, end = own.loc[own["value"].idxmax()], own.iloc[-1]

@@ -92,7 +92,7 @@ def contents_at(data: TrainingData, positions: np.ndarray, start: int, stop: int
         data: what a model of a local suite reads.
         positions: of the sequences, in training.
         start: first token.
-        stop: behind the last.
+        stop: after the last.
     """
     pieces = occurrences(data)
     pieces["position"] = pieces["step"] * data.batch_size + pieces["row"]

@@ -1,4 +1,4 @@
-"""The card of the chapter on n-grams: in which order they are passed, and how far behind they are left."""
+"""The card of the chapter on n-grams: in which order they are passed, and how far after they are left."""
 
 from __future__ import annotations
 

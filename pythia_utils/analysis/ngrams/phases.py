@@ -21,7 +21,7 @@ def extrema(curves: pd.DataFrame, greatest: bool = False) -> pd.DataFrame:
         A row a model and n, of models measured at `ENOUGH` steps or more: model, variant, n_params, size,
         seed, subset, step, value; first and last, the earliest and the latest step whose value is within
         5% of it; begin and end (the first and the last measured step). Without models that were first
-        measured behind all of theirs (`_seen`).
+        measured after all of theirs (`_seen`).
     """
     frame = seeds.label(curves).dropna(subset="value")
     keys = ["model", "variant", "n_params", "size", "seed", "subset"]
@@ -71,7 +71,7 @@ def passed(loss: pd.DataFrame) -> pd.DataFrame:
     Returns:
         A row a model and n: model, variant, n_params, size, seed, subset, ngram_loss; step, the first one
         from which on its loss is below that of the n-grams (nan if it ends above), begin, end. Without models
-        that were first measured behind all of these steps.
+        that were first measured after all of these steps.
     """
     frame, rows = seeds.label(loss), []
     keys = ["model", "variant", "n_params", "size", "seed"]

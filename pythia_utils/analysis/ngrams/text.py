@@ -89,9 +89,9 @@ def coverage(known: pd.DataFrame) -> str:
     """How many contexts of the held-out text the counted text has: of each n but the first."""
     shares = known.groupby("subset")["value"].mean().drop("1-gram", errors="ignore")
     if shares.empty:
-        return "These records do not tell how many contexts were counted."
+        return "These records do not say how many contexts were counted."
     told = listed(f"{share:.0%} for {name}s" for name, share in shares.items())
     return (
         f"The counted text has the context of this share of the held-out positions: {told}. Elsewhere the "
-        "next shorter n-grams speak."
+        "estimate is that of the next shorter n-grams."
     )

@@ -62,7 +62,7 @@ def same_answer(wsc: pd.DataFrame) -> str:
     return (
         f"A caution about **WSC**: it has {wsc['n'].iloc[0]} items, and {(wsc['value'] == modal).sum()} of the "
         f"{len(wsc)} final models score exactly {modal:.3f}. A score that so different models share is what "
-        "giving the same answer each time would earn. It says nothing of skill."
+        "giving the same answer each time would earn. It says nothing about skill."
     )
 
 
@@ -96,9 +96,9 @@ def deduplication(effect: pd.DataFrame) -> str:
     return (
         f"Finds, false discoveries held at 5%: {names or 'none'}, of {len(effect)} tasks. Taken alone, the "
         f"intervals of {alone} exclude zero; with {len(effect)} of them side by side some would by chance. "
-        f"They are over {effect['n'].min()} to {effect['n'].max()} pairs of runs, one a size, so they hold "
-        "whatever else differs between two runs. They cannot tell it from the data's doing: each size was "
-        "trained once a variant."
+        f"They are over {effect['n'].min()} to {effect['n'].max()} pairs of runs, one a size, so they "
+        "include whatever else differs between two runs. They cannot separate it from the effect of the data: "
+        "each size was trained once in each variant."
     )
 
 
@@ -115,7 +115,7 @@ def alike(apart: pd.DataFrame, expected: tuple[float, float], size: str) -> str:
     same = odd.index[odd < NUMERICAL_NOISE].max()
     until, after = odd.loc[:same].max(), odd.loc[same + 1 :]
     return (
-        f"v1's {markdown(size)} is another thing. Up to step {same:,} its variants are at most {until:.2f} "
+        f"v1's {markdown(size)} is different. Up to step {same:,} its variants are at most {until:.2f} "
         "apart, as much as numerical noise makes of one set of weights. Later "
         f"{after.min():.2f} to {after.max():.2f}; the band begins at {expected[0]:.2f}. The other "
         f"seven sizes have {rest.mean():.2f} on average, and {rest.min():.2f} at least."

@@ -56,9 +56,10 @@ def items_in_words(beside: pd.DataFrame) -> str:
     ]
     listed, wider = "\n".join(lines), int((beside["ratio"] > 1).sum())
     return (
-        "Another training run moves a number so far, in units of what another set of test items would:\n\n"
+        "How much another training run changes a number, in units of the change by another set of test "
+        "items:\n\n"
         f"{listed}\n\nFor {wider} of {len(beside)} an interval over items alone is narrower than the spread of "
-        "runs: a statement about models needs several of them."
+        "runs: a statement about models needs several runs."
     )
 
 

@@ -72,7 +72,7 @@ def shown_step(checkpoint: Checkpoint) -> int:
 
 
 def pieces(batch: np.ndarray, end: int = END_OF_TEXT) -> pd.DataFrame:
-    """Cut the sequences of a batch behind each end-of-text token.
+    """Cut the sequences of a batch after each end-of-text token.
 
     Args:
         batch: int (sequences, tokens).
@@ -101,7 +101,7 @@ def texts(batch: np.ndarray, cut: pd.DataFrame, tokenizer: Tokenizer) -> list[st
 
 
 def sequence_texts(batch: np.ndarray, tokenizer: Tokenizer) -> list[str]:
-    """The decoded text of each sequence, a document a paragraph, `<|endoftext|>` behind each that ends."""
+    """The decoded text of each sequence, a document a paragraph, `<|endoftext|>` after each that ends."""
     cut = pieces(batch)
     cut["text"] = texts(batch, cut, tokenizer)
     mark = tokenizer.id_to_token(END_OF_TEXT)
@@ -198,7 +198,7 @@ def _piece_html(piece, colours: Mapping[str, str], most: int) -> str:
         f'<div class="{NO_MATHS}" style="{line}">'
         f'<div style="font-size: 0.75rem; opacity: 0.75">{html(_label(piece))}</div>'
         f'<div style="font-size: 0.85rem; white-space: pre-wrap">{_shortened(piece.text, most)} '
-        f'<span style="opacity: 0.6; white-space: nowrap">{end}</span></div></div>'
+        f'<span style="opacity: 0.75; white-space: nowrap">{end}</span></div></div>'
     )
 
 

@@ -75,7 +75,9 @@ def steady(rows: pd.DataFrame, what: str) -> str:
             )
         parts.append(text)
     return (
-        f"**{what}**: {'; '.join(parts)}." if parts else f"{what} cannot be told of these batches."
+        f"**{what}**: {'; '.join(parts)}."
+        if parts
+        else f"{what} cannot be told from these batches."
     )
 
 
@@ -121,8 +123,8 @@ def decisive_check(run: repeats.Run, batches: int = 1000) -> str:
     again = run.documents * share**2
     return (
         f"Under the joint shuffle about {again:,.0f} documents are read twice within the first {batches:,} "
-        f"batches, {share:.2%} of those that stand there; if the second epoch came after the first, none but "
-        f"near-duplicates. So whoever looks for {texts:,} documents of these batches in these batches finds "
-        "one that comes again with a probability of 95%, if it was one shuffle. We have not done it here: "
+        f"batches, {share:.2%} of the documents there. If the second epoch came after the first, only "
+        f"near-duplicates are. A search of these batches for {texts:,} of their own documents finds one "
+        "that comes again with a probability of 95%, if it was one shuffle. We have not done this here: "
         f"the batches are {batches * run.batch_size * (run.seq_length + 1) * 2 / 1e9:.1f} GB."
     )

@@ -51,7 +51,7 @@ def _pages(tree: bytes, objects: dict[int, bytes]) -> Iterator[int]:
 def with_single_titles(pdf: bytes) -> bytes:
     """The same PDF, each name in its outline once: Chromium doubles that of a heading which begins a sheet.
 
-    Blanks behind a name take the place of the other, for the file's own index counts bytes.
+    Blanks after a name take the place of the other, for the file's own index counts bytes.
     """
     return _TITLE.sub(_single, pdf)
 

@@ -188,7 +188,7 @@ def test_estimates_say_how_coarse_they_are():
         told_in_batches("pythia-70m-deduped", 0, 0, 0, 0, 42900),
     ]
     told = text.estimates(pd.concat(frames))
-    assert "in the standard text 2 of 5 facts stand in none" in told
+    assert "in the standard text 2 of 5 facts are in none" in told
     assert "estimated at 14,300 tellings. Estimated most often: C4 143,000, C2 28,600" in told
     assert "in the deduped text 4 of 5" in told
     assert "None of the batches" in text.estimates(told_in_batches("pythia-70m", 0, 0))

@@ -26,7 +26,7 @@ def test_a_cell_tells_what_it_measured_and_what_it_left_out():
     told = text.measured_in_words(losses(empty=2), "wikitext b08601e0")
     assert "the test set of WikiText-2" in told
     assert "(`wikitext b08601e0`): 3 documents, 1,000 tokens." in told
-    assert "in windows, each behind the one before it" in told
+    assert "in windows, each after the one before it" in told
     assert "2 more documents hold no text and were left out." in told
     assert "64 tokens ahead of the one" in text.measured_in_words(losses(), "a 1a2b", 64)
     assert "there is no standard error" in text.measured_in_words(losses(n=1), "a.txt 1a2b")
