@@ -201,7 +201,7 @@ def _range(values: pd.Series) -> str:
 
 def _listed(means: pd.Series, after: dict[str, str] | None = None) -> str:
     """`a: 0.5; b: 0.7`, in their order; of many the highest and the lowest."""
-    behind = behind or {}
+    after = after or {}
     told = {
         name: f"{_name(name)}: {_number(mean)}{after.get(str(name), '')}"
         for name, mean in means.items()

@@ -138,7 +138,7 @@ def _fill(figure: NotebookFigure, with_preview: bool) -> bool:
         preview = forms.get("image/png", []) if with_preview and "image/svg+xml" in forms else []
         shown = [Picture("", *shown, *preview, said=figure["said"], number=figure["number"])]
     if VEGA in forms:
-        before, behind = chart_html(forms[VEGA][0].astext())
+        before, after = chart_html(forms[VEGA][0].astext())
         shown = [nodes.raw("", before, format="html"), *shown, nodes.raw("", after, format="html")]
     figure.children = [*shown, *figure.children]
     for node in figure.children:
