@@ -3,9 +3,7 @@
 Random weights in the shapes of pico and nano, so nothing need be trained. For each size: reading a checkpoint
 (the weights of its script as numbers), the log-probability of a sentence of 12 tokens, all that the page shows
 of it, and two sentences at all 13 checkpoints of pico. The fastest of some rounds. And the error of 16 bits:
-the largest difference of a log-probability from that of the same weights in 32.
-
-Writes a table in Markdown to FILE.
+the largest difference of a log-probability from that of the same weights in 32. FILE gets a table in Markdown.
 """
 
 from __future__ import annotations
