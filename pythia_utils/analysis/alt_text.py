@@ -53,9 +53,9 @@ def lines(
         value: column of the values.
         kind: of figure.
     """
-    told = [f"{kind} of {what} against {along}: {_count(frame[series], 'line', series)}"]
+    told = [f"{kind} of {what} against {along}: {count(frame[series], 'line', series)}"]
     if panels:
-        told[0] += f", in {_count(frame[panels], 'panel', panels)}"
+        told[0] += f", in {count(frame[panels], 'panel', panels)}"
     told.append(_range(frame[value]))
     last = frame[frame[x] == frame.groupby(series)[x].transform("max")]
     means = last.groupby(series, sort=False)[value].mean()
@@ -78,7 +78,7 @@ def rows(frame: pd.DataFrame, what: str, names: str, value: str = "value", kind:
         kind: of figure; by default points, with intervals if there are such.
     """
     kind = kind or ("Points with intervals" if "low" in frame else "Points")
-    told = [f"{kind} of {what}: {_count(frame[names], 'row', names)}", _range(frame[value])]
+    told = [f"{kind} of {what}: {count(frame[names], 'row', names)}", _range(frame[value])]
     told.append(_listed(frame.groupby(names, sort=False)[value].mean(), intervals(frame, names)))
     return _sentences(told)
 
@@ -147,6 +147,15 @@ def of_axes(figure: Figure) -> str:
 # --- parts ----------------------------------------------------------------------------------------
 
 
+def count(values: pd.Series, thing: str, column: str) -> str:
+    """`4 lines, one a model`; of a few, or of things without a name of their kind, their names."""
+    names = [_name(name) for name in dict.fromkeys(values)]
+    told = _several(len(names), thing)
+    if len(names) == 1 or (thing == "panel" and len(", ".join(names)) < _SHORT):
+        return f"{told} ({', '.join(names)})"
+    return f"{told}, one a {noun(column)}" if noun(column) else told
+
+
 def number(value: float) -> str:
     """A number in three digits, thousands apart: `0.512`, `1,000`, `12.3 million`."""
     return _number(value)
@@ -176,15 +185,6 @@ def _number(value: float) -> str:
     if abs(value) >= 1e6:
         return f"{value / 1e6:.3g} million"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-
-
-def _count(values: pd.Series, thing: str, column: str) -> str:
-    """`4 lines, one a model`; of a few, or of things without a name of their kind, their names."""
-    names = [_name(name) for name in dict.fromkeys(values)]
-    told = _several(len(names), thing)
-    if len(names) == 1 or (thing == "panel" and len(", ".join(names)) < _SHORT):
-        return f"{told} ({', '.join(names)})"
-    return f"{told}, one a {noun(column)}" if noun(column) else told
 
 
 def noun(column: str) -> str:

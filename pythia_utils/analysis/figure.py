@@ -44,6 +44,11 @@ class Frame:
     name: str = ""
     csv: str = ""
 
+    @property
+    def words(self) -> str:
+        """What stands in the picture's place where no picture is shown."""
+        return f"{self.caption} {self.alt}".strip()
+
 
 _FRAMES: MutableMapping[Figure, Frame] = WeakKeyDictionary()
 _CHARTS: MutableMapping[Figure, dict] = WeakKeyDictionary()
@@ -105,7 +110,7 @@ def show_framed(content: Mapping[str, Any], frame: Frame) -> None:
     """
     from IPython.display import display
 
-    display({**content, KIND: asdict(frame), "text/plain": frame.alt}, raw=True)
+    display({**content, KIND: asdict(frame), "text/plain": frame.words}, raw=True)
 
 
 def slug(text: str) -> str:
@@ -136,7 +141,7 @@ def bundle(figure: Figure) -> tuple[dict[str, Any], dict[str, Any]]:
     about = asdict(frame) | {"width": picture.width, "least": picture.least}
     figure.set_layout_engine("none")  # it was laid out for the picture
     shown = {"image/png": quick_png(figure)} | {picture.kind: picture.data}
-    shown |= {KIND: about, "text/plain": frame.alt}
+    shown |= {KIND: about, "text/plain": frame.words}
     if figure in _CHARTS:
         shown[VEGA] = _CHARTS[figure]
     alt = {"alt": frame.alt}

@@ -225,8 +225,8 @@ def _said_of_curves(
     """What a figure of curves says of itself, for `framed`."""
     whose = _whose(list(dict.fromkeys(frame[series])), ylabel) if series == "model" else ""
     caption = f"{alt_text.sentence(ylabel)}{whose} over training"
-    for thing, column in (("line", series), ("panel", panels or "")):
-        caption += f", a {thing} a {noun}" if (noun := alt_text.noun(column)) else ""
+    caption += f", a line a {noun}" if (noun := alt_text.noun(series)) else ""
+    caption += f", in {alt_text.count(frame[panels], 'panel', panels)}" if panels else ""
     caption += "; bands or bars are intervals." if _has_intervals(frame) else "."
     name = f"{ylabel} by {alt_text.noun(panels)}" if panels and alt_text.noun(panels) else ylabel
     columns = [series, panels, "step", "value", "low", "high", "stderr", "n"]

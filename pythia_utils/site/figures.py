@@ -118,7 +118,9 @@ class GatherFigures(SphinxTransform):
             if label and link.get("id_link") and link.astext() in ("", _NUMBER, _NUMBER.lower()):
                 link.children = []
                 link += nodes.Text(label)
-        slugs = self.env.metadata[self.env.docname].setdefault("myst_slugs", {})
+        slugs = self.env.metadata[self.env.docname].setdefault(
+            "myst_slugs", {}
+        )  # for other pages' links
         slugs |= {name: (0, name, label) for name, label in numbers.items()}
 
 

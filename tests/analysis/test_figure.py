@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import io
 import re
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import nbformat
@@ -63,11 +65,46 @@ def test_a_notebook_shows_pictures_with_their_words_and_its_numbers(monkeypatch)
     first, second = notebook.cells[0].outputs
     assert set(first.data) == {"image/svg+xml", "image/png", figure.KIND, "text/plain"}
     assert set(second.data) == set(first.data)
-    assert Image.open(io.BytesIO(base64.b64decode(second.data["image/png"]))).width > 600
+    assert Image.open(io.BytesIO(base64.b64decode(second.data["image/png"]))).width > 500
     told = second.data[figure.KIND]
-    assert told["alt"] == second.data["text/plain"] == second.metadata["alt"]
+    assert told["alt"] == second.metadata["alt"] == second.metadata["image/png"]["alt"]
+    assert second.data["text/plain"] == f"{told['caption']} {told['alt']}"
     assert told["alt"].startswith("Histogram of widths, 3 values: median 2.")
     assert told["csv"].splitlines()[0] == "from,to,count"
     assert sum(int(row.split(",")[2]) for row in told["csv"].splitlines()[1:]) == 3
     assert 300 < told["least"] < told["width"] < 1000
     assert re.search(r"<svg.*<text", second.data["image/svg+xml"], re.DOTALL)
+
+
+DRAWS = {
+    "framed",
+    "_of_parts",
+    "_stream",
+    "trajectories",
+    "interval_bars",
+}  # say it, or hand on who says it
+
+
+def drawing_functions() -> list[tuple[str, ast.FunctionDef]]:
+    folder = Path(figure.__file__).parent
+    paths = [folder / "plots.py", *sorted(folder.rglob("*figures.py"))]
+    return [
+        (f"{path.parent.name}.{node.name}", node)
+        for path in paths
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef)
+        and not node.name.startswith("_")
+        and ast.unparse(node.returns or ast.Constant(None)) in ("Figure", "Figure | None")
+    ]
+
+
+def test_every_function_that_draws_says_what_its_figure_tells():
+    found = drawing_functions()
+    assert len(found) > 30
+    for name, node in found:
+        called = {
+            getattr(each.func, "id", getattr(each.func, "attr", ""))
+            for each in ast.walk(node)
+            if isinstance(each, ast.Call)
+        }
+        assert called & DRAWS, name
