@@ -156,8 +156,9 @@
 
   /* A chart has its height before it is drawn, so that nothing moves then. */
   function reserve(holder) {
-    if (!book.curvesOf(holder.spec)) return;
-    holder.target.style.minHeight = `${book.layout(holder.spec, holder.element.clientWidth).total}px`;
+    const { curves, height } = holder.spec.usermeta ?? {};
+    const total = curves ? book.layout(holder.spec, holder.element.clientWidth).total : height;
+    if (total) holder.target.style.minHeight = `${total}px`;
   }
 
   function follow(holder) {

@@ -52,11 +52,13 @@ def whole(value: float) -> float | int | None:
 
 
 def digits_of(values: pd.Series) -> int:
-    """Behind the point, so that the largest value has four significant digits."""
-    largest = float(values.abs().max())
-    if not largest or not math.isfinite(largest):
-        return 4
-    return int(np.clip(3 - math.floor(math.log10(largest)), 0, 8))
+    """Behind the point: three significant ones of the largest value, and of what lies between the ends.
+
+    Numbers are rounded once: tooltips write as many as the chart holds.
+    """
+    sizes = [float(values.abs().max()), float(values.max() - values.min())]
+    found = [2 - math.floor(math.log10(size)) for size in sizes if size and math.isfinite(size)]
+    return int(np.clip(max(found, default=3), 0, 8))
 
 
 def _beside(rows: pd.DataFrame, names: Sequence[str], log: bool) -> pd.Series:
@@ -93,7 +95,7 @@ def words_of(rows: pd.DataFrame) -> list[dict]:
 
 def number_format(values: pd.Series) -> str:
     """How D3 is to write such values: the largest with three significant digits."""
-    return f",.{max(digits_of(values) - 1, 0)}f"
+    return f",.{digits_of(values)}f"
 
 
 def told_of_nearest(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from pythia_utils.analysis.palettes import ACCENT, REFERENCE, on_dark
 from pythia_utils.analysis.words import readable
 from pythia_utils.base.markup import plain
 
-_ROW = 24  # pixels
+_ROW, _AXIS = 24, 45  # pixels: a row, the steps and their title
 
 
 def chart(
@@ -30,7 +30,7 @@ def chart(
     dark = {ACCENT: on_dark(ACCENT), REFERENCE: on_dark(REFERENCE), WHITE: DARK}
     spec = {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
-        "usermeta": {"dark": dark},
+        "usermeta": {"dark": dark, "height": _ROW * len(rows) + _AXIS * (2 if title else 1)},
         "data": csv_data(rows),
         "width": "container",
         "height": {"step": _ROW},

@@ -60,7 +60,7 @@ def test_a_chart_holds_the_values_intervals_and_counts_of_its_frame():
     assert list(found["m"]) == list(frame["model"])
     assert list(found["p"]) == [name.replace("_", " ") for name in frame["subset"]]
     for short, name in (("s", "step"), ("v", "value"), ("l", "low"), ("h", "high"), ("n", "n")):
-        assert list(found[short]) == pytest.approx(list(frame[name]), abs=5e-5), name
+        assert list(found[short]) == pytest.approx(list(frame[name]), abs=5e-4), name
 
 
 def test_what_was_not_measured_is_not_there_and_not_zero():
@@ -70,12 +70,12 @@ def test_what_was_not_measured_is_not_there_and_not_zero():
     assert list(found["l"].isna()) == [False, True, False]
 
 
-def test_large_and_small_values_keep_four_digits():
+def test_large_and_small_values_keep_three_digits():
     frame = curves(["nano-7k"]).drop(columns=["low", "high", "n"])
     large = rows(chart(frame.assign(value=[0.0, 1e4, 123456.7, 98765.4])))
     small = rows(chart(frame.assign(value=[0.0, 1e-5, 1.2346e-5, 2e-5])))
     assert list(large["v"]) == pytest.approx([0, 1e4, 123456.7, 98765.4], rel=1e-4)
-    assert list(small["v"]) == pytest.approx([0, 1e-5, 1.235e-5, 2e-5], abs=1e-8)
+    assert list(small["v"]) == pytest.approx([0, 1e-5, 1.23e-5, 2e-5], abs=1e-9)
     assert not {"l", "h", "n"} & set(large)
 
 
