@@ -16,7 +16,8 @@ from pythia_utils.base.markup import markdown
 
 if TYPE_CHECKING:
     from IPython.display import Markdown
-    from pandas.io.formats.style import Styler
+
+    from pythia_utils.analysis.show import Table
 
 _NOTHING = "These records hold no facts by the times told."
 
@@ -152,7 +153,7 @@ def sizes(ratios: pd.DataFrame) -> str:
     return f"At step {ratios['step'].max():,}, over the same subjects: {'; '.join(parts)}."
 
 
-def threshold_table(table: pd.DataFrame) -> Styler | Markdown:
+def threshold_table(table: pd.DataFrame) -> Table | Markdown:
     """Thresholds by model and step: `tables.thresholds`, in words where one lies outside of the times told."""
     ends = {"within": table["value"], "below": table["least"], "above": table["most"]}
     shown_as = {"within": "{:,.0f}", "below": "below {:,.0f}", "above": "above {:,.0f}"}

@@ -16,7 +16,8 @@ from pythia_utils.suites.catalog import Checkpoint, find_model
 
 if TYPE_CHECKING:
     from IPython.display import Markdown
-    from pandas.io.formats.style import Styler
+
+    from pythia_utils.analysis.show import Table
 
 _WHICH = {"start": "step 0", "half": "about half of the steps", "before": "the checkpoint before"}
 _NOTHING = "These records hold nothing to tell here."
@@ -210,7 +211,7 @@ def found_in_words(found: pd.DataFrame) -> str:
     )
 
 
-def settled_table(found: pd.DataFrame) -> Styler | Markdown:
+def settled_table(found: pd.DataFrame) -> Table | Markdown:
     """When models stopped changing, of `tables.settled`: a row a size and variant."""
     rows, label = [], "least CKA with half of its steps"
     sizes = found.assign(size=[find_model(name).size for name in found["model"]])

@@ -18,9 +18,9 @@ from pythia_utils.nano.documents import SYMBOLS
 
 if TYPE_CHECKING:
     from IPython.display import Markdown
-    from pandas.io.formats.style import Styler
 
     from pythia_utils.analysis.induction.repeated import Test
+    from pythia_utils.analysis.show import Table
     from pythia_utils.evaluation.ablation import Head
 
 HALF = 0.5  # nats: what counts as a gain that one can see
@@ -94,7 +94,7 @@ def other_alphabets(rows: pd.DataFrame) -> str:
     return f"Content gain at step {select.step_in_words(last)} over all models: {'; '.join(parts)}."
 
 
-def onset_table(table: pd.DataFrame, last: int) -> Styler | Markdown:
+def onset_table(table: pd.DataFrame, last: int) -> Table | Markdown:
     """When the gain and the best head's score set in: `tables.onsets`, with the last measured step."""
     none = float("nan"), float("nan")
 
@@ -159,7 +159,7 @@ def causal(shares: pd.DataFrame, models: int) -> str:
     return f"{told}."
 
 
-def causal_table(shares: pd.DataFrame) -> Styler | Markdown:
+def causal_table(shares: pd.DataFrame) -> Table | Markdown:
     """The same, a row a model."""
     names = {"heads found": "left without them", "as many others": "left without as many others"}
     names |= {"worst others": "left without the worst others"}
@@ -172,7 +172,7 @@ def causal_table(shares: pd.DataFrame) -> Styler | Markdown:
     return _table(shown, {"step": "{:,}", "gain, nats": "{:.2f}"})
 
 
-def ranks_table(ranks: pd.DataFrame) -> Styler | Markdown:
+def ranks_table(ranks: pd.DataFrame) -> Table | Markdown:
     """The heads found with their scores, and their places among all heads of their model by each."""
     shown = pd.DataFrame(
         {
@@ -187,7 +187,7 @@ def ranks_table(ranks: pd.DataFrame) -> Styler | Markdown:
     return _table(shown, {"gain lost alone, nats": "{:.2f}"})
 
 
-def _table(frame: pd.DataFrame, formats: dict[str, str], caption: str = "") -> Styler | Markdown:
+def _table(frame: pd.DataFrame, formats: dict[str, str], caption: str = "") -> Table | Markdown:
     """As many rows as a page has room for; the caption tells of the others."""
     if len(frame) > ROWS:
         caption = f"{caption} {ROWS} of {len(frame)} rows, the smallest models first.".strip()

@@ -15,8 +15,8 @@ from pythia_utils.base.markup import markdown
 
 if TYPE_CHECKING:
     from IPython.display import Markdown
-    from pandas.io.formats.style import Styler
 
+    from pythia_utils.analysis.show import Table
     from pythia_utils.evaluation.tuned_lens import Trained
 
 
@@ -72,7 +72,7 @@ def _standard(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
     return runs[chosen]
 
 
-def last_step_table(runs: pd.DataFrame) -> Styler | Markdown:
+def last_step_table(runs: pd.DataFrame) -> Table | Markdown:
     """What the tuned lens reads at the last step of each size's usual seed: a row a depth."""
     own = select.usual_seed(runs[runs["variant"] == "standard"])
     rows = []
@@ -124,7 +124,7 @@ def text_in_words(runs: pd.DataFrame) -> str:
     )
 
 
-def decided_table(decisions: pd.DataFrame) -> Styler | Markdown:
+def decided_table(decisions: pd.DataFrame) -> Table | Markdown:
     """From which depth on each phenomenon is answered as at the end: a row each, a column a size.
 
     Args:

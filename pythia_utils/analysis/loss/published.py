@@ -17,7 +17,7 @@ from pythia_utils.evaluation import text_names
 from pythia_utils.suites.catalog import find_model, suite
 
 if TYPE_CHECKING:
-    from pandas.io.formats.style import Styler
+    from pythia_utils.analysis.show import Table
 
 WORDS = {  # by the summary's names: metric and title
     "wikitext": ("word_perplexity", "WikiText, every word"),
@@ -75,7 +75,7 @@ def _warm(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[frame["step"] > training["warmup"] * training["total_steps"]]
 
 
-def beside(runs: pd.DataFrame, summary: pd.DataFrame) -> Styler:
+def beside(runs: pd.DataFrame, summary: pd.DataFrame) -> Table:
     """Of each size and variant the last step that both have: our word perplexity, and the published one.
 
     Args:

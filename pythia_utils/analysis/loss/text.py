@@ -17,7 +17,7 @@ from pythia_utils.evaluation import text_names, validation
 from pythia_utils.suites.catalog import find_model
 
 if TYPE_CHECKING:
-    from pandas.io.formats.style import Styler
+    from pythia_utils.analysis.show import Table
 
 HOLDS = {
     "grammar": "unrelated sentences of nano's grammar",
@@ -95,7 +95,7 @@ def set_in_words(measured_on: str) -> str:
     return f"{SETS[name]} ({code(measured_on)})" if known else code(measured_on)
 
 
-def domains_table(floors: Mapping[str, float], suite: str = validation.NANO) -> Styler:
+def domains_table(floors: Mapping[str, float], suite: str = validation.NANO) -> Table:
     """What each domain holds, its share in the mean, and the least loss that any model can have on it."""
     shares = validation.domain_shares(suite)
     rows = [(domain, HOLDS[domain], shares[domain], floors.get(domain)) for domain in shares]
@@ -107,7 +107,7 @@ def domains_table(floors: Mapping[str, float], suite: str = validation.NANO) -> 
     return show.table(frame, {"share in the mean": "{:.0%}"})
 
 
-def final_table(overall: pd.DataFrame) -> Styler:
+def final_table(overall: pd.DataFrame) -> Table:
     """The loss at the last step of each size and variant, over its seeds."""
     found = seeds.spread(select.final(overall)).sort_values(["variant", "n_params"])
     found = found.sort_values("variant", key=lambda v: v != "standard", kind="stable")
@@ -123,7 +123,7 @@ def final_table(overall: pd.DataFrame) -> Styler:
     return show.table(found[[*columns]].rename(columns=columns), formats, caption)
 
 
-def units_table(runs: pd.DataFrame) -> Styler:
+def units_table(runs: pd.DataFrame) -> Table:
     """The loss of each model at its last step in every unit that was recorded, with standard errors."""
     own = select.final(runs[(runs["subset"] == "all") & runs["metric"].isin(UNITS)])
     own = own.sort_values(["variant", "n_params", "model"], ascending=[False, True, True])
@@ -162,7 +162,7 @@ def above_floor(runs: pd.DataFrame) -> str:
     )
 
 
-def law_table(found: Mapping[str, Forecast]) -> Styler:
+def law_table(found: Mapping[str, Forecast]) -> Table:
     """The fitted laws: floor, exponents, and what of it is known and not fitted."""
     rows = []
     for domain, each in found.items():
@@ -176,7 +176,7 @@ def law_table(found: Mapping[str, Forecast]) -> Styler:
     return show.table(pd.DataFrame(rows, columns=names), caption=caption)
 
 
-def verdict_table(found: Mapping[str, Forecast]) -> Styler:
+def verdict_table(found: Mapping[str, Forecast]) -> Table:
     """Of each domain the forecast for the largest size at the last step, and what was measured."""
     rows = []
     for domain, end in ((domain, held_end(each)) for domain, each in found.items()):

@@ -11,7 +11,8 @@ from pythia_utils.analysis.words import listed
 
 if TYPE_CHECKING:
     from IPython.display import Markdown
-    from pandas.io.formats.style import Styler
+
+    from pythia_utils.analysis.show import Table
 
 
 def steps_over_seeds(steps: pd.Series) -> str:
@@ -24,7 +25,7 @@ def steps_over_seeds(steps: pd.Series) -> str:
     return f"{counts.index[0]:,} to {counts.index[-1]:,}"
 
 
-def stages(extreme: pd.DataFrame, caption: str = "") -> Styler | Markdown:
+def stages(extreme: pd.DataFrame, caption: str = "") -> Table | Markdown:
     """The steps of `phases.extrema` or of published peaks: a row a size and variant, a column an n."""
     rows = []
     for (n_params, variant, size), own in extreme.groupby(["n_params", "variant", "size"]):
@@ -37,7 +38,7 @@ def stages(extreme: pd.DataFrame, caption: str = "") -> Styler | Markdown:
     return show.table(frame.drop(columns="order", errors="ignore"), caption=caption)
 
 
-def depth(extreme: pd.DataFrame) -> Styler | Markdown:
+def depth(extreme: pd.DataFrame) -> Table | Markdown:
     """How low and how broad the minima are: the range over all runs, a row an n."""
     rows = []
     for name, own in extreme.groupby("subset"):
@@ -71,7 +72,7 @@ def _steps(steps: pd.Series) -> str:
     return f"step {low:,}" if low == high else f"steps {low:,} to {high:,}"
 
 
-def passed(found: pd.DataFrame) -> Styler | Markdown:
+def passed(found: pd.DataFrame) -> Table | Markdown:
     """The n-grams' own loss, and from which measured step on models of each size do better."""
     rows = []
     for (variant, name), own in found.groupby(["variant", "subset"], sort=False):
