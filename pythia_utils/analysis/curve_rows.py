@@ -28,8 +28,11 @@ def rows_of(frame: pd.DataFrame, look: Look) -> pd.DataFrame:
     for short, name in (("v", "value"), ("l", "low"), ("h", "high")):
         if name in frame and frame[name].notna().any():
             rows[short] = frame[name].astype(float).round(digits)
-    if "n" in frame and frame["n"].notna().any():
-        rows["n"] = frame["n"].map(whole)
+    asked = (
+        "pairs" if "pairs" in frame else "n"
+    )  # of curves whose n is what pairs are worth (acquisition)
+    if asked in frame and frame[asked].notna().any():
+        rows["n"] = frame[asked].map(whole)
     panel = frame[look.panels] if look.panels else pd.Series("", frame.index)
     for short, levels in (("r", look.reference), ("b", look.baseline)):
         if levels is not None:

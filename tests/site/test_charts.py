@@ -93,7 +93,7 @@ def test_pointing_tells_the_value_interval_and_count_of_the_records(chapter, tin
     assert cells["step"] == "16"
     assert cells["accuracy"] == f"{row.value:.3f}"
     assert cells["95% interval"] == f"{row.low:.3f} to {row.high:.3f}"
-    assert cells["n"] == f"{row.n:,.0f}"
+    assert cells["n"] == f"{row.pairs:,.0f}"
     assert chapter.visit.faults == []
 
 
