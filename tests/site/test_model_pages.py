@@ -157,10 +157,10 @@ def test_published_numbers_are_no_words_of_the_search(built_site):
 def test_a_page_draws_its_curves_and_offers_its_numbers(visit, built_site):
     visit.open((built_site / "models/pythia-70m.html").as_uri())
     chart = visit.page.locator(".vega-chart").first
-    chart.locator("svg").wait_for()
+    chart.locator("svg.marks").wait_for()
     assert "LAMBADA: accuracy" in chart.inner_text()
     chart.locator("select").select_option("PIQA: accuracy")
-    assert chart.locator("svg text", has_text="PIQA: accuracy").count() == 1
+    assert chart.locator("svg.marks text", has_text="PIQA: accuracy").count() == 1
     link = visit.page.locator("a[download]", has_text="pythia-70m.csv").get_attribute("href")
     csv = (built_site / "models" / link).read_text(encoding="utf-8")
     assert csv.startswith("run,step,tokens_seen,")
