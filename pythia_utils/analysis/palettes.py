@@ -67,9 +67,10 @@ def on_dark(colour: str) -> str:
     As saturated as can be shown.
     """
     lightness, a, b = _lab(colour)
+    wanted = min(_LIGHT_OF_BOTH - lightness, 100)  # of black: white
     share, found = 1.0, None
     while found is None:
-        found = _shown(_LIGHT_OF_BOTH - lightness, a * share, b * share)
+        found = _shown(wanted, a * share, b * share)
         share -= 0.02
     return found
 

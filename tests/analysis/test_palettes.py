@@ -84,3 +84,7 @@ def test_a_ninth_kind_begins_again():
     colours = list(palettes.category_palette(range(9)).values())
     assert colours[8] == colours[0]
     assert len(set(colours)) == 8
+
+
+def test_black_is_white_on_a_dark_page():
+    assert palettes.on_dark("#000000") == "#ffffff"
