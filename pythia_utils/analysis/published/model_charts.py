@@ -8,8 +8,8 @@ import json
 import math
 from collections.abc import Collection, Sequence
 
-from pythia_utils.analysis.charts import chart_html
 from pythia_utils.analysis.published.model_rows import Row
+from pythia_utils.base.markup import vega
 
 _NAMES, _DATA = ("measure", "line"), ("run", "measure", "step", "value", "bottom", "top")
 _FEWEST = 3  # steps of a line
@@ -29,7 +29,10 @@ def curves(rows: Sequence[Row], description: str) -> str:
         steps.setdefault((row.measure, row.line), set()).add(row.step)
     measures = {measure for (measure, _), own in steps.items() if len(own) >= _FEWEST}
     shown = [row for row in rows if row.measure in measures]
-    return chart_html(_spec(shown, description)) if shown else ""
+    if not shown:
+        return ""
+    spec = vega(_spec(shown, description))  # for the book's script, which draws it
+    return f'<div class="vega-chart"><script type="application/json">{spec}</script></div>'
 
 
 def _spec(rows: Sequence[Row], description: str) -> dict:
