@@ -68,4 +68,4 @@ def _margins(own: pd.DataFrame, model: str) -> str:
         }
     )
     caption = f"{model}: The key near the boxes is / are. A positive margin is right."
-    return show.table(frame, {"margin (nats)": "{:+.2f}"}, caption).to_html()
+    return show.table(frame, {"margin (nats)": "{:+.2f}"}, caption).source
