@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 NEAR = 16
 SHARP = 220  # dots an inch of a PNG in an SVG's place: two for each pixel of a page
 _SMALL = 80  # dots an inch of a PNG for where no SVG is shown
+_FEW = 48  # colours of such a PNG
 _PIXELS = 110 / 72  # of a page for each point of a figure
 _LEGIBLE = 11  # pixels, of the smallest text
 _HEAVY = 200_000  # bytes of SVG that are compared with a PNG
@@ -105,11 +106,16 @@ def light_png(figure: Figure, **options: object) -> bytes:
 
 
 def quick_png(figure: Figure) -> bytes:
-    """A figure that is laid out as PNG, drawn once more and no oftener."""
+    """A figure that is laid out as PNG of few colours, drawn once more and no oftener."""
+    from PIL import Image
+
     drawn, dpi = io.BytesIO(), figure.dpi
     figure.set_dpi(_SMALL)
-    FigureCanvasAgg(figure).print_png(drawn)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
     figure.set_dpi(dpi)
+    full = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+    full.quantize(_FEW, dither=Image.Dither.NONE).save(drawn, format="PNG")
     return drawn.getvalue()
 
 

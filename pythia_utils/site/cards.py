@@ -22,6 +22,7 @@ _IMAGE = "image/png"
 _WORDS_A_MINUTE = 200
 _SECONDS_A_FIGURE = 12
 _WORD = re.compile(r"[^\W\d_]{2,}")
+_TERM = re.compile(r"\{term\}`([^`<]*[^`<\s])\s*(?:<[^`]*>)?`")  # a card is one link
 _QUESTION = re.compile(r"\*\*Question\.\*\*\s+(?P<asked>.*?\?)", re.DOTALL)
 _THUMBNAIL = (320, 250)  # dots
 _COLOURS = 64
@@ -49,7 +50,7 @@ class Card:
 def card_of(notebook: Mapping) -> Card:
     """The card of an executed notebook."""
     asked = _QUESTION.search("\n".join(_texts(notebook)))
-    question = " ".join(asked["asked"].split()) if asked else ""
+    question = _TERM.sub(r"\1", " ".join(asked["asked"].split())) if asked else ""
     sentences, alt, picture = [], "", b""
     for output in _outputs(notebook):
         data = output.get("data", {})

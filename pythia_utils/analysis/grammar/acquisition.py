@@ -42,6 +42,7 @@ IN_BLIMP = {
     "filler_gap": "filler_gap_dependency",
 }
 _DATA = ("standard", "deduped")  # variants that differ in their data alone: interventions are none
+_CURVE = 3  # steps of the shortest that is compared with longer ones
 
 
 def curves(accuracy: pd.DataFrame) -> pd.DataFrame:
@@ -77,10 +78,13 @@ def fields(phenomena: list[str]) -> dict[str, str]:
 def heights(curves: pd.DataFrame) -> pd.DataFrame:
     """Mean accuracy over training (`learning_curves.mean_over_training`), a row a model, a column a subset.
 
-    Over the steps that these models share; those measured once are left out. So give what is to be compared.
+    Over the steps that these models share. A model that was measured at fewer than `_CURVE` steps is left
+    out where others have more, or it would leave all of them next to none; so are those measured once.
     """
+    steps = curves.groupby("model")["step"].transform("nunique")
+    long = curves[steps >= min(_CURVE, steps.max())] if len(curves) else curves
     rows = []
-    for (model, subset), curve in at_shared_steps(curves).groupby(["model", "subset"], sort=False):
+    for (model, subset), curve in at_shared_steps(long).groupby(["model", "subset"], sort=False):
         curve = curve.sort_values("step")
         if len(curve) < 2:
             continue  # no curve
