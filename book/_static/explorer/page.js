@@ -289,6 +289,7 @@
       await scripts;
       const explorer = (element.explorer = new Explorer(element, tables));
       await explorer.choose(fromAddress(location.hash), false);
+      performance.mark("explorer drawn");
       element.hidden = false;
       window.addEventListener("hashchange", () => explorer.choose(fromAddress(location.hash), false));
       const again = () => explorer.draw();
