@@ -59,8 +59,8 @@ def curves(
     frame = frame.assign(x=np.log2(1 + steps) if log else steps)
     axis = {"xlabel": f"training step{' (log scale)' if log else ''}", "ylabel": ylabel}
     drawn = _lines(frame, series, reference, axis, f"over training steps {_span(frame['step'])}")
-    if drawn and log:
-        plots.step_axis(drawn.figure.axes[0], frame["step"], wide=False)
+    if drawn:
+        plots.time_axis(drawn.figure.axes[0], frame["step"], log, wide=False)
     elif drawn:
         drawn.figure.axes[0].xaxis.set_major_formatter("{x:,.0f}")
     return drawn

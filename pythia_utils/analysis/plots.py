@@ -205,7 +205,7 @@ def trajectories(
             axes.axhline(level, color=REFERENCE, ls="--", lw=1, zorder=1)
         if baseline and panel in baseline:
             axes.axhline(baseline[panel], color="black", ls=":", lw=1.6, zorder=1)
-        _time_axis(axes, frame["step"], log, wide=len(groups) == 1)
+        time_axis(axes, frame["step"], log, wide=len(groups) == 1)
     label = f"training step{' (log scale)' if log else ''}"
     _outer_labels(figure, grid, len(groups), label, ylabel)
     if series == "model" and len(styles) > 8:
@@ -296,7 +296,7 @@ def lines_with_bars(
         axes.errorbar(line["x"] + shift, line["value"], **drawn, **{**_LINE, **styles[name]})
 
 
-def _time_axis(axes: Axes, steps: pd.Series, log: bool, wide: bool) -> None:
+def time_axis(axes: Axes, steps: pd.Series, log: bool, wide: bool) -> None:
     if log:
         step_axis(axes, steps, wide)
     elif wide:

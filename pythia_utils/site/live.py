@@ -22,6 +22,7 @@ import numpy as np
 
 from pythia_utils.base.errors import UsageError
 from pythia_utils.base.files import atomic_write, within
+from pythia_utils.base.progress import say
 from pythia_utils.base.schemas import parse
 from pythia_utils.suites.folders import WEIGHTS, checkpoint_path
 from pythia_utils.suites.portable import portable, usual
@@ -83,15 +84,17 @@ def _remove_others(folder: Path, kept: set[Path]) -> None:
 
 
 def _files(suite: Suite) -> Iterator[tuple[str, bytes]]:
-    """Each script's place and bytes; the list of models last."""
-    models, chosen = [], portable(suite)
-    for name, points in chosen.items():
-        checksums = []
-        for point in points:
-            weights = read_weights(checkpoint_path(point))
-            checksums.append(zlib.adler32(weights.tobytes()))
-            yield f"{name}/{point.revision}.js", as_script(name, point.step, weights)
-        models.append(_described(points, checksums))
+    """Each script's place and bytes, the list of models last; a model that cannot be read is told and left out."""
+    models, chosen = [], {}
+    for name, points in portable(suite).items():
+        try:
+            scripts, told = _model(points)
+        except UsageError as problem:
+            say(f"{name} will not run in the page: {problem}")
+            continue
+        yield from scripts.items()
+        models.append(told)
+        chosen[name] = points
     if chosen:
         vocabulary = read_vocabulary(checkpoint_path(next(iter(chosen.values()))[-1]))
         yield "vocabulary.js", _call("receiveVocabulary", vocabulary)
@@ -99,10 +102,14 @@ def _files(suite: Suite) -> Iterator[tuple[str, bytes]]:
     yield "models.js", _call("receiveModels", told)
 
 
-def _described(points: Sequence[Checkpoint], checksums: list[int]) -> dict:
-    """A model as the site's scripts know it."""
-    return {
-        "name": points[0].model.name,
+def _model(points: Sequence[Checkpoint]) -> tuple[dict[str, bytes], dict]:
+    """The scripts of a model's checkpoints by their places, and the model as these know it."""
+    name = points[0].model.name
+    weights = {point: read_weights(checkpoint_path(point)) for point in points}
+    scripts = {f"{name}/{p.revision}.js": as_script(name, p.step, w) for p, w in weights.items()}
+    checksums = [zlib.adler32(each.tobytes()) for each in weights.values()]
+    return scripts, {
+        "name": name,
         "steps": [point.step for point in points],
         "checksums": checksums,
         "config": read_config(checkpoint_path(points[-1])),
@@ -141,12 +148,17 @@ def read_weights(folder: Path) -> np.ndarray:
         folder: with `model.safetensors` and `config.json`.
 
     Raises:
-        UsageError: weights that are too large for half precision.
+        UsageError: weights that are too large for half precision, or a file that is not whole.
     """
+    from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    tensors = load_file(folder / WEIGHTS)
-    flat = np.concatenate([tensors[name].ravel() for name in _names(read_config(folder)["layers"])])
+    names = list(_names(read_config(folder)["layers"]))
+    try:
+        tensors = load_file(folder / WEIGHTS)
+        flat = np.concatenate([tensors[name].ravel() for name in names])
+    except (SafetensorError, KeyError) as failure:
+        raise UsageError(f"{folder / WEIGHTS} is damaged ({failure}); train it again") from None
     halves = flat.astype(np.float16)
     if not np.isfinite(halves).all():
         raise UsageError(f"{folder} has weights that 16 bits do not hold")

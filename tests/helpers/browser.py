@@ -46,6 +46,8 @@ class Visit:
         self.page.goto(address, wait_until=until)
         charts = self.page.locator(".vega-chart")
         for index in range(charts.count()):  # each is drawn when it comes near
+            if not charts.nth(index).evaluate("chart => chart.checkVisibility()"):
+                continue  # in a box that is closed
             charts.nth(index).evaluate("chart => chart.scrollIntoView()")
             charts.nth(index).locator("svg.marks").wait_for()
         self.page.evaluate("() => window.scrollTo(0, 0)")

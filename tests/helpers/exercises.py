@@ -10,7 +10,8 @@ from pathlib import Path
 
 from helpers.commands import ROOT
 
-NOTEBOOKS = sorted(ROOT.glob("book/[a-z]*/*.ipynb"))
+TOOLS = ("explorer", "try")  # pages to play with: their questions are in the chapters
+NOTEBOOKS = sorted(p for p in ROOT.glob("book/[a-z]*/*.ipynb") if p.stem not in TOOLS)
 EXERCISE = re.compile(
     r"^::::\{exercise\} (?P<title>\S[^\n]*)\n:label: (?P<label>ex-[\w-]+)\n\n"
     r"\*(?P<level>Easy|Medium|Hard) · (?P<minutes>\d+) minutes · (?P<how>[a-z ]+)\*\n\n"

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pythia_utils.evaluation import sets, validation
+from pythia_utils.evaluation import validation
 from pythia_utils.nano.documents import FACT_ANSWERS, SUCCESSOR_SYMBOLS, make_facts
-from pythia_utils.nano.grammar import PHENOMENA
+from pythia_utils.nano.grammar import PHENOMENA, minimal_pairs
 from pythia_utils.suites import catalog
 
 if TYPE_CHECKING:
@@ -82,13 +82,13 @@ def the_key() -> Example:
 
 def grammar() -> Group:
     """A pair of each of the grammar's phenomena, of words that training does not combine."""
-    pairs = sets.minimal_pairs(1)
+    pairs = [minimal_pairs(name, 1, 0)[0] for name in PHENOMENA]
     return Group("Grammar", tuple(Example(_label(pair), pair.good, pair.bad) for pair in pairs))
 
 
 def of_phenomenon(name: str) -> Example:
     """The grammar's first pair of a phenomenon."""
-    pair = next(pair for pair in sets.minimal_pairs(1) if pair.phenomenon == name)
+    pair = minimal_pairs(name, 1, 0)[0]
     return Example(_label(pair), pair.good, pair.bad)
 
 

@@ -148,7 +148,7 @@ def _preference(row: pd.Series) -> str:
     word = "is" if margin > 0 else "are"
     verdict = "right" if margin > 0 else "wrong"
     return (
-        f"Behind “The key near the boxes” it finds “{word}” {_times(margin)} as the other form, "
+        f"After “The key near the boxes” it finds “{word}” {_times(margin)} as the other form, "
         f"which is {verdict}."
     )
 
@@ -174,7 +174,7 @@ def _by_liking(row: pd.Series, side: int) -> str:
         if everywhere and side > 0
         else f"It prefers “{word}” after all four beginnings, “The key near the box” among them"
         if everywhere
-        else f"Behind the four beginnings it prefers “{word}” on average"
+        else f"After the four beginnings it prefers “{word}” on average"
     )
     return f"Why? Not by a rule. {where}: it likes this word better than “{other}”, whatever stands before."
 

@@ -128,7 +128,7 @@ def test_a_threshold_that_was_not_reached_is_words_in_the_table(grid, found):
     table = tables.thresholds(grid, found)
     table.loc[[0, 1], "value"] = np.nan
     table.loc[[0, 1], "side"] = ["below", "above"]
-    html = text.threshold_table(table).to_html()
+    html = text.threshold_table(table).source
     assert f"below {table['least'][0]:,.0f}<" in html
     assert f"above {table['most'][1]:,.0f}<" in html
     assert "nan" not in html

@@ -45,14 +45,14 @@ def test_an_onset_is_where_a_curve_stays_above_half_of_its_end(runs):
 
 
 def test_the_tables_of_the_chapter_are_tables(runs):
-    shown = text.onset_table(tables.onsets(runs), 1000).to_html()
+    shown = text.onset_table(tables.onsets(runs), 1000).source
     assert "1.00 [0.94, 1.06]" in shown
     assert shown.count("no gain") == 2  # of the smallest size
-    assert "layer 1, head 1" in text.ranks_table(tables.ranks(runs)).to_html()
+    assert "layer 1, head 1" in text.ranks_table(tables.ranks(runs)).source
     shares = tables.shares_left(runs)
-    assert "90%" in text.causal_table(shares).to_html()
+    assert "90%" in text.causal_table(shares).source
     alone = shares.assign(**{"as many others": np.nan, "worst others": np.nan})
-    assert text.causal_table(alone).to_html().count("–") == 4
+    assert text.causal_table(alone).source.count("–") == 4
     assert "as many others" not in text.causal(alone, 2)
 
 

@@ -78,7 +78,7 @@ def test_the_tour_says_what_each_checkpoint_goes_by():
 
 def test_where_all_is_right_the_end_says_so_and_where_not_how_many():
     rows = [(0, 1, 0, 0), (8, 0, 0.1, 1), (16, 0, 3, 0.5), (32, 0, 3, 1)]
-    assert "right behind all four" in story.tour(table("m", rows), "m")[-1].words
+    assert "right after all four" in story.tour(table("m", rows), "m")[-1].words
     rows[-1] = (32, 2.1, 2, 0)  # a plural subject is never followed by "are"
     assert "it goes on with 2 rightly" in story.tour(table("m", rows), "m")[-1].words
 

@@ -86,14 +86,14 @@ def test_what_stands_above_the_floor_is_told_over_sizes_and_seeds():
 
 def test_the_final_table_is_over_seeds_at_the_last_step():
     frame = runs()
-    html = text.final_table(frame[frame["subset"] == "all"]).to_html()
+    html = text.final_table(frame[frame["subset"] == "all"]).source
     assert html.count("<tr>") == 1 + 3  # 7k, 57k and 7k deduped
     assert "at step 1,000" in html
     assert "1.700" in html  # the mean of 1.6 and 1.8
 
 
 def test_the_table_of_domains_tells_which_floors_are_known():
-    html = text.domains_table({"echo": 1.5}).to_html()
+    html = text.domains_table({"echo": 1.5}).source
     assert "1.500" in html
     assert html.count("not known") == len(DOMAINS) - 1
 
@@ -118,8 +118,8 @@ def test_the_verdict_follows_the_held_out_points():
     assert "forecast of the larger size holds: 2 of 2" in text.verdict(found)
     assert "224k at step 1,000; measured:" in text.verdict(found)
     assert "nats off and not" in text.without_floor(found, bare)
-    assert "2 of 2" in text.verdict_table(found).to_html()
-    assert "24" in text.law_table(found).to_html()
+    assert "2 of 2" in text.verdict_table(found).source
+    assert "24" in text.law_table(found).source
     found, _ = made(off=0.2)
     assert "larger size does not hold: 0 of 2" in text.verdict(found)
     assert "nats too low" in text.verdict(found)
@@ -128,9 +128,9 @@ def test_the_verdict_follows_the_held_out_points():
 def test_without_other_seeds_a_forecast_is_told_and_not_judged():
     found, bare = made(seeds=("",))
     assert "no interval to judge it by" in text.verdict(found)
-    assert "no interval" in text.verdict_table(found).to_html()
+    assert "no interval" in text.verdict_table(found).source
     assert "do not decide" not in text.without_floor(found, bare)
-    assert "nan" not in text.verdict(found) + text.law_table(found).to_html()
+    assert "nan" not in text.verdict(found) + text.law_table(found).source
 
 
 def test_too_few_records_are_told():

@@ -50,7 +50,7 @@ def measured(
 
 def test_ours_stands_beside_the_published_one_of_its_size_variant_and_step():
     ours = measured("pythia-160m", "pythia-410m-v0", "pythia-410m-deduped", "pythia-160m-seed1")
-    html = published.beside(ours, summary()).to_html()
+    html = published.beside(ours, summary()).source
     for size, release, theirs in (("160m", "second", 32.12), ("410m", "first", 22.48)):
         assert f"{theirs:.2f}" in html
         assert size in html

@@ -87,7 +87,7 @@ def test_units_stand_side_by_side_with_errors_of_what_has_one():
         rows += [
             at | {"step": s, "metric": metric, "value": value, "stderr": stderr} for s in (1, 2)
         ]
-    html = text.units_table(pd.DataFrame(rows)).to_html()
+    html = text.units_table(pd.DataFrame(rows)).source
     assert html.count("<tr>") == 2  # names, and the last step
     assert "3.000 ± 0.100" in html
     assert "12,346 ± 12" in html

@@ -338,7 +338,7 @@ def test_what_was_read_is_told_beside_what_was_not():
     )
     told = text.read_and_not(frame)
     assert "4 of 200 are recited (2.00%), and 2 of 1,000 (0.20%)" in told
-    assert "do not have both" in text.read_and_not(frame[:2])
+    assert "lack texts that they have read" in text.read_and_not(frame[:2])
 
 
 @pytest.mark.parametrize("more", [True, False])

@@ -73,7 +73,7 @@ def test_from_when_on_a_model_is_better():
     assert (phases.passed(frame[of(frame, "loss")])["step"] == 256).all()
     frame.loc[of(frame, "loss", "model"), "value"] = 3.5  # never below
     assert phases.passed(frame[of(frame, "loss")])["step"].isna().all()
-    assert "not in 1 of 1" in text.passed(phases.passed(frame[of(frame, "loss")])).to_html()
+    assert "not in 1 of 1" in text.passed(phases.passed(frame[of(frame, "loss")])).source
 
 
 def test_the_mean_of_seeds_is_of_all_of_them():
@@ -166,10 +166,10 @@ def test_sentences_and_tables_follow_the_records():
     told = text.order_in_words(phases.by_order(least)).replace("\\", "")
     assert told.startswith("In 3 of 3 runs")
     assert "1-grams: step 16, 2-grams: step 64, 3-grams: step 256" in told
-    html = text.stages(least, "Of made curves").to_html()
+    html = text.stages(least, "Of made curves").source
     assert "Of made curves" in html
     assert html.count("57k") == 1
-    assert "0 of 3 runs" in text.depth(least).to_html()
+    assert "0 of 3 runs" in text.depth(least).source
     assert "80\\% for 2" in text.coverage(frame[of(frame, "known")])
 
 

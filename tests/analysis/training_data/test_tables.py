@@ -76,7 +76,7 @@ def test_the_check_of_the_joint_shuffle_expects_what_a_shuffle_gives():
     told = text.decisive_check(run, batches)
     number = int(re.search(r"about ([\d,]+) documents are read twice", told)[1].replace(",", ""))
     assert number == pytest.approx(np.mean(again), rel=0.06)
-    needed = int(re.search(r"looks for ([\d,]+) documents", told)[1])
+    needed = int(re.search(r"batches for ([\d,]+) of their own documents", told)[1])
     assert 1 - (1 - share) ** needed >= 0.95 > 1 - (1 - share) ** (needed - 1)
 
 
