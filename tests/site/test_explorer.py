@@ -86,6 +86,10 @@ def test_the_table_and_the_saved_file_are_the_records(visit, site, runs):
     for row in own.itertuples():
         assert found[row.model, row.step] == pytest.approx(row.value, rel=1e-5)
     assert len(rows) == len(own)
+    with visit.page.expect_download() as drawn:
+        visit.page.get_by_role("button", name="Save as SVG").click()
+    with open(drawn.value.path(), encoding="utf-8") as file:
+        assert file.read().startswith("<svg")
 
 
 def test_a_choice_is_in_the_address_and_comes_back_from_it(visit, site):

@@ -135,12 +135,20 @@
       const rows = data.map((row) => ({ ...row, x: time(row.step), ...sizeAndBand(about, row), page: row.page && root + row.page }));
       const spec = specification(rows, choice, about, this.element.clientWidth, form);
       const result = await vegaEmbed(this.element, spec, {
-        actions: { export: { svg: true, png: true }, source: false, compiled: false, editor: false },
+        actions: false, // the page has buttons of its own
         config: config(), loader: { target: "_self" }, logLevel: vega.Error, renderer: "svg",
-        downloadFileName: `${choice.source} ${choice.metric}`,
       });
+      const svg = this.element.querySelector("svg");
+      svg.setAttribute("role", "img");
+      svg.setAttribute("aria-label", this.told);
+      for (const part of svg.querySelectorAll("[role^='graphics']")) part.removeAttribute("role");
       this.result?.finalize();
       this.result = result;
+    }
+
+    /* The chart as a file. */
+    async asSVG() {
+      return new Blob([await this.result.view.toSVG()], { type: "image/svg+xml" });
     }
 
     async mark(step) {

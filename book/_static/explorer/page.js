@@ -53,7 +53,6 @@
       const part = (name) => element.querySelector(`.explorer-${name}`);
       [this.controls, this.target, this.steps, this.table, this.notice, this.told] = ["controls", "chart", "steps", "table", "notice", "told"].map(part);
       this.chart = new Chart(this.target);
-      this.target.setAttribute("role", "img");
       this.queue = Promise.resolve();
     }
 
@@ -173,7 +172,9 @@
 
     buttons() {
       const copy = make("button", { type: "button", onclick: () => this.copy(copy) }, "Copy link");
-      return make("div", { className: "explorer-buttons" }, make("button", { type: "button", onclick: () => this.save() }, "Save as CSV"), copy);
+      const csv = make("button", { type: "button", onclick: () => this.save() }, "Save as CSV");
+      const svg = make("button", { type: "button", onclick: async () => this.keep(await this.chart.asSVG(), "svg") }, "Save as SVG");
+      return make("div", { className: "explorer-buttons" }, csv, svg, copy);
     }
 
     async copy(button) {
@@ -191,8 +192,12 @@
       const lines = this.rows.map((row) =>
         [this.choice.source, this.choice.metric, row.panel, row.series, row.step, row.value, row.low ?? "", row.high ?? "", row.low === null ? "" : row.over, row.n ?? ""]
           .map((each) => quoted(typeof each === "number" && !Number.isInteger(each) ? String(Number(each.toPrecision(5))) : String(each))).join(","));
-      const file = new Blob([[columns.join(","), ...lines, ""].join("\n")], { type: "text/csv" });
-      const link = make("a", { href: URL.createObjectURL(file), download: `${this.choice.source} ${this.choice.metric}.csv` });
+      this.keep(new Blob([[columns.join(","), ...lines, ""].join("\n")], { type: "text/csv" }), "csv");
+    }
+
+    /* Offer a file to be kept. */
+    keep(file, ending) {
+      const link = make("a", { href: URL.createObjectURL(file), download: `${this.choice.source} ${this.choice.metric}.${ending}` });
       link.click();
       URL.revokeObjectURL(link.href);
     }
@@ -252,7 +257,7 @@
 
     draw() {
       const { rows: drawn, choice, of, elsewhere } = this;
-      this.target.setAttribute("aria-label", `${choice.metric} of ${choice.subsets.join(", ")}, ${FORMS[choice.view]}. The numbers are in the table below.`);
+      this.chart.told = `${choice.metric} of ${choice.subsets.join(", ")}, ${FORMS[choice.view]}. The numbers are in the table below.`;
       const many = choice.subsets.length;
       this.told.textContent = drawn.length
         ? `${drawn.length.toLocaleString("en")} numbers of ${of.title}. ${elsewhere ? `The other metric is drawn of “${elsewhere}” where it has no such panel.` : ""}`
