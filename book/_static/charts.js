@@ -110,6 +110,7 @@
     const svg = holder.target.querySelector("svg");
     svg?.setAttribute("role", "img");
     svg?.setAttribute("aria-label", holder.told);
+    for (const part of svg?.querySelectorAll("[role^='graphics']") ?? []) part.removeAttribute("role");
     if (book.curvesOf(holder.spec)) book.leadToNotebooks(holder);
     else followSteps(holder);
     holder.element.dataset.drawn = look(holder);

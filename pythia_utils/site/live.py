@@ -157,7 +157,7 @@ def read_weights(folder: Path) -> np.ndarray:
     try:
         tensors = load_file(folder / WEIGHTS)
         flat = np.concatenate([tensors[name].ravel() for name in names])
-    except (SafetensorError, KeyError) as failure:
+    except (OSError, SafetensorError, KeyError) as failure:
         raise UsageError(f"{folder / WEIGHTS} is damaged ({failure}); train it again") from None
     halves = flat.astype(np.float16)
     if not np.isfinite(halves).all():
@@ -182,7 +182,7 @@ def read_config(folder: Path) -> dict:
     """
     try:
         told = parse((folder / "config.json").read_bytes(), _CONFIG)
-    except ValueError as failure:
+    except (OSError, ValueError) as failure:
         raise UsageError(f"{folder / 'config.json'}: {failure}") from None
     rope = told["rope_parameters"]
     if told["hidden_act"] != "gelu" or rope["rope_type"] != "default":
@@ -214,7 +214,10 @@ def read_vocabulary(folder: Path) -> dict:
     Raises:
         UsageError: it cuts texts in a way that the site's scripts do not know.
     """
-    told = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    try:
+        told = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as failure:
+        raise UsageError(f"{folder / 'tokenizer.json'}: {failure}") from None
     model, cut = told["model"], told["pre_tokenizer"]
     plain = all(model.get(key, value) == value for key, value in _PLAIN_BPE.items())
     if not plain or told["normalizer"] or cut.get("pretokenizers") != [_WORDS, _DIGITS]:

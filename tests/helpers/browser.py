@@ -49,6 +49,8 @@ class Visit:
             if not charts.nth(index).evaluate("chart => chart.checkVisibility()"):
                 continue  # in a box that is closed
             charts.nth(index).evaluate("chart => chart.scrollIntoView()")
-            charts.nth(index).locator("svg.marks").wait_for()
+            charts.nth(index).locator("svg.marks").wait_for(
+                state="attached"
+            )  # paper has the picture
         self.page.evaluate("() => window.scrollTo(0, 0)")
         self.page.evaluate("() => window.MathJax?.startup?.promise")

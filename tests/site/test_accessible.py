@@ -84,7 +84,7 @@ def test_axe_would_find_grey_on_grey_and_a_button_without_a_name(page, address):
 # --- names
 
 
-NAMES = """() => [...document.querySelectorAll("article :is(summary, button)")].map((element) => {
+NAMES = """() => [...document.querySelectorAll("article :is(summary, button)")].filter((each) => each.checkVisibility()).map((element) => {
   const written = element.innerText.trim().split("\\n")[0];
   const drawn = element.querySelector("title")?.textContent;
   return [element.getAttribute("aria-label") ?? (written || drawn || ""), written];
@@ -93,6 +93,7 @@ NAMES = """() => [...document.querySelectorAll("article :is(summary, button)")].
 
 def test_what_folds_and_unfolds_says_what_it_shows(page, address, chapter):
     go(page, address, chapter)
+    page.get_by_role("button", name="Show code").first.click()
     names = page.evaluate(NAMES)
     assert len(names) > 3
     assert [name for name, _ in names if not name or "hidden content" in name.lower()] == []

@@ -35,6 +35,9 @@ class Chapter:
         self.visit, self.page = visit, visit.page
         self.page.set_viewport_size({"width": width, "height": 1000})
         visit.open(f"{host}/{name}")
+        self.page.evaluate(
+            "document.querySelectorAll('details.fold').forEach(box => (box.open = true))"
+        )
         # those of curves, of which the page's bar knows
         self.charts = self.page.locator(".vega-chart:has(.chart-tools):not(.failed)")
 
