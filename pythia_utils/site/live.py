@@ -84,7 +84,10 @@ def _remove_others(folder: Path, kept: set[Path]) -> None:
 
 
 def _files(suite: Suite) -> Iterator[tuple[str, bytes]]:
-    """Each script's place and bytes, the list of models last; a model that cannot be read is told and left out."""
+    """Each script's place and bytes, the list of models last.
+
+    A model that cannot be read is told, and left out.
+    """
     models, chosen = [], {}
     for name, points in portable(suite).items():
         try:

@@ -84,7 +84,8 @@ def test_axe_would_find_grey_on_grey_and_a_button_without_a_name(page, address):
 # --- names
 
 
-NAMES = """() => [...document.querySelectorAll("article :is(summary, button)")].filter((each) => each.checkVisibility()).map((element) => {
+NAMES = """() => [...document.querySelectorAll("article :is(summary, button)")]
+  .filter((each) => each.checkVisibility()).map((element) => {
   const written = element.innerText.trim().split("\\n")[0];
   const drawn = element.querySelector("title")?.textContent;
   return [element.getAttribute("aria-label") ?? (written || drawn || ""), written];
