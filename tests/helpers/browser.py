@@ -44,6 +44,11 @@ class Visit:
     def open(self, address: str, until: str = "load") -> None:
         """Go there and wait until scripts, formulas and charts are done."""
         self.page.goto(address, wait_until=until)
+        self.draw_charts()
+        self.page.evaluate("() => window.MathJax?.startup?.promise")
+
+    def draw_charts(self) -> None:
+        """Go down to each chart that is not in a closed box, and wait until it is drawn."""
         charts = self.page.locator(".vega-chart")
         for index in range(charts.count()):  # each is drawn when it comes near
             if not charts.nth(index).evaluate("chart => chart.checkVisibility()"):
@@ -53,4 +58,3 @@ class Visit:
                 state="attached"
             )  # paper has the picture
         self.page.evaluate("() => window.scrollTo(0, 0)")
-        self.page.evaluate("() => window.MathJax?.startup?.promise")
