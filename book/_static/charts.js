@@ -57,6 +57,8 @@
     };
   }
 
+  Object.assign(book, { ready, config, theme });
+
   /* One view, or layers of one, can take the width of the page; a row of views keeps its own and scrolls. */
   function responsive(spec) {
     const single = "mark" in spec || "layer" in spec;

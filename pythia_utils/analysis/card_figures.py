@@ -61,8 +61,6 @@ def curves(
     drawn = _lines(frame, series, reference, axis, f"over training steps {_span(frame['step'])}")
     if drawn:
         plots.time_axis(drawn.figure.axes[0], frame["step"], log, wide=False)
-    elif drawn:
-        drawn.figure.axes[0].xaxis.set_major_formatter("{x:,.0f}")
     return drawn
 
 

@@ -28,9 +28,8 @@ def rows_of(frame: pd.DataFrame, look: Look) -> pd.DataFrame:
     for short, name in (("v", "value"), ("l", "low"), ("h", "high")):
         if name in frame and frame[name].notna().any():
             rows[short] = frame[name].astype(float).round(digits)
-    asked = (
-        "pairs" if "pairs" in frame else "n"
-    )  # of curves whose n is what pairs are worth (acquisition)
+    # Of some curves `n` is what their linked pairs are worth: readers are told how many pairs there are.
+    asked = "pairs" if "pairs" in frame else "n"
     if asked in frame and frame[asked].notna().any():
         rows["n"] = frame[asked].map(whole)
     panel = frame[look.panels] if look.panels else pd.Series("", frame.index)

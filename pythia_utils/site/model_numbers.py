@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from pythia_utils.base.markup import code, markdown
+from pythia_utils.base.markup import code, html, markdown, plain
 from pythia_utils.grid.config import Config
 from pythia_utils.site.notebooks import read_notebook, split_title
 from pythia_utils.site.tables import folded
@@ -59,7 +59,9 @@ def _section(section: Section, config: Config) -> str:
         parts[-1] += f" Drawn in {' and in '.join(found)}."
     if section.chart:
         parts.append(_raw(section.chart + _WITHOUT))
-    inside = "\n\n".join(f"{markdown(name)}\n\n{_scrolled(body)}" for name, body in section.tables)
+    inside = "\n\n".join(
+        f"{markdown(name)}\n\n{_scrolled(name, body)}" for name, body in section.tables
+    )
     parts.append(folded(f"The {section.count:,} numbers, by step", inside))
     return "\n\n".join(parts)
 
@@ -82,8 +84,8 @@ def links(places: Sequence[str], config: Config) -> Iterator[str]:
             yield f"[{title}](../{place}.ipynb)"
 
 
-def _scrolled(body: str) -> str:
-    named = 'role="region" aria-label="Table by step" tabindex="0"'
+def _scrolled(name: str, body: str) -> str:
+    named = f'role="region" aria-label="{html(plain(name))}" tabindex="0"'
     return _raw(f'<div class="published-scroll" {named}>{body}</div>')
 
 

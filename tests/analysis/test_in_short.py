@@ -278,9 +278,9 @@ def test_lens_says_what_the_embedding_tells_and_whether_the_answer_moves():
     frame = made("lens")
     said = told(lens_card(frame))
     assert "70% of the way" in said
-    assert "deeper than at its shallowest in training in 3 of 3 runs" in said
+    assert "deeper than at the first measured step of training in 3 of 3 runs" in said
     still = set_values(frame, "metric == 'formation_depth'", 0.4)
-    assert "in training in 0 of 3 runs, by 0.00" in told(lens_card(still))
+    assert "of training in 0 of 3 runs: the change is +0.00" in told(lens_card(still))
     far = frame.copy()
     kl = far["subset"].eq("tuned 0") & far["metric"].eq("kl")
     far.loc[kl, "value"] *= 2

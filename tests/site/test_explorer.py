@@ -42,6 +42,7 @@ def site(tmp_path_factory, runs):
     head = (
         '<!doctype html><html lang="en" data-theme="light"><meta charset="utf-8"><title>x</title>'
     )
+    head += '<script src="../_static/charts.js"></script>'
     (folder / "pages" / "explorer.html").write_text(head + page.page(shown), encoding="utf-8")
     return folder
 

@@ -6,8 +6,6 @@
   const NARROW = 560;
   const time = (step) => Math.log2(1 + step);
   const STEP = "format(round(pow(2, datum.value) - 1), ',')";
-  const isDark = () => document.documentElement.dataset.theme === "dark";
-
   /* Steps that have a name below the axis: as many as have room, the first and the last among them. */
   function named(steps, width) {
     const places = steps.map(time);
@@ -18,26 +16,14 @@
     return chosen;
   }
 
-  function config() {
-    const style = getComputedStyle(document.documentElement);
-    const [text, muted, line] = ["text-base", "text-muted", "border"].map((n) => style.getPropertyValue(`--pst-color-${n}`).trim());
-    return {
-      aria: false, // the element says what the chart is, and the table below it holds its numbers
-      background: "transparent", font: getComputedStyle(document.body).fontFamily, view: { stroke: null },
-      axis: { labelColor: text, titleColor: text, gridColor: line, domainColor: muted, tickColor: muted,
-        titleFontWeight: 500, labelFontSize: 12, titleFontSize: 13 },
-      header: { labelColor: text, labelFontSize: 13, labelFontWeight: 600 },
-      rule: { color: text }, text: { color: text },
-    };
-  }
-
   /* Colour by size, dashes by variant; another seed than the usual is thin. */
   function look(data, about) {
     const series = [...new Set(data.map((row) => row.series))];
     const of = (name) => aboutOf(about, name);
+    const ground = bookCharts.theme();
     const scale = (values) => ({ scale: { domain: series, range: series.map(values) }, legend: null });
     return {
-      color: { field: "series", type: "nominal", ...scale((name) => of(name)[isDark() ? "dark" : "light"]) },
+      color: { field: "series", type: "nominal", ...scale((name) => of(name)[ground]) },
       strokeDash: { field: "series", type: "nominal", ...scale((name) => of(name).dash) },
       strokeWidth: { field: "series", type: "nominal", ...scale((name) => (of(name).usual || !about[name] ? 2.2 : 1.1)) },
     };
@@ -136,7 +122,7 @@
       const spec = specification(rows, choice, about, this.element.clientWidth, form);
       const result = await vegaEmbed(this.element, spec, {
         actions: false, // the page has buttons of its own
-        config: config(), loader: { target: "_self" }, logLevel: vega.Error, renderer: "svg",
+        config: bookCharts.config(this.element.clientWidth), loader: { target: "_self" }, logLevel: vega.Error, renderer: "svg",
       });
       const svg = this.element.querySelector("svg");
       svg.setAttribute("role", "img");

@@ -87,7 +87,7 @@
       const published = !Number.isNaN(low[row]);
       const half = HALF * stderr[row];
       yield {
-        panel, series: name, step: step[row], value: value[row], n: Number.isNaN(n[row]) ? null : n[row],
+        panel, series: name, step: step[row], value: value[row], n: n[row] < 0 ? null : n[row],
         low: published ? low[row] : Number.isNaN(half) ? null : value[row] - half,
         high: published ? high[row] : Number.isNaN(half) ? null : value[row] + half,
         over: published ? "published range" : "95% interval",

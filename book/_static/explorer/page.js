@@ -3,20 +3,9 @@
   "use strict";
 
   const { read, places, complete, missing, toAddress, fromAddress, rows, pairs, allowedSeries, Chart } = PythiaExplorer;
-  const VENDOR = new URL("../vendor/", document.currentScript.src);
   const RUNS = new URL("../../cells/", document.currentScript.src).href;
   const FORMS = { curves: "curves over training", pair: "against another metric", size: "by size, at one step" };
   const FOCUSABLE = "select, input, button, summary";
-  const SCRIPTS = ["vega.min.js", "vega-lite.min.js", "vega-embed.min.js"];
-
-  function load(name) {
-    return new Promise((resolve, reject) => {
-      const script = Object.assign(document.createElement("script"), { src: new URL(name, VENDOR).href, async: false });
-      script.onload = resolve;
-      script.onerror = () => reject(new Error(`${name} did not load`));
-      document.head.append(script);
-    });
-  }
 
   /* An element with properties and children; a text is text. */
   function make(tag, properties = {}, ...children) {
@@ -285,13 +274,13 @@
     if (!element) return;
     try {
       const numbers = JSON.parse(element.querySelector("script").textContent);
-      const scripts = Promise.all(SCRIPTS.map(load));
+      const vega = bookCharts.ready(); // the book's charts load the same
       const tables = {};
       for (const [key, { title, packed, about }] of Object.entries(numbers)) {
         const table = withoutOthers(await read(packed));
         tables[key] = { title, about, table, index: places(table) };
       }
-      await scripts;
+      await vega;
       const explorer = (element.explorer = new Explorer(element, tables));
       await explorer.choose(fromAddress(location.hash), false);
       performance.mark("explorer drawn");

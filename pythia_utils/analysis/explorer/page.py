@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from pythia_utils.analysis.curve_look import DASHES
 from pythia_utils.analysis.explorer.pack import pack
 from pythia_utils.analysis.palettes import on_dark, size_palette
 from pythia_utils.analysis.show import or_words
@@ -17,8 +18,8 @@ from pythia_utils.base.markup import NO_MATHS, html, vega
 from pythia_utils.suites.catalog import find_model
 
 _SCRIPTS = ("columns", "choice", "chart", "page")
-_DASHES = {"standard": [1, 0], "deduped": [2, 2]}
-_OTHER = [7, 3]
+_DASHES = {"standard": DASHES["-"], "deduped": DASHES[":"]}
+_OTHER = DASHES["-."]
 _SEED = re.compile(r", seed \d+$")
 
 
@@ -47,7 +48,7 @@ def page(shown: Mapping[str, tuple[str, pd.DataFrame]]) -> str:
         key: {
             "title": title,
             "about": about(frame),
-            "packed": pack(frame.drop(columns="model")),
+            "packed": pack(_packable(frame)),
         }
         for key, (title, frame) in shown.items()
     }
@@ -73,6 +74,11 @@ def page(shown: Mapping[str, tuple[str, pd.DataFrame]]) -> str:
     )
 
 
+def _packable(frame: pd.DataFrame) -> pd.DataFrame:
+    """What the page holds of the rows; counts are whole, -1 where there is none."""
+    return frame.drop(columns="model").assign(n=frame["n"].fillna(-1).astype("int64"))
+
+
 def about(frame: pd.DataFrame) -> dict[str, dict]:
     """What the page needs to know of each series, by its name.
 
@@ -84,7 +90,9 @@ def about(frame: pd.DataFrame) -> dict[str, dict]:
     models = dict(zip(frame["series"], frame["model"], strict=True))
     colours = size_palette(sorted(set(models.values())))
     told = {series: _about(series, name, colours[name]) for series, name in models.items()}
-    kinds = sorted({(one["n_params"], one["dash"] != [1, 0], one["kind"]) for one in told.values()})
+    kinds = sorted(
+        {(one["n_params"], one["dash"] != DASHES["-"], one["kind"]) for one in told.values()}
+    )
     places = {kind: place for place, (_, _, kind) in enumerate(kinds)}
     return {series: one | {"order": places[one["kind"]]} for series, one in told.items()}
 

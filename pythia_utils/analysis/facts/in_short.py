@@ -77,6 +77,6 @@ def _together(standard: pd.DataFrame) -> list[str]:
     if not {"one", "two"} <= set(means.keys()):
         return []
     return [
-        "Behind another fact of the same person the most often told facts are answered in "
+        "After another fact of the same person the most often told facts are answered in "
         f"{means['two']:.0%} of cases over all models; in one new sentence with it, in {means['one']:.0%}."
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from pythia_utils.analysis import select
@@ -9,6 +10,7 @@ from pythia_utils.analysis.claims import Claim
 from pythia_utils.analysis.lens import tables
 from pythia_utils.analysis.lens.names import ALL
 
+_ERRORS = 3  # standard errors that the last depth lies above the least of the steps before
 LOCAL, DISTANT = "argument_structure", "reflexive_number"
 
 
@@ -57,10 +59,14 @@ def _answer_moves_deeper(records: pd.DataFrame) -> bool | None:
     several = own[own.groupby("model")["step"].transform("nunique") > 1]
     if several.empty:
         return None
-    return all(
-        part["value"].iloc[-1] - part["stderr"].iloc[-1] > part["value"].min()
-        for _, part in several.groupby("model")
-    )
+    return all(_is_deeper(part) for _, part in several.groupby("model"))
+
+
+def _is_deeper(steps: pd.DataFrame) -> bool:
+    """Whether the last of some steps is above the least; that was chosen, so one standard error is little."""
+    last, least = steps.iloc[-1], steps.iloc[steps["value"].argmin()]
+    apart = _ERRORS * np.hypot(last["stderr"], least["stderr"])
+    return bool(last["value"] - least["value"] > apart)
 
 
 def _grammar_at_the_end(records: pd.DataFrame) -> pd.DataFrame:
@@ -116,7 +122,7 @@ CLAIMS = (
     _claim(
         "answer-moves-deeper",
         "The answer forms at a greater mean depth at the end of training than at its shallowest before, by "
-        "more than a standard error.",
+        "more than three standard errors of the difference.",
         _answer_moves_deeper,
     ),
     _claim(

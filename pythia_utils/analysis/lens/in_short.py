@@ -40,8 +40,7 @@ def _embedding(last: pd.DataFrame) -> str:
     return (
         f"At the end of training {span(1 - own['value'], '.0%')} of the way from an answer without the text to "
         f"the final one is there in the input embedding, before the first layer "
-        f"({counted(len(own), 'run')}); the "
-        "layers add the rest."
+        f"({counted(len(own), 'run')}); the layers add the rest."
     )
 
 
@@ -51,21 +50,20 @@ def _depth(last: pd.DataFrame) -> list[str]:
     parts = [f"{value(own)} in {markdown(size)}" for size, own in smallest_and_largest(last)]
     return [
         f"On average the answer forms at a depth of {' and '.join(parts)}, where 0 is the embedding "
-        "and 1 the last "
-        "layer."
+        "and 1 the last layer."
     ]
 
 
 def _moves(depths: pd.DataFrame) -> list[str]:
-    """Whether the answer forms deeper at the end than at its shallowest in training."""
+    """Whether the answer forms deeper at the last step than at the first one of training that was measured."""
     own = depths[(depths["variant"] == "standard") & (depths["step"] > 0) & depths["value"].notna()]
     own = own[own.groupby("model")["step"].transform("nunique") > 1]
     if own.empty:
         return []
-    least = own.groupby("model")["value"].min()
-    last = select.final(own).set_index("model")["value"].reindex(least.index)
-    deeper = int((last > least).sum())
+    first = own.sort_values("step").groupby("model")["value"].first()
+    last = select.final(own).set_index("model")["value"].reindex(first.index)
+    deeper = int((last > first).sum())
     return [
-        f"That is deeper than at its shallowest in training in {deeper} of {counted(len(last), 'run')}, by "
-        f"{span(last - least)}."
+        f"That is deeper than at the first measured step of training in {deeper} of "
+        f"{counted(len(last), 'run')}: the change is {span(last - first, '+.2f')}."
     ]

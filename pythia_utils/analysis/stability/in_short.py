@@ -6,6 +6,7 @@ import pandas as pd
 
 from pythia_utils.analysis.card_figures import dots
 from pythia_utils.analysis.in_short import InShort, counted
+from pythia_utils.analysis.stability.text import at_the_end
 from pythia_utils.base.markup import markdown
 
 _WORDS = ("seed", "run", "step")
@@ -44,15 +45,12 @@ def _findings(asked: pd.DataFrame) -> list[str]:
     held = int((several[0] == several[1]).sum())
     return [
         f"Of {counted(len(several), 'finding')} of the chapters that two seeds or more can answer, "
-        f"{held} hold in "
-        "every seed."
+        f"{held} hold in every seed."
     ]
 
 
 def _published(blimp: pd.DataFrame) -> str:
-    steps = blimp.groupby("step")["seed"].nunique()
-    last = steps[steps == steps.max()].index.max()
-    at = blimp.loc[blimp["step"] == last, "value"]
+    last, at = at_the_end(blimp)
     return (
         f"Of the real Pythia, the published seeds of one size lie between {at.min():.3f} and {at.max():.3f} of "
         f"BLiMP's pairs at step {last:,} ({len(at)} seeds)."

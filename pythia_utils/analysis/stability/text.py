@@ -63,11 +63,16 @@ def items_in_words(beside: pd.DataFrame) -> str:
     )
 
 
-def published_spread(curves: pd.DataFrame) -> str:
-    """How far the published seeds lie apart at the last step that all have."""
+def at_the_end(curves: pd.DataFrame) -> tuple[int, pd.Series]:
+    """The last step that all published seeds have, and their values there."""
     steps = curves.groupby("step")["seed"].nunique()
     last = steps[steps == steps.max()].index.max()
-    at = curves.loc[curves["step"] == last, "value"]
+    return last, curves.loc[curves["step"] == last, "value"]
+
+
+def published_spread(curves: pd.DataFrame) -> str:
+    """How far the published seeds lie apart at the last step that all have."""
+    last, at = at_the_end(curves)
     return (
         f"At step {last:,} of Pythia its {len(at)} seeds lie between {at.min():.3f} and {at.max():.3f} "
         f"(standard deviation {at.std():.4f})."

@@ -107,7 +107,7 @@ def test_packing_keeps_names_and_whole_numbers_and_five_digits(published):
     assert list(back) == list(numbers.COLUMNS)
     for column in ("source", "metric", "subset", "series", "page", "step"):
         assert back[column].tolist() == published[column].tolist()
-    for column in ("value", "stderr", "low", "high"):
+    for column in ("value", "stderr", "low", "high", "n"):
         np.testing.assert_allclose(back[column], published[column], rtol=5e-6)
 
 
