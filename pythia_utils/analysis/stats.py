@@ -44,30 +44,6 @@ def wilson_interval(
     return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
 
 
-def difference_interval(
-    successes: tuple[int, int], n: tuple[int, int], confidence: float = 0.95
-) -> tuple[float, float, float]:
-    """Difference of two independent proportions, p1 - p0, with its hybrid score interval.
-
-    Newcombe (1998), method 10: the Wilson limits l, u of each proportion give
-    d - sqrt((p1 - l1)² + (u0 - p0)²) and d + sqrt((u1 - p1)² + (p0 - l0)²).
-
-    Args:
-        successes: counts of the first (p0) and the second (p1) sample.
-        n: their numbers of trials.
-        confidence: two-sided.
-
-    Returns:
-        The difference and the ends of its interval.
-    """
-    p = np.asarray(successes, dtype=float) / np.asarray(n)
-    low, high = wilson_interval(np.asarray(successes), np.asarray(n), confidence)
-    difference = p[1] - p[0]
-    down = np.hypot(p[1] - low[1], high[0] - p[0])
-    up = np.hypot(high[1] - p[1], p[0] - low[0])
-    return float(difference), float(difference - down), float(difference + up)
-
-
 def equivalence_power(
     stderr: float, margin: float, alpha: float = 0.05, effect: float = 0.0, dof: float = np.inf
 ) -> float:

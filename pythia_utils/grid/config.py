@@ -196,11 +196,6 @@ class Config:
         """
         return list(self.profile(profile).get("experiments", self.experiments))
 
-    def leaves_out(self, suite: str, experiment: str) -> bool:
-        """Whether a suite has profiles, and none of them is for an experiment."""
-        own = [name for name, grid in self.profiles.items() if grid["suite"] == suite]
-        return bool(own) and not any(experiment in self.experiments_of(name) for name in own)
-
     def grid(self, experiment: Experiment, profile: str) -> dict[str, Any]:
         """A profile's grid as it is for one experiment, whose own models leave out the profile's `also`."""
         own = experiment.profiles.get(profile, {})

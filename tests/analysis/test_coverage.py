@@ -197,14 +197,6 @@ def test_a_mean_of_few(n):
     assert share_that_hold(ends, 0.02) == pytest.approx(0.95, abs=0.015)
 
 
-@pytest.mark.parametrize(("shares", "n"), [((0.5, 0.6), (200, 200)), ((0.02, 0.05), (400, 500))])
-def test_a_difference_of_two_shares(shares, n):
-    rng = np.random.default_rng(7)
-    drawn = rng.binomial(n, shares, (TRIALS * 2, 2))
-    ends = [stats.difference_interval(tuple(k), n)[1:] for k in drawn]
-    assert share_that_hold(ends, shares[1] - shares[0]) == pytest.approx(0.95, abs=0.025)
-
-
 def test_a_loss_over_documents():
     """A ratio of sums over 64 documents of unequal length, whose tokens are alike."""
     rng, found = np.random.default_rng(8), []

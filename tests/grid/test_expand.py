@@ -62,13 +62,6 @@ def test_a_profile_may_be_for_some_experiments(root):
     assert {cell.experiment for cell in expand(config, profile="tiny")} == {"measure", "plain"}
     named = expand(config, ["measure"], profile="quick")  # who names one gets it
     assert {cell.experiment for cell in named} == {"measure"}
-    assert not config.leaves_out("pico", "measure")  # `tiny` is for all
-    config = load(
-        root, "models: all, steps: all}", "models: all, steps: all, experiments: [plain]}"
-    )
-    assert config.leaves_out("nano", "measure")
-    assert not config.leaves_out("nano", "plain")
-    assert not config.leaves_out("pythia", "measure")  # which no profile is of
 
 
 def test_a_profile_expands_to_cells_with_stable_ids(root):

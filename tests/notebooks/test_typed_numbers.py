@@ -28,7 +28,7 @@ NUMBER = re.compile(
 )
 CITED = re.compile(r"\{cite|\]\(|https?://|@@link")
 DEFINITION = re.compile(
-    r"\b(?:Wilson|Student|Newcombe)\S* 95%|\b95% (?:interval|confidence|band|bootstrap)|\b95 of 100\b|"
+    r"\b(?:Wilson|Student)\S* 95%|\b95% (?:interval|confidence|band|bootstrap)|\b95 of 100\b|"
     r"(?:held|hold\w*|discover\w+|false\s+finds)[^.]{0,40}?\b5%"
 )
 # Of texts that were tried while the corpus was made: those runs are no part of the book.

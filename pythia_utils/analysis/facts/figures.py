@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -165,10 +164,3 @@ def _curve_in_words(facts: pd.DataFrame, threshold: Threshold | None) -> str:
         )
     points = f"Points for {len(facts)} facts by the times told, logarithmic, {span}"
     return alt_text.together(points, f"{right} are answered right", fitted)
-
-
-def panels_of(names: Sequence[str], frame: pd.DataFrame, column: str) -> pd.DataFrame:
-    """The rows whose `column` is one of `names`, in their order."""
-    rows = frame[frame[column].isin(list(names))]
-    place = rows[column].map({name: place for place, name in enumerate(names)})
-    return rows.iloc[np.argsort(place, kind="stable")]
