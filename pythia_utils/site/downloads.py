@@ -19,7 +19,7 @@ from pythia_utils.grid.config import BookPage, Experiment
 from pythia_utils.grid.records import MIME
 from pythia_utils.site.cells.page import Page
 from pythia_utils.site.links import REPOSITORY
-from pythia_utils.site.notebooks import PAGE_ONLY, has_tag, markdown_cell, without_figures
+from pythia_utils.site.notebooks import markdown_cell, without_figures, without_page_only
 from pythia_utils.suites import catalog
 from pythia_utils.suites.models import Model
 
@@ -161,7 +161,7 @@ def to_take_away(notebook: dict) -> dict:
 
     Its records are the page's CSV, and its own again when it has run.
     """
-    notebook["cells"] = [cell for cell in notebook["cells"] if not has_tag(cell, PAGE_ONLY)]
+    notebook = without_page_only(notebook)
     for cell in notebook["cells"]:
         if cell.get("id") == "get-ready":
             cell["source"] = _pinned("".join(cell["source"]))

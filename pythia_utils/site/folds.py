@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 
 from pythia_utils.base.markup import html
-from pythia_utils.site.notebooks import SiteError, markdown_cell
+from pythia_utils.site.notebooks import PAGE_ONLY, SiteError, page_cell
 
 KEY = "fold"
 _HEADING = re.compile(r"^#{1,6} ", re.MULTILINE)
@@ -61,8 +61,8 @@ def _box(name: str, cells: list[dict], number: int) -> list[dict]:
     verbs = '<span class="fold-open">Show</span><span class="fold-close">Hide</span>'
     begin = f'<details class="fold"><summary>{verbs} {html(name)}</summary>'
     ends = (
-        [markdown_cell(f"fold-{number}-begin", begin)],
-        [markdown_cell(f"fold-{number}-end", "</details>")],
+        [page_cell(f"fold-{number}-begin", begin)],
+        [page_cell(f"fold-{number}-end", "</details>")],
     )
     return [*told, *ends[0], *cells, *ends[1]]
 
@@ -74,7 +74,7 @@ def _lifted(cell: dict, identity: str) -> list[dict]:
         return []
     cell["outputs"] = [output for output in cell["outputs"] if not _is_words(output)]
     empty = {"cell_type": "code", "id": identity, "execution_count": None, "source": ""}
-    return [empty | {"metadata": {"tags": ["remove-input"]}, "outputs": words}]
+    return [empty | {"metadata": {"tags": ["remove-input", PAGE_ONLY]}, "outputs": words}]
 
 
 def _is_words(output: Mapping) -> bool:

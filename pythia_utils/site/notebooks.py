@@ -33,9 +33,7 @@ def dump(notebook: dict) -> str:
     return json.dumps(notebook, ensure_ascii=False) + "\n"
 
 
-PAGE_ONLY = (
-    "page-only"  # the tag of cells that the page has and the notebook that it offers has not
-)
+PAGE_ONLY = "page-only"  # the tag of cells that a page has, and the notebook that it offers has not
 
 
 def markdown_cell(identity: str, text: str) -> dict:
@@ -46,6 +44,13 @@ def markdown_cell(identity: str, text: str) -> dict:
 def page_cell(identity: str, text: str) -> dict:
     """A cell of Markdown for the page alone."""
     return markdown_cell(identity, text) | {"metadata": {"tags": [PAGE_ONLY]}}
+
+
+def without_page_only(notebook: dict) -> dict:
+    """As it is offered: without the cells that are for the page alone."""
+    return notebook | {
+        "cells": [cell for cell in notebook["cells"] if not has_tag(cell, PAGE_ONLY)]
+    }
 
 
 def has_tag(cell: dict, tag: str) -> bool:

@@ -27,10 +27,11 @@ from pythia_utils.site.finish import RUNS
 from pythia_utils.site.issue_links import IssueLinks
 from pythia_utils.site.model_numbers import without_html
 from pythia_utils.site.model_pages import FOLDER
-from pythia_utils.site.notebooks import dump, read_notebook
+from pythia_utils.site.notebooks import dump, read_notebook, without_page_only
 from pythia_utils.suites import catalog
 
 NOT_FOUND = "404"
+NOTEBOOKS = ("experiments/", "pages/")  # chapters, and other pages that run
 _SOURCES = (".py", ".html", ".js")
 SHOWN_SUITE = "parts/suite.txt"  # among the staged files: the suite that the site shows
 _AFTER_THE_OTHERS = 900  # Sphinx's own listeners have 500
@@ -180,9 +181,11 @@ def _light_download(app, pagename: str, templatename: str, context: dict, doctre
 
 
 def _lighter(pagename: str) -> Callable[[Path], str] | None:
-    """What makes the light source of a run's page, or of a model's, from the whole one."""
+    """What makes the source that a page offers from the whole one, where the two differ."""
     if _is_run(pagename):
         return lambda path: dump(to_take_away(read_notebook(path)))
+    if pagename.startswith(NOTEBOOKS):
+        return lambda path: dump(without_page_only(read_notebook(path)))
     if _is_of_a_model(pagename):
         return lambda path: without_html(path.read_text(encoding="utf-8"))
     return None
