@@ -205,7 +205,10 @@ def _heads(gain: float) -> list[dict]:
 def lens(model: str, step: int, names: Iterable[str] = ()) -> list[dict]:
     """The answer forms layer by layer, deeper with time; distant words take the last layer."""
     layers, time = find_model(model).n_layers, np.log2(1 + step) / 10
-    rows = [row("kl", 0.2 + 3 * time, "constant"), row("formation_depth", 0.05 + 0.2 * time)]
+    rows = [
+        row("kl", 0.2 + 3 * time, "constant"),
+        row("formation_depth", 0.05 + 0.2 * time, stderr=0.005),
+    ]
     for depth in range(layers + 1):
         left = 1 - depth / layers
         for which, far in (("logit", 2), ("tuned", 0.3)):

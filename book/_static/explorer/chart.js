@@ -55,8 +55,8 @@
       return [
         { mark: { type: "area", opacity: 0.14 }, encoding: { x, y: { ...y, field: "bandLow" }, y2: { field: "bandHigh" }, color } },
         { mark: { type: "line" }, encoding: { x, y, color, strokeDash, strokeWidth } },
-        points(22, { encoding: { x, y, color, tooltip: TOOLTIP, href: { field: "page" } } }),
         { mark: { type: "rule", strokeDash: [3, 3], opacity: 0.8 }, data: { values: [{}] }, encoding: { x: { datum: { expr: "at" }, type: "quantitative" } } },
+        points(22, { encoding: { x, y, color, tooltip: TOOLTIP, href: { field: "page" } } }),
       ];
     },
     pair: (data, about, choice) => {
@@ -67,7 +67,7 @@
       return [
         { mark: { type: "line" }, encoding: { x, y, color, strokeDash, strokeWidth, order: { field: "step" } } },
         points(16, { encoding: { x, y, color, tooltip, href: { field: "page" } } }),
-        { transform: [{ filter: "datum.x === at" }], mark: { type: "point", filled: true, opacity: 1, size: 130 }, encoding: { x, y, color, tooltip } },
+        { transform: [{ filter: "datum.x === at" }], mark: { type: "point", filled: true, opacity: 1, size: 130, cursor: "pointer" }, encoding: { x, y, color, tooltip, href: { field: "page" } } },
       ];
     },
     size: (data, about) => {
