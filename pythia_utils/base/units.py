@@ -71,13 +71,13 @@ def show_size(size: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`42 s`, `7 min`, `3.5 h`, `2.1 days`.
+    """`42 s`, `2.1 min`, `3.5 h`, `2.1 days`: two digits.
 
-    >>> [duration(s) for s in (4.2, 420, 12600, 181440)]
-    ['4 s', '7 min', '3.5 h', '2.1 days']
+    >>> [duration(s) for s in (4.2, 127, 2520, 12600, 181440)]
+    ['4 s', '2.1 min', '42 min', '3.5 h', '2.1 days']
     """
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
+        return f"{seconds / 60:.2g} min"
     return f"{seconds / 3600:.1f} h" if seconds < 100_000 else f"{seconds / 86400:.1f} days"

@@ -1,6 +1,6 @@
 """What a page's head says of it to those who link to it: a description and a picture, as link previews show.
 
-The picture is the first figure of the page, or the book's own.
+The picture is the first figure of the page, or the book's own; pictures of a gallery are other pages' figures.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ def _paragraphs(doctree: nodes.document) -> Iterator[str]:
 def picture(doctree: nodes.document) -> str:
     """The place of a page's first figure on the site; the page is written, and its images have addresses."""
     for node in doctree.findall(nodes.image):
+        if isinstance(node.parent, nodes.list_item):  # of the gallery
+            continue
         _, found, name = node["uri"].partition(_IMAGES)
         if found and name.endswith(_PICTURES):
             return f"{_IMAGES}{name}"
