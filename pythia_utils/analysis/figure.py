@@ -18,7 +18,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pythia_utils.analysis import alt_text
-from pythia_utils.analysis.images import light_picture, quick_png
+from pythia_utils.analysis.images import pictures
 from pythia_utils.base.markup import plain
 
 if TYPE_CHECKING:
@@ -137,10 +137,9 @@ def bundle(figure: Figure) -> tuple[dict[str, Any], dict[str, Any]]:
     It is there as PNG, too: JupyterLab shows no SVG of a notebook that it does not trust, and previews of links
     no other kind.
     """
-    frame, picture = frame_of(figure), light_picture(figure)
+    frame, (picture, small) = frame_of(figure), pictures(figure)
     about = asdict(frame) | {"width": picture.width, "least": picture.least}
-    figure.set_layout_engine("none")  # it was laid out for the picture
-    shown = {"image/png": quick_png(figure)} | {picture.kind: picture.data}
+    shown = {"image/png": small} | {picture.kind: picture.data}
     shown |= {KIND: about, "text/plain": frame.words}
     if figure in _CHARTS:
         shown[VEGA] = _CHARTS[figure]

@@ -18,6 +18,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -33,6 +34,9 @@ _HEAVY = 200_000  # bytes of SVG that are compared with a PNG
 _FACE = "'DejaVu Sans', 'Bitstream Vera Sans', Verdana, sans-serif"
 _LONG = re.compile(r'(?<= )(d|x|y|points)="[^"]*"')
 _DIGITS = re.compile(r"(\.\d\d)\d+")
+_TAG = re.compile(r"<[^>]*>")  # of SVG, in which neither texts nor attributes have a bare `>`
+# Numbers of what is drawn, to which nothing refers, and turns by no angle.
+_UNUSED = re.compile(r'(?<=<g) id="\w+?(?:\.\w+)*_\d+"| transform="rotate\(-?0 [^)]*\)"')
 
 
 @dataclass(frozen=True)
@@ -52,29 +56,72 @@ class Picture:
     least: int
 
 
-def light_picture(figure: Figure) -> Picture:
-    """A figure as SVG, or as a sharp PNG if that is the lighter one to send; without white margins."""
-    text = light_svg(figure)
+def pictures(figure: Figure) -> tuple[Picture, bytes]:
+    """A figure as pages show it, and as a small PNG for where no SVG is shown, drawn once for each.
+
+    Returns:
+        SVG, or a sharp PNG if that is the lighter one to send, without white margins; and a PNG of few colours
+        with them.
+    """
+    small, edges = _small_png(figure)
+    text = light_svg(figure, edges)
     width = float(re.search(r'<svg[^>]* width="([\d.]+)pt"', text)[1])
     sizes = {"width": round(width * _PIXELS), "least": round(width * _LEGIBLE / _smallest(figure))}
     if len(text) > _HEAVY:
         png = light_png(figure, dpi=SHARP)
         if len(png) < len(gzip.compress(text.encode())):
-            return Picture("image/png", png, **sizes)
-    return Picture("image/svg+xml", text, **sizes)
+            return Picture("image/png", png, **sizes), small
+    return Picture("image/svg+xml", text, **sizes), small
 
 
-def light_svg(figure: Figure) -> str:
-    """A figure as SVG whose text is text."""
+def _small_png(figure: Figure) -> tuple[bytes, Bbox]:
+    """A PNG of few colours, and the edges of what is drawn, in inches; the figure keeps its layout."""
+    from PIL import Image
+
+    drawn, dpi = io.BytesIO(), figure.dpi
+    figure.set_dpi(_SMALL)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    edges = figure.get_tightbbox(canvas.get_renderer()).padded(plt.rcParams["savefig.pad_inches"])
+    figure.set_layout_engine("none")
+    figure.set_dpi(dpi)
+    full = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+    full.quantize(_FEW, dither=Image.Dither.NONE).save(drawn, format="PNG")
+    return drawn.getvalue(), edges
+
+
+def light_svg(figure: Figure, edges: Bbox) -> str:
+    """A figure as SVG whose text is text, without what only a program that edits it would need.
+
+    Args:
+        figure: to draw.
+        edges: what of it to show, in inches.
+    """
     drawn = io.StringIO()
     settings = {"svg.fonttype": "none", "svg.hashsalt": "figure"}
     with plt.rc_context(settings):
-        figure.savefig(drawn, format="svg", bbox_inches="tight", metadata={"Date": None})
+        figure.savefig(drawn, format="svg", bbox_inches=edges, metadata={"Date": None})
     text = drawn.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
-    text = _LONG.sub(lambda place: _DIGITS.sub(r"\1", place[0]), text)
-    text = re.sub(r">\s+<", "><", text)
-    return re.sub(r"'DejaVu Sans'(, [^;\"]*)?", _FACE, text)
+    return _with_classes(_TAG.sub(lambda tag: _light_tag(tag[0]), re.sub(r">\s+<", "><", text)))
+
+
+def _light_tag(tag: str) -> str:
+    """A tag with two decimals and readers' typefaces, without matplotlib's numbers of what it draws."""
+    tag = _LONG.sub(lambda place: " ".join(_DIGITS.sub(r"\1", place[0]).split()), tag)
+    return _UNUSED.sub("", re.sub(r"'DejaVu Sans'(, [^;\"]*)?", _FACE, tag))
+
+
+def _with_classes(text: str) -> str:
+    """The same SVG, each style written once: a grid's lines and a chart's labels repeat theirs."""
+    names: dict[str, str] = {}
+
+    def named(style: re.Match[str]) -> str:
+        return f' class="{names.setdefault(style[1], f"s{len(names)}")}"'
+
+    text = _TAG.sub(lambda tag: re.sub(r' style="([^"]*)"', named, tag[0]), text)
+    rules = "".join(f".{name}{{{style}}}" for style, name in names.items())
+    return re.sub(r"<g>(?:<g/>)*</g>|<g/>", "", text.replace("</style>", f"{rules}</style>", 1))
 
 
 def _smallest(figure: Figure) -> float:
@@ -103,20 +150,6 @@ def light_png(figure: Figure, **options: object) -> bytes:
     light = io.BytesIO()
     _few_colours(Image.open(drawn)).save(light, format="PNG", compress_level=7)
     return light.getvalue()
-
-
-def quick_png(figure: Figure) -> bytes:
-    """A figure that is laid out as PNG of few colours, drawn once more and no oftener."""
-    from PIL import Image
-
-    drawn, dpi = io.BytesIO(), figure.dpi
-    figure.set_dpi(_SMALL)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    figure.set_dpi(dpi)
-    full = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
-    full.quantize(_FEW, dither=Image.Dither.NONE).save(drawn, format="PNG")
-    return drawn.getvalue()
 
 
 def _few_colours(image: Image) -> Image:

@@ -16,6 +16,14 @@ from pythia_utils.base.errors import UsageError, first_line
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_ONE = {
+    "suite",
+    "variant",
+    "n_params",
+    "tokens_seen",
+    "experiment",
+}  # the same in all rows of a cell
+
 
 def to_bytes(table: pa.Table) -> bytes:
     """The contents of a file: with a checksum on each of its pages, and nothing that only slows reading."""
@@ -49,7 +57,9 @@ def read(files: Sequence[Path], schema: pa.Schema) -> pa.Table:
 
 
 def as_csv(file: Path) -> tuple[str, int]:
-    """All rows and columns of one cell's file as CSV, with every digit; and how many rows they are.
+    """All rows of one cell's file as CSV, numbers in seven digits; and how many rows they are.
+
+    What is the model's or the cell's own, such as its parameters' count, is on the cell's page and in no row.
 
     Raises:
         UsageError: it is damaged.
@@ -61,10 +71,13 @@ def as_csv(file: Path) -> tuple[str, int]:
             table = stored.read(use_threads=False)  # a few kilobytes: threads take longer to start
     except (OSError, ValueError) as error:
         raise UsageError(f"{file} is damaged ({first_line(error)})") from None
+    columns = {name: table[name].to_pylist() for name in table.column_names if name not in _ONE}
+    for name in columns.keys() & {"value", "stderr"}:
+        columns[name] = ["" if each is None else f"{each:.7g}" for each in columns[name]]
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(table.column_names)
-    rows.writerows(zip(*(column.to_pylist() for column in table.columns), strict=True))
+    rows.writerow(columns)
+    rows.writerows(zip(*columns.values(), strict=True))
     return text.getvalue(), len(table)
 
 

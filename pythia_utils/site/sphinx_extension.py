@@ -34,7 +34,7 @@ NOT_FOUND = "404"
 NOTEBOOKS = ("experiments/", "pages/")  # chapters, and other pages that run
 _SOURCES = (".py", ".html", ".js")
 SHOWN_SUITE = "parts/suite.txt"  # among the staged files: the suite that the site shows
-_AFTER_THE_OTHERS = 900  # Sphinx's own listeners have 500
+_BEFORE_THE_OTHERS, _AFTER_THE_OTHERS = 100, 900  # Sphinx's own listeners have 500
 
 
 def setup(app) -> dict:
@@ -45,6 +45,8 @@ def setup(app) -> dict:
     figures.setup(app)
     app.connect("config-inited", _own_templates_and_scripts)
     app.connect("builder-inited", _runs_out_of_the_search)
+    one_sidebar = functools.partial(_one_sidebar_of_runs, {})
+    app.connect("html-page-context", one_sidebar, _BEFORE_THE_OTHERS)
     app.connect("html-page-context", _title_as_text, _AFTER_THE_OTHERS)
     app.connect("html-page-context", _head_and_foot, _AFTER_THE_OTHERS)
     app.connect("html-page-context", _one_bundle, _AFTER_THE_OTHERS)
@@ -168,6 +170,23 @@ def _is_formula(node: nodes.Node) -> bool:
 
 def _is_for_formulas(file) -> bool:
     return "tex-svg" in str(file.filename) or "window.MathJax" in file.attributes.get("body", "")
+
+
+def _one_sidebar_of_runs(
+    made: dict, app, pagename: str, templatename: str, context: dict, doctree
+) -> None:
+    """Runs' pages are in no table of contents: those of one depth have one sidebar, made for the first."""
+    if not _is_run(pagename):
+        return
+    make = context["toctree"]
+
+    def toctree(**options: object) -> str:
+        key = pagename.count("/"), *sorted(options.items())
+        if key not in made:
+            made[key] = make(**options)
+        return made[key]
+
+    context["toctree"] = toctree
 
 
 def _light_download(app, pagename: str, templatename: str, context: dict, doctree) -> None:

@@ -743,7 +743,6 @@ def test_a_warning_stops_the_build_each_time_and_is_shown(small_site, monkeypatc
             build.build(small_site)
     source.write_text(good)
     os.utime(source)
-    publish(small_site, "pico")
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])

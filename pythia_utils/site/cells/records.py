@@ -43,7 +43,7 @@ def fold(notebook: dict, page: Page, text: str, count: int) -> None:
 
 def _folded(data: Mapping[str, Any], page: Page, count: int, size: int) -> str:
     told = f"{count:,} record{'s' * (count != 1)} of this run"
-    link = f'<a href="{address(page.stem)}.csv" download>All rows and columns as CSV</a>'
+    link = f'<a href="{address(page.stem)}.csv" download>All rows as CSV</a>'
     table = "".join(data.get("text/html", ""))
     return (
         f'<details class="run-records">\n<summary>{told}</summary>\n'
