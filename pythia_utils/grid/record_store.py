@@ -16,13 +16,8 @@ from pythia_utils.base.errors import UsageError, first_line
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_ONE = {
-    "suite",
-    "variant",
-    "n_params",
-    "tokens_seen",
-    "experiment",
-}  # the same in all rows of a cell
+# What is the same in all rows of a cell.
+_ONE = ("suite", "variant", "n_params", "tokens_seen", "experiment")
 
 
 def to_bytes(table: pa.Table) -> bytes:
@@ -57,7 +52,7 @@ def read(files: Sequence[Path], schema: pa.Schema) -> pa.Table:
 
 
 def as_csv(file: Path) -> tuple[str, int]:
-    """All rows of one cell's file as CSV, numbers in seven digits; and how many rows they are.
+    """All rows of one cell's file as CSV, fractions in seven digits; and how many rows they are.
 
     What is the model's or the cell's own, such as its parameters' count, is on the cell's page and in no row.
 
@@ -73,12 +68,19 @@ def as_csv(file: Path) -> tuple[str, int]:
         raise UsageError(f"{file} is damaged ({first_line(error)})") from None
     columns = {name: table[name].to_pylist() for name in table.column_names if name not in _ONE}
     for name in columns.keys() & {"value", "stderr"}:
-        columns[name] = ["" if each is None else f"{each:.7g}" for each in columns[name]]
+        columns[name] = [_number(each) for each in columns[name]]
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(columns)
     rows.writerows(zip(*columns.values(), strict=True))
     return text.getvalue(), len(table)
+
+
+def _number(value: float | None) -> str:
+    """In seven digits, or all of a whole number: it may be a count."""
+    if value is None:
+        return ""
+    return f"{value:.0f}" if value.is_integer() else f"{value:.7g}"
 
 
 def _refuse_foreign(told: pa.Schema, schema: pa.Schema) -> None:

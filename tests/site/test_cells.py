@@ -209,6 +209,7 @@ def run(tmp_path) -> Page:
     rows = [
         {"metric": 'a, "b"\nc', "subset": "ä", "value": 0.1 + 0.2, "stderr": 1e-17, "n": 3},
         {"metric": "x", "subset": "all", "value": None, "stderr": None, "n": None},
+        {"metric": "tokens", "subset": "all", "value": 207170414058, "stderr": None, "n": 1},
     ]
     frame = pd.DataFrame([model | row for row in rows])
     records.write(source.with_suffix(".parquet"), frame)
@@ -222,7 +223,8 @@ def test_a_csv_holds_every_row_and_all_that_differs_between_rows(run, tmp_path):
         tmp_path / "it.csv", keep_default_na=False, na_values={"value": "", "stderr": ""}
     )
     stored = pd.read_parquet(run.records)
-    assert count == len(read) == 2
+    assert count == len(read) == 3
+    assert "207170414058,,1" in text
     assert list(read) == [name for name in records.COLUMNS if name not in OF_THE_RUN]
     read["n"] = pd.to_numeric(read["n"]).astype("float64")
     pd.testing.assert_frame_equal(read, stored[list(read)], check_dtype=False, rtol=5e-7, atol=0)

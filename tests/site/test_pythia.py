@@ -75,7 +75,7 @@ def one_of_a_kind(pages: list[str]) -> list[str]:
     return list(kinds.values())
 
 
-def test_every_page_opens_without_a_fault_and_fits(sized, pythia_site, pages):
+def test_every_kind_of_page_opens_without_a_fault_and_fits(sized, pythia_site, pages):
     """No console error, no request to another host, no sideways scroll, no error output."""
     wide, broken = [], []
     for name in one_of_a_kind(pages):
