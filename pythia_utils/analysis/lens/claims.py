@@ -55,7 +55,8 @@ def _embedding_tells_most(records: pd.DataFrame) -> bool | None:
 def _answer_moves_deeper(records: pd.DataFrame) -> bool | None:
     """Whether every model's mean depth is greater at its last step than at its least of trained ones."""
     own = _standard(records)
-    own = own[(own["metric"] == "formation_depth") & (own["step"] > 0)].sort_values("step")
+    own = own[(own["metric"] == "formation_depth") & (own["step"] > 0)]
+    own = own.dropna(subset=["value", "stderr"]).sort_values("step")
     several = own[own.groupby("model")["step"].transform("nunique") > 1]
     if several.empty:
         return None

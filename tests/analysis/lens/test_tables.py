@@ -108,3 +108,9 @@ def test_claims_that_records_cannot_tell_are_not_told(runs):
         claim.name: {True if claim.name == "tuned-lens-is-closer" else None} for claim in CLAIMS
     }
     assert answers(runs[runs["metric"] == "loss"]) == {claim.name: {None} for claim in CLAIMS}
+
+
+@pytest.mark.parametrize("column", ["value", "stderr"])
+def test_a_depth_without_its_error_or_value_is_not_compared(runs, column):
+    gone = runs[column].mask(runs["metric"] == "formation_depth")
+    assert answers(runs.assign(**{column: gone}))["answer-moves-deeper"] == {None}
