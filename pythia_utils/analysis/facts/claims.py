@@ -56,7 +56,8 @@ def _guesses_at_first(records: pd.DataFrame) -> bool | None:
     rows = records[(records["step"] == 0) & (records["subset"] == "all")]
     value, chance = (rows[rows["metric"] == m].set_index("model") for m in ("accuracy", "chance"))
     off = (value["value"] - chance["value"]).abs()
-    return _of_all(off <= 4 * value["stderr"])
+    error = value["stderr"].reindex(off.index)
+    return _of_all((off <= 4 * error)[off.notna() & error.notna()])
 
 
 _FOUND = {

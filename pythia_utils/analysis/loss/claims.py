@@ -40,7 +40,7 @@ def _falls(records: pd.DataFrame) -> bool | None:
 
 
 def _nothing_below(records: pd.DataFrame) -> bool | None:
-    excess = _of(records, "excess")
+    excess = _of(records, "excess").dropna(subset=["value", "stderr"])
     if excess.empty:
         return None
     return bool((excess["value"] > -_ERRORS * excess["stderr"]).all())

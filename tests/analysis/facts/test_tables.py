@@ -238,3 +238,9 @@ def test_tasks_at_which_the_largest_model_falls():
     assert fallen[["began", "ended"]].to_numpy().tolist() == [[0.9, 0.5]]
     assert "falls from 0.90 to 0.50" in text.fallen(fallen)
     assert "At none of these tasks" in text.fallen(fallen.iloc[:0])
+
+
+def test_an_answer_without_its_error_is_not_compared_with_chance(grid):
+    claim = next(claim for claim in CLAIMS if claim.name == "facts-untrained")
+    assert claim.holds(grid) is True
+    assert claim.holds(grid.assign(stderr=float("nan"))) is None

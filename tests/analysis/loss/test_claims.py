@@ -62,3 +62,7 @@ def test_fails_of_records_that_show_the_contrary(name, frame):
 
 def test_half_trained_models_say_nothing_of_the_end():
     assert ASK["echo-stays-farther-from-its-floor-than-facts"](records(steps=(0, 128))) is None
+
+
+def test_an_excess_without_its_error_is_not_compared():
+    assert ASK["no-loss-below-the-entropy"](records().assign(stderr=None)) is None
